@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build !linux
+
+package clock
+
+import "time"
+
+// Sleep pauses the calling goroutine for at least d, as precisely as the
+// runtime does on this system.
+func Sleep(d time.Duration) { time.Sleep(d) }
