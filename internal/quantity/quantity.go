@@ -13,7 +13,6 @@ package quantity
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
