@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package proto
+
+import (
+	"crypto/sha256"
+	"net/netip"
+)
+
+// DefaultPort is the UDP destination port unless told otherwise (spec.md 8.2).
+const DefaultPort = 18868
+
+// MaxLayers is the number of consecutive group addresses of a channel.
+const MaxLayers = 16
+
+// Groups are the base addresses of a channel, one for each kind of multicast;
+// layer l is sent to base + l.
+type Groups struct {
+	IPv6, IPv6Source netip.Addr // any source; source-specific
+	IPv4, IPv4Source netip.Addr
+}
+
+// ChannelGroups derives the group addresses of a channel from its name
+// (spec.md 8.1), so that a name is all that two sides must share.
+func ChannelGroups(channel string) Groups {
+	h := sha256.Sum256([]byte("iotupd group v1\x00" + channel))
+
+	v6 := [16]byte{0xff, 0x15}
+	copy(v6[2:], h[:14])
+	v6[12] |= 0x80 // RFC 4607: group ids of this half are for hosts to choose
+	v6[15] &^= MaxLayers - 1
+
+	v6s := [16]byte{0xff, 0x3e}
+	copy(v6s[12:], v6[12:])
+
+	low := h[15] &^ (MaxLayers - 1)
+	v4s := [4]byte{232, h[13], h[14], low}
+	if h[13]&0x7f == 0 && h[14] == 0 {
+		v4s[2] = 1 // 232.0.0.0/24 is reserved; 232.128.0.0/24 shares its MAC addresses
+	}
+	return Groups{
+		IPv6:       netip.AddrFrom16(v6),
+		IPv6Source: netip.AddrFrom16(v6s),
+		IPv4:       netip.AddrFrom4([4]byte{239, 255, min(h[14], 254), low}),
+		IPv4Source: netip.AddrFrom4(v4s),
+	}
+}

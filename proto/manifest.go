@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package proto
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Limits of a manifest's fields, in bytes (spec.md 5.2).
+const (
+	maxChannelLen = 253
+	maxVersionLen = 64
+	maxTargetLen  = 64
+	maxSignatures = 4
+
+	manifestFixedLen = 96
+	signatureLen     = 72
+	manifestIDLen    = 16
+)
+
+// A Manifest describes an object in one packet: what it is, what to call it,
+// and who says so (spec.md 5). Empty fields are left out on the wire.
+type Manifest struct {
+	Sequence   uint64 // anti-rollback counter; 0 if unsigned
+	Created    uint64 // Unix seconds, informative; 0 if unsigned
+	Expires    uint64 // Unix seconds; 0: never
+	Descriptor Descriptor
+
+	Channel  string
+	Name     string   // of the file; see [CheckName]
+	Version  string   // free text
+	Targets  []string // hardware the file is for
+	Metadata []byte   // for the install hook
+	Notes    string
+	Unknown  []TLV // fields of a later version, not critical
+
+	Signatures []Signature
+}
+
+// A TLV is a manifest field that this version does not know.
+type TLV struct {
+	Type  uint16
+	Value []byte
+}
+
+// A Signature is an Ed25519 signature over the body of a manifest, not
+// verified here.
+type Signature struct {
+	KeyID [8]byte
+	Sig   [64]byte
+}
+
+// Types of the manifest's fields; those with the critical bit must be known.
+const (
+	tlvChannel  = 1
+	tlvName     = 2
+	tlvVersion  = 3
+	tlvTarget   = 4
+	tlvMetadata = 5
+	tlvNotes    = 6
+	tlvCritical = 1 << 15
+)
+
+var errManifest = errors.New("proto: invalid manifest")
+
+// AppendTo appends the encoding of m to b (spec.md 5.2).
+//
+//	"IUM1" | body length (2) | flags 0 (2) | sequence (8) | created (8) | expires (8)
+//	descriptor (64) | TLVs: type (2) length (2) value, ascending | n (1) | n * (key id (8), signature (64))
+func (m *Manifest) AppendTo(b []byte) []byte {
+	start := len(b)
+	b = append(b, "IUM1\x00\x00\x00\x00"...)
+	b = binary.BigEndian.AppendUint64(b, m.Sequence)
+	b = binary.BigEndian.AppendUint64(b, m.Created)
+	b = binary.BigEndian.AppendUint64(b, m.Expires)
+	b = m.Descriptor.AppendTo(b)
+	b = appendTLV(b, tlvChannel, m.Channel)
+	b = appendTLV(b, tlvName, m.Name)
+	b = appendTLV(b, tlvVersion, m.Version)
+	for _, t := range m.Targets {
+		b = appendTLV(b, tlvTarget, t)
+	}
+	b = appendTLV(b, tlvMetadata, m.Metadata)
+	b = appendTLV(b, tlvNotes, m.Notes)
+	for _, u := range m.Unknown {
+		b = binary.BigEndian.AppendUint16(b, u.Type)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(u.Value)))
+		b = append(b, u.Value...)
+	}
+	binary.BigEndian.PutUint16(b[start+4:], uint16(len(b)-start))
+	b = append(b, byte(len(m.Signatures)))
+	for _, s := range m.Signatures {
+		b = append(b, s.KeyID[:]...)
+		b = append(b, s.Sig[:]...)
+	}
+	return b
+}
+
+func appendTLV[T string | []byte](b []byte, typ uint16, value T) []byte {
+	if len(value) == 0 {
+		return b
+	}
+	b = binary.BigEndian.AppendUint16(b, typ)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(value)))
+	return append(b, value...)
+}
+
+// AppendPayload appends the payload of a MANIFEST packet to b: manifest id,
+// manifest, and zero padding to the object's shard size (spec.md 5.1). It
+// fails if a field is out of its limits or the manifest does not fit; it never
+// truncates.
+func (m *Manifest) AppendPayload(b []byte) ([]byte, error) {
+	enc := m.AppendTo(nil)
+	size := m.Descriptor.ShardSize
+	if over := manifestIDLen + len(enc) - size; over > 0 {
+		return b, fmt.Errorf("the manifest is %d bytes too long for shards of %d bytes; "+
+			"shorten name, version or notes, or use shards of %d bytes",
+			over, size, (size+over+ShardUnit-1)/ShardUnit*ShardUnit)
+	}
+	if parsed, n, err := parseManifest(enc); err != nil {
+		return b, err
+	} else if n != len(enc) || parsed.Name != m.Name {
+		return b, errManifest
+	}
+	id := manifestID(enc)
+	b = append(b, id[:]...)
+	b = append(b, enc...)
+	return append(b, make([]byte, size-manifestIDLen-len(enc))...), nil
+}
+
+func manifestID(enc []byte) Digest { return t16("iotupd manifest id v1\x00", enc) }
+
+// ParseManifestPayload reads what [Manifest.AppendPayload] wrote. Byte slices
+// of the result alias payload. Whether the manifest belongs to the object of
+// its packet is for the caller to compare: Descriptor.Object().
+func ParseManifestPayload(payload []byte) (*Manifest, error) {
+	if len(payload) < manifestIDLen {
+		return nil, errManifest
+	}
+	id, rest := Digest(payload[:manifestIDLen]), payload[manifestIDLen:]
+	m, n, err := parseManifest(rest)
+	if err != nil {
+		return nil, err
+	}
+	if manifestID(rest[:n]) != id || m.Descriptor.ShardSize != len(payload) {
+		return nil, errManifest
+	}
+	for _, c := range rest[n:] {
+		if c != 0 {
+			return nil, errManifest
+		}
+	}
+	return m, nil
+}
+
+// parseManifest reads one manifest from the front of b and tells its length.
+func parseManifest(b []byte) (*Manifest, int, error) {
+	if len(b) < manifestFixedLen+1 || string(b[:4]) != "IUM1" || b[6] != 0 || b[7] != 0 {
+		return nil, 0, errManifest
+	}
+	body := int(binary.BigEndian.Uint16(b[4:]))
+	if body < manifestFixedLen || body >= len(b) {
+		return nil, 0, errManifest
+	}
+	n := int(b[body])
+	end := body + 1 + n*signatureLen
+	if n > maxSignatures || end > len(b) {
+		return nil, 0, errManifest
+	}
+	m := &Manifest{
+		Sequence: binary.BigEndian.Uint64(b[8:]),
+		Created:  binary.BigEndian.Uint64(b[16:]),
+		Expires:  binary.BigEndian.Uint64(b[24:]),
+	}
+	var err error
+	if m.Descriptor, err = ParseDescriptor(b[32:manifestFixedLen]); err != nil {
+		return nil, 0, err
+	}
+	if err := m.parseTLVs(b[manifestFixedLen:body]); err != nil {
+		return nil, 0, err
+	}
+	for s := b[body+1 : end]; len(s) > 0; s = s[signatureLen:] {
+		m.Signatures = append(m.Signatures, Signature{KeyID: [8]byte(s[:8]), Sig: [64]byte(s[8:signatureLen])})
+	}
+	return m, end, nil
+}
+
+func (m *Manifest) parseTLVs(b []byte) error {
+	last := -1
+	for len(b) > 0 {
+		if len(b) < 4 {
+			return errManifest
+		}
+		typ, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+		b = b[4:]
+		ordered := int(typ) > last || typ == tlvTarget && last == tlvTarget
+		if n > len(b) || !ordered {
+			return errManifest
+		}
+		if err := m.setTLV(typ, b[:n]); err != nil {
+			return err
+		}
+		last, b = int(typ), b[n:]
+	}
+	return nil
+}
+
+// setTLV stores one field. An empty value of a known type is refused, since it
+// would not encode again.
+func (m *Manifest) setTLV(typ uint16, value []byte) error {
+	limit := len(value)
+	var text *string
+	switch typ {
+	case tlvChannel:
+		text, limit = &m.Channel, maxChannelLen
+	case tlvName:
+		if err := CheckName(string(value)); err != nil {
+			return err
+		}
+		text = &m.Name
+	case tlvVersion:
+		text, limit = &m.Version, maxVersionLen
+	case tlvTarget:
+		m.Targets = append(m.Targets, "")
+		text, limit = &m.Targets[len(m.Targets)-1], maxTargetLen
+	case tlvMetadata:
+		if len(value) == 0 {
+			return errManifest
+		}
+		m.Metadata = value
+		return nil
+	case tlvNotes:
+		text = &m.Notes
+	default:
+		if typ&tlvCritical != 0 || typ == 0 {
+			return fmt.Errorf("%w: field %#x is unknown and critical", errManifest, typ)
+		}
+		m.Unknown = append(m.Unknown, TLV{Type: typ, Value: value})
+		return nil
+	}
+	if len(value) == 0 || len(value) > limit || !utf8.Valid(value) {
+		return errManifest
+	}
+	*text = string(value)
+	return nil
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// Package receiver decides what is still missing of an object, and stores and
+// rebuilds it.
+//
+// A [Receiver] takes a time and a datagram, checks it, and puts the payload
+// straight to its place in the output: a data shard where it belongs, a parity
+// shard where a shard of its group is still missing. Memory holds an index,
+// never the file. Work that takes long, decoding and the final hash, is handed
+// out as a [Job] for any goroutine. [Run] is the loop around it all that owns
+// sockets and clock.
+package receiver

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import "iotupd/proto"
+
+// An Event reports progress of a transfer to Config.Observe.
+type Event interface{ receiverEvent() }
+
+type (
+	// ObjectFound: the first packet of an object that may be the wanted one.
+	ObjectFound struct {
+		Object proto.ObjectID
+		Params proto.Params
+		From   Origin
+	}
+
+	// Certified: a manifest confirmed the parameters of the object. The
+	// manifest belongs to the receiver.
+	Certified struct{ Manifest *proto.Manifest }
+
+	// Dropped: the object was given up for another one.
+	Dropped struct {
+		Object proto.ObjectID
+		Why    string
+	}
+
+	// OtherObject: an object that was not chosen is on the air too. It is
+	// reported once an object, for a bounded number of them.
+	OtherObject struct {
+		Object proto.ObjectID
+		Name   string
+	}
+
+	// GroupDecoded: a group was rebuilt.
+	GroupDecoded struct {
+		Group   uint32
+		Rebuilt int // data shards
+	}
+
+	// Collected: K shards of every group are held; what remains is local work.
+	Collected struct{}
+
+	// Verified: the SHA-256 of the whole, read back, is right. The transfer is
+	// done.
+	Verified struct{}
+
+	// Corrupt: the SHA-256 was wrong. Everything was dropped, and the receiver
+	// starts again.
+	Corrupt struct{ Attempt int }
+)
+
+func (ObjectFound) receiverEvent()  {}
+func (Certified) receiverEvent()    {}
+func (Dropped) receiverEvent()      {}
+func (OtherObject) receiverEvent()  {}
+func (GroupDecoded) receiverEvent() {}
+func (Collected) receiverEvent()    {}
+func (Verified) receiverEvent()     {}
+func (Corrupt) receiverEvent()      {}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"slices"
+	"time"
+
+	"iotupd/fec"
+	"iotupd/proto"
+)
+
+// An object is the state of the object being received.
+type object struct {
+	id       proto.ObjectID
+	geo      proto.Geometry
+	since    time.Time       // of the first packet
+	manifest *proto.Manifest // nil: parameters and content are hearsay
+
+	index  *index
+	places places
+	spare  []byte // one shard, to move parked parity
+
+	ready    []uint32       // groups that are full and wait for a decoder
+	decoders []*fec.Decoder // idle
+	running  int            // jobs handed out
+	hashed   bool           // the final hash was handed out
+	rebuilt  uint64
+}
+
+// addData stores a data shard in its place. If parity was parked there, it
+// moves to another free place first.
+func (o *object) addData(g uint32, i int, payload []byte) error {
+	grp := o.index.group(g)
+	switch {
+	case o.index.has(g, i):
+		return ReasonDuplicate
+	case grp.state != receiving:
+		return ReasonNotNeeded
+	}
+	if i > int(grp.next) {
+		if err := o.move(g, i); err != nil {
+			return err
+		}
+	}
+	if err := o.places.put(g, i, payload); err != nil {
+		return err
+	}
+	o.index.add(g, i)
+	return nil
+}
+
+// move takes the parity shard in a place to another one.
+func (o *object) move(g uint32, place int) error {
+	grp := o.index.group(g)
+	o.spare = slices.Grow(o.spare[:0], o.geo.ShardSize)[:o.geo.ShardSize]
+	if err := o.places.parked(g, place, o.spare); err != nil {
+		return err
+	}
+	to := o.index.freePlace(g)
+	if err := o.places.park(g, to, o.spare); err != nil {
+		return err
+	}
+	grp.park(to, grp.unpark(place))
+	return nil
+}
+
+// addParity parks a parity shard in a free place of its group.
+func (o *object) addParity(g uint32, i int, payload []byte) error {
+	grp := o.index.group(g)
+	switch {
+	case o.index.has(g, i):
+		return ReasonDuplicate
+	case grp.state != receiving:
+		return ReasonNotNeeded
+	}
+	place := o.index.freePlace(g)
+	if err := o.places.park(g, place, payload); err != nil {
+		return err
+	}
+	grp.park(place, i)
+	o.index.add(g, i)
+	return nil
+}
+
+// forget drops everything received and starts with an empty index.
+func (o *object) forget() {
+	o.index = newIndex(o.geo)
+	o.places.run, o.places.tail = o.places.run[:0], nil
+	o.ready, o.hashed = nil, false
+}
+
+// unwanted reports whether an object that is not the chosen one can be ignored
+// without a further look.
+func (r *Receiver) unwanted(id proto.ObjectID) bool {
+	if r.cfg.Object != (proto.ObjectID{}) {
+		return id != r.cfg.Object
+	}
+	return r.refused.has(id)
+}
+
+// meet decides what to do about an object that is not the chosen one. It
+// returns nil if it has become that (spec.md 7.2).
+func (r *Receiver) meet(from Origin, h *proto.Header, payload []byte) error {
+	if r.object != nil {
+		m, err := manifestOf(h, payload)
+		if m == nil {
+			return err
+		}
+		r.report(h.Object, m.Name)
+		named := r.cfg.Name != nil && r.cfg.Name(m.Name)
+		late := r.now.Sub(r.object.since) > uncertifiedFor
+		if r.object.manifest != nil || !named && !late {
+			return ReasonOtherObject
+		}
+		r.drop("it has shown no manifest, and another object has")
+	}
+	return r.choose(from, h)
+}
+
+// choose begins with the object of a packet.
+func (r *Receiver) choose(from Origin, h *proto.Header) error {
+	geo, err := h.Params.Geometry()
+	if err != nil {
+		return proto.ReasonGeometry
+	}
+	if err := geo.Admits(h); err != nil {
+		return err
+	}
+	if h.Size > r.cfg.MaxSize || indexBytes(geo) > maxIndex {
+		return ReasonTooLarge
+	}
+	store, err := r.cfg.Open(h.Object, h.Params)
+	if err != nil {
+		r.fail(err)
+		return nil
+	}
+	r.object = &object{
+		id: h.Object, geo: geo, since: r.now,
+		index:  newIndex(geo),
+		places: places{store: store, geo: geo},
+	}
+	r.received, r.flows, r.lossThen, r.attempts = received{}, flows{}, Loss{}, 0
+	r.observe(ObjectFound{Object: h.Object, Params: h.Params, From: from})
+	return nil
+}
+
+// drop gives up the chosen object.
+func (r *Receiver) drop(why string) {
+	r.observe(Dropped{Object: r.object.id, Why: why})
+	if err := r.object.places.store.Discard(); err != nil {
+		r.fail(storeError("discard", err))
+	}
+	r.object, r.flushAt = nil, time.Time{}
+}
+
+// certify takes the first manifest of the chosen object. Its descriptor hashes
+// to the object id, so that its parameters, and not those of the packet that
+// came first, are the true ones.
+func (r *Receiver) certify(h *proto.Header, payload []byte) error {
+	m, err := manifestOf(h, payload)
+	if m == nil {
+		return err
+	}
+	if r.cfg.Name != nil && !r.cfg.Name(m.Name) {
+		r.refused.add(h.Object)
+		r.report(h.Object, m.Name)
+		r.drop("its name is not the wanted one")
+		return ReasonOtherObject
+	}
+	if r.object.geo.Params != h.Params {
+		r.drop("its first packet was forged")
+		if err := r.choose(Origin{}, h); err != nil {
+			return err
+		}
+	}
+	if r.err != nil {
+		return nil // of Config.Open
+	}
+	r.object.manifest = m
+	if err := r.object.places.store.Reserve(int64(h.Size)); err != nil {
+		r.fail(storeError("reserve space", err))
+		return nil
+	}
+	r.observe(Certified{Manifest: m})
+	if h.Size == 0 {
+		r.checkCollected()
+	}
+	return nil
+}
+
+// manifestOf returns the manifest that an undamaged packet carries, nil if it
+// carries something else or one that does not describe its object.
+func manifestOf(h *proto.Header, payload []byte) (*proto.Manifest, error) {
+	if h.Type != proto.TypeManifest {
+		return nil, ReasonOtherObject
+	}
+	m, err := proto.ParseManifestPayload(slices.Clone(payload))
+	if err != nil || m.Descriptor.Params != h.Params || m.Descriptor.Object() != h.Object {
+		return nil, ReasonManifest
+	}
+	return m, nil
+}
+
+// report tells once about an object that was not chosen.
+func (r *Receiver) report(id proto.ObjectID, name string) {
+	if !r.reported.has(id) {
+		r.reported.add(id)
+		r.observe(OtherObject{Object: id, Name: name})
+	}
+}
+
+// recent remembers the last few objects: their number is an attacker's to
+// choose.
+type recent struct{ ids []proto.ObjectID }
+
+const maxRecent = 64
+
+func (s *recent) has(id proto.ObjectID) bool { return slices.Contains(s.ids, id) }
+
+func (s *recent) add(id proto.ObjectID) {
+	if len(s.ids) == maxRecent {
+		s.ids = slices.Delete(s.ids, 0, 1)
+	}
+	s.ids = append(s.ids, id)
+}

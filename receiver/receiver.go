@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"iotupd/proto"
+)
+
+// Defaults and limits of a [Config].
+const (
+	DefaultMaxSize = 256 << 30
+	DefaultMemory  = 64 << 20
+
+	// maxIndex bounds the memory of a fresh index, in bytes. It is three times
+	// what DefaultMaxSize needs at the default shard size.
+	maxIndex = 128 << 20
+	// flushAfter bounds how long a received shard stays in memory only.
+	flushAfter = 250 * time.Millisecond
+	// uncertifiedFor is how long an object without a manifest stays chosen
+	// while another one has shown its own; senders repeat theirs within 10 s.
+	uncertifiedFor = 12 * time.Second
+	// maxAttempts is how often a wrong SHA-256 starts the transfer again.
+	maxAttempts = 3
+)
+
+// Config tells a [Receiver] what to receive. Open must be set; all else may be zero.
+type Config struct {
+	// Open makes the store of an object that the receiver begins with. Name
+	// and content of the object are not certain then.
+	Open func(proto.ObjectID, proto.Params) (Store, error)
+
+	// Object is the only object to receive. If zero, any.
+	Object proto.ObjectID
+
+	// Name accepts the file name in an object's manifest, which may be empty.
+	// If nil, every name will do.
+	Name func(string) bool
+
+	// MaxSize is the largest file to receive, in bytes. If zero, DefaultMaxSize.
+	MaxSize uint64
+
+	// Memory is what the buffers of all decoders together may take, in bytes,
+	// beside the index and the tables of the code. If zero, DefaultMemory.
+	Memory int
+
+	// Workers is the number of groups decoded at a time. If zero, one for
+	// every processor.
+	Workers int
+
+	// Observe, if not nil, is called synchronously for every Event, with the
+	// receiver's time. It must not block.
+	Observe func(now time.Time, e Event)
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxSize == 0 {
+		c.MaxSize = DefaultMaxSize
+	}
+	if c.Memory == 0 {
+		c.Memory = DefaultMemory
+	}
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if c.Open == nil {
+		return fmt.Errorf("receiver: Config.Open is not set")
+	}
+	if c.MaxSize > 1<<62 || c.Memory < 0 || c.Workers < 0 {
+		return fmt.Errorf("receiver: limit out of range")
+	}
+	return nil
+}
+
+// A Receiver decides what to keep of what arrives. It does no socket I/O, reads
+// no clock and starts no goroutine, and it is not safe for concurrent use.
+type Receiver struct {
+	cfg Config
+	now time.Time
+
+	object   *object // the chosen one; nil: none yet
+	refused  recent  // objects that were looked at and are not wanted
+	reported recent  // objects told by OtherObject
+	attempts int
+
+	flushAt time.Time // zero: nothing to flush
+	err     error     // why the transfer failed
+	done    bool
+
+	received received
+	flows    flows
+	lossThen Loss // when everything was collected
+}
+
+// received counts the useful and useless packets of the chosen object.
+type received struct{ data, parity, manifests uint64 }
+
+// New returns a receiver that has heard nothing yet.
+func New(cfg Config) (*Receiver, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Receiver{cfg: cfg}, nil
+}
+
+// Done reports whether the object is complete and verified, or the transfer
+// has failed: see [Receiver.Err].
+func (r *Receiver) Done() bool { return r.done || r.err != nil }
+
+// Err returns why the transfer failed: a [*StoreError], [ErrIntegrity], or an
+// error of Config.Open. It is nil while it goes on and after it succeeded.
+func (r *Receiver) Err() error { return r.err }
+
+// Manifest returns the manifest of the chosen object, nil before it arrived.
+func (r *Receiver) Manifest() *proto.Manifest {
+	if r.object == nil {
+		return nil
+	}
+	return r.object.manifest
+}
+
+// Store returns the store of the chosen object, nil if there is none.
+func (r *Receiver) Store() Store {
+	if r.object == nil {
+		return nil
+	}
+	return r.object.places.store
+}
+
+// Wake returns when to call [Receiver.Tick]; the zero time: never.
+func (r *Receiver) Wake() time.Time { return r.flushAt }
+
+// Tick does what is due at now. A call before [Receiver.Wake] is harmless.
+func (r *Receiver) Tick(now time.Time) {
+	r.now = now
+	if r.flushAt.IsZero() || now.Before(r.flushAt) {
+		return
+	}
+	r.flushAt = time.Time{}
+	if err := r.object.places.flush(); err != nil {
+		r.fail(err)
+	}
+}
+
+// Handle takes a datagram that arrived at now. It does not keep it. An error,
+// always a [proto.Reason], says why the datagram was ignored; that changes
+// nothing but a count of the caller.
+func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
+	r.now = now
+	h, payload, err := proto.Parse(datagram)
+	switch {
+	case err != nil:
+		return err
+	case h.Sealed:
+		return ReasonSealed
+	case r.Done():
+		return ReasonNotNeeded
+	case r.object != nil && r.object.id == h.Object:
+	case r.unwanted(h.Object):
+		return ReasonOtherObject
+	}
+	if !proto.ChecksumOK(datagram) {
+		return proto.ReasonChecksum
+	}
+	if r.object == nil || r.object.id != h.Object {
+		if err := r.meet(from, &h, payload); err != nil || r.err != nil {
+			return err
+		}
+	}
+	return r.accept(from, &h, payload)
+}
+
+// accept handles an undamaged packet of the chosen object, in the order of
+// spec.md 7.1.
+func (r *Receiver) accept(from Origin, h *proto.Header, payload []byte) error {
+	if h.Type == proto.TypeManifest && r.object.manifest == nil {
+		if err := r.certify(h, payload); err != nil || r.err != nil {
+			return err
+		}
+	}
+	o := r.object
+	if err := o.geo.Admits(h); err != nil {
+		return err
+	}
+	r.flows.observe(from, h.Path.Layer, h.Path.Seq)
+
+	var err error
+	switch h.Type {
+	case proto.TypeManifest:
+		r.received.manifests++
+		return nil
+	case proto.TypeData:
+		r.received.data++
+		err = o.addData(h.Group, h.Index, payload)
+	case proto.TypeParity:
+		r.received.parity++
+		err = o.addParity(h.Group, h.Index, payload)
+	default:
+		return ReasonDigest
+	}
+	return r.stored(h.Group, err)
+}
+
+// stored follows up on an attempt to store a shard.
+func (r *Receiver) stored(g uint32, err error) error {
+	if reason, ok := err.(proto.Reason); ok {
+		return reason
+	}
+	if err != nil {
+		r.fail(err)
+		return nil
+	}
+	o := r.object
+	if r.flushAt.IsZero() {
+		r.flushAt = r.now.Add(flushAfter)
+	}
+	if o.index.groups[g].state == full {
+		o.ready = append(o.ready, g)
+	}
+	r.checkCollected()
+	return nil
+}
+
+// checkCollected is called once for every shard that was stored, so that it
+// tells just once when the last needed one is there.
+func (r *Receiver) checkCollected() {
+	if x := r.object.index; x.enough == x.geo.Groups {
+		r.lossThen = r.flows.total()
+		r.observe(Collected{})
+	}
+}
+
+func (r *Receiver) observe(e Event) {
+	if r.cfg.Observe != nil {
+		r.cfg.Observe(r.now, e)
+	}
+}
+
+func (r *Receiver) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}

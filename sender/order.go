@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"iotupd/proto"
+)
+
+// An order is the sequence in which a carousel visits the K+M shards of every
+// group: row 0 of all groups, row 1 of all groups, and so on, data rows before
+// parity rows (spec.md 6.1). The zero value is invalid.
+type order struct {
+	object proto.ObjectID
+	groups uint64
+	rows   uint64 // K+M
+
+	row    uint64 // that first belongs to
+	first  uint64 // group that row starts at
+	cached bool
+}
+
+func newOrder(object proto.ObjectID, g proto.Geometry) order {
+	return order{object: object, groups: g.Groups, rows: uint64(g.K) + uint64(g.M)}
+}
+
+// loop returns the number of positions in a loop, virtual shards included.
+func (o *order) loop() uint64 { return o.rows * o.groups }
+
+// at returns the group and the row of position pos, 0 to loop()-1.
+//
+// Every row starts at a group of its own. Otherwise a loss that repeats with a
+// period that has a factor in common with the number of groups would hit the
+// same groups in every row, and its receiver would never finish.
+func (o *order) at(pos uint64) (group uint32, row int) {
+	r, column := pos/o.groups, pos%o.groups
+	if r != o.row || !o.cached {
+		o.row, o.first, o.cached = r, rotation(o.object, uint32(r))%o.groups, true
+	}
+	return uint32((o.first + column) % o.groups), int(r)
+}
+
+// rotation is hash(object, row) of spec.md 6.1. Senders of the same object must
+// agree on it, or coordinated senders would send each other's shards.
+func rotation(object proto.ObjectID, row uint32) uint64 {
+	var b [64]byte
+	msg := append(b[:0], "iotupd row v1\x00"...)
+	msg = append(msg, object[:]...)
+	msg = binary.BigEndian.AppendUint32(msg, row)
+	sum := sha256.Sum256(msg)
+	return binary.BigEndian.Uint64(sum[:8])
+}

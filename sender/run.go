@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// A Conn is a socket, or something like it, that datagrams leave by.
+type Conn interface {
+	// WriteSegments sends b as datagrams of segment bytes, end to end. It
+	// waits until all are sent, and does not keep b.
+	WriteSegments(b []byte, segment int) error
+}
+
+const (
+	// maxBatch is the number of datagrams given to a Conn at a time. More gains
+	// nothing.
+	maxBatch = 64
+	// byeTime is how long a stopped sender goes on for its last packets.
+	byeTime = time.Second
+	// retryAfter is the pause after a network failure.
+	retryAfter = reportEvery
+	// reportEvery is the time between two calls of RunOptions.Report.
+	reportEvery = 200 * time.Millisecond
+	// coarse is the grain of the runtime's timers. Shorter waits, and the end
+	// of longer ones, are left to RunOptions.Sleep.
+	coarse = 2 * time.Millisecond
+)
+
+// RunOptions are what [Run] needs beside a core and its socket.
+type RunOptions struct {
+	// Sleep waits for a short time, more exactly than the runtime's timers
+	// do. If nil, time.Sleep is used.
+	Sleep func(time.Duration)
+
+	// Report, if not nil, is called several times a second and at the end. An
+	// error ends the transfer.
+	Report func(now time.Time, p Progress) error
+
+	// Log gets network failures that the sender outlives. If nil, they are
+	// not logged.
+	Log *slog.Logger
+}
+
+// Run sends until s is done, or until ctx ends and receivers were told so. A
+// network that never worked is an error; one that stops working is retried for
+// ever, since there may be receivers again when it is back. Run starts no
+// goroutine.
+func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
+	if opts.Sleep == nil {
+		opts.Sleep = time.Sleep
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	l := shell{s: s, conn: conn, opts: opts, buf: make([]byte, 0, maxBatch*s.DatagramLen())}
+	return l.loop(ctx)
+}
+
+// A shell is one call of Run.
+type shell struct {
+	s    *Sender
+	conn Conn
+	opts RunOptions
+	buf  []byte
+
+	worked   bool // something was sent
+	down     bool // the last attempt failed
+	reported time.Time
+}
+
+func (l *shell) loop(ctx context.Context) error {
+	var deadline time.Time // of a stopped sender
+	for !l.s.Done() {
+		now := time.Now()
+		if ctx.Err() != nil && deadline.IsZero() {
+			l.s.Stop()
+			deadline = now.Add(byeTime)
+		}
+		if !deadline.IsZero() && now.After(deadline) {
+			break
+		}
+		if err := l.report(now); err != nil {
+			return err
+		}
+		if err := l.send(ctx, now); err != nil {
+			return err
+		}
+		l.wait(ctx, time.Until(l.s.Wake()))
+	}
+	if l.opts.Report != nil {
+		return l.opts.Report(time.Now(), l.s.Progress())
+	}
+	return nil
+}
+
+// send sends what is due now.
+func (l *shell) send(ctx context.Context, now time.Time) error {
+	b, readErr := l.s.AppendDatagrams(l.buf[:0], now, maxBatch)
+	if len(b) > 0 {
+		err := l.conn.WriteSegments(b, l.s.DatagramLen())
+		if err != nil && !l.worked {
+			return err
+		}
+		l.note(err)
+		if err != nil {
+			l.wait(ctx, retryAfter)
+		}
+	}
+	return readErr
+}
+
+// note logs when the network goes and when it comes back.
+func (l *shell) note(err error) {
+	switch {
+	case err != nil && !l.down:
+		l.opts.Log.Warn("sending failed, trying again", "error", err)
+	case err == nil && l.down:
+		l.opts.Log.Warn("sending works again")
+	}
+	l.down = err != nil
+	l.worked = l.worked || err == nil
+}
+
+func (l *shell) report(now time.Time) error {
+	if l.opts.Report == nil || now.Sub(l.reported) < reportEvery {
+		return nil
+	}
+	l.reported = now
+	return l.opts.Report(now, l.s.Progress())
+}
+
+// wait waits for d, or less if ctx ends or a report is due.
+func (l *shell) wait(ctx context.Context, d time.Duration) {
+	if d > reportEvery {
+		d = reportEvery
+	}
+	if d > coarse && ctx.Err() == nil {
+		t := time.NewTimer(d - coarse)
+		defer t.Stop()
+		select {
+		case <-t.C: // the rest is waited for next time
+		case <-ctx.Done():
+		}
+		return
+	}
+	if d > 0 {
+		l.opts.Sleep(d)
+	}
+}
