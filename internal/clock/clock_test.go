@@ -3,35 +3,18 @@
 package clock
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
 )
 
-func TestSleepAndWaitLastAtLeastAsLongAsAsked(t *testing.T) {
-	wait := func(d time.Duration) { Wait(t.Context(), d) }
-	for name, sleep := range map[string]func(time.Duration){"Sleep": Sleep, "Wait": wait} {
-		for _, d := range []time.Duration{-time.Second, 0, 1, time.Microsecond, 100 * time.Microsecond, 5 * time.Millisecond} {
-			start := time.Now()
-			sleep(d)
-			if got := time.Since(start); got < d {
-				t.Errorf("%s(%v) took %v", name, d, got)
-			}
+func TestSleepLastsAtLeastAsLongAsAsked(t *testing.T) {
+	for _, d := range []time.Duration{-time.Second, 0, 1, time.Microsecond, 100 * time.Microsecond, 5 * time.Millisecond} {
+		start := time.Now()
+		Sleep(d)
+		if got := time.Since(start); got < d {
+			t.Errorf("Sleep(%v) took %v", d, got)
 		}
-	}
-}
-
-func TestWaitEndsWithItsContext(t *testing.T) {
-	cause := errors.New("the user pressed Ctrl-C")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(time.Millisecond, func() { cancel(cause) })
-	if got := Wait(ctx, time.Hour); got != cause {
-		t.Errorf("Wait = %v, want %v", got, cause)
-	}
-	if got := Wait(ctx, 0); got != cause {
-		t.Errorf("Wait(0) after the end = %v, want %v", got, cause)
 	}
 }
 

@@ -2,10 +2,10 @@
 
 //go:build !linux
 
+// Package clock waits as precisely as the runtime does on this system.
 package clock
 
 import "time"
 
-// Sleep pauses the calling goroutine for at least d, as precisely as the
-// runtime does on this system.
+// Sleep pauses the calling goroutine for at least d.
 func Sleep(d time.Duration) { time.Sleep(d) }
