@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"unicode/utf8"
 )
 
@@ -116,19 +117,27 @@ func (m *Manifest) AppendPayload(b []byte) ([]byte, error) {
 	enc := m.AppendTo(nil)
 	size := m.Descriptor.ShardSize
 	if over := manifestIDLen + len(enc) - size; over > 0 {
-		return b, fmt.Errorf("the manifest is %d bytes too long for shards of %d bytes; "+
-			"shorten name, version or notes, or use shards of %d bytes",
-			over, size, (size+over+ShardUnit-1)/ShardUnit*ShardUnit)
+		return b, tooLong(over, size)
 	}
-	if parsed, n, err := parseManifest(enc); err != nil {
+	if _, n, err := parseManifest(enc); err != nil {
 		return b, err
-	} else if n != len(enc) || parsed.Name != m.Name {
-		return b, errManifest
+	} else if n != len(enc) {
+		return b, fmt.Errorf("%w: more than %d signatures", errManifest, maxSignatures)
 	}
 	id := manifestID(enc)
 	b = append(b, id[:]...)
 	b = append(b, enc...)
 	return append(b, make([]byte, size-manifestIDLen-len(enc))...), nil
+}
+
+// tooLong says what to do about a manifest that is over bytes too long for
+// shards of size bytes.
+func tooLong(over, size int) error {
+	hint := "shorten its texts or metadata"
+	if enough := (size + over + ShardUnit - 1) / ShardUnit * ShardUnit; enough <= MaxShardSize {
+		hint += fmt.Sprintf(", or use shards of %d bytes", enough)
+	}
+	return fmt.Errorf("the manifest is %d bytes too long for shards of %d bytes; %s", over, size, hint)
 }
 
 func manifestID(enc []byte) Digest { return t16("iotupd manifest id v1\x00", enc) }
@@ -211,21 +220,21 @@ func (m *Manifest) parseTLVs(b []byte) error {
 // setTLV stores one field. An empty value of a known type is refused, since it
 // would not encode again.
 func (m *Manifest) setTLV(typ uint16, value []byte) error {
-	limit := len(value)
 	var text *string
+	what, limit := "", math.MaxUint16
 	switch typ {
 	case tlvChannel:
-		text, limit = &m.Channel, maxChannelLen
+		text, what, limit = &m.Channel, "channel", maxChannelLen
 	case tlvName:
 		if err := CheckName(string(value)); err != nil {
 			return err
 		}
 		text = &m.Name
 	case tlvVersion:
-		text, limit = &m.Version, maxVersionLen
+		text, what, limit = &m.Version, "version", maxVersionLen
 	case tlvTarget:
 		m.Targets = append(m.Targets, "")
-		text, limit = &m.Targets[len(m.Targets)-1], maxTargetLen
+		text, what, limit = &m.Targets[len(m.Targets)-1], "target", maxTargetLen
 	case tlvMetadata:
 		if len(value) == 0 {
 			return errManifest
@@ -233,7 +242,7 @@ func (m *Manifest) setTLV(typ uint16, value []byte) error {
 		m.Metadata = value
 		return nil
 	case tlvNotes:
-		text = &m.Notes
+		text, what = &m.Notes, "notes"
 	default:
 		if typ&tlvCritical != 0 || typ == 0 {
 			return fmt.Errorf("%w: field %#x is unknown and critical", errManifest, typ)
@@ -242,7 +251,7 @@ func (m *Manifest) setTLV(typ uint16, value []byte) error {
 		return nil
 	}
 	if len(value) == 0 || len(value) > limit || !utf8.Valid(value) {
-		return errManifest
+		return fmt.Errorf("%w: %s of %d bytes is not 1 to %d bytes of UTF-8", errManifest, what, len(value), limit)
 	}
 	*text = string(value)
 	return nil

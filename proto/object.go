@@ -22,10 +22,11 @@ func (id ObjectID) Short() string { return hex.EncodeToString(id[:4]) }
 
 // ParseObjectID reads the 32 hexadecimal digits of [ObjectID.String].
 func ParseObjectID(s string) (id ObjectID, err error) {
-	if n, err := hex.Decode(id[:], []byte(s)); err != nil || n != len(id) || len(s) != 2*len(id) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(id) {
 		return ObjectID{}, fmt.Errorf("object id %q is not %d hexadecimal digits", s, 2*len(id))
 	}
-	return id, nil
+	return ObjectID(b), nil
 }
 
 // A Digest is a SHA-256 truncated to 16 bytes, T16 of spec.md 1.
