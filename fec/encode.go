@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package fec
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+
+	"iotupd/proto"
+)
+
+// An EncodeConfig says what [Encode] does with parity, and with how much. Only
+// Put is needed.
+type EncodeConfig struct {
+	// Put takes the parity of one group: M*ShardSize bytes, shard K first. It
+	// is called once for every group, for several at the same time and in any
+	// order, must not keep parity, and ends Encode by an error. Counting its
+	// calls up to Groups tells the progress.
+	Put func(group uint32, parity []byte) error
+
+	// Memory is the budget for buffers in bytes. If zero, DefaultMemory is
+	// used. A group cannot take less than M*S + (K + 2*ceilPow2(M))*64 bytes,
+	// for shards of S bytes, and is encoded with so much if need be.
+	Memory int
+
+	// Workers is the number of cores to use. If zero, it is GOMAXPROCS.
+	Workers int
+}
+
+// Encode makes the parity of all groups of g from the file src, which it reads
+// from several goroutines at the same time, and hands it to cfg.Put. Without
+// parity it does nothing. It stops at the first error, of src, Put or ctx, and
+// returns it when all its goroutines have ended.
+func Encode(ctx context.Context, g proto.Geometry, src io.ReaderAt, cfg EncodeConfig) error {
+	if g.M == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p := planEncode(g, cfg)
+	q := &queue{geometry: g, most: p.batch}
+	var wg sync.WaitGroup
+	for range p.teams {
+		wg.Go(func() {
+			t := &team{geometry: g, src: src, put: cfg.Put, plan: p}
+			if err := t.run(ctx, q); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+// An encodePlan divides cores and memory: every team encodes batches of groups
+// of its own, its members share the columns of each group.
+type encodePlan struct {
+	teams, members int
+	batch          int // groups that are read together, 1 unless width is the shard size
+	width          int // bytes of every shard that are in memory at the same time
+}
+
+// readSize is how many bytes of a row are enough for one read: the shards of
+// adjacent groups are adjacent in the file, and larger reads are not faster.
+const readSize = 32 << 10
+
+func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
+	memory, workers := cfg.Memory, cfg.Workers
+	if memory == 0 {
+		memory = DefaultMemory
+	}
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	s := g.ShardSize
+	teams := memory / encodeMemory(g, encodePlan{teams: 1, members: 1, batch: 1, width: s})
+	teams = int(min(uint64(max(1, teams)), uint64(workers), g.Groups))
+	p := encodePlan{teams: teams, batch: 1, width: s}
+	p.members = max(1, min(workers/teams, s/minColumns))
+
+	if spare := memory - encodeMemory(g, p); spare < 0 {
+		p.width = 0
+		fixed := encodeMemory(g, p)
+		p.width = stripWidth(s, (memory-fixed)/teams, g.K+2*ceilPow2(g.M))
+	} else {
+		p.batch += spare / (teams * g.K * s)
+		p.batch = max(1, min(p.batch, readSize/s, int(g.Groups/uint64(teams))))
+	}
+	return p
+}
+
+// encodeMemory returns the bytes that encoding by p takes: the data of a
+// batch, the parity of one group and the library's work, for every team.
+func encodeMemory(g proto.Geometry, p encodePlan) int {
+	work := 2 * ceilPow2(g.M)
+	data := g.K * p.batch * p.width
+	return p.teams * (data + g.M*g.ShardSize + work*p.width + p.members*bookkeeping(g.Params, work))
+}
+
+// A queue deals out the groups in order, in batches that do not cross the end
+// of a segment. It is safe for concurrent use.
+type queue struct {
+	geometry proto.Geometry
+	most     int // groups of a batch
+
+	mu   sync.Mutex
+	next uint64
+}
+
+// take returns the first group and the number of groups of the next batch; no
+// groups at the end.
+func (q *queue) take() (first uint32, n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next == q.geometry.Groups {
+		return 0, 0
+	}
+	first = uint32(q.next)
+	s := q.geometry.SegmentOf(first)
+	n = int(min(uint64(q.most), s.First+s.Groups-q.next))
+	q.next += uint64(n)
+	return first, n
+}
+
+// A team encodes batch after batch, with the same buffers.
+type team struct {
+	geometry proto.Geometry
+	src      io.ReaderAt
+	put      func(group uint32, parity []byte) error
+	plan     encodePlan
+
+	crew   crew
+	data   []byte // row after row of a batch, or of a strip of one group
+	parity []byte // shard after shard of one group
+}
+
+func (t *team) run(ctx context.Context, q *queue) (err error) {
+	g := t.geometry
+	if t.crew, err = newCrew(g.Params, t.plan.members, t.plan.width); err != nil {
+		return err
+	}
+	t.data = make([]byte, g.K*t.plan.batch*t.plan.width)
+	t.parity = make([]byte, g.M*g.ShardSize)
+	for {
+		first, n := q.take()
+		if n == 0 {
+			return nil
+		}
+		for column := 0; column < g.ShardSize; column += t.plan.width {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			width := min(t.plan.width, g.ShardSize-column)
+			if err := t.strip(first, n, column, width); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// strip encodes width bytes from column of every shard of n groups, more than
+// one only if that is the whole shard, and puts the groups it completes.
+func (t *team) strip(first uint32, n, column, width int) error {
+	k, s := t.geometry.K, t.geometry.ShardSize
+	row := n * width
+	err := t.crew.split(k, func(_ *coder, from, to int) error {
+		for r := from; r < to; r++ {
+			if err := t.read(first, r, column, t.data[r*row:][:row]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i := 0; i < n && err == nil; i++ {
+		err = t.crew.columns(width, func(c *coder, from, to int) error {
+			for r := range k {
+				c.shards[r] = t.data[r*row+i*width:][from:to]
+			}
+			for j := range c.shards[k:] {
+				c.shards[k+j] = t.parity[j*s+column:][from:to]
+			}
+			return c.encode()
+		})
+		if err == nil && column+width == s {
+			err = t.put(first+uint32(i), t.parity)
+		}
+	}
+	return err
+}
+
+// read fills b with row r of a batch that starts with group first, from byte
+// column of the shard on. What lies past the end of the file is zero.
+func (t *team) read(first uint32, r, column int, b []byte) error {
+	g := t.geometry
+	offset := g.Offset(first, r) + uint64(column)
+	inFile := int(min(uint64(len(b)), g.Size-min(g.Size, offset)))
+	clear(b[inFile:])
+	if inFile == 0 {
+		return nil
+	}
+	n, err := t.src.ReadAt(b[:inFile], int64(offset))
+	if n == inFile {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		return fmt.Errorf("fec: the file ends before its %d bytes: %w", g.Size, io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("fec: read %d bytes at offset %d: %w", inFile, offset, err)
+}
