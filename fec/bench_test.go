@@ -13,16 +13,15 @@ import (
 	"iotupd/proto"
 )
 
-// benchObjects are files of some groups: the sizes that profiles make of them,
-// at the default shard size.
+// benchObjects are files of about 32 MiB, and one of a single group.
 var benchObjects = []struct {
 	code         proto.Code
 	k, m, groups int
 }{
-	{gf8, 128, 128, 64},
-	{gf8, 192, 64, 64},
-	{gf16, 1024, 1024, 8},
-	{gf16, 1024, 2048, 8},
+	{gf8, 128, 128, 224},
+	{gf8, 192, 64, 150},
+	{gf16, 1024, 1024, 28},
+	{gf16, 1024, 2048, 28},
 	{gf16, 6144, 2048, 4},
 	{gf16, 8192, 8192, 1},
 	{gf16, 8192, 8192, 4},
@@ -50,6 +49,9 @@ func BenchmarkEncode(b *testing.B) {
 		rand.NewChaCha8([32]byte{}).Read(file)
 		src := bytes.NewReader(file)
 		cfg := EncodeConfig{Workers: workers, Put: func(uint32, []byte) error { return nil }}
+		if _, err := newCoder(p, proto.ShardUnit); err != nil { // makes the tables
+			b.Fatal(err)
+		}
 		b.SetBytes(int64(p.Size))
 		b.ReportAllocs()
 		for b.Loop() {

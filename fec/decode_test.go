@@ -117,7 +117,7 @@ func TestStripsEqualWholeShards(t *testing.T) {
 	rnd := newRand(t)
 	for _, p := range []proto.Params{
 		{Code: proto.CodeLeopard8, K: 77, M: 33, ShardSize: 1152, Size: 77 * 1152},
-		{Code: proto.CodeLeopard16, K: 77, M: 33, ShardSize: 1344, Size: 77 * 1344},
+		{Code: proto.CodeLeopard16, K: 77, M: 33, ShardSize: 576, Size: 77 * 576},
 	} {
 		o := newObject(t, p, rnd)
 		held := rnd.Perm(p.K + p.M)[:p.K]

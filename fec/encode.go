@@ -64,8 +64,8 @@ type encodePlan struct {
 }
 
 // readSize is how many bytes of a row are enough for one read: the shards of
-// adjacent groups are adjacent in the file, and larger reads are not faster.
-const readSize = 32 << 10
+// adjacent groups are adjacent in the file. More is no faster, and leaves the cache.
+const readSize = 16 << 10
 
 func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 	memory, workers := cfg.Memory, cfg.Workers

@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"iotupd/proto"
 )
@@ -31,13 +32,14 @@ func newRand(t *testing.T) *rand.Rand {
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
 	code := m.Run()
-	for range 1000 { // a goroutine that was waited for may still be on its way out
+	for range 200 { // a goroutine that was waited for may still be on its way out
 		if runtime.NumGoroutine() <= before {
 			os.Exit(code)
 		}
-		runtime.Gosched()
+		time.Sleep(5 * time.Millisecond)
 	}
-	fmt.Fprintf(os.Stderr, "%d goroutines leaked\n", runtime.NumGoroutine()-before)
+	stacks := make([]byte, 1<<16)
+	fmt.Fprintf(os.Stderr, "leaked goroutines:\n%s\n", stacks[:runtime.Stack(stacks, true)])
 	os.Exit(1)
 }
 
