@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"iotupd/internal/mcast"
+	"iotupd/internal/quantity"
+	"iotupd/proto"
+	"iotupd/sender"
+)
+
+// A sendView shows what a sender does.
+type sendView struct {
+	opts sendOptions
+	out  *output
+	geo  proto.Geometry
+	name string
+	way  mcast.SendConfig
+
+	begin   time.Time
+	last    time.Time
+	packets uint64 // at last
+	rate    float64
+}
+
+// A schedule is what sending a file amounts to.
+type schedule struct {
+	Name       string  `json:"name"`
+	Bytes      uint64  `json:"bytes"`
+	Object     string  `json:"object,omitempty"`
+	Code       string  `json:"code"`
+	Groups     uint64  `json:"groups"`
+	K          int     `json:"k"`
+	M          int     `json:"m"`
+	Shard      int     `json:"shard_bytes"`
+	Data       uint64  `json:"data_packets"`   // of a loop
+	Parity     uint64  `json:"parity_packets"` // of a loop
+	Rate       int64   `json:"bits_per_second"`
+	DataTime   float64 `json:"data_seconds"`
+	LoopTime   float64 `json:"loop_seconds"`
+	Interface  string  `json:"interface,omitempty"`
+	Group      string  `json:"group,omitempty"`
+	Port       uint16  `json:"port"`
+	ParityFile uint64  `json:"temporary_file_bytes"`
+}
+
+func (v *sendView) schedule() schedule {
+	g := v.geo
+	s := schedule{
+		Name: v.name, Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
+		Parity: g.Groups * uint64(g.M), Rate: int64(v.opts.rate),
+		Interface: v.way.Interface.Name, Port: v.opts.port,
+	}
+	if g.Size > 0 {
+		s.Data = g.DataShards
+	}
+	if v.way.Group.IsValid() {
+		s.Group = v.way.Group.String()
+	}
+	packet := float64(8 * (proto.HeaderLen + g.ShardSize + overhead(v.way)))
+	s.DataTime = float64(s.Data) * packet / float64(v.opts.rate)
+	s.LoopTime = float64(s.Data+s.Parity) * packet / float64(v.opts.rate)
+	if size := sender.ParityBytes(g); size > uint64(v.opts.memory) {
+		s.ParityFile = size
+	}
+	return s
+}
+
+// plan prints what send would do.
+func (v *sendView) plan(networkErr error) {
+	s := v.schedule()
+	v.out.event("plan", s)
+	v.describe(s)
+	v.out.line("packets of a loop  %d data, %d parity, each %d bytes with IP and UDP", s.Data, s.Parity,
+		proto.HeaderLen+s.Shard+overhead(v.way))
+	v.route(s)
+	if s.ParityFile > 0 {
+		v.out.line("temporary file  %v of parity in %s, since --memory is %v", quantity.Size(s.ParityFile), scratchDir(), v.opts.memory)
+	}
+	if networkErr != nil {
+		v.out.line("but now it would fail: %v", networkErr)
+	}
+}
+
+func (v *sendView) describe(s schedule) {
+	object := ""
+	if s.Object != "" {
+		object = "  object " + s.Object[:8] + "..."
+	}
+	shape := fmt.Sprintf("%d groups of %d+%d shards", s.Groups, s.K, s.M)
+	if s.Groups == 1 {
+		shape = fmt.Sprintf("1 group of %d+%d shards", s.K, s.M)
+	}
+	v.out.line("%s  %v%s  unsigned   %s", v.name, quantity.Size(s.Bytes), object, shape)
+}
+
+func (v *sendView) route(s schedule) {
+	hint := ""
+	if v.opts.rate == sender.DefaultRate {
+		hint = "; faster: --rate 100M"
+	}
+	v.out.line("%s -> [%s]:%d  %v  data %s, whole loop %s  (Ctrl-C stops%s)", s.Interface, s.Group, s.Port,
+		v.opts.rate, seconds(s.DataTime), seconds(s.LoopTime), hint)
+}
+
+func seconds(s float64) string { return quantity.Duration(time.Duration(s * float64(time.Second))) }
+
+// preparing shows the progress of encoding.
+func (v *sendView) preparing(fraction float64) {
+	if v.out.json == nil && v.out.progressDue(time.Now()) {
+		v.out.progressLine(fmt.Sprintf(" preparing %d%%", int(100*fraction)))
+	}
+}
+
+// started prints what is sent and where.
+func (v *sendView) started(o *sender.Object) {
+	s := v.schedule()
+	s.Object = o.Manifest.Descriptor.Object().String()
+	v.out.event("sending", s)
+	v.describe(s)
+	v.route(s)
+}
+
+type sendProgressEvent struct {
+	Loop     int     `json:"loop"`
+	Fraction float64 `json:"fraction"`
+	Packets  uint64  `json:"packets"`
+	Rate     float64 `json:"bits_per_second"`
+}
+
+// progress prints the live line.
+func (v *sendView) progress(now time.Time, p sender.Progress) {
+	if v.last.IsZero() {
+		v.last = v.begin
+	}
+	if !v.out.progressDue(now) {
+		return
+	}
+	if d := now.Sub(v.last).Seconds(); d > 0 {
+		packet := float64(8 * (proto.HeaderLen + v.geo.ShardSize + overhead(v.way)))
+		v.rate = float64(p.Packets-v.packets) * packet / d
+	}
+	v.last, v.packets = now, p.Packets
+	v.out.event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: v.rate})
+	v.out.progressLine(fmt.Sprintf(" loop %d  %2d%%  %v", p.Loop, int(100*p.Fraction), quantity.Rate(v.rate)))
+}
+
+type stoppedEvent struct {
+	Loops   float64 `json:"loops"`
+	Packets uint64  `json:"packets"`
+	Seconds float64 `json:"seconds"`
+}
+
+// stopped prints the summary.
+func (v *sendView) stopped(p sender.Progress) {
+	loops := float64(p.Loop-1) + p.Fraction
+	took := time.Since(v.begin)
+	v.out.event("stopped", stoppedEvent{Loops: loops, Packets: p.Packets, Seconds: took.Seconds()})
+	v.out.line("stopped after %.2f loops: %d packets in %s", loops, p.Packets, quantity.Duration(took))
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"time"
+
+	"iotupd/internal/diagnose"
+	"iotupd/internal/quantity"
+)
+
+const (
+	// silentAfter is how long nothing may arrive before that is explained.
+	silentAfter = 5 * time.Second
+	// silentAgain is how long until it is explained again.
+	silentAgain = 30 * time.Second
+)
+
+// A silence watches for the time when nothing useful arrives, and explains it
+// by what the kernel counted meanwhile.
+type silence struct {
+	since  time.Time // packets were last seen to arrive, or the last explanation
+	wait   time.Duration
+	useful uint64 // packets that had arrived then
+
+	watching bool // before, rejects and drops are of the start of this silence
+	before   diagnose.Snapshot
+	rejects  map[string]uint64
+	drops    uint64
+}
+
+func newSilence(now time.Time) *silence { return &silence{since: now, wait: silentAfter} }
+
+// watch notes the counters at the start of a silence. Those that cannot be read
+// give less to explain, and that is all.
+func (s *silence) watch(v *recvView) {
+	s.watching = true
+	s.before, _ = diagnose.Read()
+	s.rejects, s.drops = ignored(v.status.Ignored), v.listener.Stats().KernelDrops
+}
+
+// check returns the likely causes if it has been silent for long enough.
+func (s *silence) check(now time.Time, v *recvView) []diagnose.Finding {
+	if v.useful != s.useful || !v.collected.IsZero() {
+		s.useful, s.since, s.wait, s.watching = v.useful, now, silentAfter, false
+		return nil
+	}
+	if !s.watching {
+		s.watch(v)
+	}
+	if now.Sub(s.since) < s.wait {
+		return nil
+	}
+	after, _ := diagnose.Read()
+	stats := v.listener.Stats()
+	findings := diagnose.Explain(s.before, after, diagnose.Listening{
+		Interfaces: v.joinedInterfaces(),
+		Groups:     v.groups.Groups,
+		Port:       v.opts.port,
+		Interval:   now.Sub(s.since),
+		Heard:      v.useful > 0,
+		Joined:     now.Sub(v.start),
+		Drops:      stats.KernelDrops - s.drops,
+		Buffer:     quantity.Size(stats.ReceiveBuffer),
+		Rejected:   rise(ignored(v.status.Ignored), s.rejects),
+	})
+	s.since, s.wait = now, silentAgain
+	s.watch(v)
+	return findings
+}
+
+// rise returns what counters have grown by.
+func rise(now, before map[string]uint64) map[string]uint64 {
+	grown := make(map[string]uint64)
+	for key, n := range now {
+		if n > before[key] {
+			grown[key] = n - before[key]
+		}
+	}
+	return grown
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"net/netip"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/internal/mcast"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// channelOptions are the flags that say where packets go, the same for all
+// commands.
+type channelOptions struct {
+	channel string
+	port    uint16
+	only4   bool
+	only6   bool
+}
+
+func (o *channelOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.channel, "channel", "iotupd", "`name` that the group addresses are derived from")
+	flags.Uint16VarP(&o.port, "port", "p", proto.DefaultPort, "UDP destination port")
+	flags.BoolVarP(&o.only4, "ipv4", "4", false, "IPv4 only")
+	flags.BoolVarP(&o.only6, "ipv6", "6", false, "IPv6 only")
+}
+
+func (o *channelOptions) validate() error {
+	switch {
+	case o.only4 && o.only6:
+		return usageError("-4 and -6 exclude each other")
+	case o.port == 0:
+		return usageError("--port 0: want 1 to 65535")
+	case len(o.channel) > 253:
+		return usageError("--channel: the name has %d bytes; at most 253", len(o.channel))
+	}
+	return nil
+}
+
+// allows reports whether the flags allow the family of an address.
+func (o *channelOptions) allows(a netip.Addr) bool {
+	return a.Is4() && !o.only6 || !a.Is4() && !o.only4
+}
+
+// parseGroup reads the value of --group.
+func parseGroup(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	switch {
+	case err != nil:
+		return a, usageError("--group %q is not an IP address; the default is derived from --channel", s)
+	case !a.IsMulticast():
+		return a, usageError("--group %v is not a multicast address; those are ff00::/8 and 224.0.0.0/4", a)
+	case a.Zone() != "":
+		return a, usageError("--group %v: name the interface by -i, not in the address", a)
+	}
+	return a, nil
+}
+
+// groupAddresses returns the groups to listen on: those asked for, or those of
+// the channel, of the allowed families.
+func (o *channelOptions) groupAddresses(asked []string, sources []netip.Addr) (groups []netip.Addr, err error) {
+	for _, s := range asked {
+		a, err := parseGroup(s)
+		if err != nil {
+			return nil, err
+		}
+		if !o.allows(a) {
+			return nil, usageError("--group %v is not of the family that -4 or -6 asks for", a)
+		}
+		groups = append(groups, a)
+	}
+	if len(groups) > 0 {
+		return groups, nil
+	}
+	g := proto.ChannelGroups(o.channel)
+	candidates := []netip.Addr{g.IPv6, g.IPv4}
+	if len(sources) > 0 {
+		candidates = nil
+		if hasFamily(sources, false) {
+			candidates = append(candidates, g.IPv6Source)
+		}
+		if hasFamily(sources, true) {
+			candidates = append(candidates, g.IPv4Source)
+		}
+	}
+	for _, a := range candidates {
+		if o.allows(a) {
+			groups = append(groups, a)
+		}
+	}
+	if len(groups) == 0 {
+		return nil, usageError("--source and -4 or -6 leave no group to join")
+	}
+	return groups, nil
+}
+
+func hasFamily(addrs []netip.Addr, v4 bool) bool {
+	for _, a := range addrs {
+		if a.Is4() == v4 {
+			return true
+		}
+	}
+	return false
+}
+
+// readMessages is the number of kernel messages read at a time. Each may be a
+// run of datagrams.
+const readMessages = 8
+
+// receiverConns presents the sockets of a listener to the receiver's loop.
+func receiverConns(l *mcast.Listener) (conns []receiver.Conn) {
+	for _, s := range l.Sockets() {
+		conns = append(conns, conn{socket: s, listener: l})
+	}
+	return conns
+}
+
+// A conn is one socket. Closing it closes its listener, which may be done twice.
+type conn struct {
+	socket   *mcast.Socket
+	listener *mcast.Listener
+}
+
+func (c conn) NewBatch() receiver.Batch {
+	return &batch{Batch: mcast.NewBatch(readMessages), socket: c.socket}
+}
+
+func (c conn) Close() error { return c.listener.Close() }
+
+// A batch reads from its socket.
+type batch struct {
+	*mcast.Batch
+	socket *mcast.Socket
+}
+
+func (b *batch) Read() error { return b.socket.ReadBatch(b.Batch) }
+
+func (b *batch) Datagram(i int) ([]byte, receiver.Origin) {
+	return b.Batch.Datagram(i), receiver.Origin{From: b.From(i), Interface: b.Interface(i)}
+}
