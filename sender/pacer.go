@@ -9,16 +9,21 @@ const (
 	// catches up: after a longer stall the rest is forgotten. It keeps any
 	// 10 s within 1 % of the rate.
 	maxDebt = 100 * time.Millisecond
-	// maxBurst bounds what leaves at one moment, as time at the nominal rate.
+	// maxBurst bounds what leaves at one moment, as time at the nominal rate;
+	// the packet that crosses it still leaves.
 	maxBurst = time.Millisecond
+	// tolerance is how far ahead of the catch-up schedule such a burst is. A
+	// single packet may be too: without that, each wake-up that is late would
+	// cost its lateness, and the runtime's timers would turn 10 Mbit/s into 7.
+	tolerance = maxBurst * 4 / 5
 	// quantum is what one wake-up should send at high rates: waking for every
 	// packet would cost more than sending it.
 	quantum = 200 * time.Microsecond
 )
 
 // A pacer spaces equal packets on an absolute schedule, so that a late wake-up
-// costs no rate. When behind, it catches up at 5/4 of the rate and never in
-// bursts longer than one packet or maxBurst, whichever is more.
+// costs no rate. When behind, it catches up at 5/4 of the rate, in bursts that
+// maxBurst bounds.
 type pacer struct {
 	interval time.Duration // between packets at the nominal rate; 0: not paced
 	due      time.Time     // of the next packet on the nominal schedule
@@ -37,21 +42,12 @@ func newPacer(rate int64, packetBytes int) pacer {
 // catchUp is the interval between packets at 5/4 of the rate.
 func (p *pacer) catchUp() time.Duration { return p.interval * 4 / 5 }
 
-// tolerance is how far ahead of the catch-up schedule a burst may be.
-func (p *pacer) tolerance() time.Duration {
-	if p.interval == 0 {
-		return 0
-	}
-	packets := max(1, maxBurst/p.interval)
-	return (packets - 1) * p.catchUp()
-}
-
 // ready reports whether a packet may leave now.
 func (p *pacer) ready(now time.Time) bool {
 	if p.due.IsZero() {
 		p.due = now
 	}
-	return !p.due.After(now) && !p.free.After(now.Add(p.tolerance()))
+	return !p.due.After(now) && !p.free.After(now.Add(tolerance))
 }
 
 // sent accounts for a packet that left now.
@@ -70,7 +66,7 @@ func (p *pacer) sent(now time.Time) {
 // asks for a quantum of them and the burst limit allows one.
 func (p *pacer) wake() time.Time {
 	at := p.due.Add(max(0, quantum-p.interval))
-	if limited := p.free.Add(-p.tolerance()); limited.After(at) {
+	if limited := p.free.Add(-tolerance); limited.After(at) {
 		return limited
 	}
 	return at

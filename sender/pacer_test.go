@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// packetBytes is a datagram of the default size with its IPv6 and UDP headers.
+const packetBytes = 64 + 1152 + IPv6Overhead
+
+// A waker is a clock that never wakes anybody in time.
+type waker struct {
+	rnd       *rand.Rand
+	late      time.Duration // of every wake-up, at most
+	stall     time.Duration // now and then, at most
+	nextStall time.Time
+}
+
+// wakeFrom returns when somebody wakes who went to sleep at now.
+func (w *waker) wakeFrom(now, at time.Time) time.Time {
+	next := now.Add(time.Microsecond) // the loop itself
+	if at.After(next) {
+		next = at
+		if w.late > 0 {
+			next = next.Add(time.Duration(w.rnd.Int64N(int64(w.late))))
+		}
+	}
+	if w.stall > 0 && now.After(w.nextStall) {
+		w.nextStall = now.Add(time.Duration(w.rnd.Int64N(int64(3 * time.Second))))
+		next = next.Add(time.Duration(w.rnd.Int64N(int64(w.stall))))
+	}
+	return next
+}
+
+var pacedRates = []int64{
+	100_000, 1_000_000, 5_000_000, 8_000_000, 10_000_000, 12_000_000, 15_000_000, 20_000_000,
+	50_000_000, 100_000_000, 300_000_000, 1_000_000_000,
+}
+
+func TestRateHoldsOverAnyTenSecondsWhateverTheClock(t *testing.T) {
+	// "A pacer spaces equal packets on an absolute schedule, so that a late
+	// wake-up costs no rate." The rate is in bits per second of IP packets.
+	clocks := map[string]waker{
+		"exact":                       {},
+		"precise sleep":               {late: 120 * time.Microsecond},
+		"runtime timer":               {late: 1100 * time.Microsecond},
+		"precise sleep, 80 ms stalls": {late: 120 * time.Microsecond, stall: 80 * time.Millisecond},
+		"runtime timer, 80 ms stalls": {late: 1100 * time.Microsecond, stall: 80 * time.Millisecond},
+	}
+	for name, clock := range clocks {
+		for _, rate := range pacedRates {
+			t.Run(fmt.Sprintf("%s/rate=%d", name, rate), func(t *testing.T) {
+				clock := clock
+				clock.rnd = rand.New(rand.NewPCG(uint64(rate), 1))
+				checkRate(t, rate, &clock)
+			})
+		}
+	}
+}
+
+// checkRate runs a pacer for 21 s and fails if a window of 10 s has more or
+// less than it should, or a single moment has too much.
+func checkRate(t *testing.T, rate int64, clock *waker) {
+	const (
+		bin    = 20 * time.Millisecond
+		window = int(10 * time.Second / bin)
+		bins   = int(21 * time.Second / bin)
+	)
+	p := newPacer(rate, packetBytes)
+	epoch := time.Unix(0, 0)
+	clock.nextStall = epoch
+	limit := 1 + int(maxBurst/p.interval)
+	sent := make([]int, bins+1) // before the bin
+	for now := epoch; ; now = clock.wakeFrom(now, p.wake()) {
+		b := int(now.Sub(epoch) / bin)
+		if b >= bins {
+			break
+		}
+		burst := 0
+		for p.ready(now) {
+			p.sent(now)
+			burst++
+		}
+		if burst > limit {
+			t.Fatalf("%d packets at %v, want at most %d at one moment", burst, now.Sub(epoch), limit)
+		}
+		sent[b+1] += burst
+	}
+	for i := range bins {
+		sent[i+1] += sent[i]
+	}
+	want := float64(rate) * 10 / (packetBytes * 8)
+	for i := 0; i+window <= bins; i++ {
+		got := float64(sent[i+window] - sent[i])
+		if got < 0.98*want-1 || got > 1.02*want+1 {
+			t.Fatalf("%.0f packets in the 10 s from %v on, want %.0f within 2 %%", got, time.Duration(i)*bin, want)
+		}
+	}
+}
+
+func TestAfterALongStallTheRestIsForgotten(t *testing.T) {
+	// "after a longer stall the rest is forgotten"
+	const rate = 10_000_000
+	p := newPacer(rate, packetBytes)
+	now := time.Unix(0, 0)
+	p.ready(now)
+	p.sent(now)
+	now = now.Add(time.Hour)
+	end := now.Add(10 * time.Second)
+	n := 0
+	for ; now.Before(end); now = p.wake() {
+		for p.ready(now) {
+			p.sent(now)
+			n++
+		}
+	}
+	if most := 10.1 * rate / (packetBytes * 8); float64(n) > most+1 {
+		t.Errorf("%d packets in the 10 s after a stall of an hour, want at most %.0f", n, most)
+	}
+}
+
+func TestNoRateIsNoLimit(t *testing.T) {
+	p := newPacer(-1, packetBytes)
+	now := time.Unix(0, 0)
+	for range 1_000_000 {
+		if !p.ready(now) {
+			t.Fatal("an unpaced sender has to wait")
+		}
+		p.sent(now)
+	}
+}
+
+func TestHighRatesDoNotWakeForEveryPacket(t *testing.T) {
+	// "waking for every packet would cost more than sending it"
+	const rate = 1_000_000_000
+	p := newPacer(rate, packetBytes)
+	start := time.Unix(0, 0)
+	wakes := 0
+	for now := start; now.Before(start.Add(time.Second)); now = p.wake() {
+		for p.ready(now) {
+			p.sent(now)
+		}
+		wakes++
+	}
+	if wakes > 5500 {
+		t.Errorf("%d wake-ups in a second at 1 Gbit/s, want some 5000", wakes)
+	}
+}
