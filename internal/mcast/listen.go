@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package mcast
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// rescanEvery is the time between two looks at the interfaces of the host.
+const rescanEvery = 2 * time.Second
+
+// An Offload tells whether runs of datagrams of one size may cross the kernel in
+// one piece (UDP_SEGMENT, UDP_GRO on Linux). What is sent and received is the
+// same either way.
+type Offload int
+
+const (
+	OffloadAuto  Offload = iota // where the system can
+	OffloadNever                // so that a filter on the way sees, and may lose, each datagram alone
+)
+
+// A ListenConfig tells what to receive.
+type ListenConfig struct {
+	// Groups are multicast addresses, of either family or both. At least one.
+	Groups []netip.Addr
+
+	// Port is the UDP port, which other programs may listen on as well. Not zero.
+	Port uint16
+
+	// Sources, if any, are the only hosts to hear: the groups are joined with each
+	// source of their family, and a group of a family without source is not joined.
+	Sources []netip.Addr
+
+	// Interfaces are the names of those to join on. They have to exist; one that is
+	// down, or goes away, is joined when it is there again. If empty, it is every
+	// suitable one, see [Suitable], as they come and go.
+	Interfaces []string
+
+	// ReceiveBuffer is the number of bytes to ask the kernel for. If zero, 32 MiB
+	// are asked for. Without privileges one gets what the system allows, see
+	// [Stats].
+	ReceiveBuffer int
+
+	// Offload is OffloadAuto if zero.
+	Offload Offload
+
+	// Logger, if not nil, is told when memberships change.
+	Logger *slog.Logger
+}
+
+func (c ListenConfig) withDefaults() ListenConfig {
+	if c.ReceiveBuffer == 0 {
+		c.ReceiveBuffer = 32 << 20
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c ListenConfig) validate() error {
+	if c.Port == 0 {
+		return errors.New("no UDP port to listen on")
+	}
+	for _, s := range c.Sources {
+		if !s.IsValid() || s.IsMulticast() || s.IsUnspecified() {
+			return fmt.Errorf("source %v is not the address of a host", s)
+		}
+	}
+	return validateGroups(c.Groups)
+}
+
+func validateGroups(groups []netip.Addr) error {
+	if len(groups) == 0 {
+		return errors.New("no multicast group to join")
+	}
+	for _, g := range groups {
+		if !g.IsMulticast() || g.Zone() != "" || g.Is4In6() {
+			return fmt.Errorf("%v is not a multicast address", g)
+		}
+	}
+	return nil
+}
+
+// A Listener is a member of multicast groups. Its methods may be called from any
+// goroutine.
+type Listener struct {
+	cfg     ListenConfig
+	sockets [families]*Socket // nil where there is none
+
+	mu      sync.Mutex // guards what follows, and the memberships of the sockets
+	groups  []netip.Addr
+	members []member // those wanted, joined or not
+
+	stop      chan struct{}
+	rescanned chan struct{} // closed when the goroutine has ended
+	closeOnce sync.Once
+}
+
+// Listen joins the groups of cfg. Each family that the host has gets a socket.
+// That some memberships fail is not an error, see [Listener.Memberships]; that
+// none is possible is one, unless a named interface is being waited for.
+func Listen(cfg ListenConfig) (*Listener, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	for _, name := range cfg.Interfaces {
+		if _, err := usable(name); errors.Is(err, errNoSuchName) {
+			return nil, fmt.Errorf("%w; up and able to multicast here: %s", err, suitableNames())
+		}
+	}
+	l := &Listener{cfg: cfg, groups: cfg.Groups, stop: make(chan struct{}), rescanned: make(chan struct{})}
+	if err := l.start(); err != nil {
+		l.closeSockets()
+		return nil, err
+	}
+	go l.rescan()
+	return l, nil
+}
+
+// start opens the sockets and joins for the first time.
+func (l *Listener) start() error {
+	var failed error
+	for f := range family(families) {
+		if len(ofFamily(f, l.groups)) == 0 {
+			continue
+		}
+		s, err := openSocket(f, l.cfg)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		l.sockets[f] = s
+	}
+	if len(l.Sockets()) == 0 {
+		return failed
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.update(); err != nil {
+		return err
+	}
+	return startable(l.members)
+}
+
+// rescan keeps up with the interfaces of the host.
+func (l *Listener) rescan() {
+	defer close(l.rescanned)
+	ticker := time.NewTicker(rescanEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-ticker.C:
+		}
+		l.mu.Lock()
+		if err := l.update(); err != nil {
+			l.cfg.Logger.Warn("memberships not checked", "error", err)
+		}
+		l.mu.Unlock()
+	}
+}
+
+// Sockets returns one socket for each address family that the host has and that
+// a group was asked for, IPv6 first. Each needs a goroutine that reads it; the
+// set does not change.
+func (l *Listener) Sockets() []*Socket {
+	var open []*Socket
+	for _, s := range l.sockets {
+		if s != nil {
+			open = append(open, s)
+		}
+	}
+	return open
+}
+
+// Stats are counters since [Listen].
+type Stats struct {
+	// KernelDrops counts what the host lost because its receive buffer was full:
+	// datagrams, or whole runs of them where those cross the kernel in one piece.
+	// It is brought up to date by datagrams received later. Linux only.
+	KernelDrops uint64
+
+	// ForeignDestination counts datagrams that were dropped because they had not
+	// been sent to a joined group, or came over another interface.
+	ForeignDestination uint64
+
+	// Truncated counts datagrams that were dropped because they were longer than
+	// [MaxDatagram].
+	Truncated uint64
+
+	// ReceiveBuffer is the size in bytes, as the kernel reports it, of the smallest
+	// receive buffer. Linux reports twice what was granted, and charges
+	// some 2300 bytes for a datagram of 1232.
+	ReceiveBuffer int
+}
+
+// Stats returns the counters of all sockets.
+func (l *Listener) Stats() Stats {
+	var t Stats
+	for _, s := range l.Sockets() {
+		t.KernelDrops += s.kernelDrops.Load()
+		t.ForeignDestination += s.foreign.Load()
+		t.Truncated += s.truncated.Load()
+		if t.ReceiveBuffer == 0 || s.buffer < t.ReceiveBuffer {
+			t.ReceiveBuffer = s.buffer
+		}
+	}
+	return t
+}
+
+// Close leaves the groups, ends pending reads with [net.ErrClosed], and returns
+// when nothing of l runs any more. It may be called again.
+func (l *Listener) Close() error {
+	var err error
+	l.closeOnce.Do(func() {
+		close(l.stop)
+		<-l.rescanned
+		err = l.closeSockets()
+	})
+	return err
+}
+
+func (l *Listener) closeSockets() error {
+	var err error
+	for _, s := range l.Sockets() {
+		err = errors.Join(err, s.conn.Close())
+	}
+	return err
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package mcast
+
+import (
+	"net/netip"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// sendBatch is the number of messages of a system call. More gain nothing.
+	sendBatch = 64
+	// maxRun is the number of datagrams that the kernel takes in one piece: 64
+	// before Linux 6.9, 128 since.
+	maxRun = 64
+	// maxRunBytes keeps such a piece, with its headers, within an IP packet.
+	maxRunBytes = 1<<16 - 1 - 48
+)
+
+// connState is what a Conn has on Linux. Its arrays are arguments of sendmmsg,
+// and live in the heap with it.
+type connState struct {
+	raw     syscall.RawConn
+	write   func(fd uintptr) bool // Conn.sendmmsg, bound once
+	offload bool                  // runs cross in one piece
+
+	queued int // arguments and results of write
+	sent   int
+	errno  syscall.Errno
+
+	headers [sendBatch]mmsghdr
+	iovecs  [sendBatch]unix.Iovec
+	name    sockaddr
+	control segmentSize
+}
+
+// A segmentSize is the control message that says where to cut a run.
+type segmentSize struct {
+	header unix.Cmsghdr
+	bytes  uint16
+	_      [6]byte // room for CMSG_SPACE
+}
+
+// prepare makes c ready to send, once its socket is configured.
+func (c *Conn) prepare() error {
+	raw, err := c.conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	c.sys.raw, c.sys.write = raw, c.sendmmsg
+	c.sys.control.header.Level = unix.SOL_UDP
+	c.sys.control.header.Type = unix.UDP_SEGMENT
+	c.sys.control.header.SetLen(unix.CmsgLen(2))
+	if c.cfg.Offload == OffloadNever {
+		return nil
+	}
+	return raw.Control(func(fd uintptr) {
+		// A kernel that does not know the option (before 4.18) would ignore the control
+		// message, and send a run as one huge datagram.
+		_, err := unix.GetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT)
+		c.sys.offload = err == nil
+	})
+}
+
+// send hands the first datagrams of b to the kernel, as many as it takes at a
+// time, and returns how many bytes they were.
+func (c *Conn) send(b []byte, segment int) (n int, err error) {
+	piece := segment
+	if c.sys.offload {
+		piece *= max(1, min(maxRun, maxRunBytes/segment))
+	}
+	c.queue(b, segment, piece)
+	if err := c.sys.raw.Write(c.sys.write); err != nil {
+		return 0, err
+	}
+	if c.sys.errno == 0 {
+		return min(c.sys.sent*piece, len(b)), nil
+	}
+	if min(piece, len(b)) > segment && refusesRuns(c.sys.errno) {
+		c.sys.offload = false // for good: this is not going to change
+		return c.send(b, segment)
+	}
+	return 0, os.NewSyscallError("sendmmsg", c.sys.errno)
+}
+
+// refusesRuns tells errors that a run may cause and its datagrams may not: a
+// device without checksum offload, an old kernel with lower limits.
+func refusesRuns(errno syscall.Errno) bool {
+	return errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE || errno == unix.EOPNOTSUPP
+}
+
+// queue sets up messages for b, each of piece bytes but perhaps the last.
+func (c *Conn) queue(b []byte, segment, piece int) {
+	s := &c.sys
+	name, size := newSockaddr(netip.AddrPortFrom(c.cfg.Group, c.cfg.Port), c.index)
+	s.name = name
+	s.control.bytes = uint16(segment) // matters only if less than piece
+	for s.queued = 0; len(b) > 0 && s.queued < sendBatch; s.queued++ {
+		run := b[:min(piece, len(b))]
+		b = b[len(run):]
+		s.iovecs[s.queued].Base = &run[0]
+		s.iovecs[s.queued].SetLen(len(run))
+		h := &s.headers[s.queued]
+		h.Name, h.Namelen = &s.name[0], size
+		h.Iov = &s.iovecs[s.queued]
+		h.SetIovlen(1)
+		h.Control = nil
+		h.SetControllen(0)
+		if len(run) > segment {
+			h.Control = (*byte)(unsafe.Pointer(&s.control))
+			h.SetControllen(unix.CmsgSpace(2))
+		}
+	}
+}
+
+// sendmmsg sends what is queued, and reports false if the socket is full.
+func (c *Conn) sendmmsg(fd uintptr) bool {
+	s := &c.sys
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[0])), uintptr(s.queued), unix.MSG_DONTWAIT, 0, 0)
+		switch {
+		case errno == unix.EAGAIN:
+			return false
+		case errno == unix.EINTR:
+			continue
+		}
+		s.sent, s.errno = int(n), errno
+		return true
+	}
+}

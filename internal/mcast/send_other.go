@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build !linux
+
+package mcast
+
+import "net/netip"
+
+// connState is what a Conn has elsewhere: nothing.
+type connState struct{}
+
+// prepare makes c ready to send, once its socket is configured.
+func (c *Conn) prepare() error { return nil }
+
+// send sends the first datagram of b and returns how many bytes it was.
+func (c *Conn) send(b []byte, segment int) (n int, err error) {
+	b = b[:min(segment, len(b))]
+	return c.conn.WriteToUDPAddrPort(b, netip.AddrPortFrom(c.cfg.Group, c.cfg.Port))
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package mcast
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// A Socket receives the datagrams of one address family. One goroutine may read
+// it. It belongs to its [Listener].
+type Socket struct {
+	family family
+	conn   *net.UDPConn
+	groups packetConn
+	buffer int // bytes, as the kernel reports them
+
+	filter                          atomic.Pointer[filter]
+	kernelDrops, foreign, truncated atomic.Uint64
+
+	sys socketState
+}
+
+// ReadBatch waits for at least one datagram and puts what has arrived into b,
+// whose previous contents are lost. Datagrams for other destinations and longer
+// ones than [MaxDatagram] are dropped and counted. After [Listener.Close] the
+// error is [net.ErrClosed].
+func (s *Socket) ReadBatch(b *Batch) error {
+	for b.Reset(); b.Len() == 0; {
+		if err := s.receive(b); err != nil {
+			return fmt.Errorf("cannot receive over %v: %w", s.family, err)
+		}
+	}
+	return nil
+}
+
+// openSocket opens a socket that is not a member of any group yet.
+func openSocket(f family, cfg ListenConfig) (*Socket, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if e := c.Control(func(fd uintptr) { err = beforeBind(fd) }); e != nil {
+			return e
+		}
+		return err
+	}}
+	// Bound to the wildcard address: one socket serves all groups, and Linux alone
+	// could bind to a group.
+	pc, err := lc.ListenPacket(context.Background(), f.network(), ":"+strconv.Itoa(int(cfg.Port)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("UDP port %d is taken by a program that does not share it: %w", cfg.Port, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("no %v socket: %w", f, err)
+	}
+	s := &Socket{family: f, conn: pc.(*net.UDPConn)}
+	s.groups = newPacketConn(f, s.conn)
+	if err := s.prepare(cfg); err != nil {
+		s.conn.Close()
+		return nil, fmt.Errorf("%v socket: %w", f, err)
+	}
+	s.filter.Store(&filter{})
+	return s, nil
+}
+
+func (s *Socket) join(m member) error {
+	ifi := &net.Interface{Index: m.index, Name: m.Interface}
+	if m.Source.IsValid() {
+		return explainJoin(s.family, s.groups.JoinSourceSpecificGroup(ifi, udpAddr(m.Group), udpAddr(m.Source)))
+	}
+	return explainJoin(s.family, s.groups.JoinGroup(ifi, udpAddr(m.Group)))
+}
+
+func (s *Socket) leave(m member) {
+	ifi := &net.Interface{Index: m.index, Name: m.Interface}
+	if m.Source.IsValid() {
+		s.groups.LeaveSourceSpecificGroup(ifi, udpAddr(m.Group), udpAddr(m.Source))
+		return
+	}
+	s.groups.LeaveGroup(ifi, udpAddr(m.Group))
+}
+
+// A filter tells which datagrams are ours. It is not changed once made.
+type filter struct {
+	joined map[arrival]bool
+	names  map[int]string // of interfaces, by index
+}
+
+// An arrival is where a datagram was sent to and the interface it came over.
+type arrival struct {
+	group netip.Addr
+	index int
+}
+
+// newFilter returns the filter for those of the members that are of family f.
+func newFilter(f family, members []member) *filter {
+	n := &filter{joined: map[arrival]bool{}, names: map[int]string{}}
+	for _, m := range members {
+		if m.Err == nil && familyOf(m.Group) == f {
+			n.joined[arrival{m.Group, m.index}] = true
+			n.names[m.index] = m.Interface
+		}
+	}
+	return n
+}
+
+// zoned puts the name of the interface to a, if it is a link-local address.
+func (f *filter) zoned(a netip.Addr, index int) netip.Addr {
+	if !a.Is6() || !a.IsLinkLocalUnicast() {
+		return a
+	}
+	if name, ok := f.names[index]; ok {
+		return a.WithZone(name)
+	}
+	return a.WithZone(strconv.Itoa(index))
+}
+
+// A packetConn is what package ipv6 and package ipv4 have in common, plus names
+// for what they only call differently.
+type packetConn interface {
+	JoinGroup(ifi *net.Interface, group net.Addr) error
+	LeaveGroup(ifi *net.Interface, group net.Addr) error
+	JoinSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error
+	LeaveSourceSpecificGroup(ifi *net.Interface, group, source net.Addr) error
+	SetMulticastInterface(ifi *net.Interface) error
+	SetMulticastLoopback(on bool) error
+
+	setHopLimit(hops int) error
+	setTrafficClass(class int) error
+	wantDestination() error
+}
+
+func newPacketConn(f family, c net.PacketConn) packetConn {
+	if f == ipv4Family {
+		return packetConn4{ipv4.NewPacketConn(c)}
+	}
+	return packetConn6{ipv6.NewPacketConn(c)}
+}
+
+type packetConn6 struct{ *ipv6.PacketConn }
+
+func (c packetConn6) setHopLimit(hops int) error      { return c.SetMulticastHopLimit(hops) }
+func (c packetConn6) setTrafficClass(class int) error { return c.SetTrafficClass(class) }
+func (c packetConn6) wantDestination() error {
+	return c.SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
+}
+
+type packetConn4 struct{ *ipv4.PacketConn }
+
+func (c packetConn4) setHopLimit(hops int) error      { return c.SetMulticastTTL(hops) }
+func (c packetConn4) setTrafficClass(class int) error { return c.SetTOS(class) }
+func (c packetConn4) wantDestination() error {
+	return c.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
+}
