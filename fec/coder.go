@@ -18,14 +18,28 @@ type coder struct {
 	shards [][]byte // of the current call: K data, then M parity
 }
 
-// newCoder returns a coder for shards, or strips of shards, of at most width
-// bytes. It makes the tables of the code if they do not exist yet.
-func newCoder(p proto.Params, width int) (*coder, error) {
+// encodeWork and decodeWork return how many buffers of the size of a shard the
+// code works in: the next power of two, and as many again to add a second
+// block of data to the first.
+func encodeWork(p proto.Params) int {
+	m := ceilPow2(p.M)
+	if p.K > m {
+		return 2 * m
+	}
+	return m
+}
+
+func decodeWork(p proto.Params) int { return ceilPow2(p.K + ceilPow2(p.M)) }
+
+// newCoder returns a coder with a workspace of so many buffers of width bytes,
+// the most that a shard, or a strip of it, may have. It makes the tables of the
+// code if they do not exist yet.
+func newCoder(p proto.Params, work, width int) (*coder, error) {
 	options := []reedsolomon.Option{
 		// On by default, and wrong: its key leaves out which parity shards are
 		// missing, so a second group can get the inversion of the first.
 		reedsolomon.WithInversionCache(false),
-		reedsolomon.WithWorkAllocator(&workspace{width: width}),
+		reedsolomon.WithWorkAllocator(&workspace{distinct: work, width: width}),
 	}
 	switch p.Code {
 	case proto.CodeLeopard8:
@@ -54,38 +68,38 @@ func (c *coder) encode() error { return c.rs.Encode(c.shards) }
 // by column, when it writes the results.
 func (c *coder) rebuild() error { return c.rs.ReconstructData(c.shards) }
 
-// bookkeeping returns what a coder with so many work buffers holds in slice
-// headers, in bytes: its own and the library's.
-func bookkeeping(p proto.Params, work int) int {
+// bookkeeping returns what a coder holds in slice headers at most, in bytes: its
+// own and the library's, for shards and buffers.
+func bookkeeping(p proto.Params) int {
 	const header = 24
-	return 2 * header * (p.K + p.M + work)
+	return 2 * header * (p.K + p.M + decodeWork(p))
 }
 
-// A workspace lends its coder the same memory for every call. Without one the
-// library takes 32 KiB for every shard of GF(2^8), however small the shards,
-// and drops it all at every second garbage collection.
+// A workspace lends its coder the same memory for every call, and no more of it
+// than the code uses. Left alone, the library takes 32 KiB for every shard of
+// GF(2^8), however small the shards, buffers for a second block of data where
+// there is one, and all that anew after some garbage collections.
 type workspace struct {
-	width   int
-	memory  []byte
-	buffers [][]byte
+	distinct int // buffers that are used
+	width    int // bytes of a buffer that are used
+	memory   []byte
+	buffers  [][]byte
 }
 
-// Get implements [reedsolomon.WorkAllocator]. The buffers overlap where the
-// library asks for more than width bytes: it uses only as many as the shards
-// of the call have.
+// Get implements [reedsolomon.WorkAllocator]. Buffers, and parts of them, that
+// will not be used lie over others.
 func (w *workspace) Get(n, size int) [][]byte {
 	stride := min(size, w.width)
-	if need := (n-1)*stride + size; len(w.memory) < need {
+	if need := (w.distinct-1)*stride + size; len(w.memory) < need {
 		w.memory = reedsolomon.AllocAligned(1, need)[0]
 	}
-	if cap(w.buffers) < n {
+	if len(w.buffers) < n {
 		w.buffers = make([][]byte, n)
 	}
-	w.buffers = w.buffers[:n]
-	for i := range w.buffers {
-		w.buffers[i] = w.memory[i*stride:][:size]
+	for i := range n {
+		w.buffers[i] = w.memory[i%w.distinct*stride:][:size]
 	}
-	return w.buffers
+	return w.buffers[:n]
 }
 
 // Put implements [reedsolomon.WorkAllocator].
@@ -94,11 +108,11 @@ func (w *workspace) Put([][]byte) {}
 // A crew is the coders that work on one strip of one group together.
 type crew []*coder
 
-func newCrew(p proto.Params, members, width int) (crew, error) {
+func newCrew(p proto.Params, members, work, width int) (crew, error) {
 	c := make(crew, members)
 	for i := range c {
 		var err error
-		if c[i], err = newCoder(p, ceilUnit(width, members)); err != nil {
+		if c[i], err = newCoder(p, work, ceilUnit(width, members)); err != nil {
 			return nil, err
 		}
 	}

@@ -37,7 +37,7 @@ func TestTheFieldNeverChangesSilently(t *testing.T) {
 		{Code: proto.CodeNone, K: 5, M: 3},
 		{Code: 77, K: 5, M: 3},
 	} {
-		if _, err := newCoder(p, 64); err == nil {
+		if _, err := newCoder(p, 1, 64); err == nil {
 			t.Errorf("%v %d+%d: a coder was made", p.Code, p.K, p.M)
 		}
 	}
@@ -57,7 +57,7 @@ func TestTheFieldNeverChangesSilently(t *testing.T) {
 
 func TestWorkspaceIsAsSmallAsTheShards(t *testing.T) {
 	// What the library asks for to decode 128+128 shards, 8 MiB, in 300 KB.
-	w := &workspace{width: 1152}
+	w := &workspace{distinct: 256, width: 1152}
 	buffers := w.Get(256, 32<<10)
 	for i, b := range buffers {
 		if len(b) != 32<<10 {

@@ -147,11 +147,11 @@ func (d *Decoder) prepare() (err error) {
 		return nil
 	}
 	p := d.params
-	work := ceilPow2(p.K + ceilPow2(p.M))
-	memory := d.config.Memory - d.config.Workers*bookkeeping(p, work)
+	work := decodeWork(p)
+	memory := d.config.Memory - d.config.Workers*bookkeeping(p)
 	d.width = stripWidth(p.ShardSize, memory, p.K+work)
 	d.slots = make([]byte, p.K*d.width)
-	d.crew, err = newCrew(p, d.config.Workers, d.width)
+	d.crew, err = newCrew(p, d.config.Workers, work, d.width)
 	return err
 }
 

@@ -121,10 +121,10 @@ func TestStripsEqualWholeShards(t *testing.T) {
 	} {
 		o := newObject(t, p, rnd)
 		held := rnd.Perm(p.K + p.M)[:p.K]
-		perByte := p.K + ceilPow2(p.K+ceilPow2(p.M))
+		work := decodeWork(p)
 		for width := proto.ShardUnit; width <= p.ShardSize; width += proto.ShardUnit {
 			for workers := 1; workers <= 3; workers++ {
-				memory := perByte*width + workers*bookkeeping(p, ceilPow2(p.K+ceilPow2(p.M)))
+				memory := (p.K+work)*width + workers*bookkeeping(p)
 				d := decoder(t, p, DecoderConfig{Memory: memory, Workers: workers})
 				disk := newDisk(t, o, 0, held)
 				if err := d.Decode(disk.asGroup()); err != nil {

@@ -22,7 +22,7 @@ type EncodeConfig struct {
 	Put func(group uint32, parity []byte) error
 
 	// Memory is the budget for buffers in bytes. If zero, DefaultMemory is
-	// used. A group cannot take less than M*S + (K + 2*ceilPow2(M))*64 bytes,
+	// used. A group cannot take less than M*S + (K + 2*ceilPow2(M))*64 bytes
 	// for shards of S bytes, and is encoded with so much if need be.
 	Memory int
 
@@ -84,7 +84,7 @@ func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 	if spare := memory - encodeMemory(g, p); spare < 0 {
 		p.width = 0
 		fixed := encodeMemory(g, p)
-		p.width = stripWidth(s, (memory-fixed)/teams, g.K+2*ceilPow2(g.M))
+		p.width = stripWidth(s, (memory-fixed)/teams, g.K+encodeWork(g.Params))
 	} else {
 		p.batch += spare / (teams * g.K * s)
 		p.batch = max(1, min(p.batch, readSize/s, int(g.Groups/uint64(teams))))
@@ -95,9 +95,10 @@ func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 // encodeMemory returns the bytes that encoding by p takes: the data of a
 // batch, the parity of one group and the library's work, for every team.
 func encodeMemory(g proto.Geometry, p encodePlan) int {
-	work := 2 * ceilPow2(g.M)
 	data := g.K * p.batch * p.width
-	return p.teams * (data + g.M*g.ShardSize + work*p.width + p.members*bookkeeping(g.Params, work))
+	parity := g.M * g.ShardSize
+	work := encodeWork(g.Params) * p.width
+	return p.teams * (data + parity + work + p.members*bookkeeping(g.Params))
 }
 
 // A queue deals out the groups in order, in batches that do not cross the end
@@ -139,7 +140,7 @@ type team struct {
 
 func (t *team) run(ctx context.Context, q *queue) (err error) {
 	g := t.geometry
-	if t.crew, err = newCrew(g.Params, t.plan.members, t.plan.width); err != nil {
+	if t.crew, err = newCrew(g.Params, t.plan.members, encodeWork(g.Params), t.plan.width); err != nil {
 		return err
 	}
 	t.data = make([]byte, g.K*t.plan.batch*t.plan.width)
