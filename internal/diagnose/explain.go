@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package diagnose
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"iotupd/internal/quantity"
+)
+
+// Codes of findings. They are stable: they stand in JSON output.
+const (
+	NoInterface       = "no-interface"        // nothing to listen on
+	LinkDown          = "link-down"           // no carrier
+	NotJoined         = "not-joined"          // the kernel lists the group nowhere
+	JoinedElsewhere   = "joined-elsewhere"    // the kernel lists it on another interface
+	ForeignPackets    = "foreign-packets"     // packets arrive and are refused
+	OwnBuffer         = "own-buffer"          // the own receive buffer overflows
+	Damaged           = "damaged"             // wrong UDP checksums
+	ReversePathFilter = "reverse-path-filter" // IPv4 sources that are routed elsewhere
+	OtherPort         = "other-port"          // right group, wrong port
+	HostFirewall      = "host-firewall"       // dropped between routing and UDP
+	OtherInterface    = "other-interface"     // multicast arrives where the groups were not joined
+	OtherGroups       = "other-groups"        // multicast arrives, but not of the groups joined
+	NoQuerier         = "no-querier"          // a switch forgot the membership
+	NothingOnTheWire  = "nothing-on-the-wire" // no transfer arrives at this host
+)
+
+// A Finding is a likely cause.
+type Finding struct {
+	Code string // one of the constants above
+	Text string // what the counters show, and what that means: a sentence or two
+	Fix  string // a shell command; what more there is to know follows as a # comment
+}
+
+// Listening says what is listened to, and what came of it between the two
+// snapshots. Counts are of that time.
+type Listening struct {
+	Interfaces []string      // on which the groups were joined
+	Groups     []netip.Addr  // each is expected on at least one of Interfaces
+	Port       uint16        // UDP
+	Interval   time.Duration // between the snapshots; 5 s if zero
+
+	// Heard is whether packets of the transfer arrived at any time before.
+	Heard bool
+	// Joined is the time since the groups were joined. If zero, it is not known.
+	Joined time.Duration
+
+	// Drops counts packets that the kernel dropped because the receive buffer
+	// was full (SO_RXQ_OVFL).
+	Drops uint64
+	// BufferWanted is the receive buffer that was asked for, in the unit of
+	// SO_RCVBUF, and Buffer what was granted, half of what Linux reads back. If
+	// zero, they are not known.
+	Buffer, BufferWanted quantity.Size
+
+	// Rejected counts packets that arrived and were refused, by reason, in the
+	// words of the receiver.
+	Rejected map[string]uint64
+}
+
+// chatter is the multicast rate in packets per second that is there in most
+// networks: names, neighbours, routers. A count that rises slower says nothing
+// about a transfer.
+const chatter = 4
+
+// An evidence is what all checks look at.
+type evidence struct {
+	Listening
+	now   Snapshot // at the end
+	rise  Snapshot // counts since the start
+	noise uint64   // counts below this one say nothing
+}
+
+// A check looks for one cause on this host. It returns how many packets went
+// that way, 0 if the cause was not seen.
+type check func(evidence) (f Finding, packets uint64)
+
+// checks are in order of likelihood, which is order of certainty here.
+var checks = []check{foreignPackets, ownBuffer, reversePathFilter, otherPort, damaged, hostFirewall}
+
+// Explain returns the likely causes why nothing, or nothing useful, arrived
+// between the snapshots before and after, the likeliest first. There is at
+// least one. The snapshots may be zero where there are no counters.
+func Explain(before, after Snapshot, what Listening) []Finding {
+	if what.Interval <= 0 {
+		what.Interval = 5 * time.Second
+	}
+	e := evidence{Listening: what, now: after, rise: after.since(before)}
+	e.noise = max(1, uint64(chatter*what.Interval.Seconds()))
+	if f, found := e.deafInterfaces(); found {
+		return []Finding{f}
+	}
+	findings := e.membership()
+	explained := false
+	for _, check := range checks {
+		if f, packets := check(e); packets > 0 {
+			findings = append(findings, f)
+			explained = explained || packets >= e.noise
+		}
+	}
+	if f, packets := otherGroups(e); packets > 0 { // a hint, which may be of other traffic
+		findings = append(findings, f)
+	}
+	if !explained {
+		findings = append(findings, e.network()...)
+	}
+	return findings
+}
+
+// deafInterfaces finds that nothing can arrive at all.
+func (e evidence) deafInterfaces() (f Finding, found bool) {
+	if len(e.Interfaces) == 0 {
+		return Finding{
+			Code: NoInterface,
+			Text: "no network interface is up and able to multicast",
+			Fix:  "ip -brief address   # connect a network, or name an interface: iotupd recv -i NAME",
+		}, true
+	}
+	if e.now.devices == nil {
+		return Finding{}, false
+	}
+	var gone, down []string
+	for _, name := range e.Interfaces {
+		if d, ok := e.now.devices[name]; !ok {
+			gone = append(gone, name)
+		} else if d.down {
+			down = append(down, name)
+		}
+	}
+	switch len(e.Interfaces) {
+	case len(gone):
+		return Finding{
+			Code: NoInterface,
+			Text: list(gone) + " disappeared",
+			Fix:  "ip -brief address   # then: iotupd recv -i NAME",
+		}, true
+	case len(gone) + len(down):
+		return Finding{
+			Code: LinkDown,
+			Text: list(down) + " has no link",
+			Fix:  fmt.Sprintf("ip link set %s up   # and look at the cable, or at the Wi-Fi association", down[0]),
+		}, true
+	}
+	return Finding{}, false
+}
+
+// membership finds groups that the kernel does not list where they should be.
+func (e evidence) membership() []Finding {
+	var nowhere, elsewhere, where []string
+	for _, group := range e.Groups {
+		devices := e.now.members[group.Unmap()]
+		switch {
+		case len(e.now.members[allHosts(group)]) == 0: // the list is not there
+		case len(devices) == 0:
+			nowhere = append(nowhere, group.String())
+		case !slices.ContainsFunc(e.Interfaces, func(i string) bool { return slices.Contains(devices, i) }):
+			elsewhere = append(elsewhere, group.String())
+			where = append(where, devices...)
+		}
+	}
+	again := fmt.Sprintf("iotupd recv -i %s   # joins again", e.Interfaces[0])
+	var findings []Finding
+	if len(elsewhere) > 0 {
+		findings = append(findings, Finding{
+			Code: JoinedElsewhere,
+			Text: fmt.Sprintf("this host is a member of %s on %s, not on %s", list(elsewhere), list(where), list(e.Interfaces)),
+			Fix:  again,
+		})
+	}
+	if len(nowhere) > 0 {
+		findings = append(findings, Finding{
+			Code: NotJoined,
+			Text: fmt.Sprintf("this host is not a member of %s any more", list(nowhere)),
+			Fix:  again,
+		})
+	}
+	return findings
+}
+
+// allHosts returns the group that every host is a member of.
+func allHosts(like netip.Addr) netip.Addr {
+	if like.Unmap().Is4() {
+		return netip.AddrFrom4([4]byte{224, 0, 0, 1})
+	}
+	return netip.IPv6LinkLocalAllNodes()
+}
+
+// list joins sorted words, each once.
+func list(words []string) string {
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(words))), ", ")
+}
+
+func packets(n uint64) string {
+	if n == 1 {
+		return "1 packet"
+	}
+	return fmt.Sprintf("%d packets", n)
+}
