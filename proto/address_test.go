@@ -7,30 +7,18 @@ import (
 	"testing"
 )
 
-func TestChannelGroups(t *testing.T) {
-	// spec.md 8.1, check vectors.
-	addr := netip.MustParseAddr
-	for _, tt := range []struct {
-		channel string
-		want    Groups
-	}{
-		{"fw.example.net", Groups{
-			IPv6:       addr("ff15:7ed9:6251:a9b0:edae:1153:dfa4:97a0"),
-			IPv6Source: addr("ff3e::dfa4:97a0"),
-			IPv4:       addr("239.255.128.128"),
-			IPv4Source: addr("232.170.128.128"),
-		}},
-		{"iotupd", Groups{
-			IPv6:       addr("ff15:77a:ccf7:13b3:e59b:300b:e215:b3a0"),
-			IPv6Source: addr("ff3e::e215:b3a0"),
-			IPv4:       addr("239.255.163.64"),
-			IPv4Source: addr("232.167.163.64"),
-		}},
-	} {
-		if got := ChannelGroups(tt.channel); got != tt.want {
-			t.Errorf("ChannelGroups(%q) = %v, want %v", tt.channel, got, tt.want)
+func TestChannelVectors(t *testing.T) {
+	forEachVector(t, "channel.txt", func(t *testing.T, v vector) {
+		want := Groups{
+			IPv6:       netip.MustParseAddr(v.text("ipv6")),
+			IPv6Source: netip.MustParseAddr(v.text("ipv6-source")),
+			IPv4:       netip.MustParseAddr(v.text("ipv4")),
+			IPv4Source: netip.MustParseAddr(v.text("ipv4-source")),
 		}
-	}
+		if got := ChannelGroups(v.text("channel")); got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
 }
 
 func TestEveryChannelHasRoomForItsLayers(t *testing.T) {
