@@ -152,7 +152,7 @@ func New(cfg Config, o *Object) (*Sender, error) {
 func (s *Sender) DatagramLen() int { return proto.HeaderLen + s.geo.ShardSize }
 
 // AppendDatagrams appends at most max datagrams that are due now to dst, end to
-// end, each DatagramLen bytes long. It appends none before [Sender.Wake]. An
+// end, each DatagramLen bytes long. At [Sender.Wake] there is one at least. An
 // error means that a shard could not be read; the datagrams before it are in
 // out.
 func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte, err error) {
@@ -229,6 +229,9 @@ func (s *Sender) appendNext(b []byte, now time.Time) ([]byte, error) {
 	}
 	if s.geo.Size == 0 || s.manifSeq.due(now) {
 		s.manifSeq.sent(now)
+		if s.geo.Size == 0 {
+			s.step()
+		}
 		return s.appendManifest(b), nil
 	}
 	group, row := s.order.at(s.pos)
@@ -236,13 +239,19 @@ func (s *Sender) appendNext(b []byte, now time.Time) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
+	s.manifSeq.packets++
+	s.step()
+	return b, nil
+}
+
+// step moves on to the next packet of the carousel, and ends it after the last
+// loop. A loop of an empty file is one manifest.
+func (s *Sender) step() {
 	s.advance()
 	s.skipVirtual()
-	s.manifSeq.packets++
 	if s.cfg.Loops > 0 && s.walked >= uint64(s.cfg.Loops)*s.order.loop() {
 		s.Stop()
 	}
-	return b, nil
 }
 
 func (s *Sender) advance() {
