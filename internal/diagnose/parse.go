@@ -13,7 +13,7 @@ import (
 // The parsers take the text of files under /proc/net. What does not look as
 // expected is skipped: a diagnosis with a gap is better than none.
 
-// parseDev reads dev:
+// parseDev reads dev, which has the counts of /sys/class/net in one file:
 //
 //	face |bytes    packets errs drop fifo frame compressed multicast|bytes ...
 //	eth0:   23000      46    0    1    0     0          0         9     824 ...

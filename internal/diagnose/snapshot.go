@@ -6,13 +6,13 @@
 // and shows the counters to everybody. [Take] reads them twice, some seconds
 // apart, and [Explain] finds the step at which the packets end:
 //
-//	interface   multicast                     else: switch, VLAN, sender
-//	IP          InReceives                    else: a filter before IP
-//	routing     InMcastPkts (IPv4: of groups  else: reverse-path filter, other group,
-//	            that were joined; IPv6: all)        a firewall before routing
-//	input       InDelivers                    else: firewall; IPv6: other group
-//	UDP         not IgnoredMulti, InCsumErrors  else: other port, damage
-//	socket      not drops                     else: receive buffer
+//	interface  multicast                      else: switch, VLAN, sender
+//	IP         InReceives                     else: a filter before IP
+//	routing    InMcastPkts (IPv4: of joined   else: reverse-path filter, other group,
+//	           groups; IPv6: of all)                a firewall before routing
+//	input      InDelivers                     else: firewall; IPv6: other group
+//	UDP        no IgnoredMulti, InCsumErrors  else: other port; damage
+//	socket     no drops                       else: receive buffer
 //
 // Some drivers, veth among them, do not count multicast at the interface, so a
 // count of none there proves nothing while later steps count some.
