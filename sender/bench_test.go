@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender_test
+
+import (
+	"fmt"
+	"testing"
+
+	"iotupd/proto"
+	"iotupd/sender"
+)
+
+func TestAppendDatagramsAllocatesNothing(t *testing.T) {
+	// "Hot paths are pinned": data, parity and manifests, parity in memory and
+	// in a file. What is read ahead goes to the same memory again and again.
+	for _, prep := range []sender.PrepareConfig{{}, {Memory: 1, Scratch: scratchInMemory}} {
+		o := prepare(t, randomFile(50_000), smallest(proto.CodeLeopard8, 50, 50), prep)
+		c := startObject(t, o, sender.Config{Rate: -1})
+		loop := 2 * 200
+		buf := make([]byte, 0, loop*c.s.DatagramLen())
+		once := func() {
+			if _, err := c.s.AppendDatagrams(buf, epoch, loop); err != nil {
+				t.Fatal(err)
+			}
+		}
+		once()
+		if got := testing.AllocsPerRun(10, once); got > 0 {
+			t.Errorf("memory %d: %v allocations for %d datagrams, want 0", prep.Memory, got, loop)
+		}
+	}
+}
+
+func BenchmarkAppendDatagrams(b *testing.B) {
+	for _, p := range []proto.Params{
+		{Code: proto.CodeLeopard8, K: 128, M: 128, ShardSize: 1152},
+		{Code: proto.CodeLeopard16, K: 4096, M: 4096, ShardSize: 1152},
+		{Code: proto.CodeLeopard8, K: 128, M: 64, ShardSize: 8832},
+	} {
+		b.Run(fmt.Sprintf("k=%d/m=%d/shard=%d", p.K, p.M, p.ShardSize), func(b *testing.B) {
+			o := prepare(b, randomFile(8<<20), p, sender.PrepareConfig{})
+			c := startObject(b, o, sender.Config{Rate: -1})
+			const batch = 64
+			buf := make([]byte, 0, batch*c.s.DatagramLen())
+			b.SetBytes(int64(batch * c.s.DatagramLen()))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.s.AppendDatagrams(buf, epoch, batch); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
