@@ -13,6 +13,9 @@ import (
 func TestAppendDatagramsAllocatesNothing(t *testing.T) {
 	// "Hot paths are pinned": data, parity and manifests, parity in memory and
 	// in a file. What is read ahead goes to the same memory again and again.
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	for _, prep := range []sender.PrepareConfig{{}, {Memory: 1, Scratch: scratchInMemory}} {
 		o := prepare(t, randomFile(50_000), smallest(proto.CodeLeopard8, 50, 50), prep)
 		c := startObject(t, o, sender.Config{Rate: -1})

@@ -271,6 +271,9 @@ type discard struct{ io.Writer }
 func (d discard) WriteSegments(b []byte, _ int) error { _, err := d.Write(b); return err }
 
 func TestRunAllocatesNothingForAPacket(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	run := func(loops int) float64 {
 		o := prepare(t, randomFile(10_000), smallest(proto.CodeLeopard8, 10, 5), sender.PrepareConfig{})
 		return testing.AllocsPerRun(3, func() {
