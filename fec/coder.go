@@ -68,11 +68,11 @@ func (c *coder) encode() error { return c.rs.Encode(c.shards) }
 // by column, when it writes the results.
 func (c *coder) rebuild() error { return c.rs.ReconstructData(c.shards) }
 
-// bookkeeping returns what a coder holds in slice headers at most, in bytes: its
-// own and the library's, for shards and buffers.
+// bookkeeping returns what a coder takes beside its buffers at most, in bytes:
+// slice headers, its own and the library's, and the end of its workspace.
 func bookkeeping(p proto.Params) int {
-	const header = 24
-	return 2 * header * (p.K + p.M + decodeWork(p))
+	const header, end = 24, 32 << 10
+	return 2*header*(p.K+p.M+decodeWork(p)) + end
 }
 
 // A workspace lends its coder the same memory for every call, and no more of it

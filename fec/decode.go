@@ -66,7 +66,7 @@ func NewDecoder(p proto.Params, cfg DecoderConfig) (*Decoder, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Memory == 0 {
+	if cfg.Memory <= 0 {
 		cfg.Memory = DefaultMemory
 	}
 	cfg.Workers = max(1, min(cfg.Workers, p.ShardSize/minColumns))
@@ -80,7 +80,7 @@ func NewDecoder(p proto.Params, cfg DecoderConfig) (*Decoder, error) {
 
 // Decode rebuilds the data shards of g that are not held. If fewer than K
 // shards are, it returns an error that wraps [ErrTooFewShards] and calls
-// nothing of g.
+// nothing of g. After any other error shards may be rebuilt in part.
 func (d *Decoder) Decode(g Group) error {
 	if err := d.choose(g.Held); err != nil || len(d.missing) == 0 {
 		return err

@@ -64,15 +64,15 @@ type encodePlan struct {
 }
 
 // readSize is how many bytes of a row are enough for one read: the shards of
-// adjacent groups are adjacent in the file. More is no faster, and leaves the cache.
-const readSize = 16 << 10
+// adjacent groups are adjacent in the file. More is hardly faster and leaves the cache.
+const readSize = 32 << 10
 
 func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 	memory, workers := cfg.Memory, cfg.Workers
-	if memory == 0 {
+	if memory <= 0 {
 		memory = DefaultMemory
 	}
-	if workers == 0 {
+	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	s := g.ShardSize
@@ -86,8 +86,8 @@ func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 		fixed := encodeMemory(g, p)
 		p.width = stripWidth(s, (memory-fixed)/teams, g.K+encodeWork(g.Params))
 	} else {
-		p.batch += spare / (teams * g.K * s)
-		p.batch = max(1, min(p.batch, readSize/s, int(g.Groups/uint64(teams))))
+		most := int(min(g.Groups/uint64(teams), readSize/uint64(s)))
+		p.batch = max(1, min(1+spare/(teams*g.K*s), most))
 	}
 	return p
 }
