@@ -176,6 +176,7 @@ func (v *sendView) prepare(ctx context.Context, src *sourceFile) (o *sender.Obje
 
 // run sends until it is stopped.
 func (v *sendView) run(ctx context.Context, s *sender.Sender, conn *mcast.Conn, src *sourceFile) error {
+	defer clock.Claim()()
 	v.begin = time.Now()
 	checked := v.begin
 	err := sender.Run(ctx, s, conn, sender.RunOptions{

@@ -1,24 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 // Package clock waits precisely. [time.Sleep] may be a millisecond late on
-// Linux, which turns a paced stream of 1 Gbit/s into bursts of 90 packets;
-// [Sleep] is some 60 µs late.
+// Linux, and a busy host adds many more; both turn a paced stream into bursts,
+// or into a slower one.
 package clock
 
 import (
 	"runtime"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
+// shortSlice is the time slice, in nanoseconds, that makes the scheduler wake
+// an ordinary thread soonest. It is the smallest that Linux grants.
+const shortSlice = 100_000
+
+// Claim makes the thread of the calling goroutine fit for a paced stream, and
+// keeps the goroutine on it, until release: timers without slack, and
+// real-time priority where the process may have it (root, CAP_SYS_NICE or a
+// limit for it), else short slices. A thread that sleeps nearly all the time
+// takes nothing from others by that, and the kernel bounds what real-time
+// threads can take.
+func Claim() (release func()) {
+	runtime.LockOSThread()
+	before, err := unix.SchedGetAttr(0, 0)
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; a refusal costs precision only
+	realTime := unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+	if setScheduling(realTime) != nil {
+		setScheduling(unix.SchedAttr{Policy: unix.SCHED_NORMAL, Runtime: shortSlice})
+	}
+	return func() {
+		unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // 0: back to the default
+		if err == nil && setScheduling(*before) != nil {
+			return // stay locked: the runtime ends a thread whose goroutine ends so
+		}
+		runtime.UnlockOSThread()
+	}
+}
+
+func setScheduling(a unix.SchedAttr) error {
+	a.Size = uint32(unsafe.Sizeof(a))
+	return unix.SchedSetAttr(0, &a, 0)
+}
+
 // Sleep pauses the calling goroutine for at least d, and blocks its thread
 // meanwhile; nothing interrupts it. It allocates nothing, any goroutine may
-// call it at any time, and a d of zero or less returns at once.
-//
-// It asks the kernel for a high-resolution timer, instead of the runtime, whose
-// poller counts in milliseconds, and it takes the thread's timer slack away,
-// which lets the kernel delay a wake-up by 50 µs to join it with others.
+// call it at any time, and a d of zero or less returns at once. On a thread
+// that was claimed it is some 50 µs late.
 func Sleep(d time.Duration) {
 	if d <= 0 {
 		return
@@ -29,8 +59,9 @@ func Sleep(d time.Duration) {
 	}
 }
 
-// nanosleep sleeps for d. It fails on 32-bit kernels built without the calls
-// that take a 32-bit time.
+// nanosleep sleeps for d by a high-resolution timer of the kernel, where the
+// runtime's poller counts in milliseconds. It fails on 32-bit kernels built
+// without the calls that take a 32-bit time.
 func nanosleep(d time.Duration) error {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -39,11 +70,6 @@ func nanosleep(d time.Duration) error {
 	// An absolute deadline is not stretched by the signals that interrupt the
 	// sleep, and the runtime sends itself many.
 	deadline := unix.NsecToTimespec(now.Nano() + int64(d))
-
-	runtime.LockOSThread() // timer slack belongs to the thread
-	defer runtime.UnlockOSThread()
-	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)       // ns; a refusal costs precision only
-	defer unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // 0: back to the default
 	for {
 		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &deadline, nil)
 		if err != unix.EINTR {

@@ -7,5 +7,8 @@ package clock
 
 import "time"
 
+// Claim does nothing on this system.
+func Claim() (release func()) { return func() {} }
+
 // Sleep pauses the calling goroutine for at least d.
 func Sleep(d time.Duration) { time.Sleep(d) }

@@ -27,6 +27,7 @@ func TestSleepAllocatesNothing(t *testing.T) {
 // BenchmarkLateness follows a schedule, as the pacing loop does, and reports how
 // late it woke.
 func BenchmarkLateness(b *testing.B) {
+	defer Claim()()
 	for name, sleep := range map[string]func(time.Duration){"Sleep": Sleep, "time.Sleep": time.Sleep} {
 		for _, period := range []time.Duration{100 * time.Microsecond, time.Millisecond} {
 			b.Run(name+"/period="+period.String(), func(b *testing.B) {

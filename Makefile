@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 20s
+CROSS := linux/arm linux/arm64 linux/mips linux/mipsle linux/riscv64 darwin/arm64 windows/amd64
+
+export CGO_ENABLED ?= 0
+
+.PHONY: build demo test race lint fuzz bench cross qemu e2e clean
+
+build: ## the static binary, ./iotupd
+	go build -trimpath -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
+
+demo: ## a real transfer on this host
+	go run ./internal/demo
+
+test:
+	go test ./...
+
+race:
+	CGO_ENABLED=1 go test -race -short ./...
+
+lint:
+	test -z "$$(gofmt -l .)"
+	go vet ./...
+	go mod verify
+
+# Every fuzz target of every package, one after the other.
+fuzz:
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+bench:
+	go test -run '^$$' -bench . ./...
+
+# Other systems build, vet and compile their tests; nothing is run there.
+cross:
+	@mkdir -p out
+	@set -e; for target in $(CROSS); do \
+		export GOOS=$${target%/*} GOARCH=$${target#*/}; \
+		go build -trimpath -ldflags '$(LDFLAGS)' -o out/iotupd-$$GOOS-$$GOARCH ./cmd/iotupd; \
+		go vet ./...; \
+		go test -c -o /dev/null ./... ; \
+		printf '%-16s %s bytes\n' $$target $$(wc -c < out/iotupd-$$GOOS-$$GOARCH); \
+	done
+
+# The golden vectors on a 32-bit and on a big-endian machine, emulated.
+qemu:
+	GOARCH=arm go test -exec qemu-arm-static -run 'Golden|Vector' ./proto ./fec ./sender ./internal/simnet
+	GOARCH=mips go test -exec qemu-mips-static -run 'Golden|Vector' ./proto ./fec ./sender ./internal/simnet
+
+# Needs root: network namespaces with packet loss. IOTUPD_E2E_FULL=1 for full sizes.
+e2e:
+	IOTUPD_REQUIRE_NETNS=1 go test -v -count=1 ./internal/e2e
+
+clean:
+	rm -rf iotupd out

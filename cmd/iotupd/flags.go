@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// environmentName is the variable that sets a flag.
+func environmentName(f *pflag.Flag) string {
+	return "IOTUPD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+}
+
+// flagsFromEnvironment sets every flag that the command line left alone from
+// its environment variable. An empty variable is as good as none.
+func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		value, _ := lookup(environmentName(f))
+		if value == "" || f.Changed || f.Name == "help" || f.Name == "version" || err != nil {
+			return
+		}
+		if e := flags.Set(f.Name, value); e != nil {
+			err = usageError("environment variable %s: %w", environmentName(f), refusal(e))
+		}
+	})
+	return err
+}
+
+// flagError puts into words what is wrong with the flags of a command line.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return usageError("--%s: %w", invalid.GetFlag().Name, refusal(err))
+	}
+	return usageError("%w; see %s --help", err, cmd.CommandPath())
+}
+
+// refusal says why the value of a flag was refused, without the name of the
+// flag. The types of this program say so well themselves.
+func refusal(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	want := ""
+	switch typ := invalid.GetFlag().Value.Type(); typ {
+	case "bool":
+		want = "true or false"
+	case "duration":
+		want = "a time, such as 90s or 1m30s"
+	case "uint16":
+		want = "a number from 0 to 65535"
+	case "int", "uint64", "count":
+		want = "a whole number"
+	default:
+		return invalid.Unwrap()
+	}
+	return fmt.Errorf("%.40q: want %s", invalid.GetValue(), want)
+}
