@@ -22,7 +22,7 @@ func TestChannelVectors(t *testing.T) {
 }
 
 func TestEveryChannelHasRoomForItsLayers(t *testing.T) {
-	// "layer l is sent to base address + l, l = 0..15." spec.md 8.1
+	// "Layer l is sent to base address + l." spec.md 8.1
 	for _, channel := range []string{"", "a", "b", "c", "fw.example.net", "iotupd"} {
 		g := ChannelGroups(channel)
 		for _, base := range []netip.Addr{g.IPv6, g.IPv6Source, g.IPv4, g.IPv4Source} {

@@ -131,7 +131,7 @@ func checkPlaces(p Params) error {
 }
 
 func TestEveryGroupOfAFileHasARealShard(t *testing.T) {
-	// "A group of a file that is not empty has at least one real shard." spec.md 3.2
+	// "A group of a file that is not empty has at least one real shard ..." spec.md 3.2
 	rnd := rand.New(rand.NewPCG(*seed, 1))
 	for range 10000 {
 		p := Params{

@@ -192,7 +192,8 @@ func TestParseGivesTheReason(t *testing.T) {
 }
 
 func TestChecksumFindsEveryBitFlip(t *testing.T) {
-	// "CRC32C ... over bytes 0 to 51, and over everything from byte 8*hwords on." spec.md 2.4
+	// "... over bytes 0 to 51, continued over all bytes from 8*hwords to the end of
+	// the datagram." spec.md 2.4
 	for bit := range 8 * len(exampleDatagram()) {
 		b := exampleDatagram()
 		b[bit/8] ^= 1 << (bit % 8)

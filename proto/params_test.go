@@ -35,7 +35,7 @@ func TestZeroParamsAreInvalid(t *testing.T) {
 }
 
 func TestFitsIsTheFieldSize(t *testing.T) {
-	// "K + ceilPow2(M) <= 2^b" spec.md 2.3
+	// "M >= 1 and K + ceilPow2(M) <= 2^8" spec.md 2.3
 	for k := -1; k <= 257; k++ {
 		for m := -1; m <= 257; m++ {
 			p := 1

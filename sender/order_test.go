@@ -95,7 +95,7 @@ func checkLoopVector(t *testing.T, object proto.ObjectID, v map[string]string) {
 }
 
 func TestALoopHasEveryShardOnceAndRowsInOrder(t *testing.T) {
-	// "Row 0 of all groups, then row 1 of all groups, and so on" spec.md 6.1
+	// "A loop is row 0 of all groups, then row 1 of all groups, and so on ..." spec.md 6.1
 	for _, groups := range []uint64{1, 2, 7, 64} {
 		o := order{object: proto.ObjectID{7}, groups: groups, rows: 12}
 		seen := make(map[[2]int]bool)
@@ -113,8 +113,8 @@ func TestALoopHasEveryShardOnceAndRowsInOrder(t *testing.T) {
 }
 
 func TestRowsStartAtDifferentGroups(t *testing.T) {
-	// "A loss whose period shares a factor with G" must not meet the same
-	// groups in every row. spec.md 6.1
+	// "If every row started at group 0, a loss with a period that shares a factor
+	// with G would hit the same groups in every row ..." spec.md 6.1
 	o := order{object: proto.ObjectID{7}, groups: 20, rows: 400}
 	lost := make(map[uint32]int)
 	for pos := uint64(0); pos < o.loop(); pos += 20 {
