@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// rescanEvery is the time between two looks at the interfaces of the host.
-const rescanEvery = 2 * time.Second
+// rescanEvery is the time between two looks at the interfaces of the host. Tests
+// shorten it.
+var rescanEvery = 2 * time.Second
 
 // An Offload tells whether runs of datagrams of one size may cross the kernel in
 // one piece (UDP_SEGMENT, UDP_GRO on Linux). What is sent and received is the
@@ -132,8 +133,9 @@ func (l *Listener) start() error {
 			continue
 		}
 		s, err := openSocket(f, l.cfg)
-		if err != nil {
+		if err != nil { // the host may do with the other
 			failed = errors.Join(failed, err)
+			l.cfg.Logger.Warn("address family not available", "family", f, "error", err)
 			continue
 		}
 		l.sockets[f] = s

@@ -140,7 +140,7 @@ func (l *Listener) wanted() ([]member, error) {
 		i, err := usable(name)
 		on := l.wantedOn(i)
 		if err == nil && len(on) == 0 {
-			err = fmt.Errorf("interface %q has no address of the family of any group", name)
+			err = fmt.Errorf("interface %q has no address of the family of any group and source", name)
 		}
 		if err != nil {
 			on = nil

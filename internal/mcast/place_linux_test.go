@@ -3,6 +3,7 @@
 package mcast_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -76,16 +77,24 @@ func (l lan) place(group string, offload mcast.Offload) mcasttest.Place {
 }
 
 func TestACableIsAPlace(t *testing.T) {
-	for _, group := range []string{"ff15::8:0", "ff3e::8:0", "239.255.8.0", "232.1.8.0"} {
-		for _, mtu := range []string{"1500", "16000"} {
-			for name, offload := range offloads {
-				t.Run(group+" mtu "+mtu+" "+name, func(t *testing.T) {
-					l := newLAN(t).withIPv4()
-					mcasttest.Command(t, "ip link set rx0 mtu "+mtu)
-					l.Command("ip link set tx0 mtu " + mtu)
-					mcasttest.TestPlace(t, l.place(group, offload))
-				})
-			}
-		}
+	for _, test := range []struct {
+		group, mtu string
+		offload    mcast.Offload
+	}{
+		{"ff15::8:0", "1500", mcast.OffloadAuto},
+		{"ff15::8:0", "1500", mcast.OffloadNever},
+		{"ff15::8:0", "16000", mcast.OffloadAuto},
+		{"ff3e::8:0", "1280", mcast.OffloadAuto},
+		{"239.255.8.0", "1500", mcast.OffloadAuto},
+		{"239.255.8.0", "1500", mcast.OffloadNever},
+		{"239.255.8.0", "16000", mcast.OffloadNever},
+		{"232.1.8.0", "1280", mcast.OffloadAuto},
+	} {
+		t.Run(fmt.Sprintf("%s mtu=%s offload=%v", test.group, test.mtu, test.offload == mcast.OffloadAuto), func(t *testing.T) {
+			l := newLAN(t).withIPv4()
+			mcasttest.Command(t, "ip link set rx0 mtu "+test.mtu)
+			l.Command("ip link set tx0 mtu " + test.mtu)
+			mcasttest.TestPlace(t, l.place(test.group, test.offload))
+		})
 	}
 }

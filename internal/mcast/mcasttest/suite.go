@@ -163,7 +163,7 @@ func noise(seed uint64, n int) []byte {
 func testSegments(t *testing.T, p Place) {
 	l, c := p.listen(t, p.listenConfig()), p.dial(t, p.sendConfig())
 	// Across the limits of a run (64 datagrams, 64 KiB) and of a system call.
-	for _, segment := range []int{1, 100, 1232, 1400} {
+	for _, segment := range []int{1, 100, 1232, min(1400, p.SendOn.MTU-headers(p.Group))} {
 		for _, count := range []int{1, 2, 45, 64, 65, 130} {
 			for _, last := range []int{0, 1, segment - 1} {
 				b := noise(uint64(count), count*segment+last)
