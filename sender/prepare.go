@@ -30,7 +30,8 @@ type Scratch interface {
 // files whose parity fits into DefaultMemory.
 type PrepareConfig struct {
 	// Memory is how much parity is kept in memory, in bytes. If zero,
-	// DefaultMemory is used.
+	// DefaultMemory is used. The buffers of the encoder take half as much
+	// again, and are freed when it is done.
 	Memory int64
 
 	// Scratch makes a place for so many bytes of parity that do not fit into
@@ -47,6 +48,9 @@ type PrepareConfig struct {
 // but its descriptor. The object reads src and the scratch as long as it is
 // used.
 func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareConfig) (*Object, error) {
+	if cfg.Memory == 0 {
+		cfg.Memory = DefaultMemory
+	}
 	geo, err := p.Geometry()
 	if err != nil {
 		return nil, err
@@ -68,6 +72,7 @@ func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareCo
 		}
 	})
 	err = fec.Encode(ctx, geo, src, fec.EncodeConfig{
+		Memory: int(cfg.Memory / 2),
 		Put: func(group uint32, parity []byte) error {
 			work.add(len(parity))
 			return shards.parity.put(group, parity)

@@ -77,17 +77,13 @@ type parityStore struct {
 
 func newParityStore(geo proto.Geometry, cfg PrepareConfig) (parityStore, error) {
 	p := parityStore{geo: geo}
-	limit := cfg.Memory
-	if limit == 0 {
-		limit = DefaultMemory
-	}
 	size := ParityBytes(geo)
 	switch {
-	case size <= uint64(limit):
+	case size <= uint64(cfg.Memory):
 		p.memory = make([]byte, size)
 		return p, nil
 	case cfg.Scratch == nil || size > 1<<62:
-		return p, fmt.Errorf("sender: %d bytes of parity are over the limit of %d", size, limit)
+		return p, fmt.Errorf("sender: %d bytes of parity are over the limit of %d", size, cfg.Memory)
 	}
 	var err error
 	p.scratch, err = cfg.Scratch(int64(size))
