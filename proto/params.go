@@ -30,29 +30,23 @@ func (c Code) String() string {
 	return fmt.Sprintf("code %d", uint8(c))
 }
 
-// Fits reports whether the code can make m parity shards for k data shards (spec.md 2.3).
-// Leopard pads the data to a multiple of the parity's power of two, and both
-// must be distinct points of the field.
+// Fits reports whether the code can make m parity shards for k data shards
+// (spec.md 2.3). Leopard pads the data to a multiple of the parity's power of
+// two, and both must be distinct points of the field. The size of the field is
+// such a multiple too, so the padding needs no further room.
 func (c Code) Fits(k, m int) bool {
 	if k < 1 || m < 0 || k > MaxK {
 		return false
 	}
-	field := 0
 	switch c {
 	case CodeNone:
 		return m == 0
 	case CodeLeopard8:
-		field = 1 << 8
+		return m > 0 && k+ceilPow2(m) <= 1<<8
 	case CodeLeopard16:
-		field = 1 << 16
-	default:
-		return false
+		return m > 0 && k+ceilPow2(m) <= 1<<16
 	}
-	if m < 1 || m > field/2 {
-		return false
-	}
-	p := ceilPow2(m)
-	return (k+p-1)/p*p+p <= field
+	return false
 }
 
 func ceilPow2(n int) int { return 1 << bits.Len(uint(n-1)) }
