@@ -33,7 +33,7 @@ type Batch interface {
 // queueDepth is the number of batches between a reader and the loop. When all
 // are in use the reader waits, and the kernel's buffer takes over, whose
 // overflow is counted there.
-const queueDepth = 16
+const queueDepth = 8
 
 // reportEvery is the time between two calls of RunOptions.Report.
 const reportEvery = 200 * time.Millisecond
