@@ -3,217 +3,257 @@
 package receiver_test
 
 import (
-	"bytes"
-	"errors"
-	"io"
+	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 
-	"iotupd/fec"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/sender"
 )
 
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// A memStore is a Store in memory. A full one fails to grow.
-type memStore struct {
-	b         []byte
-	limit     int
-	discarded bool
-}
-
-var errNoSpace = errors.New("no space left")
-
-func (m *memStore) ReadAt(b []byte, off int64) (int, error) {
-	return bytes.NewReader(m.b).ReadAt(b, off)
-}
-
-func (m *memStore) WriteAt(b []byte, off int64) (int, error) {
-	end := int(off) + len(b)
-	if m.limit > 0 && end > m.limit {
-		return 0, errNoSpace
-	}
-	if end > len(m.b) {
-		m.b = append(m.b, make([]byte, end-len(m.b))...)
-	}
-	return copy(m.b[off:], b), nil
-}
-
-func (m *memStore) Reserve(size int64) error {
-	_, err := m.WriteAt(nil, size)
-	return err
-}
-func (m *memStore) Sync() error    { return nil }
-func (m *memStore) Discard() error { m.discarded = true; return nil }
-
-// A transfer is one receiver and the carousels that it hears, in virtual time.
-// Its verbs narrate a test.
-type transfer struct {
-	t      *testing.T
-	now    time.Time
-	file   []byte
-	object *sender.Object
-	seed   uint64
-
-	r      *receiver.Receiver
-	store  *memStore
-	events []receiver.Event
-	count  map[proto.Reason]int
-}
-
-// newTransfer makes a file of size bytes and its object, with shards of 256
-// bytes so that tests are fast.
-func newTransfer(t *testing.T, size int, params proto.Params, cfg receiver.Config) *transfer {
-	t.Helper()
-	tr := &transfer{t: t, now: epoch, seed: 1, count: map[proto.Reason]int{}}
-	tr.file = randomFile(size)
-	tr.object = newObject(t, tr.file, params)
-	tr.receiver(cfg)
-	return tr
-}
-
-func randomFile(size int) []byte {
-	file := make([]byte, size)
-	rng := rand.New(rand.NewPCG(uint64(size), 7))
-	for i := range file {
-		file[i] = byte(rng.Uint32())
-	}
-	return file
-}
-
-func newObject(t *testing.T, file []byte, params proto.Params) *sender.Object {
-	t.Helper()
-	params.Size = uint64(len(file))
-	if params.ShardSize == 0 {
-		params.ShardSize = proto.MinShardSize
-	}
-	o, err := sender.Prepare(t.Context(), bytes.NewReader(file), params, sender.PrepareConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
-func auto(t *testing.T, size int) proto.Params {
-	t.Helper()
-	p, err := fec.Policy{ShardSize: proto.MinShardSize}.Params(uint64(size))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// receiver makes a new receiver, as a process that has just started.
-func (tr *transfer) receiver(cfg receiver.Config) {
-	tr.t.Helper()
-	if cfg.Open == nil {
-		cfg.Open = func(proto.ObjectID, proto.Params) (receiver.Store, error) {
-			tr.store = &memStore{}
-			return tr.store, nil
+// randomSource makes small objects of any code, with virtual shards, a short
+// last shard, one group or several.
+func randomSource(t testing.TB, rnd *rand.Rand) *source {
+	for {
+		p := smallest(proto.Code(rnd.IntN(3)), 1+rnd.IntN(10), rnd.IntN(12))
+		size := 1 + rnd.IntN(1+4*p.K*p.ShardSize)
+		if p.Size = uint64(size); p.Validate() == nil {
+			return newSource(t, "", size, p)
 		}
-	}
-	cfg.Observe = func(now time.Time, e receiver.Event) {
-		if !now.Equal(tr.now) {
-			tr.t.Errorf("event %T at %v, want the time of the call, %v", e, now, tr.now)
-		}
-		tr.events = append(tr.events, e)
-	}
-	var err error
-	if tr.r, err = receiver.New(cfg); err != nil {
-		tr.t.Fatal(err)
-	}
-}
-
-// sender starts a carousel of the object.
-func (tr *transfer) sender(cfg sender.Config) *sender.Sender {
-	tr.t.Helper()
-	tr.seed++
-	cfg.Rand = rand.New(rand.NewPCG(tr.seed, 0))
-	s, err := sender.New(cfg, tr.object)
-	if err != nil {
-		tr.t.Fatal(err)
-	}
-	return s
-}
-
-// next returns the next datagram of s and moves the time on.
-func (tr *transfer) next(s *sender.Sender) []byte {
-	tr.t.Helper()
-	if at := s.Wake(); at.After(tr.now) {
-		tr.now = at
-	}
-	b, err := s.AppendDatagrams(nil, tr.now, 1)
-	if err != nil {
-		tr.t.Fatal(err)
-	}
-	return b
-}
-
-// hear gives a datagram to the receiver and does the jobs that follow.
-func (tr *transfer) hear(b []byte, from int) error {
-	err := tr.r.Handle(tr.now, receiver.Origin{Interface: from}, b)
-	if reason, ok := err.(proto.Reason); ok {
-		tr.count[reason]++
-	} else if err != nil {
-		tr.t.Errorf("Handle returned %v, want a proto.Reason", err)
-	}
-	for j := tr.r.NextJob(); j != nil; j = tr.r.NextJob() {
-		j.Run()
-		tr.r.Finish(tr.now, j)
-	}
-	return err
-}
-
-// run lets the receiver hear all carousels in turn until it is done, except
-// what lost says, and returns the number of datagrams sent by each.
-func (tr *transfer) run(lost func() bool, senders ...*sender.Sender) int {
-	tr.t.Helper()
-	for n := 0; n < 100_000; n++ {
-		for i, s := range senders {
-			b := tr.next(s)
-			if len(b) > 0 && !lost() {
-				tr.hear(b, i)
-			}
-			if tr.r.Done() {
-				return n + 1
-			}
-		}
-	}
-	tr.t.Fatalf("not done after 100000 datagrams: %+v", tr.r.Progress())
-	return 0
-}
-
-func nothing() bool { return false }
-
-// random loses datagrams with a probability in percent.
-func random(seed, percent uint64) func() bool {
-	rng := rand.New(rand.NewPCG(seed, percent))
-	return func() bool { return rng.Uint64N(100) < percent }
-}
-
-func (tr *transfer) wantFile() {
-	tr.t.Helper()
-	if err := tr.r.Err(); err != nil {
-		tr.t.Fatalf("transfer failed: %v", err)
-	}
-	got := make([]byte, len(tr.file))
-	if _, err := tr.store.ReadAt(got, 0); err != nil && err != io.EOF || !bytes.Equal(got, tr.file) {
-		tr.t.Fatalf("the file differs from the one that was sent (%v)", err)
-	}
-	if len(tr.store.b) > len(tr.file) {
-		tr.t.Errorf("%d bytes were stored for a file of %d", len(tr.store.b), len(tr.file))
 	}
 }
 
 func TestEveryFileSizeArrivesUnderLoss(t *testing.T) {
 	for _, size := range []int{0, 1, 255, 256, 257, 2560, 32768, 32769, 100_000, 1_000_000, 2_100_000} {
-		for _, percent := range []uint64{0, 10, 40} {
-			tr := newTransfer(t, size, auto(t, size), receiver.Config{})
-			tr.run(random(1, percent), tr.sender(sender.Config{Start: 3000}))
+		src := newSource(t, "", size, auto(t, size))
+		for _, p := range []uint64{0, 10, 40} {
+			tr := src.receive(receiver.Config{})
+			tr.run(percent(p, 1), src.sender(sender.Config{Start: 3000}))
 			tr.wantFile()
+		}
+	}
+}
+
+func TestAnyKShardsOfAGroupAreEnough(t *testing.T) {
+	// "Any K of K+M shards rebuild a group", in any order, whenever the
+	// manifest comes.
+	rnd := newRand(t)
+	for range 300 {
+		src := randomSource(t, rnd)
+		var needed [][2]int // K shards of every group
+		for g := range uint32(src.geo.Groups) {
+			all := rnd.Perm(src.geo.K + src.geo.M)
+			n := src.geo.RealShards(g)
+			for _, i := range all {
+				if n > 0 && (i >= src.geo.K || !src.geo.Virtual(g, i)) {
+					needed = append(needed, [2]int{int(g), i})
+					n--
+				}
+			}
+		}
+		rnd.Shuffle(len(needed), func(i, j int) { needed[i], needed[j] = needed[j], needed[i] })
+		tr := src.receive(receiver.Config{Workers: 1 + rnd.IntN(3), Memory: 1 + rnd.IntN(1<<16)})
+		manifestAt := rnd.IntN(len(needed) + 1)
+		for i, shard := range needed {
+			if i == manifestAt {
+				tr.hearAll(src.manifest())
+			}
+			if count[receiver.Collected](tr) > 0 {
+				t.Fatalf("%+v: collected after %d of %d shards", src.geo.Params, i, len(needed))
+			}
+			tr.hearAll(src.shard(uint32(shard[0]), shard[1]))
+		}
+		if got := count[receiver.Collected](tr); got != 1 {
+			t.Fatalf("%+v: collected %d times after K shards of every group, want once", src.geo.Params, got)
+		}
+		if manifestAt == len(needed) {
+			if tr.r.Done() {
+				t.Fatal("done without a manifest")
+			}
+			tr.hearAll(src.manifest())
+		}
+		tr.wantFile()
+	}
+}
+
+func TestShardsArriveInAnyOrder(t *testing.T) {
+	// A parked shard "whose place is claimed by its data shard is moved", never
+	// lost: all shards in any order, some of them twice.
+	rnd := newRand(t)
+	for range 300 {
+		src := randomSource(t, rnd)
+		tr := src.receive(receiver.Config{})
+		tr.hearAll(src.manifest())
+		all := src.real()
+		rnd.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		heard := 0
+		for _, shard := range all {
+			for range 1 + rnd.IntN(2) {
+				if !tr.r.Done() {
+					tr.hear(src.shard(uint32(shard[0]), shard[1]), 0)
+					heard++
+				}
+			}
+		}
+		tr.wantFile()
+		useful := int(src.geo.DataShards)
+		if got := heard - tr.ignored[receiver.ReasonDuplicate] - tr.ignored[receiver.ReasonNotNeeded]; got != useful {
+			t.Fatalf("%+v: %d shards were useful, want %d", src.geo.Params, got, useful)
+		}
+		if len(tr.ignored) > 2 {
+			t.Fatalf("%+v: ignored %v", src.geo.Params, tr.ignored)
+		}
+		p := tr.r.Progress()
+		if p.Held != p.Needed || p.Decoded != p.Groups || p.Data+p.Parity != uint64(heard) {
+			t.Fatalf("%+v: progress %+v after %d shards", src.geo.Params, p, heard)
+		}
+	}
+}
+
+func TestALosslessReceiverFromTheStartHearsTheFileOnce(t *testing.T) {
+	// "A receiver that loses nothing needs K packets a group: exactly the file
+	// from the start ... parity costs it nothing." It "never decodes".
+	for _, size := range []int{1, 700, 25_000, 99_999} {
+		src := newSource(t, "", size, smallest(proto.CodeLeopard8, 9, 9))
+		tr := src.receive(receiver.Config{})
+		tr.run(nothing, src.sender(sender.Config{}))
+		tr.wantFile()
+		p := tr.r.Progress()
+		if p.Data != src.geo.DataShards || p.Parity != 0 || p.Rebuilt != 0 || count[receiver.GroupDecoded](tr) != 0 {
+			t.Errorf("%d bytes: heard %d data and %d parity shards, rebuilt %d, want the %d data shards alone",
+				size, p.Data, p.Parity, p.Rebuilt, src.geo.DataShards)
+		}
+		if len(tr.ignored) > 0 {
+			t.Errorf("%d bytes: ignored %v, want nothing", size, tr.ignored)
+		}
+	}
+}
+
+func TestALateLosslessReceiverHearsLittleMore(t *testing.T) {
+	// "at most G-1 packets more when it joins late"
+	for _, test := range []struct{ k, m, shards int }{{6, 6, 30}, {6, 4, 30}, {6, 2, 30}, {6, 9, 30}, {5, 5, 23}, {4, 4, 4}} {
+		p := smallest(proto.CodeLeopard8, test.k, test.m)
+		src := newSource(t, "", test.shards*p.ShardSize-7, p)
+		sent := int(src.geo.DataShards) + int(src.geo.Groups)*p.M
+		most := uint64(0)
+		for join := range sent {
+			tr := src.receive(receiver.Config{})
+			tr.hearAll(src.manifest())
+			s := src.sender(sender.Config{Rate: -1})
+			for range join {
+				tr.next(s)
+			}
+			tr.run(nothing, s)
+			tr.wantFile()
+			got := tr.r.Progress()
+			most = max(most, got.Data+got.Parity)
+		}
+		// A group with virtual shards needs fewer than the parity rows bring.
+		virtual := src.geo.Groups*uint64(p.K) - src.geo.DataShards
+		if limit := src.geo.DataShards + virtual + src.geo.Groups - 1; most > limit {
+			t.Errorf("%+v: joined late, a receiver heard %d shards, want at most %d", test, most, limit)
+		}
+	}
+}
+
+func TestSendersShareTheWork(t *testing.T) {
+	// "--sender i/S ... S times faster, no duplicates (1.01)."
+	p := smallest(proto.CodeLeopard8, 60, 60)
+	src := newSource(t, "", 12*60*p.ShardSize-100, p)
+	for _, loss := range []uint64{0, 5, 20} {
+		alone := 0
+		for senders := 1; senders <= 3; senders++ {
+			t.Run(fmt.Sprintf("loss=%d/senders=%d", loss, senders), func(t *testing.T) {
+				var carousels []*sender.Sender
+				for i := 1; i <= senders; i++ {
+					carousels = append(carousels, src.sender(sender.Config{Sender: i, Senders: senders}))
+				}
+				tr := src.receive(receiver.Config{})
+				sent := tr.run(percent(loss, 5), carousels...)
+				tr.wantFile()
+				if senders == 1 {
+					alone = sent
+				}
+				if most := alone*102/100/senders + 4; sent > most {
+					t.Errorf("%d senders sent %d datagrams each, one alone %d, want at most %d", senders, sent, alone, most)
+				}
+				if got := tr.ignored[receiver.ReasonDuplicate]; got > 0 && loss == 0 {
+					t.Errorf("%d duplicates of coordinated senders", got)
+				}
+			})
+		}
+	}
+}
+
+func TestUncoordinatedSendersDoNoHarm(t *testing.T) {
+	// Senders at any positions of the loop, one of them twice.
+	src := newSource(t, "", 50_000, smallest(proto.CodeLeopard8, 20, 20))
+	tr := src.receive(receiver.Config{})
+	tr.run(percent(10, 3), src.sender(sender.Config{}), src.sender(sender.Config{Start: 1}), src.sender(sender.Config{Start: 7000}), src.sender(sender.Config{Start: 7000}))
+	tr.wantFile()
+	if tr.ignored[receiver.ReasonDuplicate] == 0 {
+		t.Error("no duplicates of two senders in step")
+	}
+}
+
+func TestPeriodicLossDoesNotStarveAGroup(t *testing.T) {
+	// "Without [rotation] a periodic loss whose period shares a factor with G
+	// hits one group for ever and that receiver never completes."
+	for _, groups := range []int{4, 5, 10, 20} {
+		p := smallest(proto.CodeLeopard8, 32, 32)
+		src := newSource(t, "", groups*p.K*p.ShardSize, p)
+		for _, period := range []int{groups, 2 * groups, 20} {
+			tr := src.receive(receiver.Config{})
+			tr.hearAll(src.manifest())
+			s := src.sender(sender.Config{})
+			lost := periodic(period)
+			for n := 0; !tr.r.Done(); n++ {
+				b := tr.next(s)
+				if h, _, err := proto.Parse(b); err != nil || h.Type == proto.TypeManifest {
+					continue // of the shards alone: manifests would break the rhythm
+				}
+				if !lost() {
+					tr.hear(b, 0)
+				}
+				if least := int(src.geo.DataShards) * period / (period - 1); n > least*5/4 {
+					t.Fatalf("%d groups, one of %d packets lost: not done after %d packets, the least is %d", groups, period, n, least)
+				}
+			}
+			tr.wantFile()
+		}
+	}
+}
+
+func TestFewPacketsAreSentInVain(t *testing.T) {
+	// "Inefficiency = DATA and PARITY packets sent between a receiver's join
+	// and its completion, divided by K/(1-p)": "any K of K+M" and the order of
+	// rows come near the least that any code has to send.
+	p := smallest(proto.CodeLeopard16, 1000, 1000)
+	src := newSource(t, "", 6*p.K*p.ShardSize, p)
+	const receivers = 4
+	for _, loss := range []uint64{0, 10, 30} {
+		total := 0.0
+		for i := range uint64(receivers) {
+			tr := src.receive(receiver.Config{Workers: 1})
+			s := src.sender(sender.Config{Rate: -1, Start: int(i) * 2345})
+			lost := percent(loss, i)
+			sent := 0
+			for count[receiver.Collected](tr) == 0 {
+				if b := tr.next(s); !lost() {
+					tr.r.Handle(tr.now, receiver.Origin{}, b)
+				}
+				sent = int(s.Progress().Packets)
+			}
+			sent -= sent / 257 // manifests
+			tr.work()
+			tr.wantFile()
+			total += float64(sent) * (1 - float64(loss)/100) / float64(src.geo.DataShards)
+		}
+		mean := total / receivers
+		t.Logf("loss %d %%: inefficiency %.4f", loss, mean)
+		if mean > 1.05 {
+			t.Errorf("loss %d %%: %.4f times the least number of packets were sent, want at most 1.05", loss, mean)
 		}
 	}
 }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// A MemStore is a Store in memory, for tests inside and outside the package. It
+// is as big as the file and not a byte bigger.
+type MemStore struct {
+	mu        sync.Mutex
+	bytes     []byte
+	calls     map[string]int
+	Fail      map[string]error // by operation, the names of its methods
+	Discarded bool
+}
+
+// NewMemStore returns a store for a file of size bytes. All of it is 0xa5, so
+// that nothing is right by chance.
+func NewMemStore(size int) *MemStore {
+	m := &MemStore{bytes: make([]byte, size), calls: map[string]int{}, Fail: map[string]error{}}
+	for i := range m.bytes {
+		m.bytes[i] = 0xa5
+	}
+	return m
+}
+
+// ErrOutside is what access past the end of the file gives.
+var ErrOutside = errors.New("outside the file")
+
+// enter counts a call of an operation, and says whether it fails. The caller
+// has to unlock m.mu.
+func (m *MemStore) enter(op string, off int64, n int) error {
+	m.mu.Lock()
+	m.calls[op]++
+	if m.Discarded {
+		return fmt.Errorf("%s: discarded", op)
+	}
+	if off < 0 || off+int64(n) > int64(len(m.bytes)) {
+		return fmt.Errorf("%s %d bytes at %d: %w of %d", op, n, off, ErrOutside, len(m.bytes))
+	}
+	return m.Fail[op]
+}
+
+// Calls returns how often an operation was called.
+func (m *MemStore) Calls(op string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls[op]
+}
+
+// Bytes returns a copy of the file.
+func (m *MemStore) Bytes() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]byte(nil), m.bytes...)
+}
+
+// ReadAt implements [Store]. Unlike the receiver's own reads, those of the
+// final hash may end at the end of the file.
+func (m *MemStore) ReadAt(b []byte, off int64) (int, error) {
+	err := m.enter("ReadAt", off, 0)
+	defer m.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	n := copy(b, m.bytes[off:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// WriteAt implements [Store].
+func (m *MemStore) WriteAt(b []byte, off int64) (int, error) {
+	err := m.enter("WriteAt", off, len(b))
+	defer m.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	return copy(m.bytes[off:], b), nil
+}
+
+// Reserve implements [Store].
+func (m *MemStore) Reserve(size int64) error {
+	err := m.enter("Reserve", 0, int(size))
+	m.mu.Unlock()
+	return err
+}
+
+// Sync implements [Store].
+func (m *MemStore) Sync() error {
+	err := m.enter("Sync", 0, 0)
+	m.mu.Unlock()
+	return err
+}
+
+// Discard implements [Store].
+func (m *MemStore) Discard() error {
+	err := m.enter("Discard", 0, 0)
+	m.Discarded = true
+	m.mu.Unlock()
+	return err
+}
