@@ -93,28 +93,31 @@ func (o *object) forget() {
 // unwanted reports whether an object that is not the chosen one can be ignored
 // without a further look.
 func (r *Receiver) unwanted(id proto.ObjectID) bool {
-	if r.cfg.Object != (proto.ObjectID{}) {
-		return id != r.cfg.Object
-	}
-	return r.refused.has(id)
+	pinned := r.cfg.Object != proto.ObjectID{}
+	return pinned && id != r.cfg.Object || r.refused.has(id)
 }
 
 // meet decides what to do about an object that is not the chosen one. It
 // returns nil if it has become that (spec.md 7.2).
 func (r *Receiver) meet(from Origin, h *proto.Header, payload []byte) error {
-	if r.object != nil {
-		m, err := manifestOf(h, payload)
-		if m == nil {
-			return err
-		}
-		r.report(h.Object, m.Name)
-		named := r.cfg.Name != nil && r.cfg.Name(m.Name)
-		late := r.now.Sub(r.object.since) > uncertifiedFor
-		if r.object.manifest != nil || !named && !late {
-			return ReasonOtherObject
-		}
-		r.drop("it has shown no manifest, and another object has")
+	m, err := manifestOf(h, payload)
+	switch {
+	case err == ReasonManifest:
+		return err
+	case m != nil && r.cfg.Name != nil && !r.cfg.Name(m.Name):
+		r.refuse(h.Object, m.Name)
+		return ReasonOtherObject
+	case r.object == nil:
+		return r.choose(from, h)
+	case m == nil:
+		return err
 	}
+	r.report(h.Object, m.Name)
+	late := r.now.Sub(r.object.since) > uncertifiedFor
+	if r.object.manifest != nil || r.cfg.Name == nil && !late {
+		return ReasonOtherObject
+	}
+	r.drop("it has shown no manifest, and another object has")
 	return r.choose(from, h)
 }
 
@@ -163,8 +166,7 @@ func (r *Receiver) certify(h *proto.Header, payload []byte) error {
 		return err
 	}
 	if r.cfg.Name != nil && !r.cfg.Name(m.Name) {
-		r.refused.add(h.Object)
-		r.report(h.Object, m.Name)
+		r.refuse(h.Object, m.Name)
 		r.drop("its name is not the wanted one")
 		return ReasonOtherObject
 	}
@@ -202,9 +204,15 @@ func manifestOf(h *proto.Header, payload []byte) (*proto.Manifest, error) {
 	return m, nil
 }
 
+// refuse ignores an object from now on.
+func (r *Receiver) refuse(id proto.ObjectID, name string) {
+	r.refused.add(id)
+	r.report(id, name)
+}
+
 // report tells once about an object that was not chosen.
 func (r *Receiver) report(id proto.ObjectID, name string) {
-	if !r.reported.has(id) {
+	if !r.reported.full() && !r.reported.has(id) {
 		r.reported.add(id)
 		r.observe(OtherObject{Object: id, Name: name})
 	}
@@ -216,10 +224,12 @@ type recent struct{ ids []proto.ObjectID }
 
 const maxRecent = 64
 
+func (s *recent) full() bool { return len(s.ids) == maxRecent }
+
 func (s *recent) has(id proto.ObjectID) bool { return slices.Contains(s.ids, id) }
 
 func (s *recent) add(id proto.ObjectID) {
-	if len(s.ids) == maxRecent {
+	if s.full() {
 		s.ids = slices.Delete(s.ids, 0, 1)
 	}
 	s.ids = append(s.ids, id)

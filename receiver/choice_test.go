@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/sender"
+)
+
+// twoSources makes the objects of two files that share a group.
+func twoSources(t *testing.T) (a, b *source) {
+	p := smallest(proto.CodeLeopard8, 10, 10)
+	return newSource(t, "a.bin", 20_000, p), newSource(t, "b.bin", 30_000, p)
+}
+
+// is accepts one name.
+func is(name string) func(string) bool { return func(s string) bool { return s == name } }
+
+func TestTwoObjectsOnOneGroup(t *testing.T) {
+	// "--object --name": each receiver gets the one it asked for, whatever it
+	// hears first and loses.
+	a, b := twoSources(t)
+	tests := []struct {
+		name string
+		src  *source
+		cfg  receiver.Config
+	}{
+		{"object a", a, receiver.Config{Object: a.id}},
+		{"object b", b, receiver.Config{Object: b.id}},
+		{"name a", a, receiver.Config{Name: is("a.bin")}},
+		{"name b", b, receiver.Config{Name: is("b.bin")}},
+		{"object and name", b, receiver.Config{Object: b.id, Name: is("b.bin")}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				tr := test.src.receive(test.cfg)
+				tr.run(percent(30, seed), a.sender(sender.Config{}), b.sender(sender.Config{}))
+				tr.wantFile()
+				if got := tr.r.Manifest().Name; got != test.src.object.Manifest.Name {
+					t.Errorf("received %q, want %q", got, test.src.object.Manifest.Name)
+				}
+				if tr.ignored[receiver.ReasonOtherObject] == 0 {
+					t.Error("nothing of the other object was ignored")
+				}
+				for _, s := range tr.stores[:len(tr.stores)-1] {
+					if !s.Discarded {
+						t.Error("a store of the other object was not discarded")
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestTheFirstObjectWithAManifestIsReceived(t *testing.T) {
+	// "Without a signature or a pinned id the first object seen wins"
+	a, b := twoSources(t)
+	tr := a.receive(receiver.Config{})
+	tr.hearAll(a.manifest())
+	for range 2 {
+		if err := tr.hear(b.manifest(), 0); err != receiver.ReasonOtherObject {
+			t.Errorf("manifest of another object: %v", err)
+		}
+	}
+	tr.later(time.Hour)
+	if err := tr.hear(b.shard(0, 0), 0); err != receiver.ReasonOtherObject {
+		t.Errorf("shard of another object: %v", err)
+	}
+	if err := tr.hear(b.manifest(), 0); err != receiver.ReasonOtherObject {
+		t.Errorf("manifest of another object after an hour: %v", err)
+	}
+	tr.wantEvents(receiver.ObjectFound{}, receiver.Certified{}, receiver.OtherObject{})
+	if want := (receiver.OtherObject{Object: b.id, Name: "b.bin"}); !slices.Contains(tr.events, receiver.Event(want)) {
+		t.Errorf("events %+v, want %+v among them", tr.events, want)
+	}
+	tr.run(nothing, a.sender(sender.Config{}))
+	tr.wantFile()
+}
+
+func TestAnObjectWithoutAManifestGivesWay(t *testing.T) {
+	// "uncertifiedFor is how long an object without a manifest stays chosen
+	// while another one has shown its own; senders repeat theirs within 10 s."
+	ghost, real := twoSources(t)
+	tr := real.receive(receiver.Config{})
+	tr.hearAll(ghost.shard(0, 0))
+	tr.later(12 * time.Second)
+	if err := tr.hear(real.manifest(), 0); err != receiver.ReasonOtherObject {
+		t.Fatalf("manifest of another object within 12 s: %v", err)
+	}
+	if err := tr.hear(real.shard(0, 0), 0); err != receiver.ReasonOtherObject {
+		t.Fatalf("shard of another object: %v", err)
+	}
+	tr.later(time.Millisecond)
+	if err := tr.hear(real.shard(0, 0), 0); err != receiver.ReasonOtherObject {
+		t.Fatalf("shard of another object after 12 s: %v", err)
+	}
+	tr.hearAll(real.manifest(), real.shard(0, 0))
+	tr.wantEvents(receiver.ObjectFound{}, receiver.OtherObject{}, receiver.Dropped{}, receiver.ObjectFound{}, receiver.Certified{})
+	if !tr.stores[0].Discarded || tr.stores[1].Discarded {
+		t.Error("the wrong store was discarded")
+	}
+	tr.run(percent(10, 1), real.sender(sender.Config{}))
+	tr.wantFile()
+}
+
+func TestAnObjectWithTheWantedNameComesFirst(t *testing.T) {
+	// An object of the wanted name takes the place of one that has not shown
+	// its own, at once.
+	a, b := twoSources(t)
+	tr := b.receive(receiver.Config{Name: is("b.bin")})
+	tr.hearAll(a.shard(0, 0), b.manifest())
+	if got := tr.r.Progress().Object; got != b.id {
+		t.Errorf("receiving %v, want %v", got, b.id)
+	}
+}
+
+func TestAnotherNameNeverDisplacesAnObject(t *testing.T) {
+	// Not even one that has shown no manifest for long: it may still be the
+	// wanted one.
+	a, b := twoSources(t)
+	tr := a.receive(receiver.Config{Name: is("a.bin")})
+	tr.hearAll(a.shard(0, 0), a.shard(0, 1))
+	tr.later(time.Minute)
+	if err := tr.hear(b.manifest(), 0); err != receiver.ReasonOtherObject {
+		t.Errorf("manifest with another name: %v", err)
+	}
+	if p := tr.r.Progress(); p.Object != a.id || p.Held != 2 {
+		t.Errorf("%d shards of %v are held, want 2 of %v", p.Held, p.Object, a.id)
+	}
+	tr.run(percent(30, 1), a.sender(sender.Config{}))
+	tr.wantFile()
+}
+
+func TestAnObjectOfAnotherNameIsRefusedOnce(t *testing.T) {
+	a, b := twoSources(t)
+	for _, cfg := range []receiver.Config{{Name: is("a.bin")}, {Name: is("a.bin"), Object: b.id}} {
+		tr := a.receive(cfg)
+		tr.hearAll(b.shard(0, 0))
+		if err := tr.hear(b.manifest(), 0); err != receiver.ReasonOtherObject {
+			t.Errorf("manifest with another name: %v", err)
+		}
+		for range 3 {
+			if err := tr.hear(b.shard(0, 0), 0); err != receiver.ReasonOtherObject {
+				t.Errorf("shard of a refused object: %v", err)
+			}
+		}
+		if len(tr.stores) != 1 || !tr.stores[0].Discarded {
+			t.Errorf("%d stores were opened, want one, discarded", len(tr.stores))
+		}
+		tr.wantEvents(receiver.ObjectFound{}, receiver.OtherObject{}, receiver.Dropped{})
+	}
+}
+
+func TestNothingIsStoredForAManifestWithAnotherName(t *testing.T) {
+	a, b := twoSources(t)
+	tr := a.receive(receiver.Config{Name: is("a.bin")})
+	for range 2 {
+		if err := tr.hear(b.manifest(), 0); err != receiver.ReasonOtherObject {
+			t.Errorf("manifest with another name: %v", err)
+		}
+	}
+	if len(tr.stores) != 0 {
+		t.Errorf("%d stores were opened for an object that cannot be wanted", len(tr.stores))
+	}
+	tr.wantEvents(receiver.OtherObject{})
+}
+
+func TestOtherObjectsAreReportedForABoundedNumber(t *testing.T) {
+	// "It is reported once an object, for a bounded number of them." An
+	// attacker has any number of objects.
+	a, b := twoSources(t)
+	tr := a.receive(receiver.Config{})
+	tr.hearAll(a.manifest())
+	for i := range 1000 {
+		other := *b.object
+		other.Manifest.Descriptor.SHA256[0] = byte(i)
+		other.Manifest.Descriptor.SHA256[1] = byte(i >> 8)
+		s := *b
+		s.object = &other
+		tr.hear(s.manifest(), 0)
+	}
+	if got := count[receiver.OtherObject](tr); got < 10 || got > 64 {
+		t.Errorf("%d of 1000 other objects were reported, want up to 64", got)
+	}
+}
+
+func TestEachObjectIsMeasuredAlone(t *testing.T) {
+	ghost, real := twoSources(t)
+	tr := real.receive(receiver.Config{})
+	s := ghost.sender(sender.Config{})
+	tr.next(s) // its manifest is lost
+	tr.hear(tr.next(s), 0)
+	tr.next(s)
+	tr.hear(tr.next(s), 0)
+	if got, want := tr.r.Progress().Loss, (receiver.Loss{Spanned: 3, Lost: 1}); got != want {
+		t.Errorf("loss %+v, want %+v", got, want)
+	}
+	tr.later(time.Minute)
+	tr.hear(real.manifest(), 0)
+	if got, want := tr.r.Progress().Loss, (receiver.Loss{Spanned: 1}); got != want {
+		t.Errorf("loss of the new object %+v, want %+v", got, want)
+	}
+	if p := tr.r.Progress(); p.Data != 0 || p.Held != 0 || p.Manifests != 1 {
+		t.Errorf("progress of the new object: %+v", p)
+	}
+}
