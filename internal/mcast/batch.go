@@ -50,17 +50,19 @@ func (b *Batch) Reset() { b.datagrams = b.datagrams[:0] }
 
 // Add puts a copy of a datagram into b, as if it had been read from a socket. It
 // is for stand-ins of a socket.
-func (b *Batch) Add(datagramBytes []byte, from netip.AddrPort, index int) {
-	b.datagrams = append(b.datagrams, datagram{bytes.Clone(datagramBytes), from, index})
+func (b *Batch) Add(payload []byte, from netip.AddrPort, index int) {
+	b.datagrams = append(b.datagrams, datagram{bytes.Clone(payload), from, index})
 }
 
 // addRun puts a run of datagrams, end to end, each of segment bytes but perhaps
-// the last, into b without copying. An empty run is one empty datagram.
+// the last, into b without copying. An empty run is one empty datagram. The rest
+// of d is what they have in common.
 func (b *Batch) addRun(run []byte, segment int, d datagram) {
 	for {
-		d.bytes = run[:min(segment, len(run)):min(segment, len(run))]
+		n := min(segment, len(run))
+		d.bytes = run[:n:n]
 		b.datagrams = append(b.datagrams, d)
-		if run = run[len(d.bytes):]; len(run) == 0 {
+		if run = run[n:]; len(run) == 0 {
 			return
 		}
 	}

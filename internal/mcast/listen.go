@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -133,9 +134,12 @@ func (l *Listener) start() error {
 			continue
 		}
 		s, err := openSocket(f, l.cfg)
-		if err != nil { // the host may do with the other
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+		if err != nil { // the host may well do without this family
 			failed = errors.Join(failed, err)
-			l.cfg.Logger.Warn("address family not available", "family", f, "error", err)
+			l.cfg.Logger.Info("address family not available", "family", f.String(), "error", err)
 			continue
 		}
 		l.sockets[f] = s

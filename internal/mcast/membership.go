@@ -14,8 +14,8 @@ import (
 
 // A Membership is one group on one interface, joined or not.
 type Membership struct {
-	Interface string     // name
-	Group     netip.Addr //
+	Interface string // name
+	Group     netip.Addr
 	Source    netip.Addr // the only source to hear; the zero Addr: any
 	Err       error      // nil: joined; otherwise why not, and it is tried again
 }

@@ -154,29 +154,30 @@ func (c *Conn) WriteSegments(b []byte, segment int) error {
 			attempt = 0
 			continue
 		}
-		if attempt++; !c.recover(err, attempt) {
+		if attempt++; !c.worthRetry(err, attempt) {
 			return c.explain(err, min(segment, len(b)))
 		}
 	}
 	return nil
 }
 
-// Limits of the retries of one datagram.
 const (
-	maxFull   = 100 // times that a full queue is waited for,
-	fullPause = time.Millisecond
+	// maxAttempts is how often a datagram is tried while the kernel has no room
+	// for it, fullPause the time between.
+	maxAttempts = 100
+	fullPause   = time.Millisecond
 )
 
-// recover tells whether to try again after err, for the so-many-th time: when
-// the interface came back under another index, or when a queue of the kernel was
-// full and the kernel would not wait.
-func (c *Conn) recover(err error, attempt int) bool {
+// worthRetry tells whether to try again after err, the so-many-th in a row: when
+// the interface came back under another index, which is then used, or when the
+// kernel had no room and would not wait.
+func (c *Conn) worthRetry(err error, attempt int) bool {
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		return false
 	case errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):
 		time.Sleep(fullPause)
-		return attempt <= maxFull
+		return attempt < maxAttempts
 	case isUnreachable(err), isNoInterface(err):
 		ifi, err := net.InterfaceByName(c.cfg.Interface.Name)
 		return err == nil && ifi.Index != c.index && c.setInterface(ifi.Index) == nil

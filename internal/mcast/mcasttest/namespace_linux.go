@@ -180,18 +180,15 @@ func (p *Peer) Plug(here string) {
 	p.t.Helper()
 	p.Command(fmt.Sprintf("ip link add %s type veth peer name %s netns %d", p.name, here, os.Getpid()))
 	p.t.Cleanup(func() { command("ip", "link", "del", here) })
-	for _, run := range []struct {
-		command func(line string)
-		name    string
-		address string
-	}{
-		{func(line string) { p.t.Helper(); Command(p.t, line) }, here, "fe80::1"},
-		{p.Command, p.name, "fe80::2"},
-	} {
-		run.command("ip link set " + run.name + " addrgenmode none")
-		run.command("ip link set " + run.name + " up")
-		run.command("ip addr add " + run.address + "/64 dev " + run.name + " nodad")
-	}
+	addEnd(func(line string) { p.t.Helper(); Command(p.t, line) }, here, "fe80::1")
+	addEnd(p.Command, p.name, "fe80::2")
+}
+
+// addEnd brings up one end of a cable, with no address but the given one.
+func addEnd(run func(line string), name, address string) {
+	run("ip link set " + name + " addrgenmode none")
+	run("ip link set " + name + " up")
+	run("ip addr add " + address + "/64 dev " + name + " nodad")
 }
 
 // Unplug takes the cable away, both ends of it.
