@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"syscall"
 
-	"iotupd/internal/mcast"
 	"iotupd/receiver"
 )
 
@@ -26,16 +25,16 @@ const (
 )
 
 const exitCodeHelp = `Exit codes:
-  0  done, or the file was there already
-  1  any other error
-  3  wrong usage
-  4  nothing was heard within --timeout
-  5  the stream went silent for --stall before the file was complete
-  6  the received file does not match its SHA-256
-  8  refused by policy, such as --max-size
- 10  the network could not be set up
- 11  local input or output failed: no space, no permission, file changed
-130, 143  ended by SIGINT, SIGTERM`
+    0  done, or the file was there already
+    1  any other error
+    3  wrong usage
+    4  nothing was heard within --timeout
+    5  the stream went silent for --stall before the file was complete
+    6  the received file does not match its SHA-256
+    8  refused by policy: --max-size
+   10  the network could not be set up, or failed
+   11  local input or output failed: no space, no permission, file changed
+  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM`
 
 // An exitError is an error with an exit code of its own.
 type exitError struct {
@@ -46,15 +45,16 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
+// withCode gives err an exit code, unless it has one already.
 func withCode(code int, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.As(err, new(*exitError)) {
+		return err
 	}
 	return &exitError{code: code, err: err}
 }
 
 func usageError(format string, args ...any) error {
-	return withCode(exitUsage, fmt.Errorf(format, args...))
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
 // A signalError is the cause of a context that a signal ended.
@@ -62,12 +62,17 @@ type signalError struct{ signal syscall.Signal }
 
 func (e signalError) Error() string { return "stopped by " + e.signal.String() }
 
+// A shownError was shown to the user already; what is left of it is its exit
+// code.
+type shownError struct{ error }
+
+func (e *shownError) Unwrap() error { return e.error }
+
 // exitCode is the one place that turns an error into an exit code.
 func exitCode(err error) int {
 	var coded *exitError
 	var signal signalError
 	var store *receiver.StoreError
-	var tooBig *mcast.TooBigError
 	switch {
 	case err == nil:
 		return exitOK
@@ -79,8 +84,6 @@ func exitCode(err error) int {
 		return exitLocalIO
 	case errors.Is(err, receiver.ErrIntegrity):
 		return exitIntegrity
-	case errors.Is(err, mcast.ErrUnreachable), errors.Is(err, mcast.ErrNoInterface), errors.As(err, &tooBig):
-		return exitNetwork
 	}
 	return exitFailure
 }

@@ -24,9 +24,11 @@ func under(flags *pflag.FlagSet, heading string) {
 	})
 }
 
-// flagColumn is where the descriptions of flags begin, so that those of up to
-// 50 characters fit a terminal of 80.
-const flagColumn = 29
+// The help is made for terminals of 80 columns.
+const (
+	helpWidth  = 80
+	flagColumn = 29 // where the descriptions of flags begin
+)
 
 // printUsage prints all of a command's help but its description.
 func printUsage(cmd *cobra.Command) error {
@@ -62,27 +64,45 @@ func printUsage(cmd *cobra.Command) error {
 }
 
 func printFlag(w io.Writer, f *pflag.Flag) {
-	label, text := flagHelp(f)
-	text = strings.ReplaceAll(text, "\n", "\n"+strings.Repeat(" ", flagColumn))
-	fmt.Fprintf(w, "%-*s%s\n", flagColumn, label, text)
+	h := helpOf(f)
+	line := fmt.Sprintf("%-*s", flagColumn-1, h.label)
+	words := strings.Fields(h.text)
+	if h.preset != "" {
+		words = append(words, "(default "+h.preset+")")
+	}
+	for _, word := range words {
+		if len(line)+1+len(word) > helpWidth {
+			fmt.Fprintln(w, line)
+			line = strings.Repeat(" ", flagColumn-1)
+		}
+		line += " " + word
+	}
+	fmt.Fprintln(w, line)
 }
 
-// flagHelp returns what the help says about a flag: what to type and what it
-// does.
-func flagHelp(f *pflag.Flag) (label, text string) {
+// A flagHelp is what the help says about a flag.
+type flagHelp struct {
+	label  string // what to type
+	text   string // what it does
+	preset string // the default; empty: nothing, or in words in text
+}
+
+func helpOf(f *pflag.Flag) (h flagHelp) {
 	value, text := pflag.UnquoteUsage(f)
-	label = "      --" + f.Name
+	h.text = text
+	h.label = "      --" + f.Name
 	if f.Shorthand != "" {
-		label = "  -" + f.Shorthand + ", --" + f.Name
+		h.label = "  -" + f.Shorthand + ", --" + f.Name
 	}
 	if f.NoOptDefVal == "" {
-		label += " " + value
+		h.label += " " + value
 	}
 	switch f.DefValue {
-	case "", "0", "0%", "0s", "[]", "false", "none":
-		return label, text
+	case "0", "0%", "0s", "[]", "false", "none":
+	default:
+		h.preset = f.DefValue
 	}
-	return label, fmt.Sprintf("%s (default %s)", text, f.DefValue)
+	return h
 }
 
 // exitCodesKey is the annotation of a command that holds its exit codes.

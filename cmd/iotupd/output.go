@@ -4,12 +4,16 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
@@ -25,51 +29,76 @@ type outputOptions struct {
 
 func (o *outputOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print errors only")
-	flags.CountVarP(&o.verbose, "verbose", "v", "print decisions; twice: groups too")
-	flags.BoolVar(&o.json, "json", false, "print events as JSON lines on stdout (on stderr with -o -)")
-	flags.StringVar(&o.progress, "progress", "auto", "`auto|bar|plain|none`: a live line, or a line every --stats; auto: live on a terminal")
-	flags.DurationVar(&o.stats, "stats", 10*time.Second, "time between plain progress lines")
+	flags.CountVarP(&o.verbose, "verbose", "v", "``print decisions; twice: groups too") // no value to name
+	flags.BoolVar(&o.json, "json", false, "print events as JSON lines, on stdout, or on stderr with -o -")
+	flags.StringVar(&o.progress, "progress", "auto", "`kind` of progress: bar (a live line), plain (a line every --stats) or none; auto is bar on a terminal and else plain")
+	flags.DurationVar(&o.stats, "stats", 10*time.Second, "`time` between plain progress lines")
+	flags.BoolP("help", "h", false, "print this help")
+	under(flags, "Output")
+}
+
+var progressKinds = []string{"auto", "bar", "plain", "none"}
+
+func (o *outputOptions) validate() error {
+	switch {
+	case !slices.Contains(progressKinds, o.progress):
+		return usageError("--progress %q: want %s", o.progress, choice(progressKinds))
+	case o.stats <= 0:
+		return usageError("--stats %v: want a time, such as 10s", o.stats)
+	}
+	return nil
+}
+
+// choice lists words to choose from.
+func choice(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func (o *outputOptions) completions() map[string]cobra.CompletionFunc {
+	return map[string]cobra.CompletionFunc{
+		"progress": oneOf(progressKinds...),
+		"stats":    cobra.NoFileCompletions,
+	}
 }
 
 // liveEvery bounds how often the live line changes.
 const liveEvery = 200 * time.Millisecond
 
 // An output prints what a command has to say: lines for a person, a live
-// progress line, and JSON events. Its methods are for one goroutine.
+// progress line, and JSON events. Lines, warnings and events may come from any
+// goroutine; progress and close are for one.
 type output struct {
 	opts  outputOptions
-	text  io.Writer
-	json  *json.Encoder // nil: no JSON
 	every time.Duration // between progress lines; 0: none
 	live  bool          // the progress line is rewritten in place
-	drawn bool          // one is on the screen
 	last  time.Time     // of the last progress line
 
 	requests <-chan os.Signal // for a status line
 	stop     func()
+	asked    bool // one came
+
+	mu    sync.Mutex
+	text  io.Writer
+	json  io.Writer // nil: no JSON
+	drawn bool      // a live line is on the screen
 }
 
-func newOutput(opts outputOptions, stdout, stderr io.Writer) (*output, error) {
-	o := &output{opts: opts, text: stderr}
-	terminal := isTerminal(stderr) && os.Getenv("TERM") != "dumb"
+// newOutput returns an output that writes lines to std.err and events to events.
+func newOutput(opts outputOptions, std stdio, events io.Writer) *output {
+	o := &output{opts: opts, text: std.err}
+	terminal := isTerminal(std.err) && os.Getenv("TERM") != "dumb"
 	switch {
-	case opts.progress == "none" || opts.quiet || opts.json:
+	case opts.json:
+		o.json, o.every = events, opts.stats
+	case opts.progress == "none" || opts.quiet:
 	case opts.progress == "bar" || opts.progress == "auto" && terminal:
 		o.live, o.every = true, liveEvery
-	case opts.progress == "plain" || opts.progress == "auto":
-		o.every = opts.stats
 	default:
-		return nil, usageError("--progress %q: want auto, bar, plain or none", opts.progress)
-	}
-	if opts.stats <= 0 {
-		return nil, usageError("--stats %v: want a time, such as 10s", opts.stats)
-	}
-	if opts.json {
-		o.json = json.NewEncoder(stdout)
 		o.every = opts.stats
 	}
 	o.requests, o.stop = statusRequests()
-	return o, nil
+	return o
 }
 
 func isTerminal(w io.Writer) bool {
@@ -77,12 +106,30 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// close ends the live line.
-func (o *output) close() {
-	o.clear()
+// close ends the output of a command that ended with err, and returns err, as
+// a shownError if there is no more to say about it.
+func (o *output) close(err error) error {
 	o.stop()
+	o.mu.Lock()
+	o.clear()
+	o.mu.Unlock()
+	if err == nil {
+		return nil
+	}
+	o.event("error", errorEvent{ExitCode: exitCode(err), Text: err.Error()})
+	// After a signal, the user knows. Where JSON is on stderr, it is alone there.
+	if errors.As(err, new(signalError)) || o.json == o.text {
+		return &shownError{err}
+	}
+	return err
 }
 
+type errorEvent struct {
+	ExitCode int    `json:"exit_code"`
+	Text     string `json:"text"`
+}
+
+// clear removes the live line. The caller holds o.mu.
 func (o *output) clear() {
 	if o.drawn {
 		fmt.Fprint(o.text, "\r\x1b[K")
@@ -95,6 +142,8 @@ func (o *output) line(format string, args ...any) {
 	if o.opts.quiet || o.json != nil {
 		return
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.clear()
 	fmt.Fprintf(o.text, format+"\n", args...)
 }
@@ -106,15 +155,20 @@ func (o *output) decision(format string, args ...any) {
 	}
 }
 
-// warn prints a warning with a stable code.
-func (o *output) warn(code, text string) {
-	o.line("warning: %s  [%s]", text, code)
-	o.event("warn", warnEvent{Code: code, Text: text})
+// A warning is something that the user should look at.
+type warning struct {
+	Code string `json:"code"` // stable
+	Text string `json:"text"`
+	Fix  string `json:"fix,omitempty"` // what to try
 }
 
-type warnEvent struct {
-	Code string `json:"code"`
-	Text string `json:"text"`
+func (o *output) warn(w warning) {
+	o.event("warn", w)
+	try := ""
+	if w.Fix != "" {
+		try = "\n  try: " + w.Fix
+	}
+	o.line("warning: %s  [%s]%s", w.Text, w.Code, try)
 }
 
 // event prints a JSON line {"v":1,"type":...} with the fields of data.
@@ -123,18 +177,20 @@ func (o *output) event(typ string, data any) {
 		return
 	}
 	// A struct cannot embed any, so the fields are joined as JSON.
-	head, err1 := json.Marshal(struct {
+	line, err1 := json.Marshal(struct {
 		V    int    `json:"v"`
 		Type string `json:"type"`
 	}{1, typ})
-	body, err2 := json.Marshal(data)
+	fields, err2 := json.Marshal(data)
 	if err1 != nil || err2 != nil {
 		panic("iotupd: internal error: an event that is not JSON")
 	}
-	if string(body) != "{}" {
-		head = append(append(head[:len(head)-1], ','), body[1:]...)
+	if string(fields) != "{}" {
+		line = append(append(line[:len(line)-1], ','), fields[1:]...)
 	}
-	o.json.Encode(json.RawMessage(head))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.json.Write(append(line, '\n'))
 }
 
 // progressDue reports whether the next progress line is due, or was asked for
@@ -142,26 +198,29 @@ func (o *output) event(typ string, data any) {
 func (o *output) progressDue(now time.Time) bool {
 	select {
 	case <-o.requests:
+		o.asked = true
 		return true
 	default:
 	}
 	if o.every == 0 || now.Sub(o.last) < o.every {
 		return false
 	}
-	if o.last.IsZero() && !o.live {
-		o.last = now // the first plain line comes after --stats
-		return false
-	}
+	first := o.last.IsZero()
 	o.last = now
-	return true
+	return !first || o.live // the first plain line comes after --stats
 }
 
-// progressLine shows how far it is.
+// progressLine shows how far it is, in ASCII. What a signal asked for stays on
+// the screen.
 func (o *output) progressLine(line string) {
 	if o.json != nil {
 		return
 	}
-	if !o.live {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.asked || !o.live {
+		o.asked = false
+		o.clear()
 		fmt.Fprintln(o.text, line)
 		return
 	}
@@ -172,24 +231,4 @@ func (o *output) progressLine(line string) {
 	}
 	fmt.Fprintf(o.text, "\r%s\x1b[K", line)
 	o.drawn = true
-}
-
-// logger returns a logger for the packages below, which prints like warn.
-func (o *output) logger() *slog.Logger {
-	level := slog.LevelWarn
-	if o.opts.verbose > 0 {
-		level = slog.LevelDebug
-	}
-	if o.opts.quiet {
-		level = slog.LevelError
-	}
-	return slog.New(slog.NewTextHandler(o.text, &slog.HandlerOptions{
-		Level: level,
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		},
-	}))
 }

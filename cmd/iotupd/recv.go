@@ -3,11 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/netip"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,9 +26,7 @@ const recvHelp = `Receive one file that somebody sends on the channel, and exit 
 
 The file is received into a hidden file beside the target, checked by its
 SHA-256 as it is read back from the disk, and only then renamed over an old one.
-Packets of any number of senders of the same file count together.
-
-` + exitCodeHelp
+Packets of any number of senders of the same file count together.`
 
 type recvOptions struct {
 	channelOptions
@@ -51,7 +51,7 @@ type recvOptions struct {
 }
 
 func newRecvCommand() *cobra.Command {
-	opts := recvOptions{maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory}
+	opts := recvOptions{buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory}
 	cmd := &cobra.Command{
 		Use:   "recv (-o FILE | -d DIR) [flags]",
 		Short: "receive a file",
@@ -59,37 +59,51 @@ func newRecvCommand() *cobra.Command {
 		Example: `  iotupd recv -o firmware.bin
   iotupd recv -d /var/lib/fw --name 'fw-*.bin' --timeout 1m
   iotupd recv -o - | tar x`,
-		Args: noArguments,
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runRecv(cmd.Context(), opts, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
 	}
 	opts.addFlags(cmd.Flags())
+	cmd.MarkFlagDirname("dir")
+	completeFlags(cmd, opts.channelOptions.completions())
+	completeFlags(cmd, opts.outputOptions.completions())
 	return cmd
 }
 
 func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.output, "output", "o", "", "`file` to write or replace; - for stdout, verified bytes only")
-	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name that was sent")
+	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name sent")
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "receive and verify, but write no target")
-	flags.StringSliceVarP(&o.interfaces, "interface", "i", nil, "`name` of an interface to listen on (repeatable; default: every suitable one)")
-	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join (repeatable; default: derived from --channel)")
-	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, for source-specific multicast (repeatable)")
-	flags.Var(&o.buffer, "receive-buffer", "socket receive buffer to ask for (default 32Mi, or what the system allows)")
-	flags.StringVar(&o.object, "object", "", "receive only the object with this `id`")
-	flags.StringVar(&o.name, "name", "", "receive only a file whose sent name matches this `glob`")
+	under(flags, "Target")
+
+	flags.StringVar(&o.name, "name", "", "only a file whose sent name matches this `glob`")
+	flags.StringVar(&o.object, "object", "", "only the object with this `id`")
 	flags.Var(&o.maxSize, "max-size", "refuse larger files")
-	flags.Var(&o.memory, "memory", "memory for decoding, beside the code's tables and the index")
-	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for so long at the start (0: never)")
-	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream is silent for so long (0: never)")
-	flags.StringVar(&o.drop, "drop", "none", "simulate loss, for tests: `none|bernoulli:P`")
-	flags.Uint64Var(&o.seed, "seed", 1, "of the simulated loss")
+	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for this `time` at the start (default never)")
+	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream is silent for this `time` (default never)")
+	under(flags, "What to receive")
+
+	flags.StringSliceVarP(&o.interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every suitable one)")
+	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
 	o.channelOptions.addFlags(flags)
+	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
+	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
+	under(flags, "Network")
+
+	flags.Var(&o.memory, "memory", "buffers for decoding; tables and index come extra")
+	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` none or bernoulli:5%")
+	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes the losses of --drop repeatable")
+	under(flags, "Other")
+
 	o.outputOptions.addFlags(flags)
 }
 
 // runRecv receives one file.
-func runRecv(ctx context.Context, opts recvOptions, std stdio) error {
+func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
@@ -97,58 +111,58 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) error {
 	if err != nil {
 		return err
 	}
-	loss, err := simnet.ParseLoss(opts.drop)
+	listenConfig, err := opts.listenConfig()
 	if err != nil {
-		return usageError("--drop: %w", err)
+		return err
 	}
 	events := std.out
 	if opts.output == "-" {
 		events = std.err
 	}
-	out, err := newOutput(opts.outputOptions, events, std.err)
-	if err != nil {
-		return err
-	}
-	defer out.close()
+	out := newOutput(opts.outputOptions, std, events)
+	defer func() { err = out.close(err) }()
 	t, err := opts.target(std.out)
 	if err != nil {
 		return err
 	}
 	defer t.close()
-	listenConfig, err := opts.listenConfig()
-	if err != nil {
-		return err
-	}
 	listenConfig.Logger = out.logger()
 	l, err := mcast.Listen(listenConfig)
 	if err != nil {
 		return withCode(exitNetwork, err)
 	}
 	defer l.Close()
-
 	v := newRecvView(opts, out, l, listenConfig)
-	run := receiver.RunOptions{Report: v.report}
-	if loss.String() != "none" {
-		run.Lost = loss.Stream(simnet.Key{Seed: opts.seed}).Lost
-	}
+	v.listening()
+	return v.receive(ctx, t, cfg)
+}
+
+// receive runs the transfer.
+func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) error {
 	ctx, cancel := context.WithCancelCause(ctx)
+	var checking sync.WaitGroup
+	defer checking.Wait()
 	defer cancel(nil)
 	v.certified = func(m *proto.Manifest) {
-		go func() {
-			if t.has(m) {
-				cancel(errHaveIt)
+		checking.Go(func() {
+			path, err := t.has(ctx, m)
+			if path != "" {
+				err = &haveItError{path}
 			}
-		}()
+			if err != nil {
+				cancel(err)
+			}
+		})
 	}
 	cfg.Open, cfg.Observe = t.open, v.observe
 	r, err := receiver.New(cfg)
 	if err != nil {
 		return err
 	}
-	v.listening()
-	err = receiver.Run(ctx, r, receiverConns(l), run)
-	if errors.Is(err, errHaveIt) {
-		v.haveIt(r.Manifest())
+	err = receiver.Run(ctx, r, receiverConns(v.listener), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
+	var have *haveItError
+	if errors.As(err, &have) {
+		v.haveIt(have.path, r.Manifest())
 		return nil
 	}
 	if err != nil {
@@ -162,8 +176,10 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) error {
 	return nil
 }
 
-// errHaveIt ends a transfer whose file is there already.
-var errHaveIt = errors.New("the file is there already")
+// A haveItError ends a transfer whose file is there already.
+type haveItError struct{ path string }
+
+func (e *haveItError) Error() string { return e.path + " has the content already" }
 
 func (o *recvOptions) validate() error {
 	switch {
@@ -171,14 +187,31 @@ func (o *recvOptions) validate() error {
 		return usageError("--output and --dir exclude each other")
 	case o.output == "" && o.dir == "" && !o.dryRun:
 		return usageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
-	case o.timeout < 0 || o.stall < 0:
-		return usageError("--timeout and --stall want a time that is not negative")
+	case o.timeout < 0:
+		return usageError("--timeout %v: want a time that is not negative", o.timeout)
+	case o.stall < 0:
+		return usageError("--stall %v: want a time that is not negative", o.stall)
 	case o.memory < 1<<20:
-		return usageError("--memory %v is too small; at least 1Mi", o.memory)
-	case o.maxSize < 0 || o.buffer < 0:
-		return usageError("--max-size and --receive-buffer want a size that is not negative")
+		return usageError("--memory %v: want at least 1 MiB", o.memory)
+	case o.maxSize == 0:
+		return usageError("--max-size %v: want at least 1 B", o.maxSize)
+	case o.buffer == 0 || o.buffer > 1<<30:
+		return usageError("--receive-buffer %v: want 1 B to 1 GiB", o.buffer)
 	}
-	return o.channelOptions.validate()
+	_, err := simnet.ParseLoss(o.drop)
+	if err != nil {
+		err = usageError("--drop: %w", err)
+	}
+	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate())
+}
+
+// lost returns what --drop asks for, nil if nothing.
+func (o *recvOptions) lost() func() bool {
+	loss, _ := simnet.ParseLoss(o.drop) // validated
+	if loss.String() == "none" {
+		return nil
+	}
+	return loss.Stream(simnet.Key{Seed: o.seed}).Lost
 }
 
 func (o *recvOptions) receiverConfig() (cfg receiver.Config, err error) {
@@ -189,7 +222,7 @@ func (o *recvOptions) receiverConfig() (cfg receiver.Config, err error) {
 		}
 	}
 	if _, err := path.Match(o.name, ""); err != nil {
-		return cfg, usageError("--name %q: %w", o.name, err)
+		return cfg, usageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
 	}
 	if o.name != "" || o.dir != "" {
 		cfg.Name = func(name string) bool {
@@ -222,27 +255,11 @@ func (o *recvOptions) listenConfig() (cfg mcast.ListenConfig, err error) {
 	cfg = mcast.ListenConfig{Port: o.port, Interfaces: o.interfaces, ReceiveBuffer: int(o.buffer)}
 	for _, s := range o.sources {
 		a, err := netip.ParseAddr(s)
-		if err != nil || a.IsMulticast() || a.IsUnspecified() {
+		if a = a.Unmap(); err != nil || a.IsMulticast() || a.IsUnspecified() {
 			return cfg, usageError("--source %q is not the IP address of a host", s)
 		}
 		cfg.Sources = append(cfg.Sources, a)
 	}
 	cfg.Groups, err = o.groupAddresses(o.groups, cfg.Sources)
-	for _, name := range o.interfaces {
-		if _, e := mcast.InterfaceByName(name); e != nil && err == nil {
-			err = withCode(exitNetwork, e)
-		}
-	}
 	return cfg, err
-}
-
-// displayName is what to call a file for a person.
-func displayName(m *proto.Manifest, path string) string {
-	switch {
-	case path != "" && path != "-":
-		return path
-	case m != nil && m.Name != "":
-		return m.Name
-	}
-	return "(no name)"
 }

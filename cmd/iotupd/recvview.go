@@ -3,8 +3,10 @@
 package main
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/sender"
 )
 
 // tooLargeAfter is how long objects over --max-size may be all that is heard.
@@ -34,12 +37,14 @@ type recvView struct {
 	collected time.Time
 	manifest  *proto.Manifest
 	status    receiver.Status
-	speed     speed
+	from      receiver.Origin // of the first packet
+	arrival   speed           // of packets of the object
+	gain      speed           // of shards held
 
 	heard    time.Time // when packets of the object were last seen to arrive
 	useful   uint64    // such packets, then
-	tooLarge time.Time // since when that is all there is
-	warned   map[string]bool
+	tooLarge tooLarge
+	ownDrops bool // the user was warned of them
 }
 
 func newRecvView(opts recvOptions, out *output, l *mcast.Listener, groups mcast.ListenConfig) *recvView {
@@ -48,7 +53,6 @@ func newRecvView(opts recvOptions, out *output, l *mcast.Listener, groups mcast.
 		opts: opts, out: out, listener: l, groups: groups,
 		silence: newSilence(now),
 		start:   now, heard: now,
-		warned: map[string]bool{},
 	}
 }
 
@@ -87,7 +91,11 @@ func (v *recvView) listening() {
 	if len(e.Sources) > 0 {
 		where += "   sources " + strings.Join(e.Sources, ", ")
 	}
-	v.out.line("listening on %s   %s   port %d", strings.Join(names, ", "), where, v.opts.port)
+	on := "nothing yet"
+	if len(names) > 0 {
+		on = strings.Join(names, ", ")
+	}
+	v.out.line("listening on %s   %s   port %d", on, where, v.opts.port)
 	v.out.decision("groups %s   receive buffer %v", strings.Join(e.Groups, ", "), quantity.Size(e.ReceiveBuffer))
 }
 
@@ -108,7 +116,9 @@ type objectEvent struct {
 	K      int    `json:"k"`
 	M      int    `json:"m"`
 	Shard  int    `json:"shard_bytes"`
-	From   string `json:"from,omitempty"`
+
+	From      string `json:"from,omitempty"`
+	Interface string `json:"interface,omitempty"`
 }
 
 func newObjectEvent(id proto.ObjectID, p proto.Params) objectEvent {
@@ -118,24 +128,27 @@ func newObjectEvent(id proto.ObjectID, p proto.Params) objectEvent {
 	}
 }
 
+// origin returns who sent the first packet, and the interface it came in by,
+// as far as they are known.
+func (v *recvView) origin() (from, iface string) {
+	if v.from.From.IsValid() {
+		from = v.from.From.Addr().WithZone("").String()
+	}
+	if ifi, err := net.InterfaceByIndex(v.from.Interface); err == nil {
+		iface = ifi.Name
+	}
+	return from, iface
+}
+
 // observe is receiver.Config.Observe.
 func (v *recvView) observe(now time.Time, e receiver.Event) {
 	switch e := e.(type) {
 	case receiver.ObjectFound:
-		v.first, v.collected, v.manifest = now, time.Time{}, nil
-		found := newObjectEvent(e.Object, e.Params)
-		found.From = e.From.From.String()
-		v.out.event("found", found)
-		v.out.decision("object %s   %v   %v %d+%d shards of %d bytes   from %v", e.Object.Short(), quantity.Size(e.Params.Size),
-			e.Params.Code, e.Params.K, e.Params.M, e.Params.ShardSize, e.From.From)
+		v.first, v.collected, v.manifest, v.from = now, time.Time{}, nil, e.From
+		v.found(e)
 	case receiver.Certified:
 		v.manifest = e.Manifest
-		d := e.Manifest.Descriptor
-		object := newObjectEvent(d.Object(), d.Params)
-		object.Name, object.SHA256 = e.Manifest.Name, fmt.Sprintf("%x", d.SHA256)
-		v.out.event("object", object)
-		v.out.line("%s  %v  object %s...  origin not verified", displayName(e.Manifest, v.opts.output),
-			quantity.Size(d.Size), d.Object().Short())
+		v.object(e.Manifest)
 		v.certified(e.Manifest)
 	case receiver.Dropped:
 		v.out.line("object %s... given up: %s", e.Object.Short(), e.Why)
@@ -149,8 +162,32 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 		v.collected = now
 		v.out.event("collected", collectedEvent{Seconds: now.Sub(v.first).Seconds()})
 	case receiver.Corrupt:
-		v.out.warn("corrupt", fmt.Sprintf("the SHA-256 of the file is wrong: forged packets, or a sender whose file changed; starting over (%d)", e.Attempt))
+		v.out.warn(warning{Code: "corrupt", Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
+			"forged packets, or a sender whose file changed", e.Attempt)})
 	}
+}
+
+// found tells of the first packet of an object.
+func (v *recvView) found(e receiver.ObjectFound) {
+	object := newObjectEvent(e.Object, e.Params)
+	object.From, object.Interface = v.origin()
+	v.out.event("found", object)
+	v.out.decision("found object %v  %v  code %v, groups of %d+%d shards of %d bytes", e.Object, quantity.Size(e.Params.Size),
+		e.Params.Code, e.Params.K, e.Params.M, e.Params.ShardSize)
+}
+
+// object tells what is being received.
+func (v *recvView) object(m *proto.Manifest) {
+	d := m.Descriptor
+	object := newObjectEvent(d.Object(), d.Params)
+	object.Name, object.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
+	object.From, object.Interface = v.origin()
+	v.out.event("object", object)
+	from := ""
+	if object.From != "" {
+		from = fmt.Sprintf("  from %s on %s", object.From, object.Interface)
+	}
+	v.out.line("%s  %v  object %s...%s   origin not verified", displayName(m, ""), quantity.Size(d.Size), d.Object().Short(), from)
 }
 
 type collectedEvent struct {
@@ -163,13 +200,17 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 	if n := s.Data + s.Parity + s.Manifests; n != v.useful {
 		v.useful, v.heard = n, now
 	}
-	v.speed.add(now, s)
+	v.arrival.add(now, v.useful)
+	v.gain.add(now, s.Held)
 	v.checkBuffer()
-	if v.out.progressDue(now) && s.Needed > 0 && v.collected.IsZero() {
+	if v.out.progressDue(now) {
 		v.progress(now)
 	}
-	for _, text := range v.silence.check(now, v) {
-		v.out.warn(text.Code, text.Text+"\n  try: "+text.Fix)
+	if text, findings := v.silence.check(now, v); text != "" {
+		v.out.line("%s", text)
+		for _, f := range findings {
+			v.out.warn(warning{f.Code, f.Text, f.Fix})
+		}
 	}
 	return v.patience(now)
 }
@@ -177,32 +218,56 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 // patience returns an error when it is time to give up.
 func (v *recvView) patience(now time.Time) error {
 	silent := now.Sub(v.heard)
+	s := v.status
 	switch {
-	case v.status.Needed == 0 && v.opts.timeout > 0 && silent >= v.opts.timeout:
-		return withCode(exitSilence, fmt.Errorf("nothing was heard within %v", v.opts.timeout))
-	case v.status.Needed > 0 && v.opts.stall > 0 && v.collected.IsZero() && silent >= v.opts.stall:
-		return withCode(exitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %v with %d of %d shards at hand",
-			v.opts.stall, v.status.Held, v.status.Needed))
-	case v.status.Needed > 0 || v.status.Ignored[receiver.ReasonTooLarge] == 0:
-		v.tooLarge = time.Time{}
-	case v.tooLarge.IsZero():
-		v.tooLarge = now
-	case now.Sub(v.tooLarge) >= tooLargeAfter:
+	case s.Needed == 0 && v.opts.timeout > 0 && silent >= v.opts.timeout:
+		return withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.timeout), v.where()))
+	case s.Needed > 0 && v.opts.stall > 0 && v.collected.IsZero() && silent >= v.opts.stall:
+		return withCode(exitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %s, with %d of %d shards at hand",
+			quantity.Duration(v.opts.stall), s.Held, s.Needed))
+	case s.Needed == 0 && v.tooLarge.goesOn(now, s.Ignored[receiver.ReasonTooLarge]):
 		return withCode(exitPolicy, fmt.Errorf("the file on the air is larger than --max-size %v", v.opts.maxSize))
 	}
 	return nil
 }
 
+// A tooLarge watches packets of objects over --max-size. A few may be forged,
+// or the last ones of a transfer, and are no reason to give up.
+type tooLarge struct {
+	since, last time.Time // such packets have been coming in
+	count       uint64    // at last
+}
+
+func (t *tooLarge) goesOn(now time.Time, count uint64) bool {
+	if now.Sub(t.last) > time.Second {
+		t.since = now
+	}
+	if count != t.count {
+		t.last, t.count = now, count
+	}
+	return t.last.Sub(t.since) >= tooLargeAfter
+}
+
+// where lists the interfaces that are listened on, for a message.
+func (v *recvView) where() string {
+	if names := v.joinedInterfaces(); len(names) > 0 {
+		return strings.Join(names, ", ")
+	}
+	return "any interface"
+}
+
 // checkBuffer warns once when the own host, not the network, loses packets.
 func (v *recvView) checkBuffer() {
-	drops := v.listener.Stats().KernelDrops
-	if drops == 0 || v.warned["own-drops"] {
+	stats := v.listener.Stats()
+	if stats.KernelDrops == 0 || v.ownDrops {
 		return
 	}
-	v.warned["own-drops"] = true
-	size := v.listener.Stats().ReceiveBuffer
-	v.out.warn("own-drops", fmt.Sprintf("this host is too slow or its receive buffer (%v) too small: packets were dropped here, not on the way\n"+
-		"  try: sysctl -w net.core.rmem_max=%d   # or a lower --rate at the sender", quantity.Size(size), max(32<<20, 2*size)))
+	v.ownDrops = true
+	v.out.warn(warning{
+		Code: "own-drops",
+		Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", quantity.Size(stats.ReceiveBuffer)),
+		Fix:  fmt.Sprintf("sysctl -w net.core.rmem_max=%d   # or a lower --rate at the sender", max(32<<20, 2*stats.ReceiveBuffer)),
+	})
 }
 
 type progressEvent struct {
@@ -218,25 +283,42 @@ type progressEvent struct {
 	Ignored   map[string]uint64 `json:"ignored,omitempty"`
 }
 
-// progress prints the live line.
+// progress prints how far it is.
 func (v *recvView) progress(now time.Time) {
 	s := v.status
-	left := v.speed.left(s)
+	switch {
+	case s.Needed == 0:
+		v.out.progressLine(fmt.Sprintf(" nothing heard for %s", quantity.Duration(now.Sub(v.heard))))
+		return
+	case !v.collected.IsZero():
+		v.out.progressLine(" 100%  decoding and verifying")
+		return
+	}
+	left := v.gain.left(s.Needed - s.Held)
 	v.out.event("progress", progressEvent{
 		Object: s.Object.String(), Held: s.Held, Needed: s.Needed, Groups: s.Groups, Complete: s.Decoded,
-		Rate: v.speed.rate(), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
+		Rate: v.rate(), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
 		OwnDrops: v.listener.Stats().KernelDrops, Ignored: ignored(s.Ignored),
 	})
 	line := fmt.Sprintf(" %2d%%  %v of %v  %v  loss %.1f%%", 100*s.Held/s.Needed,
 		quantity.Size(min(s.Held*uint64(s.Params.ShardSize), s.Params.Size)), quantity.Size(s.Params.Size),
-		quantity.Rate(v.speed.rate()), 100*s.Loss.Ratio())
+		quantity.Rate(v.rate()), 100*s.Loss.Ratio())
 	switch silent := now.Sub(v.heard); {
 	case silent >= 2*time.Second:
-		line += fmt.Sprintf("  silent for %s", quantity.Duration(silent))
+		line += "  silent for " + quantity.Duration(silent)
 	case left > 0:
 		line += "  ETA " + quantity.Duration(left)
 	}
 	v.out.progressLine(line)
+}
+
+// rate returns the bit rate at which IP packets of the object arrive.
+func (v *recvView) rate() float64 {
+	overhead := sender.IPv6Overhead
+	if v.from.From.Addr().Is4() {
+		overhead = sender.IPv4Overhead
+	}
+	return v.arrival.perSecond() * float64(8*(proto.HeaderLen+v.status.Params.ShardSize+overhead))
 }
 
 func ignored(m map[proto.Reason]uint64) map[string]uint64 {
@@ -249,21 +331,22 @@ func ignored(m map[proto.Reason]uint64) map[string]uint64 {
 
 // failure explains why a transfer ended without its file.
 func (v *recvView) failure(err error) error {
-	var store *receiver.StoreError
-	if errors.As(err, &store) {
-		return withCode(exitLocalIO, fmt.Errorf("%s: %w; the old file, if any, is untouched", displayName(v.manifest, v.opts.output), err))
-	}
-	var stopped signalError
-	if errors.As(err, &stopped) && v.status.Needed > 0 {
-		v.out.line("stopped at %d of %d shards; the next run starts over", v.status.Held, v.status.Needed)
+	switch {
+	case errors.As(err, new(*receiver.StoreError)):
+		return withCode(exitLocalIO, fmt.Errorf("%s: %w", displayName(v.manifest, v.opts.output), err))
+	case errors.As(err, new(signalError)) && v.status.Needed > 0:
+		v.out.line("stopped with %d of %d shards; the next run starts over", v.status.Held, v.status.Needed)
+	case errors.As(err, new(signalError)):
+		v.out.line("stopped; nothing was heard")
 	}
 	return err
 }
 
-func (v *recvView) haveIt(m *proto.Manifest) {
-	v.out.event("done", doneEvent{Object: m.Descriptor.Object().String(), Name: m.Name, Bytes: m.Descriptor.Size,
-		SHA256: fmt.Sprintf("%x", m.Descriptor.SHA256), Had: true})
-	v.out.line("ok  %s  has the content already", displayName(m, v.opts.output))
+func (v *recvView) haveIt(path string, m *proto.Manifest) {
+	d := m.Descriptor
+	v.out.event("done", doneEvent{Object: d.Object().String(), Name: m.Name, Path: path, Bytes: d.Size,
+		SHA256: hex.EncodeToString(d.SHA256[:]), Had: true})
+	v.out.line("ok  %s  has the content already", path)
 }
 
 type doneEvent struct {
@@ -296,7 +379,7 @@ func (v *recvView) done(path string, m *proto.Manifest) {
 	rate := float64(8*d.Size) / took.Seconds()
 	drops := v.listener.Stats().KernelDrops
 	v.out.event("done", doneEvent{
-		Object: d.Object().String(), Name: m.Name, Path: path, Bytes: d.Size, SHA256: fmt.Sprintf("%x", d.SHA256),
+		Object: d.Object().String(), Name: m.Name, Path: path, Bytes: d.Size, SHA256: hex.EncodeToString(d.SHA256[:]),
 		Seconds: took.Seconds(), Collected: v.collected.Sub(v.first).Seconds(), Rate: rate,
 		Needed: s.Needed, Rebuilt: s.Rebuilt, Data: s.Data, Parity: s.Parity, Manifests: s.Manifests,
 		Spanned: s.Loss.Spanned, Lost: s.Loss.Lost, Dropped: s.Dropped, OwnDrops: drops, Ignored: ignored(s.Ignored),
@@ -305,7 +388,18 @@ func (v *recvView) done(path string, m *proto.Manifest) {
 	if v.opts.dryRun {
 		verb = "ok (dry run, nothing written)"
 	}
-	v.out.line("%s  %s  %v in %.1fs  %v  loss %.1f %%: %d packets lost, %d shards rebuilt  own drops %d",
-		verb, displayName(m, path), quantity.Size(d.Size), took.Seconds(), quantity.Rate(rate),
+	v.out.line("%s  %s  %v in %s  %v  loss %.1f %%: %d packets lost, %d shards rebuilt  own drops %d",
+		verb, displayName(m, path), quantity.Size(d.Size), quantity.Duration(took), quantity.Rate(rate),
 		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, drops)
+}
+
+// displayName is what to call a file for a person.
+func displayName(m *proto.Manifest, path string) string {
+	switch {
+	case path != "" && path != "-":
+		return path
+	case m != nil && m.Name != "":
+		return m.Name
+	}
+	return "(no name)"
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 const rootHelp = `iotupd gets one file to any number of devices at once over lossy UDP multicast.
@@ -23,70 +23,69 @@ The sender repeats the file and Reed-Solomon parity for ever and hears nothing
 back. A receiver joins at any moment, rebuilds what was lost on the way from
 any packets that arrive, and is done when the whole file is verified.
 
-Every flag can be set by an environment variable: --shard-size by
+Every flag can be set by an environment variable, --shard-size for example by
 IOTUPD_SHARD_SIZE. A flag goes before the environment, which goes before the
-default.
+default.`
 
-` + exitCodeHelp
+// stdio is where a command writes.
+type stdio struct{ out, err io.Writer }
 
 // run is the whole program but for the exit.
-func run(args []string, stdout, stderr io.Writer) int {
+func run(args []string, std stdio) int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
 	root := newRootCommand()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return exitOK
+	if err != nil && !errors.As(err, new(*shownError)) {
+		fmt.Fprintf(std.err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
 	}
-	fmt.Fprintf(stderr, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
 	return exitCode(err)
 }
 
 func newRootCommand() *cobra.Command {
+	cobra.EnableCommandSorting = false // send comes first
 	root := &cobra.Command{
-		Use:           "iotupd",
-		Short:         "one file to many devices over lossy multicast",
-		Long:          rootHelp,
-		Version:       buildVersion(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Use:                   "iotupd COMMAND",
+		Short:                 "one file to many devices over lossy multicast",
+		Long:                  rootHelp,
+		Version:               buildVersion(),
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		SilenceErrors:         true,
+		SilenceUsage:          true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return flagsFromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
+		Args:              cobra.ArbitraryArgs, // so that RunE can explain
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError("unknown command %q; see iotupd --help", args[0])
+				return unknownCommand(cmd, args[0])
 			}
 			return cmd.Help()
 		},
-		Args: cobra.ArbitraryArgs,
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError("%w", err) })
+	// Defined here so that -v is not taken: it means --verbose everywhere.
+	root.Flags().Bool("version", false, "print the version")
+	root.SetUsageFunc(printUsage)
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newSendCommand(), newRecvCommand())
 	return root
 }
 
-// flagsFromEnvironment sets every flag that the command line left alone from
-// its environment variable.
-func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := "IOTUPD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := lookup(name)
-		if !ok || f.Changed || err != nil {
-			return
-		}
-		if e := flags.Set(f.Name, value); e != nil {
-			err = usageError("environment variable %s: %w", name, e)
-		}
-	})
-	return err
+func unknownCommand(root *cobra.Command, name string) error {
+	hint := "see iotupd --help"
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		hint = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usageError("unknown command %q; %s", name, hint)
 }
 
-// exactlyOne is cobra.ExactArgs(1) with a message for people.
-func exactlyOne(what string) cobra.PositionalArgs {
+// oneArgument is cobra.ExactArgs(1) with a message for people.
+func oneArgument(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {
 			return usageError("want one %s, got %d arguments; see %s --help", what, len(args), cmd.CommandPath())

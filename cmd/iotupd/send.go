@@ -3,10 +3,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,9 +27,7 @@ const sendHelp = `Send a file for ever, until stopped: its data, then Reed-Solom
 again. Any number of receivers may listen, and may start at any moment.
 
 The file is encoded first. Parity that does not fit into --memory goes to a
-temporary file in $TMPDIR, or else /var/tmp.
-
-` + exitCodeHelp
+temporary file in $TMPDIR, or else /var/tmp.`
 
 type sendOptions struct {
 	channelOptions
@@ -54,83 +52,82 @@ type sendOptions struct {
 func newSendCommand() *cobra.Command {
 	opts := sendOptions{rate: sender.DefaultRate, memory: sender.DefaultMemory}
 	cmd := &cobra.Command{
-		Use:   "send FILE [flags]",
+		Use:   "send [flags] FILE",
 		Short: "send a file",
 		Long:  sendHelp,
 		Example: `  iotupd send firmware.bin
   iotupd send firmware.bin --rate 200M -i eth1
   iotupd send firmware.bin --sender 1/2     and 2/2 on another machine`,
-		Args: exactlyOne("FILE"),
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args:                  oneArgument("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSend(cmd.Context(), opts, args[0], stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
 	}
 	opts.addFlags(cmd.Flags())
+	completeFlags(cmd, map[string]cobra.CompletionFunc{"profile": oneOf(profiles...)})
+	completeFlags(cmd, opts.channelOptions.completions())
+	completeFlags(cmd, opts.outputOptions.completions())
 	return cmd
 }
 
-// stdio is where a command writes.
-type stdio struct{ out, err io.Writer }
+var profiles = []string{fec.Standard.String(), fec.Tiny.String(), fec.Large.String(), fec.Fast.String()}
 
 func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
-	flags.VarP(&o.rate, "rate", "r", "bit rate of whole IP packets, such as 500k, 20M, 1G")
-	flags.StringVarP(&o.iface, "interface", "i", "", "`name` of the interface to send on (default: that of the default route)")
-	flags.StringVarP(&o.group, "group", "g", "", "multicast `address` to send to (default: derived from --channel)")
+	flags.VarP(&o.rate, "rate", "r", "bit `rate` of whole IP packets, such as 500k, 20M, 1G")
+	flags.StringVar(&o.name, "name", "", "file `name` to tell receivers (default that of FILE)")
+	flags.IntVar(&o.loops, "loops", 0, "stop after this `number` of loops (default never)")
+	flags.Var(&o.start, "start", "where in the loop to start, 0% to 100%")
+	flags.StringVar(&o.senderOf, "sender", "1/1", "be sender `i/n`: number i of n senders of the same file")
+	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and send nothing")
+	under(flags, "Sending")
+
+	flags.StringVarP(&o.iface, "interface", "i", "", "`name` of the interface to send on (default that of the default route)")
+	flags.StringVarP(&o.group, "group", "g", "", "multicast `address` to send to (default derived from --channel)")
+	o.channelOptions.addFlags(flags)
 	flags.BoolVar(&o.ssm, "source-specific", false, "send to the channel's source-specific group; receivers need --source")
 	flags.IntVar(&o.hops, "hop-limit", 1, "`number` of networks that packets may cross")
-	flags.IntVar(&o.dscp, "dscp", 0, "class of service, 0 to 63")
-	flags.StringVar(&o.name, "name", "", "file `name` to tell receivers (default: that of FILE)")
-	flags.StringVar(&o.parity, "parity", "auto", "parity, in `percent` of the data: 0% to 300%")
-	flags.StringVar(&o.profile, "profile", "standard", "`standard|tiny|large|fast`: group size; tiny for receivers with little memory")
-	flags.IntVar(&o.shardSize, "shard-size", proto.DefaultShardSize, "`bytes` of payload in a packet: 1152 fits any network, 1344 an MTU of 1500")
-	flags.Var(&o.memory, "memory", "parity to keep in memory; more goes to a temporary file")
-	flags.StringVar(&o.senderOf, "sender", "1/1", "`i/n`: this is number i of n senders of the same file")
-	flags.Var(&o.start, "start", "where in the loop to start, 0% to 100%")
-	flags.IntVar(&o.loops, "loops", 0, "stop after so many loops (0: never)")
-	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and send nothing")
-	o.channelOptions.addFlags(flags)
+	flags.IntVar(&o.dscp, "dscp", 0, "`class` of service, 0 to 63")
+	under(flags, "Network")
+
+	flags.StringVar(&o.parity, "parity", "auto", "parity in `percent` of the data, 0% to 300%")
+	flags.StringVar(&o.profile, "profile", "standard", "`kind` of groups: standard, tiny for receivers with little memory, large for slow lossy links, fast for links above 1 Gbit/s")
+	flags.IntVar(&o.shardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500")
+	flags.Var(&o.memory, "memory", "parity to keep in memory; if there is more, all of it goes to a temporary file")
+	under(flags, "Forward error correction")
+
 	o.outputOptions.addFlags(flags)
 }
 
 // runSend sends one file.
-func runSend(ctx context.Context, opts sendOptions, path string, std stdio) error {
+func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	policy, err := opts.policy()
-	if err != nil {
-		return err
-	}
-	out, err := newOutput(opts.outputOptions, std.out, std.err)
-	if err != nil {
-		return err
-	}
-	defer out.close()
+	out := newOutput(opts.outputOptions, std, std.out)
+	defer func() { err = out.close(err) }()
 	src, err := openSource(path)
 	if err != nil {
 		return err
 	}
 	defer src.close()
-	name, err := opts.sentName(path)
+	m, err := opts.manifest(src)
 	if err != nil {
 		return err
 	}
-	params, err := policy.Params(uint64(src.size))
-	if err != nil {
-		return usageError("%w", err)
-	}
-	geo, err := params.Geometry()
+	geo, err := m.Descriptor.Geometry()
 	if err != nil {
 		return usageError("%w", err)
 	}
 	way, err := opts.way()
-	if err != nil && !opts.dryRun {
-		return err
-	}
-	v := &sendView{opts: opts, out: out, geo: geo, name: name, way: way}
+	v := &sendView{opts: opts, out: out, geo: geo, name: m.Name, way: way}
 	if opts.dryRun {
 		v.plan(err)
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 
 	// The socket comes first: what is wrong with the network shows at once, and
@@ -145,20 +142,20 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) erro
 	if err != nil {
 		return err
 	}
-	o.Manifest.Name = name
+	o.Manifest.Name = m.Name
 	s, err := sender.New(opts.senderConfig(way), o)
 	if err != nil {
 		return usageError("%w", err)
 	}
 	v.started(o)
-	return v.run(ctx, s, conn, src)
+	return v.run(ctx, s, sendConn{conn}, src)
 }
 
 // prepare encodes the file.
 func (v *sendView) prepare(ctx context.Context, src *sourceFile) (o *sender.Object, removeScratch func(), err error) {
 	removeScratch = func() {}
 	o, err = sender.Prepare(ctx, src, v.geo.Params, sender.PrepareConfig{
-		Memory:   int64(v.opts.memory),
+		Memory:   max(1, int64(v.opts.memory)), // zero would be the default
 		Progress: v.preparing,
 		Scratch: func(size int64) (sender.Scratch, error) {
 			f, remove, err := newScratch(size)
@@ -175,7 +172,7 @@ func (v *sendView) prepare(ctx context.Context, src *sourceFile) (o *sender.Obje
 }
 
 // run sends until it is stopped.
-func (v *sendView) run(ctx context.Context, s *sender.Sender, conn *mcast.Conn, src *sourceFile) error {
+func (v *sendView) run(ctx context.Context, s *sender.Sender, conn sender.Conn, src *sourceFile) error {
 	defer clock.Claim()()
 	v.begin = time.Now()
 	checked := v.begin
@@ -200,23 +197,30 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conn *mcast.Conn, 
 
 func (o *sendOptions) validate() error {
 	switch {
+	case o.rate < sender.MinRate:
+		return usageError("--rate %v: want at least %v", o.rate, quantity.Rate(sender.MinRate))
 	case o.loops < 0:
 		return usageError("--loops %d: want a number that is not negative", o.loops)
-	case o.memory < 0:
-		return usageError("--memory %v: want a size that is not negative", o.memory)
 	case o.hops < 1 || o.hops > 255:
 		return usageError("--hop-limit %d: want 1 to 255", o.hops)
 	case o.dscp < 0 || o.dscp > 63:
 		return usageError("--dscp %d: want 0 to 63", o.dscp)
-	case o.start < 0 || o.start > 10000:
+	case o.start > quantity.Whole:
 		return usageError("--start %v: want 0%% to 100%%", o.start)
+	case o.shardSize < proto.MinShardSize || o.shardSize > proto.MaxShardSize || o.shardSize%proto.ShardUnit != 0:
+		return usageError("--shard-size %d: want a multiple of %d, from %d to %d",
+			o.shardSize, proto.ShardUnit, proto.MinShardSize, proto.MaxShardSize)
 	case o.group != "" && o.ssm:
 		return usageError("--group and --source-specific exclude each other")
 	}
-	if _, _, err := parseSender(o.senderOf); err != nil {
-		return err
+	if o.group != "" {
+		if _, err := o.parseGroup(o.group); err != nil {
+			return err
+		}
 	}
-	return o.channelOptions.validate()
+	_, _, senderErr := parseSender(o.senderOf)
+	_, policyErr := o.policy()
+	return cmp.Or(senderErr, policyErr, o.channelOptions.validate(), o.outputOptions.validate())
 }
 
 // parseSender reads i/n.
@@ -232,31 +236,49 @@ func parseSender(s string) (i, n int, err error) {
 
 func (o *sendOptions) policy() (p fec.Policy, err error) {
 	if p.Profile, err = fec.ParseProfile(o.profile); err != nil {
-		return p, usageError("--profile: %w", err)
+		return p, usageError("--profile %q: want %s", o.profile, choice(profiles))
 	}
 	p.ShardSize = o.shardSize
-	if o.parity != "auto" {
-		percent, err := quantity.ParsePercent(o.parity)
-		if err != nil {
-			return p, usageError("--parity: %w", err)
-		}
-		if p.Parity = int(percent); p.Parity <= 0 {
-			p.Parity = -1
-		}
+	if o.parity == "auto" {
+		return p, nil
+	}
+	parity, err := quantity.ParsePercent(o.parity)
+	switch {
+	case err != nil:
+		return p, usageError("--parity: %w", err)
+	case parity > fec.MaxParity:
+		return p, usageError("--parity %v: want auto, or 0%% to %v", parity, quantity.Percent(fec.MaxParity))
+	case parity == 0:
+		p.Parity = -1
+	default:
+		p.Parity = int(parity)
 	}
 	return p, nil
 }
 
-// sentName is the file name that receivers are told.
-func (o *sendOptions) sentName(path string) (string, error) {
+// manifest describes the file to send as far as that is possible without
+// reading it.
+func (o *sendOptions) manifest(src *sourceFile) (*proto.Manifest, error) {
 	name := o.name
 	if name == "" {
-		name = filepath.Base(path)
+		name = filepath.Base(src.path)
 	}
 	if err := proto.CheckName(name); err != nil {
-		return "", usageError("%w; give it another one by --name", err)
+		return nil, usageError("%w; give it another one by --name", err)
 	}
-	return name, nil
+	policy, err := o.policy()
+	if err != nil {
+		return nil, err
+	}
+	params, err := policy.Params(uint64(src.size))
+	if err != nil {
+		return nil, usageError("%s", strings.TrimPrefix(err.Error(), fec.ErrPolicy.Error()+": "))
+	}
+	m := &proto.Manifest{Name: name, Descriptor: proto.Descriptor{Params: params}}
+	if _, err := m.AppendPayload(nil); err != nil {
+		return nil, usageError("%w", err)
+	}
+	return m, nil
 }
 
 // way chooses interface, family and group.
@@ -267,20 +289,12 @@ func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
 	} else {
 		cfg.Interface, err = mcast.DefaultInterface()
 	}
-	if o.group != "" {
-		var e error
-		if cfg.Group, e = parseGroup(o.group); e != nil {
-			return cfg, e
-		}
-		if !o.allows(cfg.Group) {
-			return cfg, usageError("--group %v is not of the family that -4 or -6 asks for", cfg.Group)
-		}
-	}
 	if err != nil {
 		return cfg, withCode(exitNetwork, err)
 	}
 	if o.group != "" {
-		return cfg, nil
+		cfg.Group, err = o.parseGroup(o.group)
+		return cfg, err
 	}
 	groups := proto.ChannelGroups(o.channel)
 	v6, v4 := groups.IPv6, groups.IPv4

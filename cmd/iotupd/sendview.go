@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"iotupd/internal/mcast"
@@ -20,10 +21,8 @@ type sendView struct {
 	name string
 	way  mcast.SendConfig
 
-	begin   time.Time
-	last    time.Time
-	packets uint64 // at last
-	rate    float64
+	begin time.Time
+	speed speed // of packets
 }
 
 // A schedule is what sending a file amounts to.
@@ -45,6 +44,7 @@ type schedule struct {
 	Group      string  `json:"group,omitempty"`
 	Port       uint16  `json:"port"`
 	ParityFile uint64  `json:"temporary_file_bytes"`
+	Failure    string  `json:"network_error,omitempty"` // of a dry run
 }
 
 func (v *sendView) schedule() schedule {
@@ -60,28 +60,35 @@ func (v *sendView) schedule() schedule {
 	if v.way.Group.IsValid() {
 		s.Group = v.way.Group.String()
 	}
-	packet := float64(8 * (proto.HeaderLen + g.ShardSize + overhead(v.way)))
-	s.DataTime = float64(s.Data) * packet / float64(v.opts.rate)
-	s.LoopTime = float64(s.Data+s.Parity) * packet / float64(v.opts.rate)
+	s.DataTime = float64(s.Data) * v.packetBits() / float64(v.opts.rate)
+	s.LoopTime = float64(s.Data+s.Parity) * v.packetBits() / float64(v.opts.rate)
 	if size := sender.ParityBytes(g); size > uint64(v.opts.memory) {
 		s.ParityFile = size
 	}
 	return s
 }
 
+// packetBits is the size of a whole IP packet.
+func (v *sendView) packetBits() float64 {
+	return float64(8 * (proto.HeaderLen + v.geo.ShardSize + overhead(v.way)))
+}
+
 // plan prints what send would do.
 func (v *sendView) plan(networkErr error) {
 	s := v.schedule()
+	if networkErr != nil {
+		s.Failure = networkErr.Error()
+	}
 	v.out.event("plan", s)
 	v.describe(s)
 	v.out.line("packets of a loop  %d data, %d parity, each %d bytes with IP and UDP", s.Data, s.Parity,
-		proto.HeaderLen+s.Shard+overhead(v.way))
+		int(v.packetBits()/8))
 	v.route(s)
 	if s.ParityFile > 0 {
 		v.out.line("temporary file  %v of parity in %s, since --memory is %v", quantity.Size(s.ParityFile), scratchDir(), v.opts.memory)
 	}
-	if networkErr != nil {
-		v.out.line("but now it would fail: %v", networkErr)
+	if s.Failure != "" {
+		v.out.line("but now it would fail: %s", s.Failure)
 	}
 }
 
@@ -102,7 +109,11 @@ func (v *sendView) route(s schedule) {
 	if v.opts.rate == sender.DefaultRate {
 		hint = "; faster: --rate 100M"
 	}
-	v.out.line("%s -> [%s]:%d  %v  data %s, whole loop %s  (Ctrl-C stops%s)", s.Interface, s.Group, s.Port,
+	where := "(no network)"
+	if v.way.Group.IsValid() {
+		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.way.Group, s.Port))
+	}
+	v.out.line("%s  %v  data %s, whole loop %s  (Ctrl-C stops%s)", where,
 		v.opts.rate, seconds(s.DataTime), seconds(s.LoopTime), hint)
 }
 
@@ -133,19 +144,13 @@ type sendProgressEvent struct {
 
 // progress prints the live line.
 func (v *sendView) progress(now time.Time, p sender.Progress) {
-	if v.last.IsZero() {
-		v.last = v.begin
-	}
+	v.speed.add(now, p.Packets)
 	if !v.out.progressDue(now) {
 		return
 	}
-	if d := now.Sub(v.last).Seconds(); d > 0 {
-		packet := float64(8 * (proto.HeaderLen + v.geo.ShardSize + overhead(v.way)))
-		v.rate = float64(p.Packets-v.packets) * packet / d
-	}
-	v.last, v.packets = now, p.Packets
-	v.out.event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: v.rate})
-	v.out.progressLine(fmt.Sprintf(" loop %d  %2d%%  %v", p.Loop, int(100*p.Fraction), quantity.Rate(v.rate)))
+	rate := v.speed.perSecond() * v.packetBits()
+	v.out.event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
+	v.out.progressLine(fmt.Sprintf(" loop %d  %2d%%  %v", p.Loop, int(100*p.Fraction), quantity.Rate(rate)))
 }
 
 type stoppedEvent struct {

@@ -9,12 +9,15 @@ import (
 	"syscall"
 )
 
-// withSignals returns a context that the first SIGINT or SIGTERM ends, with a
-// signalError as its cause. The second one ends the process at once.
+// withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends,
+// with a signalError as its cause. The second one ends the process at once.
 func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // it is, under nohup
+		signal.Notify(ch, syscall.SIGHUP)
+	}
 	go func() {
 		first, ok := <-ch
 		if !ok {

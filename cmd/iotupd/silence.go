@@ -3,6 +3,8 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"iotupd/internal/diagnose"
@@ -39,21 +41,22 @@ func (s *silence) watch(v *recvView) {
 	s.rejects, s.drops = ignored(v.status.Ignored), v.listener.Stats().KernelDrops
 }
 
-// check returns the likely causes if it has been silent for long enough.
-func (s *silence) check(now time.Time, v *recvView) []diagnose.Finding {
+// check returns what is going on and its likely causes if it has been silent
+// for long enough, else an empty text.
+func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagnose.Finding) {
 	if v.useful != s.useful || !v.collected.IsZero() {
 		s.useful, s.since, s.wait, s.watching = v.useful, now, silentAfter, false
-		return nil
+		return "", nil
 	}
 	if !s.watching {
 		s.watch(v)
 	}
 	if now.Sub(s.since) < s.wait {
-		return nil
+		return "", nil
 	}
 	after, _ := diagnose.Read()
 	stats := v.listener.Stats()
-	findings := diagnose.Explain(s.before, after, diagnose.Listening{
+	causes = diagnose.Explain(s.before, after, diagnose.Listening{
 		Interfaces: v.joinedInterfaces(),
 		Groups:     v.groups.Groups,
 		Port:       v.opts.port,
@@ -66,7 +69,8 @@ func (s *silence) check(now time.Time, v *recvView) []diagnose.Finding {
 	})
 	s.since, s.wait = now, silentAgain
 	s.watch(v)
-	return findings
+	return fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d",
+		quantity.Duration(now.Sub(v.heard)), v.where(), strings.Join(texts(v.groups.Groups), ", "), v.opts.port), causes
 }
 
 // rise returns what counters have grown by.

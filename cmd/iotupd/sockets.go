@@ -4,7 +4,9 @@ package main
 
 import (
 	"net/netip"
+	"slices"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"iotupd/internal/mcast"
@@ -22,10 +24,19 @@ type channelOptions struct {
 }
 
 func (o *channelOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.channel, "channel", "iotupd", "`name` that the group addresses are derived from")
-	flags.Uint16VarP(&o.port, "port", "p", proto.DefaultPort, "UDP destination port")
+	flags.StringVar(&o.channel, "channel", "iotupd", "`name` that group addresses are derived from")
+	flags.Uint16VarP(&o.port, "port", "p", proto.DefaultPort, "UDP destination `port`")
 	flags.BoolVarP(&o.only4, "ipv4", "4", false, "IPv4 only")
 	flags.BoolVarP(&o.only6, "ipv6", "6", false, "IPv6 only")
+}
+
+func (o *channelOptions) completions() map[string]cobra.CompletionFunc {
+	return map[string]cobra.CompletionFunc{
+		"interface": interfaceNames,
+		"group":     cobra.NoFileCompletions,
+		"channel":   cobra.NoFileCompletions,
+		"port":      cobra.NoFileCompletions,
+	}
 }
 
 func (o *channelOptions) validate() error {
@@ -45,16 +56,18 @@ func (o *channelOptions) allows(a netip.Addr) bool {
 	return a.Is4() && !o.only6 || !a.Is4() && !o.only4
 }
 
-// parseGroup reads the value of --group.
-func parseGroup(s string) (netip.Addr, error) {
+// parseGroup reads a value of --group.
+func (o *channelOptions) parseGroup(s string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(s)
 	switch {
 	case err != nil:
 		return a, usageError("--group %q is not an IP address; the default is derived from --channel", s)
-	case !a.IsMulticast():
+	case !a.IsMulticast() || a.Is4In6():
 		return a, usageError("--group %v is not a multicast address; those are ff00::/8 and 224.0.0.0/4", a)
 	case a.Zone() != "":
 		return a, usageError("--group %v: name the interface by -i, not in the address", a)
+	case !o.allows(a):
+		return a, usageError("--group %v is not of the family that -4 or -6 asks for", a)
 	}
 	return a, nil
 }
@@ -63,12 +76,9 @@ func parseGroup(s string) (netip.Addr, error) {
 // the channel, of the allowed families.
 func (o *channelOptions) groupAddresses(asked []string, sources []netip.Addr) (groups []netip.Addr, err error) {
 	for _, s := range asked {
-		a, err := parseGroup(s)
+		a, err := o.parseGroup(s)
 		if err != nil {
 			return nil, err
-		}
-		if !o.allows(a) {
-			return nil, usageError("--group %v is not of the family that -4 or -6 asks for", a)
 		}
 		groups = append(groups, a)
 	}
@@ -79,10 +89,10 @@ func (o *channelOptions) groupAddresses(asked []string, sources []netip.Addr) (g
 	candidates := []netip.Addr{g.IPv6, g.IPv4}
 	if len(sources) > 0 {
 		candidates = nil
-		if hasFamily(sources, false) {
+		if slices.ContainsFunc(sources, func(a netip.Addr) bool { return !a.Is4() }) {
 			candidates = append(candidates, g.IPv6Source)
 		}
-		if hasFamily(sources, true) {
+		if slices.ContainsFunc(sources, netip.Addr.Is4) {
 			candidates = append(candidates, g.IPv4Source)
 		}
 	}
@@ -95,15 +105,6 @@ func (o *channelOptions) groupAddresses(asked []string, sources []netip.Addr) (g
 		return nil, usageError("--source and -4 or -6 leave no group to join")
 	}
 	return groups, nil
-}
-
-func hasFamily(addrs []netip.Addr, v4 bool) bool {
-	for _, a := range addrs {
-		if a.Is4() == v4 {
-			return true
-		}
-	}
-	return false
 }
 
 // readMessages is the number of kernel messages read at a time. Each may be a
@@ -136,8 +137,15 @@ type batch struct {
 	socket *mcast.Socket
 }
 
-func (b *batch) Read() error { return b.socket.ReadBatch(b.Batch) }
+func (b *batch) Read() error { return withCode(exitNetwork, b.socket.ReadBatch(b.Batch)) }
 
 func (b *batch) Datagram(i int) ([]byte, receiver.Origin) {
 	return b.Batch.Datagram(i), receiver.Origin{From: b.From(i), Interface: b.Interface(i)}
+}
+
+// A sendConn is a connection whose failures are the network's.
+type sendConn struct{ *mcast.Conn }
+
+func (c sendConn) WriteSegments(b []byte, segment int) error {
+	return withCode(exitNetwork, c.Conn.WriteSegments(b, segment))
 }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -18,54 +20,72 @@ type sourceFile struct {
 	time time.Time
 }
 
+// openSource opens the file to send. What it is is looked at first: to open a
+// pipe would wait for its writer.
 func openSource(path string) (*sourceFile, error) {
+	if path == "-" {
+		return nil, usageError("stdin cannot be sent, since a file is read many times; save it first")
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, localError(path, err)
+	}
+	switch {
+	case info.IsDir():
+		return nil, usageError("%s is a directory; pack it first, with tar for example", path)
+	case !info.Mode().IsRegular():
+		return nil, usageError("%s is not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, withCode(exitLocalIO, err)
+		return nil, localError(path, err)
 	}
-	info, err := f.Stat()
-	if err != nil {
+	if info, err = f.Stat(); err != nil {
 		f.Close()
-		return nil, withCode(exitLocalIO, err)
-	}
-	if !info.Mode().IsRegular() {
-		f.Close()
-		what := "not a regular file"
-		if info.IsDir() {
-			what = "a directory; pack it first, with tar for example"
-		}
-		return nil, usageError("%s is %s", path, what)
+		return nil, localError(path, err)
 	}
 	return &sourceFile{file: f, path: path, size: info.Size(), time: info.ModTime()}, nil
+}
+
+func localError(path string, err error) error {
+	return withCode(exitLocalIO, fmt.Errorf("%s: %w", path, cause(err)))
 }
 
 // ReadAt implements io.ReaderAt. It is safe for concurrent use.
 func (s *sourceFile) ReadAt(b []byte, offset int64) (int, error) {
 	n, err := s.file.ReadAt(b, offset)
-	info, statErr := s.file.Stat()
-	if statErr != nil {
-		return n, withCode(exitLocalIO, statErr)
+	if _, changed := s.unchanged(); changed != nil {
+		return 0, changed
 	}
-	if info.Size() != s.size || !info.ModTime().Equal(s.time) {
-		return 0, s.changed("changed")
-	}
-	if err != nil {
-		err = withCode(exitLocalIO, err)
+	if err != nil && err != io.EOF {
+		err = localError(s.path, err)
 	}
 	return n, err
 }
 
-// check reports whether another file has taken the name meanwhile.
+// check reports whether the file has changed, or another one has taken its
+// name.
 func (s *sourceFile) check() error {
-	now, err := os.Stat(s.path)
+	opened, err := s.unchanged()
 	if err != nil {
-		return nil // removed: what was opened is still whole
+		return err
 	}
-	opened, err := s.file.Stat()
-	if err == nil && !os.SameFile(now, opened) {
+	named, err := os.Stat(s.path)
+	if err == nil && !os.SameFile(named, opened) { // removed: what was opened is still whole
 		return s.changed("was replaced")
 	}
 	return nil
+}
+
+func (s *sourceFile) unchanged() (fs.FileInfo, error) {
+	info, err := s.file.Stat()
+	switch {
+	case err != nil:
+		return nil, localError(s.path, err)
+	case info.Size() != s.size || !info.ModTime().Equal(s.time):
+		return nil, s.changed("changed")
+	}
+	return info, nil
 }
 
 func (s *sourceFile) changed(how string) error {

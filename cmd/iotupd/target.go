@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -20,9 +22,10 @@ import (
 type target interface {
 	// open starts over with an object: receiver.Config.Open.
 	open(proto.ObjectID, proto.Params) (receiver.Store, error)
-	// has reports whether the verified content of m is there already.
-	has(m *proto.Manifest) bool
-	// commit makes the verified bytes the file, and tells its path.
+	// has returns the path of the file if the content of m is there already. An
+	// error means that commit cannot succeed. It may run beside all the others.
+	has(ctx context.Context, m *proto.Manifest) (path string, err error)
+	// commit makes the verified bytes the file, and tells its path, if it has one.
 	commit(m *proto.Manifest) (path string, err error)
 	// close removes what was not committed.
 	close()
@@ -40,13 +43,16 @@ type fileTarget struct {
 	dir  *os.Root
 	name string // empty: the manifest's
 
-	part     *os.File
+	part     *os.File // nil: none
 	partName string
 }
 
 // newFileTarget prepares for --output path. Symbolic links are followed now,
 // so that the file that a link points to is the one replaced.
 func newFileTarget(path string) (*fileTarget, error) {
+	if os.IsPathSeparator(path[len(path)-1]) {
+		return nil, usageError("--output %s names a directory; use --dir to keep the sent name in it", path)
+	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
@@ -54,11 +60,15 @@ func newFileTarget(path string) (*fileTarget, error) {
 	case err == nil && !info.Mode().IsRegular():
 		return nil, usageError("--output %s is not a regular file", path)
 	case err == nil:
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return nil, withCode(exitLocalIO, err)
+		path, err = filepath.EvalSymlinks(path)
+	case errors.Is(err, fs.ErrNotExist):
+		if _, e := os.Lstat(path); e == nil {
+			return nil, usageError("--output %s is a symbolic link to a file that does not exist", path)
 		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, withCode(exitLocalIO, err)
+		err = nil
+	}
+	if err != nil {
+		return nil, withCode(exitLocalIO, fmt.Errorf("--output %s: %w", path, cause(err)))
 	}
 	t, err := newDirTarget(filepath.Dir(path))
 	if err != nil {
@@ -68,21 +78,36 @@ func newFileTarget(path string) (*fileTarget, error) {
 	return t, nil
 }
 
-// newDirTarget prepares for --dir path.
+// newDirTarget prepares for --dir path. That files can be made there is tried
+// at once, and not only when the first packet comes.
 func newDirTarget(path string) (*fileTarget, error) {
 	dir, err := os.OpenRoot(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s does not exist; make it first", path))
+	}
+	if err == nil {
+		err = tryDir(path)
+	}
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("%s: %w; the directory must exist", path, cause(err)))
+		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: %w", path, cause(err)))
 	}
 	return &fileTarget{dir: dir}, nil
 }
 
-// cause strips what os puts around an error, where the message names the file
-// already.
+func tryDir(path string) error {
+	f, err := os.CreateTemp(path, ".iotupd-*.tmp")
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
+// cause strips what package os puts around an error, where the message names
+// the file already.
 func cause(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return errno
 	}
 	return err
 }
@@ -95,23 +120,21 @@ func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, er
 		name = id.String()
 	}
 	t.partName = "." + name + partSuffix
-	if err := t.removeStale(); err != nil {
-		return nil, withCode(exitLocalIO, err)
+	err := t.removeStale()
+	if err == nil {
+		err = t.create()
 	}
-	var err error
-	t.part, err = t.dir.OpenFile(t.partName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, withCode(exitLocalIO, fmt.Errorf("%s: %w", t.path(t.partName), cause(err)))
 	}
-	if _, err := lock(t.part); err != nil {
-		return nil, withCode(exitLocalIO, err)
-	}
-	return store{t.part, t.close}, nil
+	return store{t.part, t.discard}, nil
 }
 
+var errInUse = errors.New("another iotupd receives the same file")
+
 // removeStale removes a partial file that an earlier run left behind, whatever
-// it is: nothing on disk is trusted. One that another process is writing is an
-// error.
+// it is: nothing on disk is trusted, and no link is followed. One that another
+// process is writing is an error.
 func (t *fileTarget) removeStale() error {
 	info, err := t.dir.Lstat(t.partName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,31 +144,77 @@ func (t *fileTarget) removeStale() error {
 		return err
 	}
 	if info.Mode().IsRegular() {
-		if f, err := t.dir.Open(t.partName); err == nil {
-			free, err := lock(f)
-			f.Close()
-			if err == nil && !free {
-				return fmt.Errorf("%s is in use: another iotupd receives the same file", t.path(t.partName))
-			}
+		f, err := t.dir.Open(t.partName)
+		if err != nil {
+			return err
+		}
+		defer f.Close() // unlocks, after the removal
+		if free, err := lock(f); err != nil || !free {
+			return errors.Join(err, errInUse)
 		}
 	}
 	return t.dir.Remove(t.partName)
 }
 
-func (t *fileTarget) has(m *proto.Manifest) bool {
+// create makes the partial file and locks it. Another process may have taken
+// it for a stale one in between.
+func (t *fileTarget) create() error {
+	f, err := t.dir.OpenFile(t.partName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	free, err := lock(f)
+	if err == nil && (!free || !t.isPart(f)) {
+		err = errInUse
+	}
+	if err != nil {
+		f.Close()
+		return err
+	}
+	t.part = f
+	return nil
+}
+
+// isPart reports whether the name of the partial file still means f.
+func (t *fileTarget) isPart(f *os.File) bool {
+	mine, err1 := f.Stat()
+	named, err2 := t.dir.Lstat(t.partName)
+	return err1 == nil && err2 == nil && os.SameFile(mine, named)
+}
+
+func (t *fileTarget) has(ctx context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
 	info, err := t.dir.Stat(name)
-	if err != nil || !info.Mode().IsRegular() || uint64(info.Size()) != m.Descriptor.Size {
-		return false
+	switch {
+	case err != nil:
+		return "", nil
+	case !info.Mode().IsRegular():
+		return "", withCode(exitLocalIO, fmt.Errorf("%s is in the way: it is not a regular file", t.path(name)))
+	case uint64(info.Size()) != m.Descriptor.Size:
+		return "", nil
 	}
 	f, err := t.dir.Open(name)
 	if err != nil {
-		return false
+		return "", nil
 	}
 	defer f.Close()
+	sum, err := hash(ctx, f)
+	if err != nil || sum != m.Descriptor.SHA256 {
+		return "", nil
+	}
+	return t.path(name), nil
+}
+
+// hash reads r to its end, or until ctx ends.
+func hash(ctx context.Context, r io.Reader) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return err == nil && [sha256.Size]byte(h.Sum(nil)) == m.Descriptor.SHA256
+	for err == nil && ctx.Err() == nil {
+		_, err = io.CopyN(h, r, 1<<20)
+	}
+	if err == io.EOF {
+		return [sha256.Size]byte(h.Sum(nil)), nil
+	}
+	return sum, errors.Join(err, ctx.Err())
 }
 
 func (t *fileTarget) finalName(m *proto.Manifest) string {
@@ -163,14 +232,18 @@ func (t *fileTarget) commit(m *proto.Manifest) (string, error) {
 		err = t.dir.Rename(t.partName, name)
 	}
 	if err != nil {
-		return path, withCode(exitLocalIO, fmt.Errorf("%s: %w", path, cause(err)))
+		return "", withCode(exitLocalIO, fmt.Errorf("%s: %w", path, cause(err)))
 	}
+	t.part.Close() // not before: it is locked
 	t.part = nil
 	return path, withCode(exitLocalIO, syncDir(t.dir))
 }
 
-// seal gives the part its final size and mode, makes it durable and closes it.
+// seal gives the part its final size and mode, and makes it durable.
 func (t *fileTarget) seal(name string, size int64) error {
+	if !t.isPart(t.part) {
+		return errInUse
+	}
 	if info, err := t.dir.Stat(name); err == nil {
 		if err := t.part.Chmod(info.Mode().Perm()); err != nil {
 			return err
@@ -179,10 +252,7 @@ func (t *fileTarget) seal(name string, size int64) error {
 	if err := t.part.Truncate(size); err != nil {
 		return err
 	}
-	if err := t.part.Sync(); err != nil {
-		return err
-	}
-	return t.part.Close()
+	return t.part.Sync()
 }
 
 // syncDir makes a rename durable. Systems that cannot sync a directory need no
@@ -199,12 +269,21 @@ func syncDir(dir *os.Root) error {
 	return nil
 }
 
-func (t *fileTarget) close() {
-	if t.part != nil {
-		t.part.Close()
-		t.dir.Remove(t.partName)
-		t.part = nil
+// discard removes the partial file, if it is still this process's.
+func (t *fileTarget) discard() {
+	if t.part == nil {
+		return
 	}
+	if t.isPart(t.part) {
+		t.dir.Remove(t.partName)
+	}
+	t.part.Close()
+	t.part = nil
+}
+
+func (t *fileTarget) close() {
+	t.discard()
+	t.dir.Close()
 }
 
 // A scratchTarget receives into a temporary file. What happens to the verified
@@ -215,7 +294,7 @@ type scratchTarget struct {
 	remove func()
 }
 
-func (t *scratchTarget) open(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
+func (t *scratchTarget) open(proto.ObjectID, proto.Params) (receiver.Store, error) {
 	t.close()
 	var err error
 	if t.file, t.remove, err = newScratch(0); err != nil {
@@ -224,7 +303,7 @@ func (t *scratchTarget) open(_ proto.ObjectID, p proto.Params) (receiver.Store, 
 	return store{t.file, t.close}, nil
 }
 
-func (t *scratchTarget) has(*proto.Manifest) bool { return false }
+func (t *scratchTarget) has(context.Context, *proto.Manifest) (string, error) { return "", nil }
 
 func (t *scratchTarget) commit(m *proto.Manifest) (string, error) {
 	if t.use == nil {
@@ -247,10 +326,7 @@ type store struct {
 }
 
 func (s store) Reserve(size int64) error {
-	if err := allocate(s.File, size); err != nil {
-		return cause(err)
-	}
-	return nil
+	return cause(allocate(s.File, size))
 }
 
 func (s store) Discard() error {
