@@ -36,7 +36,10 @@ const preferPublicSource = 2
 // fragmentation, so that is the one that may fail.
 func setSendOptions(f family, fd uintptr) error {
 	s := int(fd)
-	// The smallest receive buffer: nothing is ever read.
+	// Nothing is ever read, so the kernel takes nothing: a filter of the one
+	// instruction "return 0 bytes", and the smallest buffer.
+	refuse := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	unix.SetsockoptSockFprog(s, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &refuse})
 	unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_RCVBUF, 0)
 	// PROBE: never fragment, and go by the size of the interface alone. A router's
 	// word on the path to one receiver, true or forged, must not stop the stream.
