@@ -9,25 +9,34 @@ import (
 	"iotupd/proto"
 )
 
-// An order is the sequence in which a carousel visits the K+M shards of every
-// group: row 0 of all groups, row 1 of all groups, and so on, data rows before
-// parity rows (spec.md 6.1). The zero value is invalid.
+// An order walks the K+M shards of every group, loop after loop, in the
+// sequence that its Order names: row 0 of all groups, row 1 of all groups, and
+// so on, data rows before parity rows, unless it is one for comparison
+// (spec.md 6.1).
 type order struct {
+	Order
 	object proto.ObjectID
 	groups uint64
 	rows   uint64 // K+M
+	k      uint64
+	lap    uint64 // loops completed
 
 	row    uint64 // that first belongs to
 	first  uint64 // group that row starts at
 	cached bool
-}
 
-func newOrder(object proto.ObjectID, g proto.Geometry) order {
-	return order{object: object, groups: g.Groups, rows: uint64(g.K) + uint64(g.M)}
+	perm    []uint64 // of permLap
+	permLap uint64
 }
 
 // loop returns the number of positions in a loop, virtual shards included.
-func (o *order) loop() uint64 { return o.rows * o.groups }
+func (o *order) loop() uint64 {
+	n := o.rows * o.groups
+	if o.kind == repeated {
+		n *= o.n
+	}
+	return n
+}
 
 // at returns the group and the row of position pos, 0 to loop()-1.
 //
@@ -35,9 +44,19 @@ func (o *order) loop() uint64 { return o.rows * o.groups }
 // period that has a factor in common with the number of groups would hit the
 // same groups in every row, and its receiver would never finish.
 func (o *order) at(pos uint64) (group uint32, row int) {
+	switch o.kind {
+	case rotatedRows, plainRows:
+	case repeated:
+		pos /= o.n
+	default:
+		return o.other(pos)
+	}
 	r, column := pos/o.groups, pos%o.groups
 	if r != o.row || !o.cached {
-		o.row, o.first, o.cached = r, rotation(o.object, uint32(r))%o.groups, true
+		o.row, o.first, o.cached = r, 0, true
+		if o.kind != plainRows {
+			o.first = rotation(o.object, uint32(r)) % o.groups
+		}
 	}
 	return uint32((o.first + column) % o.groups), int(r)
 }

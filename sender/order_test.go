@@ -84,7 +84,7 @@ func checkLoopVector(t *testing.T, object proto.ObjectID, v map[string]string) {
 		t.Fatal(err)
 	}
 	var got []string
-	o := newOrder(object, geo)
+	o := newOrder(RotatedRows(), object, geo)
 	for pos := range o.loop() {
 		group, row := o.at(pos)
 		got = append(got, fmt.Sprintf("%d.%d", group, row))

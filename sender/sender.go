@@ -56,6 +56,10 @@ type Config struct {
 	// Loops ends the carousel after so many loops. If zero, it never ends.
 	Loops int
 
+	// Order is the order of the carousel. Receivers finish latest by any
+	// but the zero value, which is that of spec.md 6.1.
+	Order Order
+
 	// Rand draws the first sequence number. If nil, the global source is used.
 	Rand *rand.Rand
 }
@@ -141,7 +145,7 @@ func New(cfg Config, o *Object) (*Sender, error) {
 		bye: -1,
 	}
 	s.pace = newPacer(cfg.Rate, s.DatagramLen()+cfg.Overhead)
-	s.order = newOrder(s.object, geo)
+	s.order = newOrder(cfg.Order, s.object, geo)
 	loop := s.order.loop()
 	s.pos = (loop*uint64(cfg.Sender-1)/uint64(cfg.Senders) + loop*uint64(cfg.Start)/10000) % loop
 	s.skipVirtual()
@@ -156,16 +160,36 @@ func (s *Sender) DatagramLen() int { return proto.HeaderLen + s.geo.ShardSize }
 // error means that a shard could not be read; the datagrams before it are in
 // out.
 func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte, err error) {
-	for ; max > 0 && !s.Done() && s.ready(now); max-- {
-		if dst, err = s.appendNext(dst, now); err != nil {
+	for ; max > 0; max-- {
+		h, ok := s.Next(now)
+		if !ok {
+			break
+		}
+		if dst, err = s.appendDatagram(dst, &h); err != nil {
+			s.packets-- // this one was not made after all
 			return dst, err
 		}
-		s.pace.sent(now)
-		s.packets++
-		s.path.Seq++
 	}
 	return dst, nil
 }
+
+// Next decides on one packet that is due now, and returns its header. It is
+// AppendDatagrams for those who do not need the bytes: simulations of large
+// transfers. If nothing is due, ok is false.
+func (s *Sender) Next(now time.Time) (h proto.Header, ok bool) {
+	if s.Done() || !s.ready(now) {
+		return proto.Header{}, false
+	}
+	h = s.decide(now)
+	s.pace.sent(now)
+	s.packets++
+	s.path.Seq++
+	return h, true
+}
+
+// ManifestPayload returns the payload of the object's MANIFEST packets. It
+// must not be changed.
+func (s *Sender) ManifestPayload() []byte { return s.manifest }
 
 // ready reports whether anything is due. An empty file has nothing but its
 // manifest to send, so there the manifest's own clock sets the pace.
@@ -220,28 +244,28 @@ func (s *Sender) Progress() Progress {
 	}
 }
 
-// appendNext appends the next datagram of the carousel.
-func (s *Sender) appendNext(b []byte, now time.Time) ([]byte, error) {
+// decide moves the carousel on by one packet.
+func (s *Sender) decide(now time.Time) proto.Header {
 	if s.bye > 0 {
 		s.bye--
 		s.path.Flags |= proto.PathBye
-		return s.appendManifest(b), nil
+		return s.header(proto.TypeManifest)
 	}
 	if s.geo.Size == 0 || s.manifSeq.due(now) {
 		s.manifSeq.sent(now)
 		if s.geo.Size == 0 {
 			s.step()
 		}
-		return s.appendManifest(b), nil
+		return s.header(proto.TypeManifest)
 	}
-	group, row := s.order.at(s.pos)
-	b, err := s.appendShard(b, group, row)
-	if err != nil {
-		return b, err
+	h := s.header(proto.TypeParity)
+	h.Group, h.Index = s.order.at(s.pos)
+	if h.Index < s.geo.K {
+		h.Type, h.Offset = proto.TypeData, s.geo.Offset(h.Group, h.Index)
 	}
 	s.manifSeq.packets++
 	s.step()
-	return b, nil
+	return h
 }
 
 // step moves on to the next packet of the carousel, and ends it after the last
@@ -258,6 +282,7 @@ func (s *Sender) advance() {
 	s.walked++
 	if s.pos++; s.pos == s.order.loop() {
 		s.pos = 0
+		s.order.lap++
 	}
 }
 
@@ -273,27 +298,16 @@ func (s *Sender) skipVirtual() {
 	}
 }
 
-func (s *Sender) appendShard(b []byte, group uint32, row int) ([]byte, error) {
-	h := s.header(proto.TypeParity)
-	h.Group, h.Index = group, row
-	if row < s.geo.K {
-		h.Type, h.Offset = proto.TypeData, s.geo.Offset(group, row)
-	}
-	start := len(b)
-	out, err := s.shards.AppendShard(h.AppendTo(b), group, row)
-	if err != nil {
+// appendDatagram appends the datagram of a header.
+func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err error) {
+	out = h.AppendTo(b)
+	if h.Type == proto.TypeManifest {
+		out = append(out, s.manifest...)
+	} else if out, err = s.shards.AppendShard(out, h.Group, h.Index); err != nil {
 		return b, err
 	}
-	proto.PutChecksum(out[start:])
+	proto.PutChecksum(out[len(b):])
 	return out, nil
-}
-
-func (s *Sender) appendManifest(b []byte) []byte {
-	start := len(b)
-	b = s.header(proto.TypeManifest).AppendTo(b)
-	b = append(b, s.manifest...)
-	proto.PutChecksum(b[start:])
-	return b
 }
 
 func (s *Sender) header(t proto.Type) proto.Header {
