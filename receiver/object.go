@@ -87,7 +87,7 @@ func (o *object) addParity(g uint32, i int, payload []byte) error {
 func (o *object) forget() {
 	o.index = newIndex(o.geo)
 	o.places.run, o.places.tail = o.places.run[:0], nil
-	o.ready, o.hashed = nil, false
+	o.ready, o.hashed, o.rebuilt = nil, false, 0
 }
 
 // unwanted reports whether an object that is not the chosen one can be ignored
@@ -133,10 +133,12 @@ func (r *Receiver) choose(from Origin, h *proto.Header) error {
 	if h.Size > r.cfg.MaxSize || indexBytes(geo) > maxIndex {
 		return ReasonTooLarge
 	}
-	store, err := r.cfg.Open(h.Object, h.Params)
-	if err != nil {
-		r.fail(err)
-		return nil
+	var store Store
+	if !r.cfg.IndexOnly {
+		if store, err = r.cfg.Open(h.Object, h.Params); err != nil {
+			r.fail(err)
+			return nil
+		}
 	}
 	r.object = &object{
 		id: h.Object, geo: geo, since: r.now,
@@ -151,8 +153,10 @@ func (r *Receiver) choose(from Origin, h *proto.Header) error {
 // drop gives up the chosen object.
 func (r *Receiver) drop(why string) {
 	r.observe(Dropped{Object: r.object.id, Why: why})
-	if err := r.object.places.store.Discard(); err != nil {
-		r.fail(storeError("discard", err))
+	if store := r.object.places.store; store != nil {
+		if err := store.Discard(); err != nil {
+			r.fail(storeError("discard", err))
+		}
 	}
 	r.object, r.flushAt = nil, time.Time{}
 }
@@ -180,9 +184,11 @@ func (r *Receiver) certify(h *proto.Header, payload []byte) error {
 		return nil // of Config.Open
 	}
 	r.object.manifest = m
-	if err := r.object.places.store.Reserve(int64(h.Size)); err != nil {
-		r.fail(storeError("reserve space", err))
-		return nil
+	if store := r.object.places.store; store != nil {
+		if err := store.Reserve(int64(h.Size)); err != nil {
+			r.fail(storeError("reserve space", err))
+			return nil
+		}
 	}
 	r.observe(Certified{Manifest: m})
 	if h.Size == 0 {
