@@ -7,13 +7,12 @@ import "iotupd/proto"
 // A decodeTask is one group at the moment when it was full. Nothing changes in
 // the group until the task is finished, so it needs no lock.
 type decodeTask struct {
-	group   uint32
-	geo     proto.Geometry
-	store   Store
-	tail    []byte
-	held    []int       // shards at hand, virtual ones included
-	place   map[int]int // of a parked parity shard
-	missing int         // data shards to rebuild
+	group uint32
+	geo   proto.Geometry
+	store Store
+	tail  []byte
+	held  []int       // shards at hand, virtual ones included
+	place map[int]int // of a parked parity shard
 }
 
 func newDecodeTask(o *object, g uint32) *decodeTask {
@@ -29,7 +28,6 @@ func newDecodeTask(o *object, g uint32) *decodeTask {
 			t.held = append(t.held, i)
 		}
 	}
-	t.missing = o.geo.K - len(t.held)
 	for _, p := range grp.parked {
 		t.held = append(t.held, int(p.index))
 		t.place[int(p.index)] = int(p.place)

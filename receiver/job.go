@@ -31,7 +31,7 @@ func (j *Job) Run() { j.err = j.run() }
 // NextJob returns work to be done, nil if there is none now. Jobs of one
 // receiver may run at the same time.
 func (r *Receiver) NextJob() *Job {
-	if r.object == nil || r.Done() {
+	if r.object == nil || r.Done() || r.cfg.IndexOnly {
 		return nil
 	}
 	o := r.object
@@ -102,9 +102,7 @@ func (r *Receiver) decodeJob() *Job {
 		},
 		finish: func() {
 			o.decoders = append(o.decoders, d)
-			o.rebuilt += uint64(task.missing)
-			o.index.finish(g)
-			r.observe(GroupDecoded{Group: g, Rebuilt: task.missing})
+			r.decoded(g)
 		},
 	}
 }

@@ -52,7 +52,7 @@ const maxRun = 256 << 10
 // place of a file may be shorter than a shard; then parity for it is kept in
 // memory.
 type places struct {
-	store Store
+	store Store // nil: the bytes are not kept (Config.IndexOnly)
 	geo   proto.Geometry
 
 	run       []byte // consecutive bytes not written yet
@@ -63,11 +63,17 @@ type places struct {
 
 // put writes a data shard to its place.
 func (p *places) put(g uint32, place int, shard []byte) error {
+	if p.store == nil {
+		return nil
+	}
 	return p.write(p.geo.Offset(g, place), shard[:p.geo.ShardLen(g, place)])
 }
 
 // park writes a parity shard to the place of a data shard.
 func (p *places) park(g uint32, place int, shard []byte) error {
+	if p.store == nil {
+		return nil
+	}
 	if p.geo.ShardLen(g, place) < len(shard) {
 		p.tail = append(p.tail[:0], shard...)
 		return nil
@@ -77,6 +83,9 @@ func (p *places) park(g uint32, place int, shard []byte) error {
 
 // parked reads a parked shard back into b.
 func (p *places) parked(g uint32, place int, b []byte) error {
+	if p.store == nil {
+		return nil
+	}
 	if p.geo.ShardLen(g, place) < len(b) {
 		copy(b, p.tail)
 		return nil

@@ -27,11 +27,17 @@ const (
 	maxAttempts = 3
 )
 
-// Config tells a [Receiver] what to receive. Open must be set; all else may be zero.
+// Config tells a [Receiver] what to receive. Open must be set, or IndexOnly;
+// all else may be zero.
 type Config struct {
 	// Open makes the store of an object that the receiver begins with. Name
 	// and content of the object are not certain then.
 	Open func(proto.ObjectID, proto.Params) (Store, error)
+
+	// IndexOnly keeps account of shards and throws their bytes away. There is
+	// no store, no job, and nothing to verify: it is for simulations, which
+	// use [Receiver.HandleHeader].
+	IndexOnly bool
 
 	// Object is the only object to receive. If zero, any.
 	Object proto.ObjectID
@@ -70,8 +76,8 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) validate() error {
-	if c.Open == nil {
-		return fmt.Errorf("receiver: Config.Open is not set")
+	if (c.Open == nil) != c.IndexOnly {
+		return fmt.Errorf("receiver: Config wants either Open or IndexOnly")
 	}
 	if c.MaxSize > 1<<62 || c.Memory < 0 || c.Workers < 0 {
 		return fmt.Errorf("receiver: limit out of range")
@@ -156,9 +162,34 @@ func (r *Receiver) Tick(now time.Time) {
 func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	r.now = now
 	h, payload, err := proto.Parse(datagram)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	if err := r.look(&h); err != nil {
+		return err
+	}
+	if !proto.ChecksumOK(datagram) {
+		return proto.ReasonChecksum
+	}
+	return r.take(from, &h, payload)
+}
+
+// HandleHeader is Handle of an undamaged datagram of which only the header is
+// there, and the payload if it is a MANIFEST. It needs Config.IndexOnly.
+func (r *Receiver) HandleHeader(now time.Time, from Origin, h *proto.Header, manifest []byte) error {
+	if !r.cfg.IndexOnly {
+		panic("receiver: HandleHeader without Config.IndexOnly")
+	}
+	r.now = now
+	if err := r.look(h); err != nil {
+		return err
+	}
+	return r.take(from, h, manifest)
+}
+
+// look drops what is not worth a checksum.
+func (r *Receiver) look(h *proto.Header) error {
+	switch {
 	case h.Sealed:
 		return ReasonSealed
 	case r.Done():
@@ -167,15 +198,30 @@ func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	case r.unwanted(h.Object):
 		return ReasonOtherObject
 	}
-	if !proto.ChecksumOK(datagram) {
-		return proto.ReasonChecksum
-	}
+	return nil
+}
+
+// take handles an undamaged packet of an object that is or may be the chosen
+// one.
+func (r *Receiver) take(from Origin, h *proto.Header, payload []byte) error {
 	if r.object == nil || r.object.id != h.Object {
-		if err := r.meet(from, &h, payload); err != nil || r.err != nil {
+		if err := r.meet(from, h, payload); err != nil || r.err != nil {
 			return err
 		}
 	}
-	return r.accept(from, &h, payload)
+	err := r.accept(from, h, payload)
+	if r.cfg.IndexOnly {
+		r.settle()
+	}
+	return err
+}
+
+// settle ends a transfer without bytes: there is nothing to read back.
+func (r *Receiver) settle() {
+	if o := r.object; o != nil && o.manifest != nil && o.index.done() {
+		r.done = true
+		r.observe(Verified{})
+	}
 }
 
 // accept handles an undamaged packet of the chosen object, in the order of
@@ -223,10 +269,29 @@ func (r *Receiver) stored(g uint32, err error) error {
 		r.flushAt = r.now.Add(flushAfter)
 	}
 	if o.index.groups[g].state == full {
-		o.ready = append(o.ready, g)
+		r.filled(g)
 	}
 	r.checkCollected()
 	return nil
+}
+
+// filled is called when a group holds K shards, some of them parity.
+func (r *Receiver) filled(g uint32) {
+	o := r.object
+	if !r.cfg.IndexOnly {
+		o.ready = append(o.ready, g)
+		return
+	}
+	r.decoded(g)
+}
+
+// decoded is called when all data shards of a group are in their places.
+func (r *Receiver) decoded(g uint32) {
+	o := r.object
+	rebuilt := len(o.index.groups[g].parked) // each stood in for one
+	o.rebuilt += uint64(rebuilt)
+	o.index.finish(g)
+	r.observe(GroupDecoded{Group: g, Rebuilt: rebuilt})
 }
 
 // checkCollected is called once for every shard that was stored, so that it
