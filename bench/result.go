@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package bench
+
+// A Result is what an experiment found: a row for every scheme at every point
+// of the sweep. Encoded as JSON or CSV it holds no clock, host or CPU value
+// unless it is of mode net, so that the same seed and version give the same
+// bytes on every machine.
+type Result struct {
+	Version    string   `json:"version"` // of this format
+	Mode       string   `json:"mode"`    // sim, model or net
+	Seed       uint64   `json:"seed"`
+	Parameter  string   `json:"parameter"` // that the sweep varies: loss, burst, parity, size, senders, receivers; empty: none
+	Parameters []string `json:"fixed"`     // the others, as name=value
+	Rows       []Row    `json:"rows"`
+}
+
+// A Row is one scheme at one point.
+type Row struct {
+	Scheme string `json:"scheme"` // as asked for
+	Code   string `json:"code"`   // what that came to: code, K, M and groups
+	X      string `json:"x"`      // value of the swept parameter, as in the grammar
+	XValue float64 `json:"x_value"`
+	Loss   string  `json:"loss"` // the model
+	P      float64 `json:"p"`    // its mean
+
+	Trials    int `json:"trials"`
+	Receivers int `json:"receivers"` // of a trial
+	Completed int `json:"completed"` // of all trials
+	Senders   int `json:"senders"`
+
+	// Sent is DATA and PARITY packets from a receiver's join to its
+	// completion, over K/(1-p): 1 is the ideal fountain. Received is the same
+	// over those that arrived, over K.
+	Sent     Summary `json:"sent"`
+	Received Summary `json:"received"`
+
+	// Time until so many of a trial's receivers were done, in seconds from
+	// their join at the given rate; means over the trials.
+	Times Times `json:"times"`
+
+	Overhead float64 `json:"overhead"` // digests and manifests, over DATA and PARITY packets
+
+	Measured *Measured `json:"measured,omitempty"` // mode net only
+}
+
+// A Summary describes a distribution over receivers. Every figure is rounded,
+// so that it is the same on every CPU.
+type Summary struct {
+	N       int      `json:"n"`
+	Mean    Estimate `json:"mean"`
+	P50     Estimate `json:"p50"`
+	P90     Estimate `json:"p90"`
+	P99     Estimate `json:"p99"`
+	Slowest float64  `json:"slowest"`
+	CDF     []Point  `json:"cdf,omitempty"` // share of the receivers that were done by x, some 100 points at most
+}
+
+// An Estimate is a figure with its 95 % confidence interval. In mode model, the
+// three are the same.
+type Estimate struct {
+	Value float64 `json:"value"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+}
+
+// A Point is one of a curve.
+type Point struct {
+	X float64 `json:"x"`
+	Y float64 `json:"y"`
+}
+
+// Times are seconds until that share of the receivers was done; zero: not all were.
+type Times struct {
+	Half    float64 `json:"p50"`
+	Most    float64 `json:"p90"`
+	Nearly  float64 `json:"p99"`
+	All     float64 `json:"all"`
+	Goodput float64 `json:"goodput_bits_per_second"` // file bits over the mean time
+}
+
+// Measured are what real processes took: they differ from machine to machine.
+type Measured struct {
+	EncodeBytesPerSecond float64 `json:"encode_bytes_per_second"`
+	DecodeBytesPerSecond float64 `json:"decode_bytes_per_second"`
+	SenderCPUSeconds     float64 `json:"sender_cpu_seconds"`
+	ReceiverCPUSeconds   float64 `json:"receiver_cpu_seconds"` // mean of the receivers
+	SenderPeakBytes      uint64  `json:"sender_peak_bytes"`
+	ReceiverPeakBytes    uint64  `json:"receiver_peak_bytes"` // largest of the receivers
+	OwnDrops             uint64  `json:"own_drops"`           // by the receivers' hosts
+}
