@@ -65,19 +65,29 @@ func printUsage(cmd *cobra.Command) error {
 
 func printFlag(w io.Writer, f *pflag.Flag) {
 	h := helpOf(f)
-	line := fmt.Sprintf("%-*s", flagColumn-1, h.label)
 	words := strings.Fields(h.text)
 	if h.preset != "" {
 		words = append(words, "(default "+h.preset+")")
 	}
+	label := fmt.Sprintf("%-*s", flagColumn-1, h.label)
+	fmt.Fprintln(w, wrap(label, words, layout{width: helpWidth, indent: flagColumn}))
+}
+
+// A layout is that of a wrapped text, in columns.
+type layout struct{ width, indent int }
+
+// wrap appends words to a line, and goes on in the next ones, indented, where
+// they would be too long.
+func wrap(line string, words []string, to layout) string {
+	var done strings.Builder
 	for _, word := range words {
-		if len(line)+1+len(word) > helpWidth {
-			fmt.Fprintln(w, line)
-			line = strings.Repeat(" ", flagColumn-1)
+		if len(line)+1+len(word) > to.width && len(line) >= to.indent {
+			done.WriteString(line + "\n")
+			line = strings.Repeat(" ", to.indent-1)
 		}
 		line += " " + word
 	}
-	fmt.Fprintln(w, line)
+	return done.String() + line
 }
 
 // A flagHelp is what the help says about a flag.

@@ -24,27 +24,33 @@ func (h logHandler) Enabled(_ context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn || h.out.opts.verbose > 0
 }
 
+// Handle prints "message (key value, key value): error".
 func (h logHandler) Handle(_ context.Context, r slog.Record) error {
-	var text strings.Builder
-	text.WriteString(r.Message)
-	write := func(a slog.Attr) bool {
+	var details []string
+	failure := ""
+	note := func(a slog.Attr) bool {
 		switch addr, isAddr := a.Value.Any().(netip.Addr); {
 		case isAddr && !addr.IsValid(): // unset
 		case a.Key == "error":
-			fmt.Fprintf(&text, ": %v", a.Value)
+			failure = ": " + a.Value.String()
 		default:
-			fmt.Fprintf(&text, "  %s %v", a.Key, a.Value)
+			details = append(details, fmt.Sprintf("%s %v", a.Key, a.Value))
 		}
 		return true
 	}
 	for _, a := range h.attrs {
-		write(a)
+		note(a)
 	}
-	r.Attrs(write)
+	r.Attrs(note)
+	text := r.Message
+	if len(details) > 0 {
+		text += " (" + strings.Join(details, ", ") + ")"
+	}
+	text += failure
 	if r.Level >= slog.LevelWarn {
-		h.out.warn(warning{Code: "network", Text: text.String()})
+		h.out.warn(warning{Code: "network", Text: text})
 	} else {
-		h.out.decision("%s", text.String())
+		h.out.decision("%s", text)
 	}
 	return nil
 }

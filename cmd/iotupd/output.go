@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -164,11 +165,22 @@ type warning struct {
 
 func (o *output) warn(w warning) {
 	o.event("warn", w)
-	try := ""
+	text := append(strings.Fields(w.Text), "["+w.Code+"]")
+	o.line("%s", wrap("warning:", text, layout{width: o.width(math.MaxInt), indent: 2}))
 	if w.Fix != "" {
-		try = "\n  try: " + w.Fix
+		o.line("  try: %s", w.Fix) // in one piece, to be copied
 	}
-	o.line("warning: %s  [%s]%s", w.Text, w.Code, try)
+}
+
+// width returns the width of the terminal in columns, or another one if there
+// is none.
+func (o *output) width(otherwise int) int {
+	if f, ok := o.text.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return otherwise
 }
 
 // event prints a JSON line {"v":1,"type":...} with the fields of data.
@@ -224,11 +236,7 @@ func (o *output) progressLine(line string) {
 		fmt.Fprintln(o.text, line)
 		return
 	}
-	if f, ok := o.text.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && len(line) >= width {
-			line = line[:width-1]
-		}
-	}
+	line = line[:min(len(line), o.width(helpWidth)-3)] // room for ^C
 	fmt.Fprintf(o.text, "\r%s\x1b[K", line)
 	o.drawn = true
 }

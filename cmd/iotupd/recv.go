@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -132,7 +133,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		return withCode(exitNetwork, err)
 	}
 	defer l.Close()
-	v := newRecvView(opts, out, l, listenConfig)
+	v := newRecvView(opts, out, l, listenConfig.Sources)
 	v.listening()
 	return v.receive(ctx, t, cfg)
 }
@@ -261,5 +262,13 @@ func (o *recvOptions) listenConfig() (cfg mcast.ListenConfig, err error) {
 		cfg.Sources = append(cfg.Sources, a)
 	}
 	cfg.Groups, err = o.groupAddresses(o.groups, cfg.Sources)
-	return cfg, err
+	if err != nil || slices.ContainsFunc(cfg.Groups, netip.Addr.Is4) {
+		return cfg, err
+	}
+	for _, name := range o.interfaces {
+		if ifi, err := mcast.InterfaceByName(name); err == nil && ifi.Loopback {
+			return cfg, withCode(exitNetwork, errLoopback6)
+		}
+	}
+	return cfg, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type recvView struct {
 	opts     recvOptions
 	out      *output
 	listener *mcast.Listener
-	groups   mcast.ListenConfig
+	sources  []netip.Addr
 	silence  *silence
 
 	certified func(*proto.Manifest)
@@ -47,23 +48,38 @@ type recvView struct {
 	ownDrops bool // the user was warned of them
 }
 
-func newRecvView(opts recvOptions, out *output, l *mcast.Listener, groups mcast.ListenConfig) *recvView {
+func newRecvView(opts recvOptions, out *output, l *mcast.Listener, sources []netip.Addr) *recvView {
 	now := time.Now()
 	return &recvView{
-		opts: opts, out: out, listener: l, groups: groups,
+		opts: opts, out: out, listener: l, sources: sources,
 		silence: newSilence(now),
 		start:   now, heard: now,
 	}
 }
 
-// joinedInterfaces lists where at least one group was joined.
-func (v *recvView) joinedInterfaces() (names []string) {
+// joined lists the interfaces and groups that are listened on now.
+func (v *recvView) joined() (interfaces []string, groups []netip.Addr) {
 	for _, m := range v.listener.Memberships() {
-		if m.Err == nil && !slices.Contains(names, m.Interface) {
-			names = append(names, m.Interface)
+		if m.Err != nil {
+			continue
+		}
+		if !slices.Contains(interfaces, m.Interface) {
+			interfaces = append(interfaces, m.Interface)
+		}
+		if !slices.Contains(groups, m.Group) {
+			groups = append(groups, m.Group)
 		}
 	}
-	return names
+	return interfaces, groups
+}
+
+// where names the interfaces that are listened on.
+func (v *recvView) where() string {
+	interfaces, _ := v.joined()
+	if len(interfaces) == 0 {
+		return "no interface yet"
+	}
+	return strings.Join(interfaces, ", ")
 }
 
 type listeningEvent struct {
@@ -77,26 +93,22 @@ type listeningEvent struct {
 
 // listening prints where the receiver listens: the first thing support asks.
 func (v *recvView) listening() {
-	names := v.joinedInterfaces()
+	interfaces, groups := v.joined()
 	e := listeningEvent{
-		Interfaces: names, Channel: v.opts.channel, Port: v.opts.port,
-		Groups: texts(v.groups.Groups), Sources: texts(v.groups.Sources),
+		Interfaces: interfaces, Channel: v.opts.channel, Port: v.opts.port,
+		Groups: texts(groups), Sources: texts(v.sources),
 		ReceiveBuffer: v.listener.Stats().ReceiveBuffer,
 	}
 	v.out.event("listening", e)
-	where := "channel " + v.opts.channel
+	what := "channel " + v.opts.channel
 	if len(v.opts.groups) > 0 {
-		where = "groups " + strings.Join(e.Groups, ", ")
+		what = "groups " + strings.Join(v.opts.groups, ", ")
 	}
 	if len(e.Sources) > 0 {
-		where += "   sources " + strings.Join(e.Sources, ", ")
+		what += "   sources " + strings.Join(e.Sources, ", ")
 	}
-	on := "nothing yet"
-	if len(names) > 0 {
-		on = strings.Join(names, ", ")
-	}
-	v.out.line("listening on %s   %s   port %d", on, where, v.opts.port)
-	v.out.decision("groups %s   receive buffer %v", strings.Join(e.Groups, ", "), quantity.Size(e.ReceiveBuffer))
+	v.out.line("listening on %s   %s   port %d", v.where(), what, v.opts.port)
+	v.out.decision("receive buffer %v", quantity.Size(e.ReceiveBuffer))
 }
 
 func texts[T fmt.Stringer](values []T) []string {
@@ -145,6 +157,9 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 	switch e := e.(type) {
 	case receiver.ObjectFound:
 		v.first, v.collected, v.manifest, v.from = now, time.Time{}, nil, e.From
+		v.arrival, v.gain = speed{}, speed{}
+		v.arrival.add(now, 0)
+		v.gain.add(now, 0)
 		v.found(e)
 	case receiver.Certified:
 		v.manifest = e.Manifest
@@ -246,14 +261,6 @@ func (t *tooLarge) goesOn(now time.Time, count uint64) bool {
 		t.last, t.count = now, count
 	}
 	return t.last.Sub(t.since) >= tooLargeAfter
-}
-
-// where lists the interfaces that are listened on, for a message.
-func (v *recvView) where() string {
-	if names := v.joinedInterfaces(); len(names) > 0 {
-		return strings.Join(names, ", ")
-	}
-	return "any interface"
 }
 
 // checkBuffer warns once when the own host, not the network, loses packets.
@@ -388,7 +395,7 @@ func (v *recvView) done(path string, m *proto.Manifest) {
 	if v.opts.dryRun {
 		verb = "ok (dry run, nothing written)"
 	}
-	v.out.line("%s  %s  %v in %s  %v  loss %.1f %%: %d packets lost, %d shards rebuilt  own drops %d",
+	v.out.line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d",
 		verb, displayName(m, path), quantity.Size(d.Size), quantity.Duration(took), quantity.Rate(rate),
 		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, drops)
 }

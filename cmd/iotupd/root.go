@@ -72,8 +72,24 @@ func newRootCommand() *cobra.Command {
 	root.Flags().Bool("version", false, "print the version")
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(flagError)
+	root.SuggestionsMinimumDistance = 2 // letters
 	root.AddCommand(newSendCommand(), newRecvCommand())
+	root.SetHelpCommand(newHelpCommand(root))
 	return root
+}
+
+func newHelpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "print the help of a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(root, args[0])
+			}
+			return cmd.Help()
+		},
+	}
 }
 
 func unknownCommand(root *cobra.Command, name string) error {

@@ -306,17 +306,12 @@ func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
 		cfg.Group = v6
 	case ifi.IPv4 && !o.only6:
 		cfg.Group = v4
+	case ifi.Loopback:
+		return cfg, withCode(exitNetwork, errLoopback6)
 	default:
-		return cfg, withCode(exitNetwork, fmt.Errorf("interface %s has no address of the family asked for%s", ifi.Name, loopbackHint(ifi)))
+		return cfg, withCode(exitNetwork, fmt.Errorf("interface %s has no address of the family asked for", ifi.Name))
 	}
 	return cfg, nil
-}
-
-func loopbackHint(ifi mcast.Interface) string {
-	if ifi.Loopback {
-		return "; IPv6 multicast is never delivered on loopback, use -4"
-	}
-	return ""
 }
 
 func (o *sendOptions) senderConfig(way mcast.SendConfig) sender.Config {

@@ -5,6 +5,8 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"iotupd/internal/mcast"
@@ -81,15 +83,15 @@ func (v *sendView) plan(networkErr error) {
 	}
 	v.out.event("plan", s)
 	v.describe(s)
-	v.out.line("packets of a loop  %d data, %d parity, each %d bytes with IP and UDP", s.Data, s.Parity,
-		int(v.packetBits()/8))
-	v.route(s)
+	v.route(s, fasterHint)
+	v.out.line("a loop is %d data and %d parity packets of %d bytes", s.Data, s.Parity, int(v.packetBits()/8))
 	if s.ParityFile > 0 {
-		v.out.line("temporary file  %v of parity in %s, since --memory is %v", quantity.Size(s.ParityFile), scratchDir(), v.opts.memory)
+		v.out.line("parity needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.ParityFile), scratchDir(), v.opts.memory)
 	}
 	if s.Failure != "" {
 		v.out.line("but now it would fail: %s", s.Failure)
 	}
+	v.out.line("dry run: nothing was sent")
 }
 
 func (v *sendView) describe(s schedule) {
@@ -104,17 +106,22 @@ func (v *sendView) describe(s schedule) {
 	v.out.line("%s  %v%s  unsigned   %s", v.name, quantity.Size(s.Bytes), object, shape)
 }
 
-func (v *sendView) route(s schedule) {
+// fasterHint is for those who have not chosen a rate.
+const fasterHint = "faster: -r 100M"
+
+func (v *sendView) route(s schedule, hints ...string) {
+	if v.opts.rate != sender.DefaultRate {
+		hints = slices.DeleteFunc(hints, func(h string) bool { return h == fasterHint })
+	}
 	hint := ""
-	if v.opts.rate == sender.DefaultRate {
-		hint = "; faster: --rate 100M"
+	if len(hints) > 0 {
+		hint = "  (" + strings.Join(hints, "; ") + ")"
 	}
 	where := "(no network)"
 	if v.way.Group.IsValid() {
 		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.way.Group, s.Port))
 	}
-	v.out.line("%s  %v  data %s, whole loop %s  (Ctrl-C stops%s)", where,
-		v.opts.rate, seconds(s.DataTime), seconds(s.LoopTime), hint)
+	v.out.line("%s  %v  data %s, whole loop %s%s", where, v.opts.rate, seconds(s.DataTime), seconds(s.LoopTime), hint)
 }
 
 func seconds(s float64) string { return quantity.Duration(time.Duration(s * float64(time.Second))) }
@@ -132,7 +139,7 @@ func (v *sendView) started(o *sender.Object) {
 	s.Object = o.Manifest.Descriptor.Object().String()
 	v.out.event("sending", s)
 	v.describe(s)
-	v.route(s)
+	v.route(s, "Ctrl-C stops", fasterHint)
 }
 
 type sendProgressEvent struct {

@@ -55,10 +55,11 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		return "", nil
 	}
 	after, _ := diagnose.Read()
+	interfaces, groups := v.joined()
 	stats := v.listener.Stats()
 	causes = diagnose.Explain(s.before, after, diagnose.Listening{
-		Interfaces: v.joinedInterfaces(),
-		Groups:     v.groups.Groups,
+		Interfaces: interfaces,
+		Groups:     groups,
 		Port:       v.opts.port,
 		Interval:   now.Sub(s.since),
 		Heard:      v.useful > 0,
@@ -69,8 +70,11 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 	})
 	s.since, s.wait = now, silentAgain
 	s.watch(v)
+	if len(groups) == 0 {
+		return "nothing can arrive, since no group is joined yet; still trying", causes
+	}
 	return fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d",
-		quantity.Duration(now.Sub(v.heard)), v.where(), strings.Join(texts(v.groups.Groups), ", "), v.opts.port), causes
+		quantity.Duration(now.Sub(v.heard)), strings.Join(interfaces, ", "), strings.Join(texts(groups), ", "), v.opts.port), causes
 }
 
 // rise returns what counters have grown by.

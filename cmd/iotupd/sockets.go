@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -50,6 +51,9 @@ func (o *channelOptions) validate() error {
 	}
 	return nil
 }
+
+// errLoopback6 says why -6 and a loopback interface do not go together.
+var errLoopback6 = errors.New("IPv6 multicast is never delivered on a loopback interface; use -4")
 
 // allows reports whether the flags allow the family of an address.
 func (o *channelOptions) allows(a netip.Addr) bool {

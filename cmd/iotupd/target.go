@@ -85,11 +85,12 @@ func newDirTarget(path string) (*fileTarget, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s does not exist; make it first", path))
 	}
-	if err == nil {
-		err = tryDir(path)
-	}
 	if err != nil {
 		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: %w", path, cause(err)))
+	}
+	if err := tryDir(path); err != nil {
+		dir.Close()
+		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: cannot make a file in it: %w", path, cause(err)))
 	}
 	return &fileTarget{dir: dir}, nil
 }
@@ -106,8 +107,13 @@ func tryDir(path string) error {
 // cause strips what package os puts around an error, where the message names
 // the file already.
 func cause(err error) error {
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
+	var errno syscall.Errno
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &errno):
 		return errno
+	case errors.As(err, &path):
+		return path.Err
 	}
 	return err
 }
