@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// Package e2e tests the iotupd command as its users run it: the real binary,
+// real sockets, network namespaces joined by a bridge, packet loss by nftables,
+// and every file compared by its SHA-256. There is nothing to import here.
+//
+// The tests are also the commands behind the figures that the project states:
+// each prints what it measured. They need root, and the tools ip, nft, ethtool
+// and sysctl:
+//
+//	go test -v -count=1 ./internal/e2e                              some minutes
+//	IOTUPD_E2E_FULL=1 go test -v -count=1 -timeout 60m ./internal/e2e
+//
+// The second one runs the sizes and repetitions of the acceptance tests. It takes
+// about 20 GiB in the temporary directory, 10 minutes, and wants a machine with
+// nothing else to do. Where something is missing, the tests skip and say so;
+// with IOTUPD_REQUIRE_NETNS=1 they fail instead. With -short they all skip.
+//
+// Packets never leave the namespaces. What a test starts ends with it; what a
+// killed run left behind is removed by the next one. Packet loss is drawn by the
+// kernel and cannot be replayed; everything else that is drawn comes from a seed
+// that the log shows and IOTUPD_E2E_SEED sets.
+package e2e

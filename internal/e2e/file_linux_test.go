@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package e2e
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+)
+
+const mib = 1 << 20
+
+// files counts those made so far. Each has other bytes.
+var files atomic.Int32
+
+// newFile makes a file of random bytes in a directory of its own.
+func newFile(t *testing.T, size int64) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "source.bin")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, mib)
+	if _, err := io.CopyN(w, rand.NewChaCha8([32]byte{byte(files.Add(1))}), size); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// oldFile makes the file that a transfer is to replace, in a directory of its
+// own.
+func oldFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "target.bin")
+	if err := os.WriteFile(path, []byte("the old version"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// newTarget names a file that is not there, in a directory of its own.
+func newTarget(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), "target.bin")
+}
+
+func sumOf(t *testing.T, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// wantSame compares a received file with its source.
+func wantSame(t *testing.T, received, source string) {
+	t.Helper()
+	if got, want := sumOf(t, received), sumOf(t, source); got != want {
+		t.Errorf("%s has SHA-256 %s, want %s", received, got, want)
+	}
+	wantAlone(t, received)
+}
+
+// wantOld checks that an old file is as it was, and nothing beside it.
+func wantOld(t *testing.T, path string) {
+	t.Helper()
+	if got, err := os.ReadFile(path); err != nil || string(got) != "the old version" {
+		t.Errorf("the old file has %d bytes now (%v), want it untouched", len(got), err)
+	}
+	wantAlone(t, path)
+}
+
+// wantAlone checks that nothing was left behind beside a file.
+func wantAlone(t *testing.T, path string) {
+	t.Helper()
+	if got, want := namesIn(t, filepath.Dir(path)), []string{filepath.Base(path)}; !slices.Equal(got, want) {
+		t.Errorf("the directory holds %q, want %q", got, want)
+	}
+}
+
+func namesIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}

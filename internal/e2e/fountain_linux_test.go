@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package e2e
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+)
+
+// manifestEvery is how many packets there are for one manifest (spec.md 5.4).
+const manifestEvery = 257
+
+// shardsSent returns how many data and parity packets left the senders from the
+// first to the last that a receiver needed.
+func (e event) shardsSent() float64 {
+	return float64(e.Sent - (e.Sent+manifestEvery-1)/manifestEvery)
+}
+
+// shardsTaken returns how many of these arrived.
+func (e event) shardsTaken() float64 { return e.shardsSent() - float64(e.Lost) }
+
+// overBound returns what was sent, as a multiple of the least that anybody who
+// loses a share p of the packets can do with.
+func (e event) overBound(p float64) float64 {
+	return e.shardsSent() / (float64(e.Needed) / (1 - p))
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// "Any K distinct shards of a group restore it." spec.md 6: so a receiver that
+// loses a share p is done after Nd/(1-p) packets and a little, whatever it lost.
+func TestUnlikeReceiversNeedLittleMoreThanTheBound(t *testing.T) {
+	losses := []int{0, 1, 10, 30} // percent
+	size, runs := int64(16*mib), 1
+	if full {
+		size, runs = 64*mib, 5
+	}
+	source := newFile(t, size)
+	ratios := make(map[int][]float64)
+	var k float64
+	for run := range runs {
+		t.Run(fmt.Sprintf("run=%d", run+1), func(t *testing.T) {
+			results := receiveAtOnce(t, source, losses)
+			for i, p := range losses {
+				e := results[i]
+				t.Logf("loss %2d %%: %6.0f shards sent of %d needed: %.4f of the bound   lost %.2f %%, %5d rebuilt, own drops %d   "+
+					"collected after %.2f s, renamed %.3f s later", p, e.shardsSent(), e.Needed, e.overBound(float64(p)/100),
+					100*float64(e.Lost)/float64(e.Sent), e.Rebuilt, e.OwnDrops, e.Collected, e.Seconds-e.Collected)
+				ratios[p] = append(ratios[p], e.overBound(float64(p)/100))
+				k = float64(e.K)
+			}
+			if e := results[0]; e.Rebuilt != 0 || e.shardsTaken() != float64(e.Needed) {
+				t.Errorf("the lossless receiver took %.0f shards and rebuilt %d, want %d and 0", e.shardsTaken(), e.Rebuilt, e.Needed)
+			}
+		})
+	}
+	for _, p := range losses {
+		limit := 1.02
+		if !full { // one run of a small file scatters
+			limit = 1.002 + 5*math.Sqrt(float64(p)/100/k)
+		}
+		if p == 0 {
+			limit = 1.002
+		}
+		if got := median(ratios[p]); !(got <= limit) {
+			t.Errorf("loss %d %%: sent %.4f of the bound (of %.4f), want at most %.4f", p, got, ratios[p], limit)
+		}
+	}
+}
+
+// receiveAtOnce sends a file to one receiver for each loss, all of which listen
+// before the sender starts, and returns their results.
+func receiveAtOnce(t *testing.T, source string, losses []int) (results []event) {
+	l := newLab(t)
+	sender := l.host(bothFamilies)
+	var receivers []*process
+	var targets []string
+	for _, percent := range losses {
+		h := l.host(bothFamilies)
+		h.lose(percent)
+		targets = append(targets, newTarget(t))
+		receivers = append(receivers, h.recv(targets[len(targets)-1]))
+	}
+	s := sender.send(source, "--rate", "200M")
+	for i, r := range receivers {
+		object := r.wait("object")
+		e := r.done()
+		e.K = object.K
+		results = append(results, e)
+		wantSame(t, targets[i], source)
+	}
+	if code := s.stop(); code != 130 {
+		t.Errorf("the sender ended with code %d, want 130", code)
+	}
+	return results
+}
+
+// "A receiver that loses nothing needs no more packets than the file has shards,
+// plus at most G-1 if it joins late."
+func TestALateReceiverTakesNoMoreThanOneShardOfEveryGroup(t *testing.T) {
+	size, joins := int64(16*mib), 4
+	if full {
+		size, joins = 64*mib, 10
+	}
+	rnd := newRand(t)
+	l := newLab(t)
+	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
+	source := newFile(t, size)
+	s := sender.send(source, "--rate", "200M")
+	loop := 2 * time.Duration(float64(size)/1152*1264*8/200e6*float64(time.Second))
+	s.wait("sending")
+	for range joins {
+		time.Sleep(time.Duration(rnd.Int64N(int64(loop))))
+		target := newTarget(t)
+		r := receiver.recv(target)
+		at := s.latest("progress")
+		object := r.wait("object")
+		e := r.done()
+		groups := (e.Needed + object.K - 1) / object.K
+		t.Logf("joined at %3.0f %% of loop %d: took %.0f shards of %d needed in %d groups, %.4f; rebuilt %d, lost %d",
+			100*at.Fraction, at.Loop, e.shardsTaken(), e.Needed, groups, e.shardsTaken()/float64(e.Needed), e.Rebuilt, e.Lost)
+		const slack = 1 // the manifests among the packets are known to within one
+		if most := float64(e.Needed + groups - 1 + slack); e.shardsTaken() > most {
+			t.Errorf("took %.0f shards, want at most %.0f", e.shardsTaken(), most)
+		}
+		if e.shardsTaken() > 1.005*float64(e.Needed) {
+			t.Errorf("took %.0f shards, want at most %.0f", e.shardsTaken(), 1.005*float64(e.Needed))
+		}
+		wantSame(t, target, source)
+	}
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A process is an iotupd that runs on a host. It ends with the test.
+type process struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	started time.Time
+	events  chan event    // those not waited for yet; closed at the end
+	exited  chan struct{} // closed at the end
+	awaited bool          // the test knows that it has ended
+
+	mu     sync.Mutex
+	stdout bytes.Buffer // for the log of a failed test
+	stderr bytes.Buffer
+}
+
+// An event is a line of --json: the fields that the tests look at, of all types.
+type event struct {
+	Version int    `json:"v"`
+	Type    string `json:"type"`
+
+	Object string `json:"object"`
+	Name   string `json:"name"`
+	Bytes  uint64 `json:"bytes"`
+	SHA256 string `json:"sha256"`
+	K      uint64 `json:"k"`
+	M      uint64 `json:"m"`
+	From   string `json:"from"`
+	Code   string `json:"code"` // of the erasure code, or of a warning
+	Text   string `json:"text"`
+
+	Held      uint64  `json:"shards_held"`
+	Needed    uint64  `json:"shards_needed"`
+	Rebuilt   uint64  `json:"shards_rebuilt"`
+	Data      uint64  `json:"data_received"`
+	Parity    uint64  `json:"parity_received"`
+	Sent      uint64  `json:"packets_sent"`
+	Lost      uint64  `json:"packets_lost"`
+	OwnDrops  uint64  `json:"own_drops"`
+	Seconds   float64 `json:"seconds"`
+	Collected float64 `json:"seconds_collected"`
+
+	Packets  uint64            `json:"packets"` // by the sender, since its start
+	Loop     int               `json:"loop"`
+	Fraction float64           `json:"fraction"`
+	Ignored  map[string]uint64 `json:"ignored"`
+}
+
+// send starts a sender of a file.
+func (h *host) send(file string, flags ...string) *process {
+	h.t.Helper()
+	return h.start(append([]string{"send", file}, flags...)...)
+}
+
+// recv starts a receiver, and waits until it listens.
+func (h *host) recv(target string, flags ...string) *process {
+	h.t.Helper()
+	p := h.start(append([]string{"recv", "-o", target}, flags...)...)
+	p.wait("listening")
+	return p
+}
+
+// start starts iotupd on a host.
+func (h *host) start(args ...string) *process {
+	h.t.Helper()
+	args = append([]string{"netns", "exec", h.name, binary}, append(args, "--json", "--stats", "100ms")...)
+	p := &process{
+		t:      h.t,
+		cmd:    exec.Command("ip", args...),
+		events: make(chan event, 1<<16),
+		exited: make(chan struct{}),
+	}
+	p.cmd.Stderr = lockedWriter{&p.mu, &p.stderr}
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+os.TempDir())
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also if the test is killed
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	p.started = time.Now()
+	if err := p.cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	go func() {
+		defer close(p.exited)
+		defer close(p.events)
+		p.read(bufio.NewScanner(stdout))
+		p.cmd.Wait()
+	}()
+	h.t.Cleanup(func() {
+		select {
+		case <-p.exited:
+			if !p.awaited {
+				h.t.Errorf("ended before its time: %v", p.cmd.ProcessState)
+			}
+		default:
+			p.kill()
+		}
+		if h.t.Failed() {
+			h.t.Logf("%s\n%s%s", strings.Join(args[2:], " "), withoutProgress(p.stdout.String()), p.stderr.String())
+		}
+	})
+	return p
+}
+
+func (p *process) read(lines *bufio.Scanner) {
+	for lines.Scan() {
+		p.mu.Lock()
+		p.stdout.Write(append(lines.Bytes(), '\n'))
+		p.mu.Unlock()
+		var e event
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil || e.Version != 1 {
+			p.t.Errorf("not an event: %q: %v", lines.Text(), err)
+		}
+		p.events <- e
+	}
+}
+
+// withoutProgress shortens the output of a command to what tells most.
+func withoutProgress(s string) string {
+	var rest strings.Builder
+	for line := range strings.Lines(s) {
+		if !strings.Contains(line, `"type":"progress"`) {
+			rest.WriteString(line)
+		}
+	}
+	return rest.String()
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	to *bytes.Buffer
+}
+
+func (w lockedWriter) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(b)
+}
+
+// messages is what the process has printed for people.
+func (p *process) messages() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+// wait waits for the next event of a type. Those before it are forgotten.
+func (p *process) wait(typ string) event {
+	p.t.Helper()
+	return p.waitFor(typ, func(e event) bool { return e.Type == typ })
+}
+
+// waitUntilHeld waits until a receiver has that share of its file.
+func (p *process) waitUntilHeld(share float64) event {
+	p.t.Helper()
+	return p.waitFor("progress", func(e event) bool {
+		return e.Type == "progress" && float64(e.Held) >= share*float64(e.Needed)
+	})
+}
+
+func (p *process) waitFor(what string, match func(event) bool) event {
+	p.t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case e, ok := <-p.events:
+			if !ok {
+				p.t.Fatalf("ended, waiting for %q: %v\n%s", what, p.cmd.ProcessState, p.messages())
+			}
+			if match(e) {
+				return e
+			}
+		case <-timeout:
+			p.t.Fatalf("no event %q for %v\n%s", what, patience, p.messages())
+		}
+	}
+}
+
+// exit waits for the end of the process and returns its exit code.
+func (p *process) exit() int {
+	p.t.Helper()
+	p.awaited = true
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		p.t.Fatalf("still running after %v\n%s", patience, p.messages())
+		return -1
+	}
+}
+
+// wantExit waits for the end of the process, which has to have that exit code,
+// and to say why.
+func (p *process) wantExit(code int, why string) {
+	p.t.Helper()
+	if got := p.exit(); got != code || !strings.Contains(p.messages(), why) {
+		p.t.Errorf("got exit code %d and %q, want %d and %q", got, p.messages(), code, why)
+	}
+}
+
+// done waits for a receiver that succeeds.
+func (p *process) done() event {
+	p.t.Helper()
+	e := p.wait("done")
+	p.wantExit(0, "")
+	return e
+}
+
+// stop ends the process as Ctrl-C does.
+func (p *process) stop() int {
+	p.t.Helper()
+	p.cmd.Process.Signal(os.Interrupt)
+	return p.exit()
+}
+
+// kill ends the process without any warning, if it is not over yet.
+func (p *process) kill() {
+	p.awaited = true
+	p.cmd.Process.Kill()
+	<-p.exited
+}
+
+// latest returns the last event of a type so far, of those not waited for, and
+// forgets the others. There may be none.
+func (p *process) latest(typ string) (last event) {
+	for {
+		select {
+		case e := <-p.events:
+			if e.Type == typ {
+				last = e
+			}
+		default:
+			return last
+		}
+	}
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package e2e
+
+import (
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// However a receiver ends, the target is the whole old file or the whole new
+// one, and the next receiver succeeds.
+func TestAnInterruptedReceiverLeavesTheOldFileAndTheNextOneSucceeds(t *testing.T) {
+	source := newFile(t, 16*mib)
+	tests := []struct {
+		name   string
+		signal syscall.Signal
+		code   int
+		left   []string // in the directory, beside the target
+	}{
+		{"SIGKILL", syscall.SIGKILL, -1, []string{".target.bin.iotupd-part"}},
+		{"SIGTERM", syscall.SIGTERM, 143, nil},
+		{"SIGINT", syscall.SIGINT, 130, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLab(t)
+			sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
+			receiver.lose(5)
+			target := oldFile(t)
+			sender.send(source, "--rate", "100M")
+
+			r := receiver.recv(target)
+			at := r.waitUntilHeld(0.3)
+			r.cmd.Process.Signal(test.signal)
+			r.wantExit(test.code, "")
+			want := append(slices.Clone(test.left), filepath.Base(target))
+			if got := namesIn(t, filepath.Dir(target)); !slices.Equal(got, want) {
+				t.Errorf("the directory holds %q, want %q", got, want)
+			}
+			if sumOf(t, target) == sumOf(t, source) {
+				t.Error("the target was replaced at 30 %")
+			}
+			t.Logf("%s with %d of %d shards", test.name, at.Held, at.Needed)
+
+			e := receiver.recv(target).done()
+			t.Logf("the next one is done after %.2f s, %d of %d shards rebuilt", e.Seconds, e.Rebuilt, e.Needed)
+			wantSame(t, target, source)
+		})
+	}
+}
+
+// Two receivers of the same file must not write into each other's partial file.
+func TestASecondReceiverOfTheSameTargetIsRefused(t *testing.T) {
+	l := newLab(t)
+	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
+	source, target := newFile(t, 4*mib), oldFile(t)
+	first := receiver.recv(target)
+	sender.send(source, "--rate", "20M")
+	first.wait("found")
+	receiver.recv(target).wantExit(11, "another iotupd")
+	first.done()
+	wantSame(t, target, source)
+}
