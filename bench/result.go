@@ -17,9 +17,9 @@ type Result struct {
 
 // A Row is one scheme at one point.
 type Row struct {
-	Scheme string `json:"scheme"` // as asked for
-	Code   string `json:"code"`   // what that came to: code, K, M and groups
-	X      string `json:"x"`      // value of the swept parameter, as in the grammar
+	Scheme string  `json:"scheme"` // as asked for
+	Code   string  `json:"code"`   // what that came to: code, K, M and groups
+	X      string  `json:"x"`      // value of the swept parameter, as in the grammar
 	XValue float64 `json:"x_value"`
 	Loss   string  `json:"loss"` // the model
 	P      float64 `json:"p"`    // its mean
@@ -45,7 +45,9 @@ type Row struct {
 }
 
 // A Summary describes a distribution over receivers. Every figure is rounded,
-// so that it is the same on every CPU.
+// so that it is the same on every CPU. A receiver that was given up counts as
+// infinitely late: a figure that it enters is +Inf, null in JSON. If N is zero,
+// nothing is known.
 type Summary struct {
 	N       int      `json:"n"`
 	Mean    Estimate `json:"mean"`
@@ -57,7 +59,8 @@ type Summary struct {
 }
 
 // An Estimate is a figure with its 95 % confidence interval. In mode model, the
-// three are the same.
+// three are the same. Where the sample is too small to bound it, Low is 0 or
+// High is +Inf, null in JSON.
 type Estimate struct {
 	Value float64 `json:"value"`
 	Low   float64 `json:"low"`
