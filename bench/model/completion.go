@@ -63,7 +63,7 @@ func New(s Scheme, loss float64) (*Completion, error) {
 }
 
 // Slowest returns the distribution for the slowest of n such receivers, whose
-// losses are independent. n is at least 1.
+// losses are independent: 1 to 10^15 receivers in all.
 func (c *Completion) Slowest(n int64) *Completion {
 	slowest := *c
 	slowest.receivers = c.receivers * max(n, 1)
@@ -77,8 +77,9 @@ func (c *Completion) Unfinished(packets int64) float64 {
 }
 
 // Quantile returns the smallest number of packets after which the receivers
-// are done with probability q, 0 < q < 1.
-func (c *Completion) Quantile(q float64) int64 { return c.first(1 - q) }
+// are done with probability q, 0 to 1. Quantile(1) tells no more than how soon
+// the rest is too improbable for floating point.
+func (c *Completion) Quantile(q float64) int64 { return c.first(max(0, 1-q)) }
 
 // first returns the smallest number of packets after which the probability of
 // being unfinished is at most p.

@@ -205,6 +205,9 @@ func TestQuantileIsTheFirstToReachIt(t *testing.T) {
 				q, s, m.Unfinished(s), m.Unfinished(s-1))
 		}
 	}
+	if last := m.Quantile(1); last < m.Quantile(0.999999) || m.Unfinished(last) != 0 {
+		t.Errorf("quantile 1: unfinished after %d packets %g", last, m.Unfinished(last))
+	}
 	// Median of the slowest of 1000: all are done with probability 1/2.
 	if got, want := m.Slowest(1000).Quantile(0.5), m.Quantile(math.Pow(0.5, 1e-3)); got != want {
 		t.Errorf("median of the slowest of 1000: %d, want %d", got, want)
