@@ -60,6 +60,11 @@ type Config struct {
 	// Observe, if not nil, is called synchronously for every Event, with the
 	// receiver's time. It must not block.
 	Observe func(now time.Time, e Event)
+
+	// Heard, if not nil, is called synchronously for every undamaged packet of
+	// the chosen object, with where it came from and its path word: the
+	// sequence numbers tell which packets were lost. It must not block.
+	Heard func(from Origin, p proto.Path)
 }
 
 func (c Config) withDefaults() Config {
@@ -237,6 +242,9 @@ func (r *Receiver) accept(from Origin, h *proto.Header, payload []byte) error {
 		return err
 	}
 	r.flows.observe(from, h.Path.Layer, h.Path.Seq)
+	if r.cfg.Heard != nil {
+		r.cfg.Heard(from, h.Path)
+	}
 
 	var err error
 	switch h.Type {
