@@ -5,22 +5,24 @@ package simnet
 import (
 	"fmt"
 	"math/big"
-	"math/bits"
 	"strings"
 )
 
-// A probability counts parts of 10^-18: all decimal texts that people write are
-// exact. It is at most certain.
-type probability uint64
+// A Probability counts parts of 10^-18: all decimal texts that people write are
+// exact. It is at most Certain; 2*Percent is two percent.
+type Probability uint64
 
-const certain probability = 1e18
+const (
+	Percent Probability = 1e16
+	Certain Probability = 100 * Percent
+)
 
-// parseProbability reads 5% or 0.05. From 1 on the percent sign must be there,
-// since 1 could mean either.
-func parseProbability(s string) (probability, error) {
+// ParseProbability reads 5% or 0.05, with at most 16 or 18 decimals. From 1 on
+// the percent sign must be there, since 1 could mean either.
+func ParseProbability(s string) (Probability, error) {
 	number, percent := strings.CutSuffix(s, "%")
-	ratio, ok := new(big.Rat).SetString(number)
-	if !ok || len(s) > 40 || strings.Trim(number, "0123456789.") != "" { // Rat reads 1/3 and 1e-3 too
+	ratio := parseDecimal(number)
+	if ratio == nil {
 		return 0, fmt.Errorf("wants a probability, as in 5%% or 0.05, not %.40q", s)
 	}
 	whole := big.NewRat(1, 1)
@@ -32,25 +34,42 @@ func parseProbability(s string) (probability, error) {
 	if ratio.Cmp(whole) > 0 {
 		return 0, fmt.Errorf("wants at most 100%%, not %s", s)
 	}
-	parts := ratio.Mul(ratio, big.NewRat(int64(certain), 1))
+	parts := ratio.Mul(ratio, big.NewRat(int64(Certain), 1))
 	if !parts.IsInt() {
 		return 0, fmt.Errorf("wants fewer decimals than %s", s)
 	}
-	return probability(parts.Num().Uint64()), nil
+	return Probability(parts.Num().Uint64()), nil
 }
 
 // String returns p in percent, exactly.
-func (p probability) String() string {
-	const percent = certain / 100
-	text := fmt.Sprintf("%d.%016d", p/percent, p%percent)
-	return strings.TrimRight(strings.TrimRight(text, "0"), ".") + "%"
+func (p Probability) String() string {
+	return trimZeros(fmt.Sprintf("%d.%016d", p/Percent, p%Percent)) + "%"
 }
 
-// threshold returns p * 2^63, rounded: the number of 63-bit values, among all,
-// that mean yes.
-func (p probability) threshold() uint64 {
-	hi, lo := bits.Mul64(uint64(p), 1<<63)
-	lo, carry := bits.Add64(lo, uint64(certain)/2, 0)
-	t, _ := bits.Div64(hi+carry, lo, uint64(certain))
-	return t
+func (p Probability) ratio() *big.Rat { return big.NewRat(int64(p), int64(Certain)) }
+
+func (p Probability) threshold() uint64 { return threshold(p.ratio()) }
+
+// threshold returns ratio * 2^63, rounded half up: the number of 63-bit values,
+// among all, that mean yes.
+func threshold(ratio *big.Rat) uint64 {
+	twice := new(big.Int).Lsh(ratio.Num(), 64)
+	twice.Add(twice, ratio.Denom())
+	return twice.Quo(twice, new(big.Int).Lsh(ratio.Denom(), 1)).Uint64()
+}
+
+// parseDecimal reads digits with at most one point among them, exactly. It
+// returns nil for any other text, also for 1/3 and 1e-3, which a Rat reads.
+func parseDecimal(s string) *big.Rat {
+	if len(s) > 40 || strings.Trim(s, "0123456789.") != "" {
+		return nil
+	}
+	if ratio, ok := new(big.Rat).SetString(s); ok {
+		return ratio
+	}
+	return nil
+}
+
+func trimZeros(decimals string) string {
+	return strings.TrimRight(strings.TrimRight(decimals, "0"), ".")
 }
