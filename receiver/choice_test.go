@@ -38,7 +38,7 @@ func TestTwoObjectsOnOneGroup(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			for seed := range uint64(20) {
+			for seed := range uint64(6) {
 				tr := test.src.receive(test.cfg)
 				tr.run(percent(30, seed), a.sender(sender.Config{}), b.sender(sender.Config{}))
 				tr.wantFile()

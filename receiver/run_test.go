@@ -143,9 +143,10 @@ func (b *bubble) receiver(store receiver.Store) {
 	}
 }
 
-// send starts a sender, which stops when nobody listens to its wire.
+// send starts a sender, which stops when nobody listens to its wire. It has an
+// object of its own, as if it were another process.
 func (b *bubble) send(wire int, cfg sender.Config) {
-	s := b.src.sender(cfg)
+	s := newSource(b.t, "", len(b.src.file), b.src.geo.Params).sender(cfg)
 	b.senders.Go(func() {
 		err := sender.Run(b.t.Context(), s, b.wires[wire], sender.RunOptions{
 			Report: func(time.Time, sender.Progress) error {

@@ -13,10 +13,17 @@ import (
 )
 
 // randomSource makes small objects of any code, with virtual shards, a short
-// last shard, one group or several.
+// last shard, one group or several. GF(2^16) is rare: it takes a millisecond
+// for a group of any size.
 func randomSource(t testing.TB, rnd *rand.Rand) *source {
 	for {
-		p := smallest(proto.Code(rnd.IntN(3)), 1+rnd.IntN(10), rnd.IntN(12))
+		p := smallest(proto.CodeLeopard8, 1+rnd.IntN(10), rnd.IntN(12))
+		switch rnd.IntN(10) {
+		case 0:
+			p.Code, p.M = proto.CodeNone, 0
+		case 1:
+			p.Code = proto.CodeLeopard16
+		}
 		size := 1 + rnd.IntN(1+4*p.K*p.ShardSize)
 		if p.Size = uint64(size); p.Validate() == nil {
 			return newSource(t, "", size, p)
@@ -28,6 +35,9 @@ func TestEveryFileSizeArrivesUnderLoss(t *testing.T) {
 	for _, size := range []int{0, 1, 255, 256, 257, 2560, 32768, 32769, 100_000, 1_000_000, 2_100_000} {
 		src := newSource(t, "", size, auto(t, size))
 		for _, p := range []uint64{0, 10, 40} {
+			if size > 1_000_000 && p != 10 {
+				continue // long
+			}
 			tr := src.receive(receiver.Config{})
 			tr.run(percent(p, 1), src.sender(sender.Config{Start: 3000}))
 			tr.wantFile()
@@ -39,7 +49,7 @@ func TestAnyKShardsOfAGroupAreEnough(t *testing.T) {
 	// "Any K of K+M shards rebuild a group", in any order, whenever the
 	// manifest comes.
 	rnd := newRand(t)
-	for range 300 {
+	for range 200 {
 		src := randomSource(t, rnd)
 		var needed [][2]int // K shards of every group
 		for g := range uint32(src.geo.Groups) {
@@ -81,7 +91,7 @@ func TestShardsArriveInAnyOrder(t *testing.T) {
 	// A parked shard "whose place is claimed by its data shard is moved", never
 	// lost: all shards in any order, some of them twice.
 	rnd := newRand(t)
-	for range 300 {
+	for range 200 {
 		src := randomSource(t, rnd)
 		tr := src.receive(receiver.Config{})
 		tr.hearAll(src.manifest())
@@ -230,8 +240,8 @@ func TestFewPacketsAreSentInVain(t *testing.T) {
 	// and its completion, divided by K/(1-p)": "any K of K+M" and the order of
 	// rows come near the least that any code has to send.
 	p := smallest(proto.CodeLeopard16, 1000, 1000)
-	src := newSource(t, "", 6*p.K*p.ShardSize, p)
-	const receivers = 4
+	src := newSource(t, "", 4*p.K*p.ShardSize, p)
+	const receivers = 3
 	for _, loss := range []uint64{0, 10, 30} {
 		total := 0.0
 		for i := range uint64(receivers) {
