@@ -25,7 +25,7 @@ func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, boo
 			return
 		}
 		if e := flags.Set(f.Name, value); e != nil {
-			err = usageError("environment variable %s: %w", environmentName(f), refusal(e))
+			err = usageError("%s: %w", environmentName(f), refusal(e))
 		}
 	})
 	return err

@@ -222,16 +222,25 @@ func (o *output) progressDue(now time.Time) bool {
 	return !first || o.live // the first plain line comes after --stats
 }
 
+// waitingLine shows, in ASCII, that there is no progress yet. Plain output,
+// which may go to a log for days, is spared it.
+func (o *output) waitingLine(line string) {
+	if o.live || o.asked {
+		o.progressLine(line)
+	}
+}
+
 // progressLine shows how far it is, in ASCII. What a signal asked for stays on
 // the screen.
 func (o *output) progressLine(line string) {
+	asked := o.asked
+	o.asked = false
 	if o.json != nil {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.asked || !o.live {
-		o.asked = false
+	if asked || !o.live {
 		o.clear()
 		fmt.Fprintln(o.text, line)
 		return

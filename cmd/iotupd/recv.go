@@ -48,11 +48,15 @@ type recvOptions struct {
 	timeout time.Duration
 	stall   time.Duration
 	drop    string
-	seed    uint64
+	loss    simnet.Loss // that drop names
+	seed    lossSeed
+	record  string
 }
 
 func newRecvCommand() *cobra.Command {
-	opts := recvOptions{buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory}
+	opts := recvOptions{
+		buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory, seed: lossSeed{Seed: 1},
+	}
 	cmd := &cobra.Command{
 		Use:   "recv (-o FILE | -d DIR) [flags]",
 		Short: "receive a file",
@@ -96,8 +100,9 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	under(flags, "Network")
 
 	flags.Var(&o.memory, "memory", "buffers for decoding; tables and index come extra")
-	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` none or bernoulli:5%")
-	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes the losses of --drop repeatable")
+	flags.StringVar(&o.record, "record", "", "write to this `file` which packets were lost on the way, for bench")
+	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` bernoulli:5%, gilbert:10%,burst=5, trace:FILE or another one of bench")
+	flags.Var(&o.seed, "seed", "`number` that makes the losses of --drop repeatable")
 	under(flags, "Other")
 
 	o.outputOptions.addFlags(flags)
@@ -127,6 +132,14 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		return err
 	}
 	defer t.close()
+	if opts.record != "" {
+		rec, e := newRecording(opts.record)
+		if e != nil {
+			return e
+		}
+		defer func() { err = cmp.Or(err, rec.close(out)) }()
+		cfg.Heard = rec.hear
+	}
 	listenConfig.Logger = out.logger()
 	l, err := mcast.Listen(listenConfig)
 	if err != nil {
@@ -160,6 +173,7 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 	if err != nil {
 		return err
 	}
+	v.core = r
 	err = receiver.Run(ctx, r, receiverConns(v.listener), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
 	var have *haveItError
 	if errors.As(err, &have) {
@@ -199,20 +213,17 @@ func (o *recvOptions) validate() error {
 	case o.buffer == 0 || o.buffer > 1<<30:
 		return usageError("--receive-buffer %v: want 1 B to 1 GiB", o.buffer)
 	}
-	_, err := simnet.ParseLoss(o.drop)
-	if err != nil {
-		err = usageError("--drop: %w", err)
-	}
+	var err error
+	o.loss, err = readLoss("drop", o.drop)
 	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate())
 }
 
 // lost returns what --drop asks for, nil if nothing.
 func (o *recvOptions) lost() func() bool {
-	loss, _ := simnet.ParseLoss(o.drop) // validated
-	if loss.String() == "none" {
+	if o.loss.String() == "none" {
 		return nil
 	}
-	return loss.Stream(simnet.Key{Seed: o.seed}).Lost
+	return o.loss.Stream(simnet.Key(o.seed)).Lost
 }
 
 func (o *recvOptions) receiverConfig() (cfg receiver.Config, err error) {

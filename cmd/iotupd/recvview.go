@@ -30,12 +30,14 @@ type recvView struct {
 	listener *mcast.Listener
 	sources  []netip.Addr
 	silence  *silence
+	core     *receiver.Receiver
 
 	certified func(*proto.Manifest)
 
 	start     time.Time
 	first     time.Time // the first packet of the object
-	collected time.Time
+	held      bool      // K shards of every group are there
+	collected time.Time // the manifest was, too
 	manifest  *proto.Manifest
 	status    receiver.Status
 	from      receiver.Origin // of the first packet
@@ -156,7 +158,7 @@ func (v *recvView) origin() (from, iface string) {
 func (v *recvView) observe(now time.Time, e receiver.Event) {
 	switch e := e.(type) {
 	case receiver.ObjectFound:
-		v.first, v.collected, v.manifest, v.from = now, time.Time{}, nil, e.From
+		v.first, v.held, v.collected, v.manifest, v.from = now, false, time.Time{}, nil, e.From
 		v.arrival, v.gain = speed{}, speed{}
 		v.arrival.add(now, 0)
 		v.gain.add(now, 0)
@@ -165,6 +167,7 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 		v.manifest = e.Manifest
 		v.object(e.Manifest)
 		v.certified(e.Manifest)
+		v.complete(now)
 	case receiver.Dropped:
 		v.out.line("object %s... given up: %s", e.Object.Short(), e.Why)
 	case receiver.OtherObject:
@@ -174,8 +177,8 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 			v.out.line("group %d: %d shards rebuilt", e.Group, e.Rebuilt)
 		}
 	case receiver.Collected:
-		v.collected = now
-		v.out.event("collected", collectedEvent{Seconds: now.Sub(v.first).Seconds()})
+		v.held = true
+		v.complete(now)
 	case receiver.Corrupt:
 		v.out.warn(warning{Code: "corrupt", Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
 			"forged packets, or a sender whose file changed", e.Attempt)})
@@ -206,7 +209,26 @@ func (v *recvView) object(m *proto.Manifest) {
 }
 
 type collectedEvent struct {
-	Seconds float64 `json:"seconds"`
+	Seconds   float64 `json:"seconds"` // since the first packet
+	Data      uint64  `json:"data_received"`
+	Parity    uint64  `json:"parity_received"`
+	Manifests uint64  `json:"manifests_received"`
+	Spanned   uint64  `json:"packets_sent"` // as in doneEvent
+	Lost      uint64  `json:"packets_lost"`
+}
+
+// complete notes when all that has to come over the network is there.
+func (v *recvView) complete(now time.Time) {
+	if !v.held || v.manifest == nil {
+		return
+	}
+	v.collected = now
+	p := v.core.Progress()
+	v.out.event("collected", collectedEvent{
+		Seconds: now.Sub(v.first).Seconds(),
+		Data:    p.Data, Parity: p.Parity, Manifests: p.Manifests,
+		Spanned: p.Loss.Spanned, Lost: p.Loss.Lost,
+	})
 }
 
 // report is receiver.RunOptions.Report.
@@ -295,7 +317,7 @@ func (v *recvView) progress(now time.Time) {
 	s := v.status
 	switch {
 	case s.Needed == 0:
-		v.out.progressLine(fmt.Sprintf(" nothing heard for %s", quantity.Duration(now.Sub(v.heard))))
+		v.out.waitingLine(fmt.Sprintf(" nothing heard for %s", quantity.Duration(now.Sub(v.heard))))
 		return
 	case !v.collected.IsZero():
 		v.out.progressLine(" 100%  decoding and verifying")
@@ -365,7 +387,7 @@ type doneEvent struct {
 	Had    bool   `json:"had_it_already"`
 
 	Seconds   float64 `json:"seconds"`           // from the first packet to the renamed file
-	Collected float64 `json:"seconds_collected"` // of these, until K shards of every group were held
+	Collected float64 `json:"seconds_collected"` // of these, until the manifest and K shards of every group were there
 	Rate      float64 `json:"bits_per_second"`   // of the file
 	Needed    uint64  `json:"shards_needed"`
 	Rebuilt   uint64  `json:"shards_rebuilt"`

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build testscript
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// Scripts find the command as a program called iotupd.
+func init() {
+	runTests = func(m *testing.M) { testscript.Main(m, map[string]func(){"iotupd": main}) }
+}
+
+// nextPort gives every script a port of its own, since they run in parallel.
+var nextPort atomic.Int32
+
+// TestScripts runs testdata. Packets go over the loopback interface only: it
+// is preset, as are the port and the channel.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata",
+		RequireUniqueNames: true,
+		Condition: func(name string) (bool, error) {
+			if name != "root" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return os.Getuid() == 0, nil
+		},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("IOTUPD_INTERFACE", loopback())
+			env.Setenv("IOTUPD_PORT", strconv.Itoa(21000+int(nextPort.Add(1))))
+			env.Setenv("ESCAPE", "fw\x1b[2J.bin") // clears a terminal
+			env.Setenv("IOTUPD_CHANNEL", fmt.Sprintf("test %d %s", os.Getpid(), env.WorkDir))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":  exits,
+			"holds":  holds,
+			"events": events,
+			"random": random,
+		},
+	})
+}
+
+// exits CODE COMMAND... runs a command and wants its exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if want := args[0]; strconv.Itoa(got) != want {
+		ts.Fatalf("%s: got exit code %d, want %s", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// holds DIRECTORY NAME... wants the files in a directory, hidden ones too.
+func holds(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if want := slices.Sorted(slices.Values(args[1:])); !slices.Equal(got, want) {
+		ts.Fatalf("%s holds %q, want %q", args[0], got, want)
+	}
+}
+
+// events FILE TYPE... wants lines of JSON and nothing else, with events of
+// these types in this order, and perhaps more.
+func events(ts *testscript.TestScript, _ bool, args []string) {
+	want := args[1:]
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		var e struct {
+			V    int
+			Type string
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			ts.Fatalf("%q is not JSON: %v", line, err)
+		}
+		if e.V != 1 || e.Type == "" {
+			ts.Fatalf("%s has no version or type", line)
+		}
+		if len(want) > 0 && want[0] == e.Type {
+			want = want[1:]
+		}
+	}
+	if len(want) > 0 {
+		ts.Fatalf("no event of type %s", want[0])
+	}
+}
+
+// random FILE SIZE makes a file of random bytes, always the same.
+func random(ts *testscript.TestScript, _ bool, args []string) {
+	size, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), randomBytes(size), 0o666))
+}
