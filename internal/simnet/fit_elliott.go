@@ -103,7 +103,7 @@ func newExpectation(t *Trace) *expectation {
 // climb improves m until it gains no more, or for some rounds, and returns it
 // with its log-likelihood.
 func (e *expectation) climb(m hidden, rounds int) (hidden, float64) {
-	const gain = 1e-5 // less moves no parameter by a part of its error that matters
+	const gain = 1e-4 // less moves no parameter by a part of its error that matters
 	next, likelihood := e.improve(m)
 	for range rounds {
 		after, l := e.improve(next)

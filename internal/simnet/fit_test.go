@@ -67,7 +67,6 @@ func TestFitFindsTheModel(t *testing.T) {
 		want, sigma  []float64 // of the parameters
 	}{
 		{"bernoulli:5%", "bernoulli:%f%%", []float64{5}, []float64{0.069}},
-		{"bernoulli:30%", "bernoulli:%f%%", []float64{30}, []float64{0.145}},
 		{"gilbert:10%,burst=5", "gilbert:%f%%,burst=%f", []float64{10, 5}, []float64{0.21, 0.09}},
 		{"gilbert:1%,burst=20", "gilbert:%f%%,burst=%f", []float64{1, 20}, []float64{0.21, 2.5}},
 		{"ge:p=1%,r=10%,h=50%,k=99.9%", elliott, []float64{1, 10, 50, 99.9}, []float64{0.047, 0.43, 0.57, 0.022}},

@@ -40,8 +40,7 @@ type replay struct {
 }
 
 func (r replay) start(s *source) process {
-	r.next = s.below(r.ends[len(r.ends)-1])
-	r.run, _ = slices.BinarySearch(r.ends, r.next+1)
+	r.seek(s.below(r.ends[len(r.ends)-1]))
 	return &r
 }
 
@@ -49,9 +48,13 @@ func (r *replay) lost(*source) bool {
 	lost := r.run%2 == 1
 	if r.next++; r.next == r.ends[r.run] {
 		if r.run++; r.run == len(r.ends) {
-			r.next = 0
-			r.run, _ = slices.BinarySearch(r.ends, 1) // the first run may be empty
+			r.seek(0)
 		}
 	}
 	return lost
+}
+
+func (r *replay) seek(packet uint64) {
+	r.next = packet
+	r.run, _ = slices.BinarySearch(r.ends, packet+1) // not the first run if it is empty
 }

@@ -174,9 +174,10 @@ func (s *samples) wantMean(t *testing.T, what string, want float64) {
 
 func TestPeriodicLosesEveryNth(t *testing.T) {
 	const n, streams = 20, 2000
+	l := mustRead(t, "periodic:20")
 	var phases [n]float64
 	for receiver := range uint64(streams) {
-		s := mustRead(t, "periodic:20").Stream(Key{Receiver: receiver})
+		s := l.Stream(Key{Receiver: receiver})
 		first := 0
 		for !s.Lost() {
 			first++
@@ -249,18 +250,18 @@ func TestStreamsBeginInTheSteadyState(t *testing.T) {
 // under this part alone.
 func TestMixDrawsOnePartAStream(t *testing.T) {
 	const streams = 5000
-	parts := []string{"bernoulli:1%", "gilbert:15%,burst=8", "none"}
+	parts := []Loss{mustRead(t, "bernoulli:1%"), mustRead(t, "gilbert:15%,burst=8"), {}}
 	mix := mustRead(t, "mix:70%*bernoulli:1%+20%*gilbert:15%,burst=8+10%*none")
 	count := make(map[float64]float64)
 	for receiver := range uint64(streams) {
 		s := mix.Stream(Key{Seed: 5, Receiver: receiver})
 		count[s.MeanLoss()]++
 		for _, part := range parts {
-			if l := mustRead(t, part); l.MeanLoss() == s.MeanLoss() {
-				alone := l.Stream(Key{Seed: 5, Receiver: receiver})
+			if part.MeanLoss() == s.MeanLoss() {
+				alone := part.Stream(Key{Seed: 5, Receiver: receiver})
 				for i := range 100 {
 					if s.Lost() != alone.Lost() {
-						t.Fatalf("receiver %d: packet %d has another fate than under %s alone", receiver, i, part)
+						t.Fatalf("receiver %d: packet %d has another fate than under %v alone", receiver, i, part)
 					}
 				}
 			}
