@@ -7,6 +7,9 @@ import (
 	"math"
 )
 
+// never is when a receiver is done that was given up.
+var never = math.Inf(1)
+
 // A figure is a number whose JSON is null where it is infinite.
 type figure float64
 
@@ -19,7 +22,7 @@ func (f figure) MarshalJSON() ([]byte, error) {
 
 func (f *figure) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
-		*f = figure(math.Inf(1))
+		*f = figure(never)
 		return nil
 	}
 	return json.Unmarshal(b, (*float64)(f))

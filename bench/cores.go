@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package bench
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"iotupd/internal/simnet"
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/sender"
+)
+
+// object returns the file of a trial: random bytes, or just the hash of what
+// might be one.
+func (c *cell) object(ctx context.Context, key simnet.Key) (*sender.Object, error) {
+	if c.WithBytes {
+		file := make([]byte, c.Size)
+		fill(file, draw(key, "file"))
+		return sender.Prepare(ctx, bytes.NewReader(file), c.geo.Params, sender.PrepareConfig{
+			Memory: max(int64(sender.ParityBytes(c.geo)), sender.DefaultMemory),
+		})
+	}
+	name := binary.BigEndian.AppendUint64([]byte("iotupd bench file"), key.Seed)
+	name = binary.BigEndian.AppendUint64(name, key.Trial)
+	d := proto.Descriptor{Params: c.geo.Params, SHA256: sha256.Sum256(name)}
+	return &sender.Object{Manifest: proto.Manifest{Descriptor: d}}, nil
+}
+
+func fill(b []byte, rnd *rand.Rand) {
+	var word [8]byte
+	for len(b) > 0 {
+		binary.LittleEndian.PutUint64(word[:], rnd.Uint64())
+		b = b[copy(b, word[:]):]
+	}
+}
+
+// loop returns the number of DATA and PARITY packets that a sender sends in a
+// loop.
+func (c *cell) loop() uint64 {
+	return (c.geo.DataShards + c.geo.Groups*uint64(c.geo.M)) * uint64(max(1, c.scheme.times))
+}
+
+// newSender returns the source number i.
+func (c *cell) newSender(o *sender.Object, i int, starts *rand.Rand) (source, error) {
+	cfg := sender.Config{
+		Rate:   c.Rate,
+		Sender: i + 1, Senders: c.Senders,
+		Order: c.scheme.carousel(),
+		Rand:  rand.New(rand.NewPCG(c.Seed, uint64(i))),
+	}
+	if c.Starts == StartsRandom && c.Senders > 1 {
+		cfg.Sender, cfg.Senders, cfg.Start = 1, 1, starts.IntN(10000)
+	}
+	s, err := sender.New(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	if c.WithBytes {
+		return &byteSource{headerSource{Sender: s, packet: packet{from: i}}}, nil
+	}
+	return &headerSource{Sender: s, packet: packet{from: i}}, nil
+}
+
+// errNothingDue means that a sender's Wake was wrong.
+var errNothingDue = errors.New("bench: internal error: nothing to send at the time of Wake")
+
+// A headerSource is a sender of which only the headers travel.
+type headerSource struct {
+	*sender.Sender
+	packet packet
+}
+
+func (s *headerSource) wake() time.Time { return s.Wake() }
+
+func (s *headerSource) next(now time.Time) (*packet, error) {
+	var ok bool
+	if s.packet.header, ok = s.Next(now); !ok {
+		return nil, errNothingDue
+	}
+	s.packet.payload = nil
+	if s.packet.header.Type == proto.TypeManifest {
+		s.packet.payload = s.ManifestPayload()
+	}
+	return &s.packet, nil
+}
+
+// A byteSource is a sender whose datagrams travel whole.
+type byteSource struct{ headerSource }
+
+func (s *byteSource) next(now time.Time) (*packet, error) {
+	p := &s.packet
+	var err error
+	if p.datagram, err = s.AppendDatagrams(p.datagram[:0], now, 1); err != nil {
+		return nil, err
+	}
+	if len(p.datagram) == 0 {
+		return nil, errNothingDue
+	}
+	if p.header, _, err = proto.Parse(p.datagram); err != nil {
+		return nil, fmt.Errorf("bench: the sender's own packet: %w", err)
+	}
+	return p, nil
+}
+
+// newReceiver returns a sink.
+func (c *cell) newReceiver(int) (sink, error) {
+	cfg := receiver.Config{MaxSize: maxSize, IndexOnly: !c.WithBytes, Workers: 1}
+	if c.WithBytes {
+		cfg.Open = func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
+			return memory(make([]byte, p.Size)), nil
+		}
+	}
+	r, err := receiver.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if c.WithBytes {
+		return &byteSink{indexSink{r}}, nil
+	}
+	return &indexSink{r}, nil
+}
+
+// An indexSink is a receiver that keeps no bytes.
+type indexSink struct{ *receiver.Receiver }
+
+func (s *indexSink) done() bool { return s.Done() }
+
+func (s *indexSink) received() uint64 {
+	p := s.Progress()
+	return p.Data + p.Parity
+}
+
+func (s *indexSink) hear(now time.Time, p *packet) error {
+	return check(s.HandleHeader(now, receiver.Origin{Interface: p.from + 1}, &p.header, p.payload))
+}
+
+// check lets those errors pass that are part of every transfer.
+func check(err error) error {
+	switch err {
+	case nil, receiver.ReasonDuplicate, receiver.ReasonNotNeeded:
+		return nil
+	case receiver.ReasonTooLarge:
+		return fmt.Errorf("%w: the receiver's index is over its limit: take larger groups or a smaller file", ErrExperiment)
+	}
+	return fmt.Errorf("bench: internal error: %w", err)
+}
+
+// A byteSink is a receiver that keeps the file, decodes and verifies it.
+type byteSink struct{ indexSink }
+
+func (s *byteSink) hear(now time.Time, p *packet) error {
+	if err := check(s.Handle(now, receiver.Origin{Interface: p.from + 1}, p.datagram)); err != nil {
+		return err
+	}
+	for j := s.NextJob(); j != nil; j = s.NextJob() {
+		j.Run()
+		s.Finish(now, j)
+	}
+	return s.Err()
+}
+
+// memory is a file in memory.
+type memory []byte
+
+func (m memory) ReadAt(b []byte, off int64) (int, error) {
+	n := copy(b, m[min(off, int64(len(m))):])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (m memory) WriteAt(b []byte, off int64) (int, error) { return copy(m[off:], b), nil }
+func (m memory) Reserve(int64) error                      { return nil }
+func (m memory) Sync() error                              { return nil }
+func (m memory) Discard() error                           { return nil }
+
+// noBytes refuses fountains where bytes have to travel.
+func noBytes(s Scheme) error {
+	return fmt.Errorf("%w %q: there is no such code, so it cannot carry real bytes", ErrScheme, s.String())
+}
