@@ -31,7 +31,7 @@ type FitResult struct {
 //
 // The numbers come from floating point, so the last digits can differ from one
 // kind of CPU to another. The time grows with the bursts in t, not its packets:
-// typically under a second for 10,000, a minute for a million.
+// some 0.1 ms a burst.
 func Fit(t *Trace) []FitResult {
 	if t.Packets() == 0 {
 		return nil
