@@ -154,6 +154,8 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 // prepare encodes the file.
 func (v *sendView) prepare(ctx context.Context, src *sourceFile) (o *sender.Object, removeScratch func(), err error) {
 	removeScratch = func() {}
+	begin := time.Now()
+	defer func() { v.prepared = time.Since(begin) }()
 	o, err = sender.Prepare(ctx, src, v.geo.Params, sender.PrepareConfig{
 		Memory:   max(1, int64(v.opts.memory)), // zero would be the default
 		Progress: v.preparing,

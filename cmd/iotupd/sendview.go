@@ -23,8 +23,9 @@ type sendView struct {
 	name string
 	way  mcast.SendConfig
 
-	begin time.Time
-	speed speed // of packets
+	prepared time.Duration // that encoding took
+	begin    time.Time
+	speed    speed // of packets
 }
 
 // A schedule is what sending a file amounts to.
@@ -47,6 +48,7 @@ type schedule struct {
 	Port       uint16  `json:"port"`
 	ParityFile uint64  `json:"temporary_file_bytes"`
 	Failure    string  `json:"network_error,omitempty"` // of a dry run
+	Prepared   float64 `json:"seconds_preparing,omitempty"`
 }
 
 func (v *sendView) schedule() schedule {
@@ -137,6 +139,7 @@ func (v *sendView) preparing(fraction float64) {
 func (v *sendView) started(o *sender.Object) {
 	s := v.schedule()
 	s.Object = o.Manifest.Descriptor.Object().String()
+	s.Prepared = v.prepared.Seconds()
 	v.out.event("sending", s)
 	v.describe(s)
 	v.route(s, "Ctrl-C stops", fasterHint)
