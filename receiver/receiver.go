@@ -265,8 +265,8 @@ func (r *Receiver) accept(from Origin, h *proto.Header, payload []byte) error {
 
 // stored follows up on an attempt to store a shard.
 func (r *Receiver) stored(g uint32, err error) error {
-	if reason, ok := err.(proto.Reason); ok {
-		return reason
+	if _, ok := err.(proto.Reason); ok {
+		return err
 	}
 	if err != nil {
 		r.fail(err)

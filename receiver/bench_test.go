@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver_test
+
+import (
+	"fmt"
+	"testing"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// A pond is a Store that is as large as it has to be, and shallow.
+type pond struct{}
+
+func (pond) ReadAt(b []byte, _ int64) (int, error)  { return len(b), nil }
+func (pond) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
+func (pond) Reserve(int64) error                    { return nil }
+func (pond) Sync() error                            { return nil }
+func (pond) Discard() error                         { return nil }
+
+// A flood is datagrams for a receiver whose store costs nothing.
+type flood struct {
+	t         testing.TB
+	src       *source
+	datagrams [][]byte
+	r         *receiver.Receiver
+	next      int
+}
+
+// newFlood makes the datagrams of shards first to last of group 0, all groups
+// in turn, in an order that fills no group.
+func newFlood(t testing.TB, p proto.Params, groups, first, last int) *flood {
+	t.Helper()
+	fl := &flood{t: t, src: newSource(t, "", groups*p.K*p.ShardSize, p)}
+	for i := first; i <= last; i++ {
+		for g := range uint32(groups) {
+			fl.datagrams = append(fl.datagrams, fl.src.shard(g, i))
+		}
+	}
+	fl.restart()
+	return fl
+}
+
+// restart lets a new receiver wait for the flood.
+func (fl *flood) restart() {
+	fl.t.Helper()
+	var err error
+	fl.next = 0
+	fl.r, err = receiver.New(receiver.Config{Open: func(proto.ObjectID, proto.Params) (receiver.Store, error) { return pond{}, nil }})
+	if err == nil {
+		err = fl.r.Handle(epoch, receiver.Origin{}, fl.src.manifest())
+	}
+	if err != nil {
+		fl.t.Fatal(err)
+	}
+}
+
+// handle lets the receiver handle the next datagram.
+func (fl *flood) handle(want error) {
+	if err := fl.r.Handle(epoch, receiver.Origin{}, fl.datagrams[fl.next]); err != want {
+		fl.t.Fatalf("datagram %d: %v, want %v", fl.next, err, want)
+	}
+	fl.next++
+}
+
+func TestHandleAllocatesNothing(t *testing.T) {
+	// "Hot paths are pinned": once the buffers are there, and but for the list
+	// of parked parity, which grows by doubling.
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	p := proto.Params{Code: proto.CodeLeopard8, K: 100, M: 100, ShardSize: 1152}
+	const groups, n = 32, 1500
+	tests := []struct {
+		name        string
+		first, last int
+		want        error
+	}{
+		{"data", 0, 98, nil},
+		{"parity", 100, 198, nil},
+		{"data moves parity", 0, 48, nil},
+		{"duplicate", 0, 98, receiver.ReasonDuplicate},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			fl := newFlood(t, p, groups, test.first, test.last)
+			if test.name == "data moves parity" {
+				for i := 100; i < 150; i++ { // half of every group
+					for g := range uint32(groups) {
+						fl.r.Handle(epoch, receiver.Origin{}, fl.src.shard(g, i))
+					}
+				}
+			}
+			for range 64 {
+				fl.handle(nil)
+			}
+			if test.want != nil {
+				for range n {
+					fl.handle(nil)
+				}
+				fl.next = 0
+			}
+			if got := testing.AllocsPerRun(n, func() { fl.handle(test.want) }); got > 0 {
+				t.Errorf("%v allocations for a datagram, want 0", got)
+			}
+		})
+	}
+}
+
+func BenchmarkHandle(b *testing.B) {
+	for _, bench := range []struct {
+		name        string
+		first, last func(p proto.Params) int
+		want        error
+	}{
+		{"data", func(proto.Params) int { return 0 }, func(p proto.Params) int { return p.K - 2 }, nil},
+		{"parity", func(p proto.Params) int { return p.K }, func(p proto.Params) int { return 2*p.K - 2 }, nil},
+		{"duplicate", func(proto.Params) int { return 0 }, func(p proto.Params) int { return p.K - 2 }, receiver.ReasonDuplicate},
+	} {
+		for _, p := range []proto.Params{
+			{Code: proto.CodeLeopard8, K: 128, M: 128, ShardSize: 1152},
+			{Code: proto.CodeLeopard16, K: 4096, M: 4096, ShardSize: 1152},
+		} {
+			b.Run(fmt.Sprintf("%s/k=%d/m=%d/shard=%d", bench.name, p.K, p.M, p.ShardSize), func(b *testing.B) {
+				fl := newFlood(b, p, 8192/p.K, bench.first(p), bench.last(p))
+				if bench.want != nil {
+					for range fl.datagrams {
+						fl.handle(nil)
+					}
+					fl.next = 0
+				}
+				b.SetBytes(int64(len(fl.datagrams[0])))
+				b.ReportAllocs()
+				for b.Loop() {
+					fl.handle(bench.want)
+					if fl.next < len(fl.datagrams) {
+						continue
+					}
+					fl.next = 0
+					if bench.want == nil {
+						b.StopTimer()
+						fl.restart()
+						b.StartTimer()
+					}
+				}
+			})
+		}
+	}
+}
