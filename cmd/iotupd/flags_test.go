@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"iotupd/internal/quantity"
+)
+
+// someFlags is one flag of every kind there is.
+type someFlags struct {
+	rate    quantity.Rate
+	wait    time.Duration
+	port    uint16
+	loops   int
+	seed    uint64
+	dry     bool
+	verbose int
+	name    string
+	groups  []string
+}
+
+func (f *someFlags) set() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	flags.Var(&f.rate, "rate", "")
+	flags.DurationVar(&f.wait, "wait", time.Second, "")
+	flags.Uint16Var(&f.port, "port", 1, "")
+	flags.IntVar(&f.loops, "loops", 0, "")
+	flags.Uint64Var(&f.seed, "seed", 0, "")
+	flags.BoolVarP(&f.dry, "dry-run", "n", false, "")
+	flags.CountVarP(&f.verbose, "verbose", "v", "")
+	flags.StringVar(&f.name, "name", "", "")
+	flags.StringSliceVar(&f.groups, "group", nil, "")
+	flags.Bool("help", false, "")
+	return flags
+}
+
+func lookupIn(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	}
+}
+
+func TestAFlagGoesBeforeTheEnvironmentWhichGoesBeforeTheDefault(t *testing.T) {
+	var f someFlags
+	flags := f.set()
+	if err := flags.Parse([]string{"--rate", "5M"}); err != nil {
+		t.Fatal(err)
+	}
+	err := flagsFromEnvironment(flags, lookupIn(map[string]string{
+		"IOTUPD_RATE": "7M", "IOTUPD_PORT": "7", "IOTUPD_DRY_RUN": "true", "IOTUPD_VERBOSE": "2", "IOTUPD_GROUP": "a,b",
+		"IOTUPD_NAME": "", "IOTUPD_HELP": "please", "RATE": "8M",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.rate != 5e6 || f.port != 7 || f.wait != time.Second || !f.dry || f.verbose != 2 || f.name != "" || !slices.Equal(f.groups, []string{"a", "b"}) {
+		t.Errorf("got %+v", f)
+	}
+}
+
+func TestARefusalSaysWhatIsWanted(t *testing.T) {
+	tests := map[string]struct{ value, want string }{
+		"rate":    {"100", `"100" is 100 bit/s; did you mean 100M?`},
+		"wait":    {"5", `"5": want a time, such as 90s or 1m30s`},
+		"port":    {"65536", `"65536": want a number from 0 to 65535`},
+		"loops":   {"1.5", `"1.5": want a whole number`},
+		"seed":    {"-1", `"-1": want a whole number`},
+		"dry-run": {"maybe", `"maybe": want true or false`},
+		"verbose": {"much", `"much": want a whole number`},
+	}
+	cmd := &cobra.Command{Use: "iotupd"}
+	for name, test := range tests {
+		err := flagError(cmd, new(someFlags).set().Parse([]string{"--" + name + "=" + test.value}))
+		if want := "--" + name + ": " + test.want; err.Error() != want || exitCode(err) != exitUsage {
+			t.Errorf("flag: got %v, exit code %d, want %s", err, exitCode(err), want)
+		}
+		variable := "IOTUPD_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		err = flagsFromEnvironment(new(someFlags).set(), lookupIn(map[string]string{variable: test.value}))
+		if want := variable + ": " + test.want; err == nil || err.Error() != want || exitCode(err) != exitUsage {
+			t.Errorf("environment: got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestAnUnknownFlagPointsToHelp(t *testing.T) {
+	err := flagError(&cobra.Command{Use: "iotupd"}, new(someFlags).set().Parse([]string{"--nonsense"}))
+	if want := "unknown flag: --nonsense; see iotupd --help"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+func TestShortFlags(t *testing.T) {
+	want := map[string]string{
+		"send": "46ghinpqrv",
+		"recv": "46dghinopqv",
+	}
+	for _, cmd := range newRootCommand().Commands() {
+		var got []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { got = append(got, f.Shorthand) })
+		slices.Sort(got)
+		if want, ok := want[cmd.Name()]; ok && strings.Join(got, "") != want {
+			t.Errorf("%s: got short flags %q, want %q", cmd.Name(), strings.Join(got, ""), want)
+		}
+	}
+}
+
+func TestHelpFitsATerminal(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"send", "--help"}, {"recv", "--help"}} {
+		var out bytes.Buffer
+		if code := run(args, stdio{&out, &out}); code != 0 {
+			t.Errorf("%v: got exit code %d, want 0", args, code)
+		}
+		for line := range strings.Lines(out.String()) {
+			if len(strings.TrimSuffix(line, "\n")) > helpWidth || strings.Contains(line, "`") {
+				t.Errorf("%v: %q is not a line of at most %d columns", args, line, helpWidth)
+			}
+		}
+	}
+}
+
+func TestEveryFlagIsUnderAHeadingAndDescribed(t *testing.T) {
+	flags := map[string]string{}
+	for _, cmd := range newRootCommand().Commands() {
+		if cmd.Name() != "send" && cmd.Name() != "recv" {
+			continue
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			h := helpOf(f)
+			if f.Annotations[headingKey] == nil || h.text == "" || len(h.label) > flagColumn-2 {
+				t.Errorf("%s --%s: got heading %q, label %q, text %q", cmd.Name(), f.Name, f.Annotations[headingKey], h.label, h.text)
+			}
+			// "A flag means the same everywhere."
+			if short, ok := flags[f.Name]; ok && short != f.Shorthand {
+				t.Errorf("--%s has short forms %q and %q", f.Name, short, f.Shorthand)
+			}
+			flags[f.Name] = f.Shorthand
+		})
+	}
+	if len(flags) < 30 {
+		t.Errorf("got only the flags %q", slices.Sorted(maps.Keys(flags)))
+	}
+}
+
+func TestWrap(t *testing.T) {
+	tests := []struct{ line, words, want string }{
+		{"label:", "", "label:"},
+		{"label:", "a bc", "label: a bc"},
+		{"label:", "a bc def", "label: a bc\n  def"},
+		{"label:", "averylongword bc", "label:\n  averylongword\n  bc"},
+		{"", "averylongword bc", " averylongword\n  bc"},
+	}
+	for _, test := range tests {
+		if got := wrap(test.line, strings.Fields(test.words), layout{width: 11, indent: 2}); got != test.want {
+			t.Errorf("%q %q: got %q, want %q", test.line, test.words, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"iotupd/internal/diagnose"
+	"iotupd/internal/mcast"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// A patient is a receiver's view on the loopback interface, with nothing to
+// hear but what a test says.
+type patient struct {
+	*screen
+	view *recvView
+	at   time.Duration // since the start
+}
+
+func newPatient(t *testing.T, opts recvOptions) *patient {
+	t.Helper()
+	s := newScreen(t, outputOptions{progress: "none"})
+	l, err := mcast.Listen(mcast.ListenConfig{
+		Groups: []netip.Addr{netip.MustParseAddr("239.255.77.78")}, Port: 20999, Interfaces: []string{loopback()},
+	})
+	check(t, err)
+	t.Cleanup(func() { l.Close() })
+	v := newRecvView(opts, s.output, l, nil)
+	v.start, v.heard, v.silence = epoch, epoch, newSilence(epoch)
+	return &patient{screen: s, view: v}
+}
+
+// until reports the same status five times a second, and returns the first
+// error.
+func (p *patient) until(at time.Duration, s receiver.Status) error {
+	for ; p.at <= at; p.at += 200 * time.Millisecond {
+		if err := p.view.report(epoch.Add(p.at), s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *patient) wantError(err error, code int, text string) {
+	p.Helper()
+	(&delivery{T: p.T}).wantError(err, code, text)
+}
+
+func receiving(packets, held uint64) receiver.Status {
+	return receiver.Status{Progress: receiver.Progress{Data: packets, Held: held, Needed: 100}}
+}
+
+func tooLargeHeard(n uint64) receiver.Status {
+	return receiver.Status{Ignored: map[proto.Reason]uint64{receiver.ReasonTooLarge: n}}
+}
+
+func TestTimeoutIsForTheStartOnly(t *testing.T) {
+	p := newPatient(t, recvOptions{timeout: 3 * time.Second})
+	check(t, p.until(2900*time.Millisecond, receiver.Status{}))
+	p.wantError(p.until(3*time.Second, receiver.Status{}), exitSilence, "nothing was heard within 3 s on "+loopback())
+
+	p = newPatient(t, recvOptions{timeout: 3 * time.Second})
+	check(t, p.until(2*time.Second, receiver.Status{}))
+	check(t, p.until(20*time.Second, receiving(1, 1)))
+}
+
+func TestStallIsForTheMiddleOnly(t *testing.T) {
+	p := newPatient(t, recvOptions{stall: 3 * time.Second})
+	check(t, p.until(20*time.Second, receiver.Status{}))
+	check(t, p.until(22*time.Second, receiving(5, 4)))
+	check(t, p.until(24*time.Second, receiving(6, 4))) // a duplicate is a sign of life
+	err := p.until(30*time.Second, receiving(6, 4))
+	p.wantError(err, exitIncomplete, "the stream has been silent for 3 s, with 4 of 100 shards at hand")
+
+	p = newPatient(t, recvOptions{stall: 3 * time.Second})
+	p.view.collected = epoch // what remains is local work
+	check(t, p.until(20*time.Second, receiving(100, 100)))
+}
+
+func TestAStreamOfTooLargePacketsIsRefusedButNotAFew(t *testing.T) {
+	p := newPatient(t, recvOptions{maxSize: 1 << 20})
+	check(t, p.until(time.Second, tooLargeHeard(1)))
+	check(t, p.until(20*time.Second, tooLargeHeard(2)))
+	var err error
+	for n := uint64(3); err == nil && n < 100; n++ {
+		err = p.until(p.at, tooLargeHeard(n))
+	}
+	p.wantError(err, exitPolicy, "larger than --max-size 1.0 MiB")
+	if took := p.at - 20*time.Second; took < tooLargeAfter || took > tooLargeAfter+time.Second {
+		t.Errorf("gave up after %v, want about %v", took, tooLargeAfter)
+	}
+}
+
+func TestSilenceIsExplainedAgainAndAgain(t *testing.T) {
+	p := newPatient(t, recvOptions{})
+	p.stderr.Reset()
+	check(t, p.until(4800*time.Millisecond, receiver.Status{}))
+	p.want("", "")
+	check(t, p.until(5*time.Second, receiver.Status{}))
+	first := p.stderr.String()
+	if !strings.HasPrefix(first, "nothing has arrived for 5 s; still listening on "+loopback()+" for 239.255.77.78, port 0\nwarning: ") {
+		t.Errorf("got %q", first)
+	}
+	p.stderr.Reset()
+	check(t, p.until(34800*time.Millisecond, receiver.Status{}))
+	p.want("", "")
+	check(t, p.until(35*time.Second, receiver.Status{}))
+	if again := p.stderr.String(); !strings.HasPrefix(again, "nothing has arrived for 35 s; ") {
+		t.Errorf("got %q", again)
+	}
+
+	// Packets start it anew.
+	p.stderr.Reset()
+	heard := p.at
+	check(t, p.until(heard+4800*time.Millisecond, receiving(1, 1)))
+	p.want("", "")
+	check(t, p.until(heard+5*time.Second, receiving(1, 1)))
+	if again := p.stderr.String(); !strings.HasPrefix(again, "nothing has arrived for 5 s; ") {
+		t.Errorf("got %q", again)
+	}
+}
+
+func TestRefusedPacketsAreNamedInASilence(t *testing.T) {
+	p := newPatient(t, recvOptions{})
+	check(t, p.until(0, receiver.Status{Ignored: map[proto.Reason]uint64{proto.ReasonMagic: 5}}))
+	check(t, p.until(5*time.Second, receiver.Status{Ignored: map[proto.Reason]uint64{proto.ReasonMagic: 500}}))
+	if got := p.stderr.String(); !strings.Contains(got, "495 packets refused on arrival") || !strings.Contains(got, "["+diagnose.ForeignPackets+"]") {
+		t.Errorf("got %q, want that 495 packets were refused", got)
+	}
+}
+
+func TestRise(t *testing.T) {
+	got := rise(map[string]uint64{"a": 3, "b": 2, "c": 1}, map[string]uint64{"a": 1, "b": 2})
+	if len(got) != 2 || got["a"] != 2 || got["c"] != 1 {
+		t.Errorf("got %v, want a: 2, c: 1", got)
+	}
+}
+
+func TestDisplayName(t *testing.T) {
+	named := &proto.Manifest{Name: "sent.bin"}
+	tests := []struct {
+		m    *proto.Manifest
+		path string
+		want string
+	}{
+		{named, "/tmp/fw.bin", "/tmp/fw.bin"},
+		{named, "-", "sent.bin"},
+		{named, "", "sent.bin"},
+		{&proto.Manifest{}, "", "(no name)"},
+		{nil, "", "(no name)"},
+	}
+	for _, test := range tests {
+		if got := displayName(test.m, test.path); got != test.want {
+			t.Errorf("%+v: got %q, want %q", test, got, test.want)
+		}
+	}
+}

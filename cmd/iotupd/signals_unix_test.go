@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A process is the command, running in a directory of its own.
+type process struct {
+	*testing.T
+	cmd    *exec.Cmd
+	stderr *bufio.Scanner
+	dir    string
+}
+
+// start runs the command over the loopback interface. It is killed should it
+// hang.
+func start(t *testing.T, port string, args ...string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	check(t, err)
+	p := &process{T: t, dir: t.TempDir()}
+	p.cmd = exec.Command(self, append(args, "-i", loopback(), "-p", port)...)
+	p.cmd.Dir = p.dir
+	p.cmd.Env = append(os.Environ(), asCommand+"=1")
+	r, err := p.cmd.StderrPipe()
+	check(t, err)
+	p.stderr = bufio.NewScanner(r)
+	check(t, p.cmd.Start())
+	hang := time.AfterFunc(30*time.Second, func() { p.cmd.Process.Kill() })
+	t.Cleanup(func() { hang.Stop(); p.cmd.Process.Kill(); p.cmd.Wait() })
+	return p
+}
+
+// wantLine waits for a line that contains text.
+func (p *process) wantLine(text string) {
+	p.Helper()
+	var seen []string
+	for p.stderr.Scan() {
+		if strings.Contains(p.stderr.Text(), text) {
+			return
+		}
+		seen = append(seen, p.stderr.Text())
+	}
+	p.Fatalf("got lines %q and the end, want %q", seen, text)
+}
+
+func (p *process) signal(s os.Signal) {
+	p.Helper()
+	check(p.T, p.cmd.Process.Signal(s))
+}
+
+// wantExit waits for the end, and returns the lines up to it.
+func (p *process) wantExit(code int) (lines []string) {
+	p.Helper()
+	for p.stderr.Scan() {
+		lines = append(lines, p.stderr.Text())
+	}
+	err := p.cmd.Wait()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != code {
+		p.Errorf("got %v, want exit code %d; last lines %q", err, code, lines)
+	}
+	return lines
+}
+
+// sendSlowly starts a sender that takes minutes for a loop.
+func sendSlowly(t *testing.T, port string) *process {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	write(t, path, string(randomBytes(3_000_000)))
+	p := start(t, port, "send", path, "-r", "500k", "--progress", "none")
+	p.wantLine("Ctrl-C stops")
+	return p
+}
+
+func TestASignalEndsAReceiverAndItsPartialFile(t *testing.T) {
+	sendSlowly(t, "20901")
+	for signal, code := range map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+		p := start(t, "20901", "recv", "-o", "fw.bin", "-v")
+		p.wantLine("origin not verified")
+		(&delivery{T: t, dir: p.dir}).wantFiles(".fw.bin.iotupd-part")
+		p.signal(signal)
+		lines := p.wantExit(code)
+		if last := strings.Join(lines, "\n"); !strings.Contains(last, "shards; the next run starts over") || strings.Contains(last, "iotupd: recv:") {
+			t.Errorf("%v: got last lines %q", signal, lines)
+		}
+		(&delivery{T: t, dir: p.dir}).wantFiles()
+	}
+}
+
+func TestASignalEndsAWaitingReceiver(t *testing.T) {
+	p := start(t, "20902", "recv", "-d", ".")
+	p.wantLine("listening on")
+	p.signal(os.Interrupt)
+	if lines := p.wantExit(130); strings.Join(lines, "\n") != "stopped; nothing was heard" {
+		t.Errorf("got last lines %q", lines)
+	}
+}
+
+func TestASignalEndsASenderGracefully(t *testing.T) {
+	p := sendSlowly(t, "20903")
+	p.signal(os.Interrupt)
+	if last := strings.Join(p.wantExit(130), "\n"); !strings.HasPrefix(last, "stopped after 0.0") {
+		t.Errorf("got last lines %q", last)
+	}
+}
+
+func TestASecondSignalEndsAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	write(t, path, string(randomBytes(3_000_000)))
+	p := start(t, "20904", "send", path, "-r", "64k") // some 0.6 s for the last packets
+	p.wantLine("Ctrl-C stops")
+	p.signal(syscall.SIGINT)
+	p.signal(syscall.SIGTERM)
+	if lines := p.wantExit(143); len(lines) > 0 {
+		t.Errorf("got lines %q, want none", lines)
+	}
+}
+
+func TestSIGUSR1AsksForAStatusLine(t *testing.T) {
+	waiting := start(t, "20906", "recv", "-n")
+	waiting.wantLine("listening on")
+	waiting.signal(syscall.SIGUSR1)
+	waiting.wantLine(" nothing heard for ")
+
+	sender := sendSlowly(t, "20905")
+	sender.signal(syscall.SIGUSR1)
+	sender.wantLine(" loop 1   0%  ")
+	receiver := start(t, "20905", "recv", "-n", "-q")
+	// A quiet receiver does not tell when it is ready for signals, and before
+	// that they would end it.
+	time.Sleep(time.Second)
+	receiver.signal(syscall.SIGUSR1)
+	receiver.wantLine("% ")
+}
+
+func TestAStatusLineInJSONIsAnEvent(t *testing.T) {
+	sendSlowly(t, "20907")
+	p := start(t, "20907", "recv", "-o", "-", "--json", "--stats", "1h")
+	p.wantLine(`"type":"object"`)
+	p.signal(syscall.SIGUSR1)
+	p.wantLine(`"type":"progress"`)
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// objectOf returns what a sender would say about a file.
+func objectOf(name, content string) *proto.Manifest {
+	return &proto.Manifest{Name: name, Descriptor: proto.Descriptor{
+		Params: proto.Params{K: 1, ShardSize: proto.DefaultShardSize, Size: uint64(len(content))},
+		SHA256: sha256.Sum256([]byte(content)),
+	}}
+}
+
+// A delivery is a target in a directory of its own. Its verbs narrate a test.
+type delivery struct {
+	*testing.T
+	dir string
+	*fileTarget
+}
+
+// to makes --output NAME, or --dir if name is empty.
+func to(t *testing.T, name string) *delivery {
+	t.Helper()
+	return (&delivery{T: t, dir: t.TempDir()}).again(name)
+}
+
+// again is a new receiver in the same directory.
+func (d *delivery) again(name string) *delivery {
+	d.Helper()
+	next := &delivery{T: d.T, dir: d.dir}
+	var err error
+	if name == "" {
+		next.fileTarget, err = newDirTarget(d.dir)
+	} else {
+		next.fileTarget, err = newFileTarget(filepath.Join(d.dir, name))
+	}
+	check(d.T, err)
+	d.Cleanup(next.close)
+	return next
+}
+
+func (d *delivery) receive(content string) receiver.Store {
+	d.Helper()
+	s, err := d.open(proto.ObjectID{1}, proto.Params{})
+	check(d.T, err)
+	check(d.T, s.Reserve(int64(len(content))))
+	_, err = s.WriteAt([]byte(content), 0)
+	check(d.T, err)
+	return s
+}
+
+func (d *delivery) wantFiles(names ...string) {
+	d.Helper()
+	entries, err := os.ReadDir(d.dir)
+	check(d.T, err)
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if !slices.Equal(got, slices.Sorted(slices.Values(names))) {
+		d.Errorf("got files %q, want %q", got, names)
+	}
+}
+
+func (d *delivery) wantContent(name, want string) {
+	d.Helper()
+	got, err := os.ReadFile(filepath.Join(d.dir, name))
+	if err != nil || string(got) != want {
+		d.Errorf("%s: got %q, %v, want %q", name, got, err, want)
+	}
+}
+
+func (d *delivery) wantError(err error, code int, text string) {
+	d.Helper()
+	if err == nil || exitCode(err) != code || !strings.Contains(err.Error(), text) {
+		d.Errorf("got error %v with exit code %d, want %q with %d", err, exitCode(err), text, code)
+	}
+}
+
+func TestTheOldFileIsThereUntilCommit(t *testing.T) {
+	d := to(t, "fw.bin")
+	write(t, filepath.Join(d.dir, "fw.bin"), "old")
+	d.receive("new content")
+	d.wantContent("fw.bin", "old")
+	d.wantFiles("fw.bin", ".fw.bin.iotupd-part")
+	path, err := d.commit(objectOf("sent.bin", "new content"))
+	if want := filepath.Join(d.dir, "fw.bin"); err != nil || path != want {
+		t.Errorf("got %q, %v, want %q", path, err, want)
+	}
+	d.wantContent("fw.bin", "new content")
+	d.wantFiles("fw.bin")
+}
+
+func TestADirectoryKeepsTheSentName(t *testing.T) {
+	d := to(t, "")
+	d.receive("content")
+	d.wantFiles("." + proto.ObjectID{1}.String() + ".iotupd-part")
+	_, err := d.commit(objectOf("sent.bin", "content"))
+	check(t, err)
+	d.wantContent("sent.bin", "content")
+	d.wantFiles("sent.bin")
+}
+
+func TestCommitCutsWhatIsLonger(t *testing.T) {
+	d := to(t, "fw.bin")
+	d.receive("content and a padded last shard")
+	_, err := d.commit(objectOf("", "content"))
+	check(t, err)
+	d.wantContent("fw.bin", "content")
+}
+
+func TestClosingWithoutCommitLeavesNothing(t *testing.T) {
+	d := to(t, "fw.bin")
+	write(t, filepath.Join(d.dir, "fw.bin"), "old")
+	d.receive("new")
+	d.close()
+	d.wantContent("fw.bin", "old")
+	d.wantFiles("fw.bin")
+}
+
+func TestAnotherObjectStartsOver(t *testing.T) {
+	d := to(t, "fw.bin")
+	check(t, d.receive("a long forged object").Discard())
+	d.wantFiles()
+	d.receive("true")
+	_, err := d.commit(objectOf("", "true"))
+	check(t, err)
+	d.wantContent("fw.bin", "true")
+}
+
+func TestTheModeOfTheOldFileIsKept(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes are of another kind")
+	}
+	for _, mode := range []os.FileMode{0o600, 0o755, 0o444} {
+		d := to(t, "fw.bin")
+		path := filepath.Join(d.dir, "fw.bin")
+		write(t, path, "old")
+		check(t, os.Chmod(path, mode))
+		d.receive("new")
+		_, err := d.commit(objectOf("", "new"))
+		check(t, err)
+		if info, err := os.Stat(path); err != nil || info.Mode() != mode {
+			t.Errorf("got mode %v, %v, want %v", info.Mode(), err, mode)
+		}
+	}
+}
+
+func TestALinkIsKeptAndItsFileReplaced(t *testing.T) {
+	d := to(t, "")
+	check(t, os.Mkdir(filepath.Join(d.dir, "real"), 0o777))
+	write(t, filepath.Join(d.dir, "real", "fw.bin"), "old")
+	symlink(t, filepath.Join("real", "fw.bin"), filepath.Join(d.dir, "link"))
+	d = d.again("link")
+	d.receive("new")
+	_, err := d.commit(objectOf("", "new"))
+	check(t, err)
+	d.wantContent(filepath.Join("real", "fw.bin"), "new")
+	if to, err := os.Readlink(filepath.Join(d.dir, "link")); err != nil {
+		t.Errorf("the link is gone: %v", err)
+	} else if want := filepath.Join("real", "fw.bin"); to != want {
+		t.Errorf("the link points to %q, want %q", to, want)
+	}
+}
+
+func symlink(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+}
+
+func TestALinkInPlaceOfThePartialFileIsNotFollowed(t *testing.T) {
+	d := to(t, "fw.bin")
+	write(t, filepath.Join(d.dir, "precious"), "precious")
+	symlink(t, "precious", filepath.Join(d.dir, ".fw.bin.iotupd-part"))
+	d.receive("new")
+	_, err := d.commit(objectOf("", "new"))
+	check(t, err)
+	d.wantContent("precious", "precious")
+	d.wantContent("fw.bin", "new")
+	d.wantFiles("fw.bin", "precious")
+}
+
+func TestALinkOutOfTheDirectoryIsNotFollowed(t *testing.T) {
+	d := to(t, "")
+	outside := filepath.Join(t.TempDir(), "outside")
+	write(t, outside, "outside")
+	symlink(t, outside, filepath.Join(d.dir, "sent.bin"))
+	m := objectOf("sent.bin", "outside")
+	if path, _ := d.has(t.Context(), m); path != "" {
+		t.Errorf("a file outside of the directory counts as %s", path)
+	}
+	d.receive("outside")
+	_, err := d.commit(m)
+	check(t, err)
+	if info, err := os.Lstat(filepath.Join(d.dir, "sent.bin")); err != nil || !info.Mode().IsRegular() {
+		t.Errorf("got %v, %v, want a regular file in place of the link", info.Mode(), err)
+	}
+}
+
+func TestAStalePartialFileIsReplaced(t *testing.T) {
+	d := to(t, "fw.bin")
+	write(t, filepath.Join(d.dir, ".fw.bin.iotupd-part"), "left behind by a crash, and longer")
+	d.receive("new")
+	_, err := d.commit(objectOf("", "new"))
+	check(t, err)
+	d.wantContent("fw.bin", "new")
+}
+
+func TestASecondReceiverOfTheSameTargetIsRefused(t *testing.T) {
+	first := to(t, "fw.bin")
+	first.receive("new")
+	second := first.again("fw.bin")
+	_, err := second.open(proto.ObjectID{1}, proto.Params{})
+	second.wantError(err, exitLocalIO, "another iotupd receives the same file")
+	second.close()
+	first.wantFiles(".fw.bin.iotupd-part")
+	_, err = first.commit(objectOf("", "new"))
+	check(t, err)
+	first.wantContent("fw.bin", "new")
+}
+
+func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
+	d := to(t, "fw.bin")
+	d.receive("new")
+	part := filepath.Join(d.dir, ".fw.bin.iotupd-part")
+	check(t, os.Remove(part))
+	write(t, part, "somebody else's")
+	_, err := d.commit(objectOf("", "new"))
+	d.wantError(err, exitLocalIO, "another iotupd")
+	d.close()
+	d.wantContent(".fw.bin.iotupd-part", "somebody else's")
+	d.wantFiles(".fw.bin.iotupd-part")
+}
+
+func TestALongName(t *testing.T) {
+	d := to(t, strings.Repeat("n", 255))
+	d.receive("content")
+	_, err := d.commit(objectOf("", "content"))
+	check(t, err)
+	d.wantFiles(strings.Repeat("n", 255))
+}
+
+func TestHas(t *testing.T) {
+	d := to(t, "")
+	write(t, filepath.Join(d.dir, "same"), "content")
+	write(t, filepath.Join(d.dir, "other"), "CONTENT")
+	write(t, filepath.Join(d.dir, "longer"), "content!")
+	check(t, os.Mkdir(filepath.Join(d.dir, "directory"), 0o777))
+	for name, want := range map[string]string{"same": filepath.Join(d.dir, "same"), "other": "", "longer": "", "missing": ""} {
+		if got, err := d.has(t.Context(), objectOf(name, "content")); got != want || err != nil {
+			t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
+		}
+	}
+	_, err := d.has(t.Context(), objectOf("directory", "content"))
+	d.wantError(err, exitLocalIO, "is in the way: it is not a regular file")
+
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got, err := d.has(over, objectOf("same", "content")); got != "" || err != nil {
+		t.Errorf("got %q, %v after the transfer was over, want nothing", got, err)
+	}
+}
+
+func TestATargetThatCannotBeIsRefusedAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	d := &delivery{T: t, dir: dir}
+	write(t, filepath.Join(dir, "file"), "")
+	output := func(name string) error {
+		_, err := newFileTarget(dir + string(os.PathSeparator) + name)
+		return err
+	}
+	d.wantError(output(""), exitUsage, "names a directory")
+	d.wantError(output("."), exitUsage, "is a directory; use --dir")
+	d.wantError(output("missing/fw.bin"), exitLocalIO, "does not exist; make it first")
+	d.wantError(output("file/fw.bin"), exitLocalIO, "not a directory")
+	d.wantError(output(strings.Repeat("n", 256)), exitLocalIO, "")
+	_, err := newDirTarget(filepath.Join(dir, "missing"))
+	d.wantError(err, exitLocalIO, "does not exist; make it first")
+	_, err = newDirTarget(filepath.Join(dir, "file"))
+	d.wantError(err, exitLocalIO, "not a directory")
+	d.wantFiles("file")
+}
+
+func TestAnUnwritableDirectoryIsRefusedAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	check(t, os.Chmod(dir, 0o555))
+	if f, err := os.CreateTemp(dir, ""); err == nil {
+		f.Close()
+		t.Skip("this user may write everywhere")
+	}
+	_, err := newDirTarget(dir)
+	(&delivery{T: t}).wantError(err, exitLocalIO, "cannot make a file in it: permission denied")
+}
+
+// What --dir writes to is in the directory whatever a sender says: a manifest
+// with another name is refused before (spec.md 5.3), and a root does not leave
+// its directory even then.
+func TestAHostileNameDoesNotLeaveTheDirectory(t *testing.T) {
+	for _, name := range []string{"../escaped", "a/../../escaped", "/tmp/escaped", "..", ".", ""} {
+		if err := proto.CheckName(name); err == nil {
+			t.Errorf("%q is a name that a manifest may carry", name)
+		}
+		d := to(t, "")
+		d.receive("content")
+		if path, err := d.commit(objectOf(name, "content")); err == nil {
+			t.Errorf("%q was written to %s", name, path)
+		}
+		d.close()
+		d.wantFiles()
+	}
+}
+
+func TestReserveTellsAFullDisk(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("space is reserved on Linux only")
+	}
+	d := to(t, "fw.bin")
+	s, err := d.open(proto.ObjectID{1}, proto.Params{})
+	check(t, err)
+	if err := s.Reserve(1 << 60); err == nil || errors.As(err, new(*os.PathError)) {
+		t.Errorf("got %v, want that an exabyte is too much, without the path", err)
+	}
+}
+
+func TestScratchIsGoneOnceClosed(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	target := &scratchTarget{}
+	s, err := target.open(proto.ObjectID{1}, proto.Params{})
+	check(t, err)
+	_, err = s.WriteAt([]byte("content"), 0)
+	check(t, err)
+	if path, err := target.commit(objectOf("", "content")); path != "" || err != nil {
+		t.Errorf("got %q, %v, want no path", path, err)
+	}
+	target.close()
+	target.close()
+	(&delivery{T: t, dir: dir}).wantFiles()
+
+	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
+	_, err = target.open(proto.ObjectID{1}, proto.Params{})
+	(&delivery{T: t}).wantError(err, exitLocalIO, "set TMPDIR to a directory with room")
+}
