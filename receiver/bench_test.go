@@ -108,6 +108,27 @@ func TestHandleAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestIgnoringAllocatesNothing(t *testing.T) {
+	// "A Reason ... is an error that costs nothing to return". Manifests alone
+	// are looked into.
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	p := smallest(proto.CodeLeopard8, 8, 8)
+	src, other := newSource(t, "a", 5*8*256-700, p), newSource(t, "b", 5*8*256-300, p)
+	tr := src.receive(receiver.Config{})
+	tr.hearAll(src.manifest(), src.shard(1, 2))
+	for _, bad := range intruders(t, src, other) {
+		if bad.name == "manifest of another object" {
+			continue
+		}
+		got := testing.AllocsPerRun(100, func() { tr.r.Handle(epoch, receiver.Origin{}, bad.datagram) })
+		if got > 0 {
+			t.Errorf("%s: %v allocations to ignore it, want 0", bad.name, got)
+		}
+	}
+}
+
 func BenchmarkHandle(b *testing.B) {
 	for _, bench := range []struct {
 		name        string
