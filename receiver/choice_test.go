@@ -22,8 +22,9 @@ func twoSources(t *testing.T) (a, b *source) {
 func is(name string) func(string) bool { return func(s string) bool { return s == name } }
 
 func TestTwoObjectsOnOneGroup(t *testing.T) {
-	// "--object --name": each receiver gets the one it asked for, whatever it
-	// hears first and loses.
+	// "A receiver that was given an object id receives that and nothing else."
+	// spec.md 7.2. Likewise one that was given a name, whatever it hears first
+	// and loses.
 	a, b := twoSources(t)
 	tests := []struct {
 		name string
@@ -59,7 +60,7 @@ func TestTwoObjectsOnOneGroup(t *testing.T) {
 }
 
 func TestTheFirstObjectWithAManifestIsReceived(t *testing.T) {
-	// "Without a signature or a pinned id the first object seen wins"
+	// "A certified object is kept to the end." spec.md 7.2
 	a, b := twoSources(t)
 	tr := a.receive(receiver.Config{})
 	tr.hearAll(a.manifest())
@@ -84,8 +85,8 @@ func TestTheFirstObjectWithAManifestIsReceived(t *testing.T) {
 }
 
 func TestAnObjectWithoutAManifestGivesWay(t *testing.T) {
-	// "uncertifiedFor is how long an object without a manifest stays chosen
-	// while another one has shown its own; senders repeat theirs within 10 s."
+	// "While the object is not certified, a manifest of another object takes its
+	// place ... if more than 12 s have passed since the first packet" spec.md 7.2
 	ghost, real := twoSources(t)
 	tr := real.receive(receiver.Config{})
 	tr.hearAll(ghost.shard(0, 0))
@@ -110,8 +111,8 @@ func TestAnObjectWithoutAManifestGivesWay(t *testing.T) {
 }
 
 func TestAnObjectWithTheWantedNameComesFirst(t *testing.T) {
-	// An object of the wanted name takes the place of one that has not shown
-	// its own, at once.
+	// "While the object is not certified, a manifest of another object takes its
+	// place if it has a name that the user asked for" spec.md 7.2
 	a, b := twoSources(t)
 	tr := b.receive(receiver.Config{Name: is("b.bin")})
 	tr.hearAll(a.shard(0, 0), b.manifest())
@@ -138,6 +139,8 @@ func TestAnotherNameNeverDisplacesAnObject(t *testing.T) {
 }
 
 func TestAnObjectOfAnotherNameIsRefusedOnce(t *testing.T) {
+	// "If the name in it is not one that the user asked for, the object is
+	// dropped and remembered as not wanted." spec.md 7.2
 	a, b := twoSources(t)
 	for _, cfg := range []receiver.Config{{Name: is("a.bin")}, {Name: is("a.bin"), Object: b.id}} {
 		tr := a.receive(cfg)

@@ -49,7 +49,7 @@ func fromAnywhere(t *testing.T, script func(l *listening)) {
 }
 
 func TestLossIsTheGapsInTheSequence(t *testing.T) {
-	// "measure loss by gaps of seq per (source, port, layer)"
+	// "It measures loss. Nothing else may depend on it." spec.md 6.4
 	fromAnywhere(t, func(l *listening) {
 		l.want("nothing heard", 0, 0)
 		l.hear(0)
@@ -123,8 +123,8 @@ func TestEveryCopyOfAStreamIsMeasuredAlone(t *testing.T) {
 }
 
 func TestStreamsAreBounded(t *testing.T) {
-	// "maxFlows bounds the streams that are measured: their addresses may be
-	// forged."
+	// "streams of which loss is measured: 64" spec.md 7.4: addresses may be
+	// forged.
 	var fs flows
 	fs.observe(here, 0, 7)
 	for i := range 10_000 {

@@ -27,8 +27,8 @@ func heapGrowth(f func()) int64 {
 }
 
 func TestHeaderBombsTakeNoMemory(t *testing.T) {
-	// "Limits ... so that forged headers cannot exhaust memory or disk" before
-	// "any state is made". spec.md 7
+	// "Headers can be forged, so every number in them is checked against a limit
+	// before memory or disk is used." spec.md 7.4
 	data := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 4)).shard(0, 0)
 	field := func(change func(h *proto.Header)) []byte {
 		return forge(t, data, func(h *proto.Header, _ []byte) { change(h) })
@@ -80,7 +80,7 @@ func TestHeaderBombsTakeNoMemory(t *testing.T) {
 }
 
 func TestAnyNumberOfObjectsTakesNoMemory(t *testing.T) {
-	// "header bombs (... a million object ids ...)" spec.md 10
+	// "objects received at a time: 1" spec.md 7.4
 	src := newSource(t, "a", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	for _, cfg := range []receiver.Config{{}, {Object: src.id}, {Name: is("a")}} {
 		tr := src.receive(cfg)
@@ -131,9 +131,9 @@ func TestAFileOverTheLimitIsNotReceived(t *testing.T) {
 }
 
 func TestAForgedFirstPacketIsFoundOutByTheManifest(t *testing.T) {
-	// The manifest's "descriptor hashes to the object id, so that its
-	// parameters, and not those of the packet that came first, are the true
-	// ones".
+	// "The first manifest that is of this object certifies it. If its parameters
+	// are not those of the first packet, that packet was forged: the receiver
+	// drops what it has and starts again with the certified ones." spec.md 7.2
 	src := newSource(t, "", 6000, smallest(proto.CodeLeopard8, 12, 12))
 	for name, change := range map[string]func(h *proto.Header){
 		"size":  func(h *proto.Header) { h.Size += 100_000 },
@@ -171,7 +171,9 @@ func eventsUpTo(tr *transfer, want ...receiver.Event) []receiver.Event {
 }
 
 func TestAForgedManifestCertifiesNothing(t *testing.T) {
-	// Its descriptor has to hash to the object id, its id to its bytes.
+	// "A manifest is of an object if the object id of its descriptor is the one
+	// in the header, and the descriptor's parameters are those of the header."
+	// spec.md 5.1
 	src := newSource(t, "true name", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	other := newSource(t, "false name", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	forged := [][]byte{
@@ -203,7 +205,8 @@ func (tr *transfer) poison() {
 }
 
 func TestWrongContentStartsAgain(t *testing.T) {
-	// "If that SHA-256 fails, drop everything provisional and go on receiving."
+	// "If it differs, some packet was forged or the file changed while it was
+	// sent: everything is dropped and receiving starts again" spec.md 7.3
 	src := newSource(t, "", 12*256-9, smallest(proto.CodeLeopard8, 12, 12))
 	tr := src.receive(receiver.Config{})
 	tr.hearAll(src.manifest())
@@ -223,8 +226,7 @@ func TestWrongContentStartsAgain(t *testing.T) {
 }
 
 func TestWrongContentThreeTimesIsAnError(t *testing.T) {
-	// "ErrIntegrity means that what was received has the wrong SHA-256, again
-	// and again"
+	// "the third time is the last" spec.md 7.3
 	src := newSource(t, "", 12*256, smallest(proto.CodeLeopard8, 12, 12))
 	tr := src.receive(receiver.Config{})
 	tr.hearAll(src.manifest())
@@ -249,7 +251,8 @@ func TestWrongContentThreeTimesIsAnError(t *testing.T) {
 }
 
 func TestAFalseHashOfAnEmptyFileIsAnError(t *testing.T) {
-	// Nothing is received, so nothing can be received again.
+	// "An empty object is complete with its manifest." spec.md 7.3. Receiving it
+	// again cannot help.
 	src := newSource(t, "", 0, smallest(proto.CodeNone, 1, 0))
 	src.object.Manifest.Descriptor.SHA256[0] ^= 1
 	src.id = src.object.Manifest.Descriptor.Object()

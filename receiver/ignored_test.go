@@ -80,8 +80,7 @@ func intruders(t *testing.T, src, other *source) []intruder {
 }
 
 func TestWhatDoesNotBelongIsCountedAndChangesNothing(t *testing.T) {
-	// Forged and foreign packets are dropped by the "check order, cheapest
-	// first" of spec.md 7, each for a reason that the user is told.
+	// "A datagram that fails MUST NOT change any state but a count." spec.md 7.1
 	p := smallest(proto.CodeLeopard8, 8, 8)
 	src := newSource(t, "a", 5*8*256-700, p)
 	other := newSource(t, "b", 5*8*256-300, p)
@@ -116,8 +115,9 @@ func TestWhatDoesNotBelongIsCountedAndChangesNothing(t *testing.T) {
 }
 
 func TestNoFlippedBitGetsThrough(t *testing.T) {
-	// The checksum covers all but the path word, which "can change how much is
-	// received, never what is accepted".
+	// "A receiver MUST check [the checksum] before it uses anything of the
+	// datagram to change its state." spec.md 2.4. It covers all but the path
+	// word, of which "every value is valid" spec.md 2.5
 	src := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	tr := src.receive(receiver.Config{})
 	tr.hearAll(src.manifest())
@@ -139,7 +139,8 @@ func TestNoFlippedBitGetsThrough(t *testing.T) {
 }
 
 func TestALongerHeaderOfALaterSenderIsAccepted(t *testing.T) {
-	// "9..32: skip the extra bytes"
+	// "It MUST skip the bytes between the path word and the payload, whatever
+	// they are." spec.md 2.2
 	src := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	tr := src.receive(receiver.Config{})
 	for s := src.sender(sender.Config{Start: 3000}); !tr.r.Done(); {
@@ -149,8 +150,8 @@ func TestALongerHeaderOfALaterSenderIsAccepted(t *testing.T) {
 }
 
 func TestUselessShardsAreCounted(t *testing.T) {
-	// "already have it -> duplicate"; a group that "has all it needs" takes no
-	// more.
+	// "A group is full when K distinct shards of it are held, virtual ones
+	// counted, and takes no more." spec.md 7.3
 	src := newSource(t, "", 2*4*256, smallest(proto.CodeLeopard8, 4, 4))
 	tr := src.receive(receiver.Config{})
 	tr.idle = true

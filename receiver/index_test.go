@@ -137,11 +137,11 @@ func (p *parking) checkPlaces(g uint32, real int) {
 }
 
 func TestParityWaitsInThePlacesOfMissingShards(t *testing.T) {
-	// "Payload goes straight to the output: a data shard to its place, a parity
-	// shard to the place of a shard of its group that is still missing." "The
-	// place of the last shard, if shorter than S, [holds] no parity: such
-	// shards are parked in memory. A parked shard whose place is claimed by its
-	// data shard is moved". spec.md 7
+	// "A parity shard is parked in the place of a data shard of its group that is
+	// still missing, the highest that is free. There is one as long as the group
+	// is not full. A place that is shorter than S holds no parity; such a shard
+	// is kept in memory. A data shard whose place is taken by parity is stored
+	// after that parity has moved to another free place." spec.md 7.3
 	rnd := aRand(t)
 	for range 300 {
 		geo := anyParams(rnd)
@@ -218,8 +218,10 @@ func TestParityTakesTheHighestFreePlace(t *testing.T) {
 }
 
 func TestTheIndexIsABitAShard(t *testing.T) {
-	// "RAM holds an index (a bit per shard, [four] bytes per parked parity
-	// shard), never the file." The words of a group are few beside its shards.
+	// "Memory holds an index: a bit for each shard, and which parity is where."
+	// spec.md 7.3. That is "a bit a shard, a few words a group, four bytes a
+	// parked shard"; the limit is "three times what a file of 256 GiB takes with
+	// shards of 1152 bytes" spec.md 7.4
 	for _, p := range []proto.Params{
 		{Code: proto.CodeLeopard16, K: 8192, M: 8192, ShardSize: 1152, Size: 1 << 30},
 		{Code: proto.CodeLeopard16, K: 6144, M: 2048, ShardSize: 1152, Size: DefaultMaxSize},

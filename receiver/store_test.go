@@ -119,7 +119,8 @@ func TestAStoreThatIsNotDiscardedEndsTheTransfer(t *testing.T) {
 }
 
 func TestSpaceIsReservedOnceTheSizeIsCertain(t *testing.T) {
-	// "Reserve ... is called once the size is certified by a manifest."
+	// "space on disk: taken as packets arrive; reserved as a whole only after
+	// certification" spec.md 7.4
 	src := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 12))
 	tr := src.receive(receiver.Config{})
 	tr.hearAll(src.shard(0, 0))

@@ -46,8 +46,10 @@ func TestEveryFileSizeArrivesUnderLoss(t *testing.T) {
 }
 
 func TestAnyKShardsOfAGroupAreEnough(t *testing.T) {
-	// "Any K of K+M shards rebuild a group", in any order, whenever the
-	// manifest comes.
+	// "Any K of the K+M shards of a group, virtual ones included, determine the
+	// others." spec.md 3.5. In any order, and whenever the manifest comes:
+	// "Nothing waits for a whole loop, for an order, or for the manifest."
+	// spec.md 7.3
 	rnd := newRand(t)
 	for range 200 {
 		src := randomSource(t, rnd)
@@ -88,8 +90,8 @@ func TestAnyKShardsOfAGroupAreEnough(t *testing.T) {
 }
 
 func TestShardsArriveInAnyOrder(t *testing.T) {
-	// A parked shard "whose place is claimed by its data shard is moved", never
-	// lost: all shards in any order, some of them twice.
+	// "every packet that it has not seen yet is of use to it": all shards in any
+	// order, some of them twice.
 	rnd := newRand(t)
 	for range 200 {
 		src := randomSource(t, rnd)
@@ -122,8 +124,8 @@ func TestShardsArriveInAnyOrder(t *testing.T) {
 }
 
 func TestALosslessReceiverFromTheStartHearsTheFileOnce(t *testing.T) {
-	// "A receiver that loses nothing needs K packets a group: exactly the file
-	// from the start ... parity costs it nothing." It "never decodes".
+	// "A receiver that loses nothing has the file after Nd packets" spec.md 6.1,
+	// and with "K data shards: nothing to decode" spec.md 7.3
 	for _, size := range []int{1, 700, 25_000, 99_999} {
 		src := newSource(t, "", size, smallest(proto.CodeLeopard8, 9, 9))
 		tr := src.receive(receiver.Config{})
@@ -141,7 +143,7 @@ func TestALosslessReceiverFromTheStartHearsTheFileOnce(t *testing.T) {
 }
 
 func TestALateLosslessReceiverHearsLittleMore(t *testing.T) {
-	// "at most G-1 packets more when it joins late"
+	// "... after Nd packets, plus at most G-1 if it joins late" spec.md 6.1
 	for _, test := range []struct{ k, m, shards int }{{6, 6, 30}, {6, 4, 30}, {6, 2, 30}, {6, 9, 30}, {5, 5, 23}, {4, 4, 4}} {
 		p := smallest(proto.CodeLeopard8, test.k, test.m)
 		src := newSource(t, "", test.shards*p.ShardSize-7, p)
@@ -159,7 +161,8 @@ func TestALateLosslessReceiverHearsLittleMore(t *testing.T) {
 			got := tr.r.Progress()
 			most = max(most, got.Data+got.Parity)
 		}
-		// A group with virtual shards needs fewer than the parity rows bring.
+		// Where the parity rows serve it, a group with virtual shards is full
+		// before the others and is sent what it does not need.
 		virtual := src.geo.Groups*uint64(p.K) - src.geo.DataShards
 		if limit := src.geo.DataShards + virtual + src.geo.Groups - 1; most > limit {
 			t.Errorf("%+v: joined late, a receiver heard %d shards, want at most %d", test, most, limit)
@@ -168,7 +171,8 @@ func TestALateLosslessReceiverHearsLittleMore(t *testing.T) {
 }
 
 func TestSendersShareTheWork(t *testing.T) {
-	// "--sender i/S ... S times faster, no duplicates (1.01)."
+	// "To avoid duplicates, D coordinated senders, at most 16, share out the
+	// starting points" spec.md 6.2
 	p := smallest(proto.CodeLeopard8, 60, 60)
 	src := newSource(t, "", 12*60*p.ShardSize-100, p)
 	for _, loss := range []uint64{0, 5, 20} {
@@ -197,7 +201,8 @@ func TestSendersShareTheWork(t *testing.T) {
 }
 
 func TestUncoordinatedSendersDoNoHarm(t *testing.T) {
-	// Senders at any positions of the loop, one of them twice.
+	// "Any number of senders may send an object at the same time without knowing
+	// of each other." spec.md 6.2. Here at any positions, two of them in step.
 	src := newSource(t, "", 50_000, smallest(proto.CodeLeopard8, 20, 20))
 	tr := src.receive(receiver.Config{})
 	tr.run(percent(10, 3), src.sender(sender.Config{}), src.sender(sender.Config{Start: 1}), src.sender(sender.Config{Start: 7000}), src.sender(sender.Config{Start: 7000}))
@@ -208,8 +213,9 @@ func TestUncoordinatedSendersDoNoHarm(t *testing.T) {
 }
 
 func TestPeriodicLossDoesNotStarveAGroup(t *testing.T) {
-	// "Without [rotation] a periodic loss whose period shares a factor with G
-	// hits one group for ever and that receiver never completes."
+	// "If every row started at group 0, a loss with a period that shares a factor
+	// with G would hit the same groups in every row, and its receiver would never
+	// finish." spec.md 6.1
 	for _, groups := range []int{4, 5, 10, 20} {
 		p := smallest(proto.CodeLeopard8, 32, 32)
 		src := newSource(t, "", groups*p.K*p.ShardSize, p)
@@ -236,9 +242,8 @@ func TestPeriodicLossDoesNotStarveAGroup(t *testing.T) {
 }
 
 func TestFewPacketsAreSentInVain(t *testing.T) {
-	// "Inefficiency = DATA and PARITY packets sent between a receiver's join
-	// and its completion, divided by K/(1-p)": "any K of K+M" and the order of
-	// rows come near the least that any code has to send.
+	// "one that loses a share p needs little more than Nd/(1-p)" spec.md 6.1:
+	// DATA and PARITY packets sent between a receiver's join and its completion.
 	p := smallest(proto.CodeLeopard16, 1000, 1000)
 	src := newSource(t, "", 4*p.K*p.ShardSize, p)
 	const receivers = 3

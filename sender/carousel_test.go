@@ -4,8 +4,8 @@ package sender_test
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"iotupd/proto"
@@ -28,8 +28,8 @@ func ids(all []packet) (ids []shardID) {
 }
 
 func TestEveryLoopSendsEveryRealShardOnce(t *testing.T) {
-	// "Shards at or past the end of the file are virtual zero shards: known to
-	// both sides, never transmitted." spec.md 3
+	// "A data shard is real if size > 0 and n < Nd, and virtual otherwise; only
+	// real ones are sent." spec.md 3.2
 	rnd := newRand(t)
 	for range 200 {
 		p, size := randomParams(rnd)
@@ -53,7 +53,8 @@ func TestEveryLoopSendsEveryRealShardOnce(t *testing.T) {
 }
 
 func TestDataPacketsHoldTheFilePaddedWithZeros(t *testing.T) {
-	// "The last real shard is zero-padded to S." spec.md 3
+	// "The last real shard is filled up with zeros to S, for transmission and
+	// for the code." spec.md 3.3
 	file := randomFile(5*proto.MinShardSize + 100)
 	o := prepare(t, file, smallest(proto.CodeLeopard8, 3, 2), sender.PrepareConfig{})
 	got := make([]byte, 6*proto.MinShardSize)
@@ -68,8 +69,10 @@ func TestDataPacketsHoldTheFilePaddedWithZeros(t *testing.T) {
 }
 
 func TestRowsGoOverAllGroupsDataFirst(t *testing.T) {
-	// "Row 0 of every group, row 1 of every group, ..., data rows first, then
-	// parity rows, then again." "in row r start at group hash(object, r) mod G"
+	// "A loop is row 0 of all groups, then row 1 of all groups, and so on up to
+	// row K+M-1: all data before all parity. Row r starts at group first(r) ...
+	// and goes on with first(r)+1 and so on, back to group 0 after G-1, until
+	// every group had its turn." spec.md 6.1
 	const groups, k, m = 7, 5, 4
 	c := start(t, groups*k*proto.MinShardSize, smallest(proto.CodeLeopard8, k, m), sender.Config{Rate: -1, Loops: 1})
 	sent := ids(c.rest())
@@ -90,8 +93,8 @@ func TestRowsGoOverAllGroupsDataFirst(t *testing.T) {
 }
 
 func TestCoordinatedSendersStartApart(t *testing.T) {
-	// "--sender i/S, i = 1..S, S <= 16: start (i-1)/D of a loop apart. One
-	// layer: D = S."
+	// "sender i = 1..D starts at position floor(L*(i-1)/D) of the loop"
+	// spec.md 6.2
 	o := prepare(t, randomFile(40*proto.MinShardSize), smallest(proto.CodeLeopard8, 8, 6), sender.PrepareConfig{})
 	loop := ids(startObject(t, o, sender.Config{Rate: -1, Loops: 1}).rest())
 	for senders := 1; senders <= sender.MaxSenders; senders++ {
@@ -127,8 +130,9 @@ func TestStartMovesTheStart(t *testing.T) {
 }
 
 func TestSendersOfTheSameFileSendTheSameDatagrams(t *testing.T) {
-	// "header: fixed 64 bytes: 56 identical at every sender + 8 local to the
-	// sender" and payloads that are "identical, interchangeable packets"
+	// "Senders that never heard of each other, but have the same file and choose
+	// the same parameters, MUST send DATA, PARITY and DIGEST packets that are
+	// equal but for the path word." spec.md 4.1
 	file := randomFile(30*proto.MinShardSize + 1)
 	datagrams := func(cfg sender.Config, prep sender.PrepareConfig) map[string][]byte {
 		cfg.Loops = 1
@@ -157,7 +161,8 @@ func TestSendersOfTheSameFileSendTheSameDatagrams(t *testing.T) {
 }
 
 func TestSequenceNumbersCountThePacketsOfAnyType(t *testing.T) {
-	// "seq: +1 per packet of this sender on this layer, random start, wraps"
+	// "seq starts at a random value, rises by one with each datagram of this
+	// sender on this layer, of all types, and wraps." spec.md 6.4
 	rnd := newRand(t)
 	cfg := sender.Config{Rate: 1_000_000, Rand: rnd, Loops: 20}
 	all := start(t, 100*proto.MinShardSize, smallest(proto.CodeLeopard8, 10, 5), cfg).rest()
@@ -211,10 +216,11 @@ func TestConfigOutOfRangeIsRefused(t *testing.T) {
 }
 
 func TestAManifestThatDoesNotFitIsRefused(t *testing.T) {
-	// "A manifest longer than S-16 ... is a usage error at start"
+	// "A sender MUST refuse to start if it is longer, by an error that names the
+	// bytes too many" spec.md 5.1
 	o := prepare(t, randomFile(1000), smallest(proto.CodeNone, 1, 0), sender.PrepareConfig{})
-	o.Manifest.Notes = fmt.Sprintf("%200d", 0)
-	if _, err := sender.New(sender.Config{}, o); err == nil {
-		t.Error("a manifest longer than a shard was accepted")
+	o.Manifest.Notes = strings.Repeat("x", 256-16-97-4+3)
+	if _, err := sender.New(sender.Config{}, o); err == nil || !strings.Contains(err.Error(), "3 bytes too long") {
+		t.Errorf("got %v, want an error about a manifest that is 3 bytes too long", err)
 	}
 }

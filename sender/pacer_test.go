@@ -42,8 +42,9 @@ var pacedRates = []int64{
 }
 
 func TestRateHoldsOverAnyTenSecondsWhateverTheClock(t *testing.T) {
-	// "A pacer spaces equal packets on an absolute schedule, so that a late
-	// wake-up costs no rate." The rate is in bits per second of IP packets.
+	// "Packets are due on an absolute schedule, one each I, so that a late
+	// wake-up costs no rate." "At one moment leaves no more than one packet or
+	// 1 ms of packets at the rate, whichever is more." spec.md 6.3
 	clocks := map[string]waker{
 		"exact":                       {},
 		"precise sleep":               {late: 120 * time.Microsecond},
@@ -106,7 +107,8 @@ func checkRate(t *testing.T, rate int64, clock *waker) {
 }
 
 func TestAfterALongStallTheRestIsForgotten(t *testing.T) {
-	// "after a longer stall the rest is forgotten"
+	// "Beyond 100 ms the rest is given up, so that no 10 s carry more than 1 %
+	// above the rate." spec.md 6.3
 	const rate = 10_000_000
 	p := newPacer(rate, packetBytes)
 	now := time.Unix(0, 0)

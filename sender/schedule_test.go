@@ -11,8 +11,9 @@ import (
 )
 
 func TestTheManifestTravelsOnSchedule(t *testing.T) {
-	// "sent first, then every 256 packets, or after 1 s if at least 32 packets
-	// went out since (at the latest after 10 s)" spec.md 5.4
+	// "It is the first packet of a sender. From then on it is the next packet as
+	// soon as, since the last manifest, 256 other packets were sent, or 1 s has
+	// passed and 32 other packets were sent, or 10 s have passed." spec.md 5.4
 	tests := []struct {
 		name      string
 		rate      int64
@@ -50,8 +51,8 @@ func TestTheManifestTravelsOnSchedule(t *testing.T) {
 }
 
 func TestAnEmptyFileIsItsManifest(t *testing.T) {
-	// "A file of size 0: ... no DATA is sent; it is complete with a MANIFEST"
-	// spec.md 3. Five times a second is often enough.
+	// "The sender of an empty file sends its manifest every 200 ms, and nothing
+	// else." spec.md 5.4
 	c := start(t, 0, smallest(proto.CodeNone, 1, 0), sender.Config{})
 	for i := range 20 {
 		p := c.next()
@@ -86,7 +87,8 @@ func TestLoopsEndTheCarousel(t *testing.T) {
 }
 
 func TestStopSaysGoodbye(t *testing.T) {
-	// "BYE: hint that this sender is about to stop"
+	// "A sender that stops in an orderly way SHOULD send four more manifests,
+	// with the flag BYE and at its usual rate." spec.md 5.4
 	for _, size := range []int{0, 5000} {
 		c := start(t, size, smallest(proto.CodeNone, 1, 0), sender.Config{})
 		before := []packet{c.next(), c.next(), c.next()}
@@ -97,7 +99,11 @@ func TestStopSaysGoodbye(t *testing.T) {
 		}
 		c.s.Stop()
 		c.s.Stop() // twice is once
-		wantBye(t, c.rest())
+		bye := c.rest()
+		wantBye(t, bye)
+		if got, want := bye[3].at.Sub(bye[0].at), 3*before[2].at.Sub(before[1].at); size > 0 && got != want {
+			t.Errorf("said goodbye within %v, want %v, the usual rate", got, want)
+		}
 		if got, err := c.s.AppendDatagrams(nil, c.now.Add(time.Hour), 10); len(got) > 0 || err != nil {
 			t.Errorf("size %d: %d bytes, %v after the end", size, len(got), err)
 		}
@@ -123,7 +129,8 @@ func wantBye(t *testing.T, all []packet) {
 }
 
 func TestPacketsOfAllTypesCountToTheRate(t *testing.T) {
-	// "Rate is the rate in bits per second of whole IP packets, of all types."
+	// "The rate is in bits per second of whole IP packets of all types: a
+	// datagram and its 48 bytes of UDP and IPv6, or 28 with IPv4." spec.md 6.3
 	for _, overhead := range []int{sender.IPv4Overhead, sender.IPv6Overhead} {
 		const rate = 2_000_000
 		c := start(t, 30_000, smallest(proto.CodeLeopard8, 10, 5), sender.Config{Rate: rate, Overhead: overhead})
