@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,15 +62,16 @@ func (p *process) signal(s os.Signal) {
 	check(p.T, p.cmd.Process.Signal(s))
 }
 
-// wantExit waits for the end, and returns the lines up to it.
-func (p *process) wantExit(code int) (lines []string) {
+// wantExit waits for the end with one of the codes, and returns the lines up
+// to it.
+func (p *process) wantExit(codes ...int) (lines []string) {
 	p.Helper()
 	for p.stderr.Scan() {
 		lines = append(lines, p.stderr.Text())
 	}
 	err := p.cmd.Wait()
-	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != code {
-		p.Errorf("got %v, want exit code %d; last lines %q", err, code, lines)
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || !slices.Contains(codes, exit.ExitCode()) {
+		p.Errorf("got %v, want exit code %v; last lines %q", err, codes, lines)
 	}
 	return lines
 }
@@ -123,8 +125,9 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	p.wantLine("Ctrl-C stops")
 	p.signal(syscall.SIGINT)
 	p.signal(syscall.SIGTERM)
-	if lines := p.wantExit(143); len(lines) > 0 {
-		t.Errorf("got lines %q, want none", lines)
+	// Which of two signals comes first is the system's to say.
+	if lines := p.wantExit(130, 143); len(lines) > 0 {
+		t.Errorf("got lines %q, want none: it was not to end gracefully", lines)
 	}
 }
 
