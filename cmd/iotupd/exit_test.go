@@ -58,7 +58,7 @@ func TestHelpListsEveryExitCode(t *testing.T) {
 		exitOK, exitFailure, exitUsage, exitSilence, exitIncomplete, exitIntegrity, exitPolicy, exitNetwork, exitLocalIO,
 		exitSignal + int(syscall.SIGHUP), exitSignal + int(syscall.SIGINT), exitSignal + int(syscall.SIGTERM),
 	} {
-		if !regexp.MustCompile(`(?m)^[ 0-9,]*\b`+strconv.Itoa(code)+`\b[ 0-9,]*  [a-z]`).MatchString(exitCodeHelp) {
+		if !regexp.MustCompile(`(?m)^[ 0-9,]*\b` + strconv.Itoa(code) + `\b[ 0-9,]*  [a-z]`).MatchString(exitCodeHelp) {
 			t.Errorf("exit code %d is not in\n%s", code, exitCodeHelp)
 		}
 	}

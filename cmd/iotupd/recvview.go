@@ -61,6 +61,7 @@ func newRecvView(opts recvOptions, out *output, l *mcast.Listener, sources []net
 
 // joined lists the interfaces and groups that are listened on now.
 func (v *recvView) joined() (interfaces []string, groups []netip.Addr) {
+	interfaces = []string{} // not null in JSON
 	for _, m := range v.listener.Memberships() {
 		if m.Err != nil {
 			continue

@@ -51,9 +51,12 @@ func TestASourceThatChangesIsNoLongerSent(t *testing.T) {
 		reads  bool // ReadAt still works: the file that was opened has not changed
 		want   string
 	}{
-		"longer":    {func(t *testing.T, path string) { appendTo(t, path, "more") }, false, "changed while it was sent"},
-		"cut":       {func(t *testing.T, path string) { check(t, os.Truncate(path, 3)) }, false, "changed while it was sent"},
-		"rewritten": {func(t *testing.T, path string) { write(t, path, "FIRMWARE"); check(t, os.Chtimes(path, longAgo, longAgo)) }, false, "changed while it was sent"},
+		"longer": {func(t *testing.T, path string) { appendTo(t, path, "more") }, false, "changed while it was sent"},
+		"cut":    {func(t *testing.T, path string) { check(t, os.Truncate(path, 3)) }, false, "changed while it was sent"},
+		"rewritten": {func(t *testing.T, path string) {
+			write(t, path, "FIRMWARE")
+			check(t, os.Chtimes(path, longAgo, longAgo))
+		}, false, "changed while it was sent"},
 		"replaced": {func(t *testing.T, path string) {
 			write(t, path+".new", "firmware")
 			check(t, os.Rename(path+".new", path))
