@@ -19,9 +19,6 @@ import (
 	"iotupd/sender"
 )
 
-// tooLargeAfter is how long objects over --max-size may be all that is heard.
-const tooLargeAfter = 3 * time.Second
-
 // A recvView shows a transfer, and ends it when the user's patience, as the
 // flags state it, is over. All its methods run on the receiver's loop.
 type recvView struct {
@@ -85,15 +82,6 @@ func (v *recvView) where() string {
 	return strings.Join(interfaces, ", ")
 }
 
-type listeningEvent struct {
-	Interfaces    []string `json:"interfaces"`
-	Groups        []string `json:"groups"`
-	Sources       []string `json:"sources,omitempty"`
-	Channel       string   `json:"channel"`
-	Port          uint16   `json:"port"`
-	ReceiveBuffer int      `json:"receive_buffer_bytes"`
-}
-
 // listening prints where the receiver listens: the first thing support asks.
 func (v *recvView) listening() {
 	interfaces, groups := v.joined()
@@ -112,35 +100,6 @@ func (v *recvView) listening() {
 	}
 	v.out.line("listening on %s   %s   port %d", v.where(), what, v.opts.port)
 	v.out.decision("receive buffer %v", quantity.Size(e.ReceiveBuffer))
-}
-
-func texts[T fmt.Stringer](values []T) []string {
-	s := make([]string, len(values))
-	for i, x := range values {
-		s[i] = x.String()
-	}
-	return s
-}
-
-type objectEvent struct {
-	Object string `json:"object"`
-	Name   string `json:"name,omitempty"`
-	Bytes  uint64 `json:"bytes"`
-	SHA256 string `json:"sha256,omitempty"`
-	Code   string `json:"code"`
-	K      int    `json:"k"`
-	M      int    `json:"m"`
-	Shard  int    `json:"shard_bytes"`
-
-	From      string `json:"from,omitempty"`
-	Interface string `json:"interface,omitempty"`
-}
-
-func newObjectEvent(id proto.ObjectID, p proto.Params) objectEvent {
-	return objectEvent{
-		Object: id.String(), Bytes: p.Size,
-		Code: p.Code.String(), K: p.K, M: p.M, Shard: p.ShardSize,
-	}
 }
 
 // origin returns who sent the first packet, and the interface it came in by,
@@ -209,15 +168,6 @@ func (v *recvView) object(m *proto.Manifest) {
 	v.out.line("%s  %v  object %s...%s   origin not verified", displayName(m, ""), quantity.Size(d.Size), d.Object().Short(), from)
 }
 
-type collectedEvent struct {
-	Seconds   float64 `json:"seconds"` // since the first packet
-	Data      uint64  `json:"data_received"`
-	Parity    uint64  `json:"parity_received"`
-	Manifests uint64  `json:"manifests_received"`
-	Spanned   uint64  `json:"packets_sent"` // as in doneEvent
-	Lost      uint64  `json:"packets_lost"`
-}
-
 // complete notes when all that has to come over the network is there.
 func (v *recvView) complete(now time.Time) {
 	if !v.held || v.manifest == nil {
@@ -253,39 +203,6 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 	return v.patience(now)
 }
 
-// patience returns an error when it is time to give up.
-func (v *recvView) patience(now time.Time) error {
-	silent := now.Sub(v.heard)
-	s := v.status
-	switch {
-	case s.Needed == 0 && v.opts.timeout > 0 && silent >= v.opts.timeout:
-		return withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.timeout), v.where()))
-	case s.Needed > 0 && v.opts.stall > 0 && v.collected.IsZero() && silent >= v.opts.stall:
-		return withCode(exitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %s, with %d of %d shards at hand",
-			quantity.Duration(v.opts.stall), s.Held, s.Needed))
-	case s.Needed == 0 && v.tooLarge.goesOn(now, s.Ignored[receiver.ReasonTooLarge]):
-		return withCode(exitPolicy, fmt.Errorf("the file on the air is larger than --max-size %v", v.opts.maxSize))
-	}
-	return nil
-}
-
-// A tooLarge watches packets of objects over --max-size. A few may be forged,
-// or the last ones of a transfer, and are no reason to give up.
-type tooLarge struct {
-	since, last time.Time // such packets have been coming in
-	count       uint64    // at last
-}
-
-func (t *tooLarge) goesOn(now time.Time, count uint64) bool {
-	if now.Sub(t.last) > time.Second {
-		t.since = now
-	}
-	if count != t.count {
-		t.last, t.count = now, count
-	}
-	return t.last.Sub(t.since) >= tooLargeAfter
-}
-
 // checkBuffer warns once when the own host, not the network, loses packets.
 func (v *recvView) checkBuffer() {
 	stats := v.listener.Stats()
@@ -298,19 +215,6 @@ func (v *recvView) checkBuffer() {
 		Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", quantity.Size(stats.ReceiveBuffer)),
 		Fix:  fmt.Sprintf("sysctl -w net.core.rmem_max=%d   # or a lower --rate at the sender", max(32<<20, 2*stats.ReceiveBuffer)),
 	})
-}
-
-type progressEvent struct {
-	Object    string            `json:"object"`
-	Held      uint64            `json:"shards_held"`
-	Needed    uint64            `json:"shards_needed"`
-	Groups    uint64            `json:"groups"`
-	Complete  uint64            `json:"groups_complete"`
-	Rate      float64           `json:"bits_per_second"`
-	LossRatio float64           `json:"loss_ratio"`
-	Seconds   float64           `json:"seconds_left,omitempty"`
-	OwnDrops  uint64            `json:"own_drops"`
-	Ignored   map[string]uint64 `json:"ignored,omitempty"`
 }
 
 // progress prints how far it is.
@@ -351,14 +255,6 @@ func (v *recvView) rate() float64 {
 	return v.arrival.perSecond() * float64(8*(proto.HeaderLen+v.status.Params.ShardSize+overhead))
 }
 
-func ignored(m map[proto.Reason]uint64) map[string]uint64 {
-	out := make(map[string]uint64, len(m))
-	for reason, n := range m {
-		out[string(reason)] = n
-	}
-	return out
-}
-
 // failure explains why a transfer ended without its file.
 func (v *recvView) failure(err error) error {
 	switch {
@@ -377,29 +273,6 @@ func (v *recvView) haveIt(path string, m *proto.Manifest) {
 	v.out.event("done", doneEvent{Object: d.Object().String(), Name: m.Name, Path: path, Bytes: d.Size,
 		SHA256: hex.EncodeToString(d.SHA256[:]), Had: true})
 	v.out.line("ok  %s  has the content already", path)
-}
-
-type doneEvent struct {
-	Object string `json:"object"`
-	Name   string `json:"name,omitempty"`
-	Path   string `json:"path,omitempty"`
-	Bytes  uint64 `json:"bytes"`
-	SHA256 string `json:"sha256"`
-	Had    bool   `json:"had_it_already"`
-
-	Seconds   float64 `json:"seconds"`           // from the first packet to the renamed file
-	Collected float64 `json:"seconds_collected"` // of these, until the manifest and K shards of every group were there
-	Rate      float64 `json:"bits_per_second"`   // of the file
-	Needed    uint64  `json:"shards_needed"`
-	Rebuilt   uint64  `json:"shards_rebuilt"`
-	Data      uint64  `json:"data_received"`
-	Parity    uint64  `json:"parity_received"`
-	Manifests uint64  `json:"manifests_received"`
-	Spanned   uint64  `json:"packets_sent"` // by all senders, from the first to the last needed, of every type
-	Lost      uint64  `json:"packets_lost"`
-	Dropped   uint64  `json:"packets_dropped_by_flag,omitempty"`
-	OwnDrops  uint64  `json:"own_drops"`
-	Ignored   any     `json:"ignored,omitempty"`
 }
 
 // done prints the result.

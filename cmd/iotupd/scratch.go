@@ -3,10 +3,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"iotupd/internal/quantity"
+	"iotupd/proto"
+	"iotupd/receiver"
 )
 
 // scratchDir is where large temporary files go: $TMPDIR, or else /var/tmp,
@@ -44,4 +48,37 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 			quantity.Size(size), dir, err))
 	}
 	return f, remove, nil
+}
+
+// A scratchTarget receives into a temporary file. What happens to the verified
+// bytes is up to use.
+type scratchTarget struct {
+	use    func(verified io.Reader) error // nil: nothing
+	file   *os.File
+	remove func()
+}
+
+func (t *scratchTarget) open(proto.ObjectID, proto.Params) (receiver.Store, error) {
+	t.close()
+	var err error
+	if t.file, t.remove, err = newScratch(0); err != nil {
+		return nil, err
+	}
+	return store{t.file, t.close}, nil
+}
+
+func (t *scratchTarget) has(context.Context, *proto.Manifest) (string, error) { return "", nil }
+
+func (t *scratchTarget) commit(m *proto.Manifest) (string, error) {
+	if t.use == nil {
+		return "", nil
+	}
+	return "", withCode(exitLocalIO, t.use(io.NewSectionReader(t.file, 0, int64(m.Descriptor.Size))))
+}
+
+func (t *scratchTarget) close() {
+	if t.remove != nil {
+		t.remove()
+		t.remove = nil
+	}
 }

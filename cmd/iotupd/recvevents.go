@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"fmt"
+
+	"iotupd/proto"
+)
+
+// The events of recv, as they stand in JSON lines. Units are in the names.
+
+type listeningEvent struct {
+	Interfaces    []string `json:"interfaces"`
+	Groups        []string `json:"groups"`
+	Sources       []string `json:"sources,omitempty"`
+	Channel       string   `json:"channel"`
+	Port          uint16   `json:"port"`
+	ReceiveBuffer int      `json:"receive_buffer_bytes"`
+}
+
+type objectEvent struct {
+	Object string `json:"object"`
+	Name   string `json:"name,omitempty"`
+	Bytes  uint64 `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"`
+	Code   string `json:"code"`
+	K      int    `json:"k"`
+	M      int    `json:"m"`
+	Shard  int    `json:"shard_bytes"`
+
+	From      string `json:"from,omitempty"`
+	Interface string `json:"interface,omitempty"`
+}
+
+func newObjectEvent(id proto.ObjectID, p proto.Params) objectEvent {
+	return objectEvent{
+		Object: id.String(), Bytes: p.Size,
+		Code: p.Code.String(), K: p.K, M: p.M, Shard: p.ShardSize,
+	}
+}
+
+type collectedEvent struct {
+	Seconds   float64 `json:"seconds"` // since the first packet
+	Data      uint64  `json:"data_received"`
+	Parity    uint64  `json:"parity_received"`
+	Manifests uint64  `json:"manifests_received"`
+	Spanned   uint64  `json:"packets_sent"` // as in doneEvent
+	Lost      uint64  `json:"packets_lost"`
+}
+
+type progressEvent struct {
+	Object    string            `json:"object"`
+	Held      uint64            `json:"shards_held"`
+	Needed    uint64            `json:"shards_needed"`
+	Groups    uint64            `json:"groups"`
+	Complete  uint64            `json:"groups_complete"`
+	Rate      float64           `json:"bits_per_second"`
+	LossRatio float64           `json:"loss_ratio"`
+	Seconds   float64           `json:"seconds_left,omitempty"`
+	OwnDrops  uint64            `json:"own_drops"`
+	Ignored   map[string]uint64 `json:"ignored,omitempty"`
+}
+
+type doneEvent struct {
+	Object string `json:"object"`
+	Name   string `json:"name,omitempty"`
+	Path   string `json:"path,omitempty"`
+	Bytes  uint64 `json:"bytes"`
+	SHA256 string `json:"sha256"`
+	Had    bool   `json:"had_it_already"`
+
+	Seconds   float64 `json:"seconds"`           // from the first packet to the renamed file
+	Collected float64 `json:"seconds_collected"` // of these, until the manifest and K shards of every group were there
+	Rate      float64 `json:"bits_per_second"`   // of the file
+	Needed    uint64  `json:"shards_needed"`
+	Rebuilt   uint64  `json:"shards_rebuilt"`
+	Data      uint64  `json:"data_received"`
+	Parity    uint64  `json:"parity_received"`
+	Manifests uint64  `json:"manifests_received"`
+	Spanned   uint64  `json:"packets_sent"` // by all senders, from the first to the last needed, of every type
+	Lost      uint64  `json:"packets_lost"`
+	Dropped   uint64  `json:"packets_dropped_by_flag,omitempty"`
+	OwnDrops  uint64  `json:"own_drops"`
+	Ignored   any     `json:"ignored,omitempty"`
+}
+
+func texts[T fmt.Stringer](values []T) []string {
+	s := make([]string, len(values))
+	for i, x := range values {
+		s[i] = x.String()
+	}
+	return s
+}
+
+func ignored(m map[proto.Reason]uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(m))
+	for reason, n := range m {
+		out[string(reason)] = n
+	}
+	return out
+}
