@@ -22,6 +22,7 @@ import (
 // object returns the file of a trial: random bytes, or just the hash of what
 // might be one.
 func (c *cell) object(ctx context.Context, key simnet.Key) (*sender.Object, error) {
+	key.Receiver = 0 // the same for all
 	if c.WithBytes {
 		file := make([]byte, c.Size)
 		fill(file, draw(key, "file"))
@@ -112,7 +113,7 @@ func (s *byteSource) next(now time.Time) (*packet, error) {
 }
 
 // newReceiver returns a sink.
-func (c *cell) newReceiver(int) (sink, error) {
+func (c *cell) newReceiver(simnet.Key) (sink, error) {
 	cfg := receiver.Config{MaxSize: maxSize, IndexOnly: !c.WithBytes, Workers: 1}
 	if c.WithBytes {
 		cfg.Open = func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {

@@ -64,7 +64,7 @@ type fountainSink struct {
 	heard   uint64
 }
 
-func (f fountain) sink(key simnet.Key) *fountainSink {
+func (f fountain) sink(key simnet.Key) (sink, error) {
 	s := &fountainSink{missing: make([]uint64, f.blocks), blocks: int(f.blocks)}
 	rnd := draw(key, "raptorq")
 	for i := range s.missing {
@@ -76,7 +76,7 @@ func (f fountain) sink(key simnet.Key) *fountainSink {
 			s.missing[i] += surplus(rnd.Uint64())
 		}
 	}
-	return s
+	return s, nil
 }
 
 // surplus draws how many packets above K a decoder of RaptorQ needs: more than

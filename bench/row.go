@@ -45,7 +45,9 @@ func (c *cell) row(outcomes []outcome) Row {
 	}
 	r.Sent, r.Received = c.summary(sent), c.summary(received)
 	r.Sent.CDF = curve(sent)
-	r.Overhead = stats.Round(float64(total.manifests)/float64(total.shards), digits)
+	if total.shards > 0 {
+		r.Overhead = stats.Round(float64(total.manifests)/float64(total.shards), digits)
+	}
 	r.Times = c.times(outcomes)
 	return r
 }
@@ -67,15 +69,20 @@ func rounded(e stats.Estimate) Estimate {
 	return Estimate{stats.Round(e.Value, digits), stats.Round(max(e.Low, 0), digits), stats.Round(e.High, digits)}
 }
 
-// curve returns the share of receivers that were done, at some values.
+// curve returns the share of receivers that were done by some values, each
+// value once.
 func curve(values []float64) []Point {
 	s := stats.NewSample(values)
 	var all []Point
-	for i := range curvePoints + 1 {
-		y := float64(i) / curvePoints
-		if x := s.Quantile(y); !math.IsInf(x, 1) {
-			all = append(all, Point{X: stats.Round(x, digits), Y: y})
+	for i := 1; i <= curvePoints; i++ {
+		p := Point{X: stats.Round(s.Quantile(float64(i)/curvePoints), digits), Y: float64(i) / curvePoints}
+		if math.IsInf(p.X, 1) {
+			break
 		}
+		if n := len(all); n > 0 && all[n-1].X == p.X {
+			all = all[:n-1]
+		}
+		all = append(all, p)
 	}
 	return all
 }

@@ -277,8 +277,8 @@ func (c Scheme) describe(g proto.Geometry) string {
 	if !c.coded() {
 		text = fmt.Sprintf("no code: %d shards", g.DataShards)
 	}
-	if c.order != sender.RotatedRows() {
-		text += ", " + c.order.String()
+	if order := c.carousel(); c.ordered && order != sender.RotatedRows() || c.kind == repeat {
+		text += ", " + order.String()
 	}
 	return text
 }

@@ -30,36 +30,9 @@ const (
 	patience      = 50
 	patienceExtra = 100_000
 
-	// checkEvery is the number of packets between two looks at the context.
-	checkEvery = 1 << 12
+	// nextLink leads from the key of one link of a receiver to the next.
+	nextLink = 1 << 32
 )
-
-// epoch is when every simulation begins.
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// A packet is on the air. It is valid until its source makes the next one.
-type packet struct {
-	header   proto.Header
-	payload  []byte // of a manifest
-	datagram []byte // all of it, with bytes
-	from     int    // number of the source
-	again    bool   // a copy that the link made
-}
-
-// A source is what receivers listen to.
-type source interface {
-	// next returns the packet that is due at the time of wake.
-	next(now time.Time) (*packet, error)
-	// wake returns when the next packet is due; the zero time: at once.
-	wake() time.Time
-}
-
-// A sink is what listens.
-type sink interface {
-	hear(now time.Time, p *packet) error
-	done() bool
-	received() uint64 // DATA and PARITY packets, duplicates included
-}
 
 // An outcome is what became of one receiver.
 type outcome struct {
@@ -69,43 +42,6 @@ type outcome struct {
 
 	sent, manifests uint64 // packets of all sources, from join to completion
 	received        uint64 // of sent
-}
-
-// A listener is one receiver and its links.
-type listener struct {
-	sink
-	number  int
-	streams []*simnet.Stream // of every source
-	links   []*simnet.Link   // of every source, if they do more than lose packets
-	loss    float64          // mean of all links
-
-	join  uint64 // DATA and PARITY packets that were sent before
-	limit uint64 // that are sent before it is given up
-	since time.Time
-	sent  traffic // when it joined
-	ended bool
-}
-
-// traffic counts packets of all sources.
-type traffic struct{ shards, manifests uint64 }
-
-// An air carries the packets of sources to listeners, in virtual time.
-type air struct {
-	*cell
-	sources []source
-	wakes   []time.Time
-	waiting []*listener // by falling time to join
-	active  []*listener
-	flying  simnet.Queue[flight]
-	now     time.Time
-	sent    traffic
-	ended   func(*listener, outcome)
-}
-
-// A flight is a packet on a link that takes time.
-type flight struct {
-	to     *listener
-	packet packet
 }
 
 // simulated is the [work] of mode sim.
@@ -140,44 +76,42 @@ func (c *cell) blockSize() int {
 
 // simulate finds the outcomes of receivers, of which from is the first.
 func (c *cell) simulate(ctx context.Context, trial, from int, outcomes []outcome) error {
-	key := simnet.Key{Seed: c.Seed, Trial: uint64(trial)}
+	key := simnet.Key{Seed: c.Seed, Trial: uint64(trial), Receiver: uint64(from)}
 	a := &air{cell: c, now: epoch, wakes: make([]time.Time, c.Senders)}
-	a.ended = func(l *listener, o outcome) { outcomes[l.number-from] = o }
-	newSink, err := a.begin(ctx, key, from)
+	newSink, err := a.begin(ctx, key)
 	if err != nil {
 		return err
 	}
 	for i := range outcomes {
-		l, err := c.listen(key, from+i)
+		key.Receiver = uint64(from + i)
+		l, err := c.listen(key)
 		if err != nil {
 			return err
 		}
-		if l.sink, err = newSink(l.number); err != nil {
+		if l.sink, err = newSink(key); err != nil {
 			return err
 		}
+		l.outcome = &outcomes[i]
 		a.waiting = append(a.waiting, l)
 	}
 	slices.SortStableFunc(a.waiting, func(l, m *listener) int { return cmp.Compare(m.join, l.join) })
 	return a.run(ctx)
 }
 
-// begin makes the sources. newSink makes what listens to them.
-func (a *air) begin(ctx context.Context, key simnet.Key, from int) (newSink func(number int) (sink, error), err error) {
+// begin makes the sources for receivers of which key is the first. newSink
+// makes what listens to them.
+func (a *air) begin(ctx context.Context, key simnet.Key) (newSink func(simnet.Key) (sink, error), err error) {
 	if a.scheme.fountain() {
 		f := newFountain(a.scheme, a.geo.DataShards)
 		for i := range a.Senders {
 			a.sources = append(a.sources, f.source(a.cell, i))
 		}
-		return func(number int) (sink, error) {
-			key.Receiver = uint64(number)
-			return f.sink(key), nil
-		}, nil
+		return f.sink, nil
 	}
 	o, err := a.object(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	key.Receiver = uint64(from)
 	starts := draw(key, "starts")
 	for i := range a.Senders {
 		s, err := a.newSender(o, i, starts)
@@ -190,30 +124,26 @@ func (a *air) begin(ctx context.Context, key simnet.Key, from int) (newSink func
 }
 
 // listen makes a receiver that has heard nothing yet.
-func (c *cell) listen(key simnet.Key, number int) (*listener, error) {
-	key.Receiver = uint64(number)
+func (c *cell) listen(key simnet.Key) (*listener, error) {
 	bound := float64(c.geo.DataShards) / (1 - c.Loss.MeanLoss())
-	l := &listener{number: number, limit: uint64(patience*bound) + patienceExtra}
+	l := &listener{limit: uint64(patience*bound) + patienceExtra}
 	if c.Join == JoinRandom && !c.scheme.fountain() {
 		l.join, _ = bits.Mul64(draw(key, "join").Uint64(), c.loop()*uint64(c.Senders))
 	}
-	for i := range c.Senders {
-		// A link of its own for every sender, the first one that which it has
-		// if there are no others.
-		key.Receiver = uint64(i)<<32 | uint64(number)
+	for range c.Senders {
 		stream := c.Loss.Stream(key)
 		l.streams = append(l.streams, stream)
 		l.loss += stream.MeanLoss() / float64(c.Senders)
-		if c.plainLink() {
-			continue
+		if !c.plainLink() {
+			cfg := c.Link
+			cfg.Loss = c.Loss
+			link, err := simnet.NewLink(cfg, key)
+			if err != nil {
+				return nil, err
+			}
+			l.links = append(l.links, link)
 		}
-		cfg := c.Link
-		cfg.Loss = c.Loss
-		link, err := simnet.NewLink(cfg, key)
-		if err != nil {
-			return nil, err
-		}
-		l.links = append(l.links, link)
+		key.Receiver += nextLink // the first is the same with any number of senders
 	}
 	return l, nil
 }
@@ -226,121 +156,6 @@ func draw(key simnet.Key, what string) *rand.Rand {
 	binary.LittleEndian.PutUint64(seed[16:], key.Receiver)
 	copy(seed[24:], what)
 	return rand.New(rand.NewChaCha8(seed))
-}
-
-// run lets time pass until no listener is left.
-func (a *air) run(ctx context.Context) error {
-	for n := 1; len(a.waiting)+len(a.active) > 0; n++ {
-		if n%checkEvery == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		i := 0
-		for j := range a.wakes {
-			if a.wakes[j].Before(a.wakes[i]) {
-				i = j
-			}
-		}
-		next := a.now
-		if a.wakes[i].After(next) {
-			next = a.wakes[i]
-		}
-		if err := a.land(next); err != nil {
-			return err
-		}
-		a.now = next
-		a.admit()
-		p, err := a.sources[i].next(next)
-		if err != nil {
-			return err
-		}
-		a.wakes[i] = a.sources[i].wake()
-		if err := a.emit(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// admit lets listeners join whose time has come.
-func (a *air) admit() {
-	for n := len(a.waiting); n > 0 && a.waiting[n-1].join <= a.sent.shards; n-- {
-		l := a.waiting[n-1]
-		l.since, l.sent = a.now, a.sent
-		a.active, a.waiting = append(a.active, l), a.waiting[:n-1]
-	}
-}
-
-// emit sends a packet to all listeners.
-func (a *air) emit(p *packet) error {
-	if p.header.Type == proto.TypeManifest {
-		a.sent.manifests++
-	} else {
-		a.sent.shards++
-	}
-	for i := 0; i < len(a.active); {
-		l := a.active[i]
-		switch {
-		case l.ended:
-		case l.links != nil:
-			a.launch(l, p)
-		case !l.streams[p.from].Lost():
-			if err := l.hear(a.now, p); err != nil {
-				return err
-			}
-		}
-		if !l.ended && (l.done() || a.sent.shards-l.sent.shards >= l.limit) {
-			a.end(l)
-		}
-		if l.ended {
-			last := len(a.active) - 1
-			a.active[i] = a.active[last]
-			a.active = a.active[:last]
-			continue
-		}
-		i++
-	}
-	return nil
-}
-
-// launch sends a packet over a link that takes time.
-func (a *air) launch(l *listener, p *packet) {
-	for i, at := range l.links[p.from].Send(a.now.Sub(epoch), a.packetLen()) {
-		copied := *p
-		copied.again = i > 0
-		copied.datagram = slices.Clone(p.datagram)
-		a.flying.Push(at, flight{l, copied})
-	}
-}
-
-// land delivers what arrives until now.
-func (a *air) land(now time.Time) error {
-	for at, ok := a.flying.Next(); ok && !epoch.Add(at).After(now); at, ok = a.flying.Next() {
-		f := a.flying.Pop()
-		if f.to.ended {
-			continue
-		}
-		a.now = epoch.Add(at)
-		if err := f.to.hear(a.now, &f.packet); err != nil {
-			return err
-		}
-		if f.to.done() {
-			a.end(f.to)
-		}
-	}
-	return nil
-}
-
-// end reports what became of a listener, which hears no more.
-func (a *air) end(l *listener) {
-	l.ended = true
-	a.ended(l, outcome{
-		done:      l.done(),
-		loss:      l.loss,
-		seconds:   (a.now.Sub(l.since) + a.airtime()).Seconds(),
-		sent:      a.sent.shards - l.sent.shards,
-		manifests: a.sent.manifests - l.sent.manifests,
-		received:  l.received(),
-	})
 }
 
 // packetLen is the size in bytes of every IP packet.
