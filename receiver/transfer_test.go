@@ -123,6 +123,24 @@ func TestShardsArriveInAnyOrder(t *testing.T) {
 	}
 }
 
+func TestHandleKeepsNothingOfItsArgument(t *testing.T) {
+	// "Handle takes a datagram that arrived at now. It does not keep it."
+	src := newSource(t, "name", 3000, smallest(proto.CodeLeopard8, 12, 12))
+	src.object.Manifest.Metadata = []byte("metadata")
+	tr := src.receive(receiver.Config{})
+	s := src.sender(sender.Config{Start: 4000})
+	for !tr.r.Done() {
+		b := tr.next(s)
+		tr.r.Handle(tr.now, receiver.Origin{}, b)
+		clear(b)
+		tr.work()
+	}
+	tr.wantFile()
+	if m := tr.r.Manifest(); m.Name != "name" || string(m.Metadata) != "metadata" {
+		t.Errorf("the manifest is now %+v", m)
+	}
+}
+
 func TestALosslessReceiverFromTheStartHearsTheFileOnce(t *testing.T) {
 	// "A receiver that loses nothing has the file after Nd packets" spec.md 6.1,
 	// and with "K data shards: nothing to decode" spec.md 7.3

@@ -253,3 +253,37 @@ func wantFailure(t *testing.T, o *sender.Object, file []byte, want error) {
 	}
 	t.Error("the sender did not fail")
 }
+
+func TestAReadThatFailedLeavesNothingBehind(t *testing.T) {
+	// A shard is never made of what a failed read left in a buffer.
+	errGone := errors.New("medium removed")
+	file := randomFile(50_000)
+	broken := false
+	src := readerAt(func(b []byte, off int64) (int, error) {
+		if broken {
+			return 0, errGone
+		}
+		return bytes.NewReader(file).ReadAt(b, off)
+	})
+	parity := &scratch{}
+	p := smallest(proto.CodeLeopard8, 50, 20)
+	p.Size = uint64(len(file))
+	o, err := sender.Prepare(t.Context(), src, p, sender.PrepareConfig{
+		Memory: 1, Scratch: func(n int64) (sender.Scratch, error) { parity.b = make([]byte, n); return parity, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, index := range []int{3, 53} {
+		broken, parity.readErr = true, errGone
+		for range 2 {
+			if b, err := o.Shards.AppendShard([]byte("x"), 0, index); !errors.Is(err, errGone) || string(b) != "x" {
+				t.Errorf("shard %d: %d bytes, %v, want %v", index, len(b), err, errGone)
+			}
+		}
+		broken, parity.readErr = false, nil
+		if b, err := o.Shards.AppendShard(nil, 0, index); err != nil || len(b) != p.ShardSize {
+			t.Errorf("shard %d: %d bytes, %v after the medium came back", index, len(b), err)
+		}
+	}
+}
