@@ -87,6 +87,7 @@ func sendSlowly(t *testing.T, port string) *process {
 }
 
 func TestASignalEndsAReceiverAndItsPartialFile(t *testing.T) {
+	t.Parallel()
 	sendSlowly(t, "20901")
 	for signal, code := range map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		p := start(t, "20901", "recv", "-o", "fw.bin", "-v")
@@ -102,6 +103,7 @@ func TestASignalEndsAReceiverAndItsPartialFile(t *testing.T) {
 }
 
 func TestASignalEndsAWaitingReceiver(t *testing.T) {
+	t.Parallel()
 	p := start(t, "20902", "recv", "-d", ".")
 	p.wantLine("listening on")
 	p.signal(os.Interrupt)
@@ -111,6 +113,7 @@ func TestASignalEndsAWaitingReceiver(t *testing.T) {
 }
 
 func TestASignalEndsASenderGracefully(t *testing.T) {
+	t.Parallel()
 	p := sendSlowly(t, "20903")
 	p.signal(os.Interrupt)
 	if last := strings.Join(p.wantExit(130), "\n"); !strings.HasPrefix(last, "stopped after 0.0") {
@@ -119,6 +122,7 @@ func TestASignalEndsASenderGracefully(t *testing.T) {
 }
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "fw.bin")
 	write(t, path, string(randomBytes(3_000_000)))
 	p := start(t, "20904", "send", path, "-r", "64k") // some 0.6 s for the last packets
@@ -132,6 +136,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 }
 
 func TestSIGUSR1AsksForAStatusLine(t *testing.T) {
+	t.Parallel()
 	waiting := start(t, "20906", "recv", "-n")
 	waiting.wantLine("listening on")
 	waiting.signal(syscall.SIGUSR1)
@@ -147,6 +152,7 @@ func TestSIGUSR1AsksForAStatusLine(t *testing.T) {
 }
 
 func TestAStatusLineInJSONIsAnEvent(t *testing.T) {
+	t.Parallel()
 	sendSlowly(t, "20907")
 	p := start(t, "20907", "recv", "-o", "-", "--json", "--stats", "1h")
 	p.wantLine(`"type":"object"`)
