@@ -44,6 +44,7 @@ func printUsage(cmd *cobra.Command) error {
 				fmt.Fprintf(w, "  %-12s %s\n", c.Name(), c.Short)
 			}
 		}
+		fmt.Fprintf(w, "\n%s COMMAND --help tells more.\n", cmd.CommandPath())
 	}
 	heading := ""
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
