@@ -15,7 +15,7 @@ import (
 // smallDisk mounts a file system of so many MiB, and returns its root.
 func smallDisk(t *testing.T, size int) string {
 	t.Helper()
-	dir := t.TempDir()
+	dir := newDir(t)
 	if err := unix.Mount(ownName("disk"), dir, "tmpfs", 0, fmt.Sprintf("size=%dm", size)); err != nil {
 		t.Fatalf("mount a small disk: %v", err)
 	}

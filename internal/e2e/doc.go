@@ -8,13 +8,22 @@
 // each prints what it measured. They need root, and the tools ip, nft, ethtool
 // and sysctl:
 //
-//	go test -v -count=1 ./internal/e2e                              some minutes
-//	IOTUPD_E2E_FULL=1 go test -v -count=1 -timeout 60m ./internal/e2e
+//	go test -v -count=1 ./internal/e2e                                  2 minutes
+//	IOTUPD_E2E_FULL=1 go test -v -count=1 -timeout 90m ./internal/e2e   20 minutes
 //
 // The second one runs the sizes and repetitions of the acceptance tests. It takes
-// about 20 GiB in the temporary directory, 10 minutes, and wants a machine with
-// nothing else to do. Where something is missing, the tests skip and say so;
-// with IOTUPD_REQUIRE_NETNS=1 they fail instead. With -short they all skip.
+// 12 GiB in the temporary directory and wants a machine with nothing else to do.
+// One figure alone, by -run:
+//
+//	Unlike       packets needed at 0, 1, 10, 30 % loss, as a multiple of the bound
+//	Late         packets taken by a receiver that joins at any moment
+//	AddUp        time and packets with 1, 2, 3 senders of the same file
+//	Memory       peak memory of a receiver by file size, profile and loss
+//	RateOn       rate on the wire, from 100 kbit/s on
+//	FirstData    time from the start of a sender to its first data packet
+//
+// Where something is missing, the tests skip and say so; with
+// IOTUPD_REQUIRE_NETNS=1 they fail instead. With -short they all skip.
 //
 // Packets never leave the namespaces. What a test starts ends with it; what a
 // killed run left behind is removed by the next one. Packet loss is drawn by the

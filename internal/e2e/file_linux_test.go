@@ -17,13 +17,28 @@ import (
 
 const mib = 1 << 20
 
+// newDir makes a directory that ends with the test.
+func newDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(runDir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // files counts those made so far. Each has other bytes.
 var files atomic.Int32
 
 // newFile makes a file of random bytes in a directory of its own.
 func newFile(t *testing.T, size int64) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "source.bin")
+	path := filepath.Join(newDir(t), "source.bin")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -36,6 +51,9 @@ func newFile(t *testing.T, size int64) string {
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	if err := f.Sync(); err != nil { // or the disk would be busy with it while we measure
+		t.Fatal(err)
+	}
 	return path
 }
 
@@ -43,7 +61,7 @@ func newFile(t *testing.T, size int64) string {
 // own.
 func oldFile(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "target.bin")
+	path := filepath.Join(newDir(t), "target.bin")
 	if err := os.WriteFile(path, []byte("the old version"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +71,7 @@ func oldFile(t *testing.T) string {
 // newTarget names a file that is not there, in a directory of its own.
 func newTarget(t *testing.T) string {
 	t.Helper()
-	return filepath.Join(t.TempDir(), "target.bin")
+	return filepath.Join(newDir(t), "target.bin")
 }
 
 func sumOf(t *testing.T, path string) string {

@@ -29,7 +29,7 @@ import (
 //	+---------+  +---------+  +---------+
 //
 // Segmentation offload is off on all cables, so that every datagram crosses
-// them as a packet of its own and is lost on its own.
+// them as a packet of its own and is lost on its own; but see offload.
 type lab struct {
 	t     *testing.T
 	net   string // namespace of the switch
@@ -53,7 +53,6 @@ type host struct {
 	lab  *lab
 	name string // namespace
 	n    int    // last number of its addresses
-	has  addresses
 }
 
 // labs counts those made so far.
@@ -88,35 +87,43 @@ func addNamespace(t *testing.T, name string) {
 func (l *lab) host(has addresses) *host {
 	l.t.Helper()
 	l.hosts++
-	h := &host{t: l.t, lab: l, n: l.hosts, has: has}
+	h := &host{t: l.t, lab: l, n: l.hosts}
 	h.name = strings.TrimSuffix(l.net, "switch") + fmt.Sprintf("host%d", h.n)
 	addNamespace(l.t, h.name)
-	if has == ipv4Only {
-		h.sh(`sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`)
-	}
 	if has != noCable {
-		h.plug()
+		h.plug(has)
 	}
 	return h
 }
 
 // plug connects a host to the switch, and waits until its link is up.
-func (h *host) plug() {
+func (h *host) plug(has addresses) {
 	h.t.Helper()
+	if has == ipv4Only {
+		h.sh(`sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`)
+	}
 	port := fmt.Sprintf("port%d", h.n)
 	sh(h.t, h.lab.net, fmt.Sprintf(`ip link add %[1]s type veth peer name eth0 netns %[2]s
 		ethtool -K %[1]s tx-udp-segmentation off
 		ip link set %[1]s master br0 up`, port, h.name))
 	h.sh(`ethtool -K eth0 tx-udp-segmentation off gro off`)
-	if h.has != ipv6Only && h.has != linkLocalOnly {
+	if has != ipv6Only && has != linkLocalOnly {
 		h.sh(fmt.Sprintf(`ip address add %s/24 dev eth0`, h.ipv4()))
 	}
-	if h.has != ipv4Only && h.has != linkLocalOnly {
+	if has != ipv4Only && has != linkLocalOnly {
 		h.sh(fmt.Sprintf(`ip address add %s/64 dev eth0`, h.ipv6()))
 	}
 	h.sh(`ip link set eth0 up`)
 	h.addCounters()
-	h.waitForLink()
+	h.waitForLink(has)
+}
+
+// offload lets runs of packets go to and from a host in one piece, as good
+// network cards do.
+func (h *host) offload() {
+	h.t.Helper()
+	h.sh(`ethtool -K eth0 tx-udp-segmentation on`)
+	sh(h.t, h.lab.net, fmt.Sprintf(`ethtool -K port%d tx-udp-segmentation on`, h.n))
 }
 
 func (h *host) ipv4() string { return fmt.Sprintf("10.77.0.%d", h.n) }
@@ -124,7 +131,7 @@ func (h *host) ipv6() string { return fmt.Sprintf("fd77::%d", h.n) }
 
 // waitForLink waits until both ends of the cable are up and IPv6 has its
 // link-local address.
-func (h *host) waitForLink() {
+func (h *host) waitForLink(has addresses) {
 	h.t.Helper()
 	eventually(h.t, "the link is up", func() bool {
 		var links []struct {
@@ -137,7 +144,7 @@ func (h *host) waitForLink() {
 		if err := json.Unmarshal([]byte(h.sh(`ip -json address show dev eth0`)), &links); err != nil {
 			h.t.Fatal(err)
 		}
-		local := h.has == ipv4Only
+		local := has == ipv4Only
 		for _, a := range links[0].Addresses {
 			local = local || strings.HasPrefix(a.Local, "fe80:") && !a.Tentative
 		}
@@ -192,15 +199,20 @@ func inNamespace(path string, f func() error) error {
 	return err
 }
 
-// patience bounds every wait for something that has to happen.
-const patience = 3 * time.Minute
+// patience returns the bound of every wait for something that has to happen.
+func patience() time.Duration {
+	if full {
+		return 20 * time.Minute
+	}
+	return 2 * time.Minute
+}
 
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !so(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience()); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("still not so after %v: %s", patience, what)
+			t.Fatalf("still not so after %v: %s", patience(), what)
 		}
 	}
 }

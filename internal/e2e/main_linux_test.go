@@ -18,14 +18,14 @@ import (
 // full asks for the sizes and repetitions of the acceptance tests.
 var full = os.Getenv("IOTUPD_E2E_FULL") == "1"
 
-// binary is the iotupd under test, built once.
-var binary string
+// binary is the iotupd under test, built once. runDir is for all files.
+var binary, runDir string
 
 // missing says why no network can be made here; empty: it can.
 var missing string
 
 // namePrefix begins the names of all that outlives a killed process: network
-// namespaces and mounted file systems. The number of the process follows.
+// namespaces, mounted file systems, files. The number of the process follows.
 const namePrefix = "iotupd-e2e-"
 
 func TestMain(m *testing.M) {
@@ -37,13 +37,13 @@ func run(m *testing.M) int {
 		return m.Run()
 	}
 	removeStale()
-	dir, err := os.MkdirTemp("", namePrefix)
-	if err != nil {
+	runDir = filepath.Join(os.TempDir(), ownName("files"))
+	if err := os.Mkdir(runDir, 0o700); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "iotupd")
+	defer os.RemoveAll(runDir)
+	binary = filepath.Join(runDir, "iotupd")
 	if out, err := exec.Command("go", "build", "-o", binary, "iotupd/cmd/iotupd").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build iotupd: %v\n%s", err, out)
 		return 1
@@ -89,7 +89,12 @@ func removeStale() {
 	for line := range strings.Lines(string(mounts)) {
 		if f := strings.Fields(line); len(f) > 1 && isStale(f[0]) {
 			unix.Unmount(f[1], unix.MNT_DETACH)
-			os.Remove(f[1])
+		}
+	}
+	files, _ := os.ReadDir(os.TempDir())
+	for _, f := range files {
+		if isStale(f.Name()) {
+			os.RemoveAll(filepath.Join(os.TempDir(), f.Name()))
 		}
 	}
 }

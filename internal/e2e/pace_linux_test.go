@@ -95,7 +95,7 @@ func (h *host) listen(group netip.Addr) (conn *net.UDPConn) {
 // firstPacket returns when the next packet of a type comes.
 func firstPacket(t *testing.T, conn *net.UDPConn, typ proto.Type) time.Time {
 	t.Helper()
-	conn.SetReadDeadline(time.Now().Add(patience))
+	conn.SetReadDeadline(time.Now().Add(patience()))
 	b := make([]byte, 2000)
 	for {
 		n, err := conn.Read(b)

@@ -10,11 +10,10 @@ import (
 func TestAReceiverFindsAnInterfaceThatAppearsLater(t *testing.T) {
 	l := newLab(t)
 	sender, receiver := l.host(bothFamilies), l.host(noCable)
-	receiver.has = bothFamilies
 	source, target := newFile(t, 4*mib), newTarget(t)
 	sender.send(source, "--rate", "50M")
 	r := receiver.recv(target)
-	receiver.plug()
+	receiver.plug(bothFamilies)
 	plugged := time.Now()
 	r.wait("found")
 	t.Logf("the first packet came %.1f s after the interface", time.Since(plugged).Seconds())

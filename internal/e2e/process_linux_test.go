@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -37,7 +38,6 @@ type event struct {
 	Object string `json:"object"`
 	Name   string `json:"name"`
 	Bytes  uint64 `json:"bytes"`
-	SHA256 string `json:"sha256"`
 	K      uint64 `json:"k"`
 	M      uint64 `json:"m"`
 	From   string `json:"from"`
@@ -47,8 +47,6 @@ type event struct {
 	Held      uint64  `json:"shards_held"`
 	Needed    uint64  `json:"shards_needed"`
 	Rebuilt   uint64  `json:"shards_rebuilt"`
-	Data      uint64  `json:"data_received"`
-	Parity    uint64  `json:"parity_received"`
 	Sent      uint64  `json:"packets_sent"`
 	Lost      uint64  `json:"packets_lost"`
 	OwnDrops  uint64  `json:"own_drops"`
@@ -82,11 +80,11 @@ func (h *host) start(args ...string) *process {
 	p := &process{
 		t:      h.t,
 		cmd:    exec.Command("ip", args...),
-		events: make(chan event, 1<<16),
+		events: make(chan event, 1<<13),
 		exited: make(chan struct{}),
 	}
 	p.cmd.Stderr = lockedWriter{&p.mu, &p.stderr}
-	p.cmd.Env = append(os.Environ(), "TMPDIR="+os.TempDir())
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+runDir)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also if the test is killed
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -121,7 +119,7 @@ func (h *host) start(args ...string) *process {
 func (p *process) read(lines *bufio.Scanner) {
 	for lines.Scan() {
 		p.mu.Lock()
-		p.stdout.Write(append(lines.Bytes(), '\n'))
+		fmt.Fprintln(&p.stdout, lines.Text())
 		p.mu.Unlock()
 		var e event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil || e.Version != 1 {
@@ -176,7 +174,7 @@ func (p *process) waitUntilHeld(share float64) event {
 
 func (p *process) waitFor(what string, match func(event) bool) event {
 	p.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(patience())
 	for {
 		select {
 		case e, ok := <-p.events:
@@ -187,7 +185,7 @@ func (p *process) waitFor(what string, match func(event) bool) event {
 				return e
 			}
 		case <-timeout:
-			p.t.Fatalf("no event %q for %v\n%s", what, patience, p.messages())
+			p.t.Fatalf("no event %q for %v\n%s", what, patience(), p.messages())
 		}
 	}
 }
@@ -199,8 +197,8 @@ func (p *process) exit() int {
 	select {
 	case <-p.exited:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
-		p.t.Fatalf("still running after %v\n%s", patience, p.messages())
+	case <-time.After(patience()):
+		p.t.Fatalf("still running after %v\n%s", patience(), p.messages())
 		return -1
 	}
 }
@@ -241,7 +239,10 @@ func (p *process) kill() {
 func (p *process) latest(typ string) (last event) {
 	for {
 		select {
-		case e := <-p.events:
+		case e, ok := <-p.events:
+			if !ok {
+				return last
+			}
 			if e.Type == typ {
 				last = e
 			}

@@ -86,7 +86,7 @@ func TestReceiversGetTheFileTheyAskedForWhenTwoAreOnTheAir(t *testing.T) {
 	a := l.host(bothFamilies).send(first, "--rate", "40M", "--name", "first-1.bin").wait("sending")
 	b := l.host(bothFamilies).send(second, "--rate", "40M", "--name", "second-1.bin").wait("sending")
 
-	byObject, byName, byPattern, inDir := newTarget(t), newTarget(t), newTarget(t), t.TempDir()
+	byObject, byName, byPattern, inDir := newTarget(t), newTarget(t), newTarget(t), newDir(t)
 	h := l.host(bothFamilies)
 	h.lose(5)
 	receivers := []*process{
