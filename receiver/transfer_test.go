@@ -123,6 +123,31 @@ func TestShardsArriveInAnyOrder(t *testing.T) {
 	}
 }
 
+func TestLossIsMeasuredUntilEverythingIsThere(t *testing.T) {
+	// "Loss on the way up to now, or up to when everything was collected."
+	src := newSource(t, "", 12*256, smallest(proto.CodeLeopard8, 12, 12))
+	tr := src.receive(receiver.Config{})
+	s := src.sender(sender.Config{})
+	tr.next(s) // the manifest: sent before we joined
+	for count[receiver.Collected](tr) == 0 {
+		tr.hear(tr.next(s), 0)
+		tr.next(s) // lost
+	}
+	want := receiver.Loss{Spanned: 23, Lost: 11}
+	if got := tr.r.Progress().Loss; got != want {
+		t.Errorf("loss %+v, want %+v", got, want)
+	}
+	for range 30 {
+		tr.next(s)
+	}
+	if err := tr.hear(tr.next(s), 0); err != receiver.ReasonDuplicate && err != receiver.ReasonNotNeeded {
+		t.Errorf("a shard more than enough: %v", err)
+	}
+	if got := tr.r.Progress().Loss; got != want {
+		t.Errorf("loss %+v after more was lost that was not needed, want %+v", got, want)
+	}
+}
+
 func TestHandleKeepsNothingOfItsArgument(t *testing.T) {
 	// "Handle takes a datagram that arrived at now. It does not keep it."
 	src := newSource(t, "name", 3000, smallest(proto.CodeLeopard8, 12, 12))
