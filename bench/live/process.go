@@ -23,8 +23,8 @@ type process struct {
 	what string // for messages
 	cmd  *exec.Cmd
 
-	ready  chan struct{} // closed at the event that was waited for
-	exited chan struct{} // closed at the end, and then the rest may be read
+	listening chan struct{} // closed when it does
+	exited    chan struct{} // closed at the end, and then the rest may be read
 
 	events map[string]event // the last one of each type
 	peak   uint64           // most memory in bytes that was seen; zero: unknown
@@ -50,14 +50,14 @@ type event struct {
 	Collected float64 `json:"seconds_collected"`
 }
 
-// start starts a process. ready is the type of the event that says that it is.
-func start(ctx context.Context, what, ready string, args []string) (*process, error) {
+// start starts a process. Messages call it what.
+func start(ctx context.Context, what string, args []string) (*process, error) {
 	p := &process{
-		what:   what,
-		cmd:    exec.CommandContext(ctx, args[0], args[1:]...),
-		ready:  make(chan struct{}),
-		exited: make(chan struct{}),
-		events: make(map[string]event),
+		what:      what,
+		cmd:       exec.CommandContext(ctx, args[0], args[1:]...),
+		listening: make(chan struct{}),
+		exited:    make(chan struct{}),
+		events:    make(map[string]event),
 	}
 	p.cmd.Env = environment()
 	p.cmd.SysProcAttr = detached()
@@ -69,12 +69,12 @@ func start(ctx context.Context, what, ready string, args []string) (*process, er
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	go p.follow(stdout, ready)
+	go p.follow(stdout)
 	return p, nil
 }
 
 // follow reads what a process prints, until it ends.
-func (p *process) follow(stdout io.Reader, ready string) {
+func (p *process) follow(stdout io.Reader) {
 	defer close(p.exited)
 	lines := make(chan []byte)
 	go func() {
@@ -92,20 +92,20 @@ func (p *process) follow(stdout io.Reader, ready string) {
 		case <-tick.C:
 		}
 		p.peak = max(p.peak, peakMemory(p.cmd.Process.Pid)) // which is ours until Wait
-		p.note(line, ready)
+		p.note(line)
 	}
 	p.err = p.cmd.Wait()
 }
 
 // note keeps an event. What is not one does not matter: what is missing is told
 // later.
-func (p *process) note(line []byte, ready string) {
+func (p *process) note(line []byte) {
 	var e event
 	if json.Unmarshal(line, &e) != nil {
 		return
 	}
-	if _, again := p.events[ready]; e.Type == ready && !again {
-		close(p.ready)
+	if _, again := p.events[e.Type]; e.Type == "listening" && !again {
+		close(p.listening)
 	}
 	p.events[e.Type] = e
 }

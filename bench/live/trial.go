@@ -20,12 +20,11 @@ import (
 	"iotupd/internal/simnet"
 )
 
-// startTimeout bounds the time until all processes are ready, but for the
-// encoder's.
+// startTimeout bounds the time until all receivers listen.
 const startTimeout = time.Minute
 
-// errTimeout is the cause of a context that took too long.
-var errTimeout = errors.New("live: processes did not get ready in time")
+// errStart is the cause of a context when they do not.
+var errStart = errors.New("live: the receivers do not listen after a minute")
 
 // A trial is one transfer, to all receivers.
 type trial struct {
@@ -59,7 +58,7 @@ func (r *runner) trial(ctx context.Context, c bench.Case, number int) (result be
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer t.end()
 	defer cancel(nil)
-	timer := time.AfterFunc(startTimeout, func() { cancel(errTimeout) })
+	timer := time.AfterFunc(startTimeout, func() { cancel(errStart) })
 	defer timer.Stop()
 	if err = t.begin(ctx); err == nil {
 		timer.Stop()
@@ -81,10 +80,10 @@ func (r *runner) timeout(c *bench.Case) time.Duration {
 	if r.opts.Timeout > 0 {
 		return r.opts.Timeout
 	}
-	const start, patience, encoder = 30, 25, 20e6
+	const start, patience, encoder, forever = 30, 25, 20e6, 1 << 62
 	size := float64(c.Size)
 	seconds := start + size/encoder + patience*size*8/(float64(c.Rate)*(1-c.Loss.MeanLoss()))
-	return time.Duration(min(seconds*float64(time.Second), math.MaxInt64))
+	return time.Duration(min(seconds*float64(time.Second), forever))
 }
 
 func (t *trial) source() string { return filepath.Join(t.dir, "file") }
@@ -108,7 +107,7 @@ func (t *trial) writeFile() error {
 func (t *trial) begin(ctx context.Context) error {
 	for i := range t.Receivers {
 		key := t.Key(t.number, i)
-		err := t.start(ctx, &t.receivers, "listening", append([]string{"recv", "-o", t.target(i), "--drop", t.Loss.String(),
+		err := t.start(ctx, &t.receivers, append([]string{"recv", "-o", t.target(i), "--drop", t.Loss.String(),
 			"--seed", fmt.Sprintf("%d/%d/%d", key.Seed, key.Trial, key.Receiver)}, t.shared...))
 		if err != nil {
 			return err
@@ -116,7 +115,7 @@ func (t *trial) begin(ctx context.Context) error {
 	}
 	for _, p := range t.receivers {
 		select {
-		case <-p.ready:
+		case <-p.listening:
 		case <-p.exited:
 			return p.failure()
 		case <-ctx.Done():
@@ -127,7 +126,7 @@ func (t *trial) begin(ctx context.Context) error {
 		args := append([]string{"send", t.source(), "--rate", strconv.FormatInt(t.Rate, 10),
 			"--sender", fmt.Sprintf("%d/%d", cfg.Sender, cfg.Senders), "--start", quantity.Percent(cfg.Start).String(),
 			"--profile", t.Policy.Profile.String(), "--shard-size", strconv.Itoa(t.Policy.ShardSize)}, parityFlag(t.Policy.Parity)...)
-		if err := t.start(ctx, &t.senders, "sending", append(args, t.shared...)); err != nil {
+		if err := t.start(ctx, &t.senders, append(args, t.shared...)); err != nil {
 			return err
 		}
 	}
@@ -144,10 +143,10 @@ func parityFlag(parity int) []string {
 }
 
 // start starts a process on the next host.
-func (t *trial) start(ctx context.Context, all *[]*process, ready string, args []string) error {
+func (t *trial) start(ctx context.Context, all *[]*process, args []string) error {
 	host := len(t.receivers) + len(t.senders)
 	what := fmt.Sprintf("%s %d of trial %d", args[0], len(*all), t.number)
-	p, err := start(ctx, what, ready, t.place.command(host, append([]string{t.program}, args...)))
+	p, err := start(ctx, what, t.place.command(host, append([]string{t.program}, args...)))
 	if err == nil {
 		*all = append(*all, p)
 	}
