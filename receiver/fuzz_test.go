@@ -22,7 +22,7 @@ const (
 	whichMask   = 1<<6 - 1
 )
 
-// pool returns what a script chooses from: two objects of one group each, an
+// pool returns what a script chooses from: two small objects, an
 // empty one, and forgeries that no single changed byte makes; and the files that
 // may be verified.
 func pool(f *testing.F) (all [][]byte, files map[proto.ObjectID][]byte) {
