@@ -64,8 +64,8 @@ type Experiment struct {
 	// Schemes are compared with each other, in this order. If empty, it is auto.
 	Schemes []Scheme
 
-	// Loss is the model of the losses on every link. Sweep varies it or
-	// another parameter.
+	// Loss is the model of the losses on every link: of a mix, each link draws
+	// its part. Sweep varies the loss or another parameter.
 	Loss  simnet.Loss
 	Sweep Sweep
 
@@ -206,27 +206,33 @@ func (p *point) check() error {
 }
 
 // setLoss keeps the kind of loss and changes its mean.
-func (p *point) setLoss(v int64) (err error) {
+func (p *point) setLoss(v int64) error {
 	kind, _, burst := splitLoss(p.Loss)
+	mean := simnet.Probability(v).String()
 	switch kind {
 	case "none", "bernoulli":
-		p.Loss, err = simnet.ParseLoss("bernoulli:" + simnet.Probability(v).String())
+		return p.parseLoss("bernoulli:" + mean)
 	case "gilbert":
-		p.Loss, err = simnet.ParseLoss("gilbert:" + simnet.Probability(v).String() + ",burst=" + burst)
-	default:
-		return fmt.Errorf("%w: a sweep of loss varies bernoulli or gilbert, not %v", ErrExperiment, p.Loss)
+		return p.parseLoss("gilbert:" + mean + ",burst=" + burst)
 	}
-	return err
+	return fmt.Errorf("%w: a sweep of loss varies bernoulli or gilbert, not %v", ErrExperiment, p.Loss)
 }
 
 // setBurst keeps the mean loss and changes the mean length of its bursts.
-func (p *point) setBurst(v int64) (err error) {
+func (p *point) setBurst(v int64) error {
 	kind, mean, _ := splitLoss(p.Loss)
 	if kind != "bernoulli" && kind != "gilbert" {
 		return fmt.Errorf("%w: a sweep of burst varies gilbert or bernoulli, not %v", ErrExperiment, p.Loss)
 	}
-	p.Loss, err = simnet.ParseLoss("gilbert:" + mean + ",burst=" + formatBurst(v))
-	return err
+	return p.parseLoss("gilbert:" + mean + ",burst=" + formatBurst(v))
+}
+
+func (p *point) parseLoss(s string) error {
+	var err error
+	if p.Loss, err = simnet.ParseLoss(s); err != nil {
+		return fmt.Errorf("%w: %w", ErrExperiment, err)
+	}
+	return nil
 }
 
 // splitLoss takes the text of a loss apart.

@@ -76,6 +76,14 @@ func run(t testing.TB, e Experiment) Result {
 	return r
 }
 
+// skipIfShort skips what takes many packets.
+func skipIfShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes many packets; run without -short")
+	}
+}
+
 // runOne is run of an experiment with a single row.
 func runOne(t testing.TB, e Experiment) Row {
 	t.Helper()

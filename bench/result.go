@@ -30,8 +30,9 @@ type Row struct {
 	Senders   int `json:"senders"`
 
 	// Sent is DATA and PARITY packets from a receiver's join to its
-	// completion, over K/(1-p): 1 is the ideal fountain. Received is the same
-	// over those that arrived, over K.
+	// completion, over K/(1-p), where p is the mean loss of its own links: 1 is
+	// the ideal fountain. Received is those that arrived, over K; mode model
+	// does not know it.
 	Sent     Summary `json:"sent"`
 	Received Summary `json:"received"`
 

@@ -251,10 +251,14 @@ func (c Scheme) geometry(size uint64, shardSize, parity int) (proto.Geometry, er
 	default:
 		p.K = equalGroups(shards, proto.MaxK)
 	}
-	if err != nil {
-		return proto.Geometry{}, fmt.Errorf("%w %q: %w", ErrScheme, c.String(), err)
+	var g proto.Geometry
+	if err == nil {
+		g, err = p.Geometry()
 	}
-	return p.Geometry()
+	if err != nil {
+		return g, fmt.Errorf("%w %q: %w", ErrScheme, c.String(), err)
+	}
+	return g, nil
 }
 
 // equalGroups returns K such that the shards fill the fewest groups of at most

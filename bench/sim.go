@@ -149,6 +149,7 @@ func (c *cell) listen(key simnet.Key) (*listener, error) {
 }
 
 // draw returns the generator of a random choice, other than losses, of a key.
+// What is chosen is told by at most 8 bytes.
 func draw(key simnet.Key, what string) *rand.Rand {
 	var seed [32]byte
 	binary.LittleEndian.PutUint64(seed[0:], key.Seed)

@@ -11,6 +11,7 @@ import (
 // study has no manifests, and another order of parity in one case.
 
 func TestOrdersOfTheStudy(t *testing.T) {
+	skipIfShort(t)
 	// The table in fec.md 3: K=4032, M=100 %, G=13. Zero: see below.
 	orders := []struct {
 		order                      string
@@ -44,6 +45,7 @@ func TestOrdersOfTheStudy(t *testing.T) {
 }
 
 func TestBurstsOfTheStudy(t *testing.T) {
+	skipIfShort(t)
 	// The means in fec.md 4, 10 % loss, and 64 MB as fec.md 2 has it without
 	// parity.
 	tests := []struct {
