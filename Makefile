@@ -7,10 +7,20 @@ CROSS := linux/arm linux/arm64 linux/mips linux/mipsle linux/riscv64 darwin/arm6
 
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test race lint fuzz bench cross qemu e2e clean
+# Whose vectors are frozen, for every CPU.
+FROZEN := ./proto ./fec ./sender ./internal/simnet ./bench/...
+
+.PHONY: build small man demo test race lint fuzz bench cross qemu e2e clean
 
 build: ## the static binary, ./iotupd
 	go build -trimpath -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
+
+small: ## the same without bench, for small devices
+	go build -trimpath -tags nobench -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
+
+man: ## out/man/*.1, made from the help
+	@mkdir -p out/man
+	go test ./cmd/iotupd -count=1 -run '^TestManPages$$' -man $(CURDIR)/out/man
 
 demo: ## a real transfer on this host
 	go run ./internal/demo
@@ -51,8 +61,8 @@ cross:
 
 # The golden vectors on a 32-bit and on a big-endian machine, emulated.
 qemu:
-	GOARCH=arm go test -exec qemu-arm-static -run 'Golden|Vector' ./proto ./fec ./sender ./internal/simnet
-	GOARCH=mips go test -exec qemu-mips-static -run 'Golden|Vector' ./proto ./fec ./sender ./internal/simnet
+	GOARCH=arm go test -exec qemu-arm-static -run 'Golden|Vector' $(FROZEN)
+	GOARCH=mips go test -exec qemu-mips-static -run 'Golden|Vector' $(FROZEN)
 
 # Needs root: network namespaces with packet loss. IOTUPD_E2E_FULL=1 for full sizes.
 e2e:
