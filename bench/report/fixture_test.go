@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package report
+
+import (
+	"math"
+	"strconv"
+
+	"iotupd/bench"
+)
+
+// The fixtures have the figures of a study of 64 MiB files, with what it does
+// not tell made up around them. All is rounded, lest it differ between CPUs.
+
+// lossSweep is of several schemes over the loss, the plain loop of which does
+// not finish in time at the highest.
+func lossSweep() bench.Result {
+	r := bench.Result{Version: "1", Mode: "sim", Seed: 1, Parameter: "loss",
+		Parameters: []string{"size=64M", "shard-size=1280", "rate=10M", "senders=1"}}
+	losses := []float64{0.01, 0.1, 0.3, 0.5, 0.9}
+	for _, s := range []struct {
+		scheme, code string
+		mean         [5]float64
+	}{
+		{"loop", "no code: 52429 shards", [5]float64{2.82, 4.64, 6.72, 8.28, math.Inf(1)}},
+		{"gf8:128+128", "gf8 128+128 x 410", [5]float64{1.032, 1.091, 1.155, 1.35, 1.70}},
+		{"gf8:192+64", "gf8 192+64 x 274", [5]float64{1.023, 1.068, 1.54, 1.81, 2.36}},
+		{"gf16:1009+1009", "gf16 1009+1009 x 52", [5]float64{1.007, 1.023, 1.040, 1.099, 1.41}},
+		{"auto", "gf16 7490+7490 x 7", [5]float64{1.002, 1.005, 1.008, 1.021, 1.34}},
+		{"raptorq", "law, no code: 1 x 52429, fails at K+n by 100^-(n+1)", [5]float64{1, 1, 1, 1, 1}},
+		{"ideal", "bound: any 52429 packets", [5]float64{1, 1, 1, 1, 1}},
+	} {
+		for i, p := range losses {
+			row := fixtureRow(s.scheme, s.code, s.mean[i], 1000)
+			row.X, row.XValue, row.P = strconv.Itoa(int(math.Round(p*100)))+"%", p, p
+			row.Loss = "bernoulli:" + row.X
+			row.Times = times(row.Sent, 53.7/(1-p), 1)
+			r.Rows = append(r.Rows, row)
+		}
+	}
+	return r
+}
+
+// burstSweep is of the same mean loss in bursts of growing length.
+func burstSweep() bench.Result {
+	r := bench.Result{Version: "1", Mode: "sim", Seed: 7, Parameter: "burst",
+		Parameters: []string{"size=64M", "loss=10%", "rate=10M"}}
+	bursts := []int{1, 5, 20, 100, 1000}
+	for _, s := range []struct {
+		scheme, code string
+		mean, p99    [5]float64
+	}{
+		{"gf16:4033+4033", "gf16 4033+4033 x 13", [5]float64{1.008, 1.005, 1.003, 1.001, 1.001}, [5]float64{1.016, 1.017, 1.021, 1.052, 1.170}},
+		{"gf8:192+64", "gf8 192+64 x 274", [5]float64{1.067, 1.063, 1.051, 1.029, 1.012}, [5]float64{1.098, 1.103, 1.092, 1.084, 1.346}},
+		{"loop", "no code: 52429 shards", [5]float64{4.64, 4.45, 3.95, 3.31, 2.22}, [5]float64{7.01, 5.83, 5.68, 5.24, 3.92}},
+	} {
+		for i, burst := range bursts {
+			row := fixtureRow(s.scheme, s.code, s.mean[i], 400)
+			row.Sent.P99 = bench.Estimate{Value: s.p99[i], Low: round(s.p99[i] - (s.p99[i]-1)/9), High: round(s.p99[i] + (s.p99[i]-1)/7)}
+			row.Sent.Slowest = round(float64(s.p99[i]*1.02) + 0.003)
+			row.Sent.CDF = cdf(row.Sent)
+			row.X, row.XValue, row.P = strconv.Itoa(burst), float64(burst), 0.1
+			row.Loss = "gilbert:10%,burst=" + row.X
+			row.Times = times(row.Sent, 59.6, 1)
+			r.Rows = append(r.Rows, row)
+		}
+	}
+	return r
+}
+
+// senderSweep has one scheme that gains by every sender and one that does not
+// quite.
+func senderSweep() bench.Result {
+	r := bench.Result{Version: "1", Mode: "sim", Seed: 1, Parameter: "senders", Parameters: []string{"size=16M", "loss=5%", "rate=10M"}}
+	for _, s := range []struct {
+		scheme string
+		mean   [6]float64
+	}{
+		{"auto", [6]float64{1.002, 1.004, 1.006, 1.007, 1.009, 1.01}},
+		{"loop", [6]float64{3.7, 3.8, 4.1, 4.0, 4.3, 4.4}},
+	} {
+		for i, mean := range s.mean {
+			row := fixtureRow(s.scheme, "", mean, 200)
+			row.X, row.XValue, row.Senders, row.P, row.Loss = strconv.Itoa(i+1), float64(i+1), i+1, 0.05, "bernoulli:5%"
+			row.Times = times(row.Sent, 14.1, i+1)
+			r.Rows = append(r.Rows, row)
+		}
+	}
+	return r
+}
+
+// sizeSweep is of the exact model, which has no intervals and no times of trials.
+func sizeSweep() bench.Result {
+	r := bench.Result{Version: "1", Mode: "model", Seed: 1, Parameter: "size", Parameters: []string{"loss=10%", "receivers=1000000"}}
+	for _, s := range []struct {
+		scheme string
+		mean   [4]float64
+	}{
+		{"auto", [4]float64{1.001, 1.003, 1.005, 1.008}},
+		{"gf8:128+128", [4]float64{1.05, 1.075, 1.091, 1.141}},
+		{"loop", [4]float64{3.3, 4.0, 4.64, 6.61}},
+	} {
+		for i, size := range []struct {
+			text  string
+			bytes float64
+		}{{"1M", 1 << 20}, {"16M", 1 << 24}, {"64M", 1 << 26}, {"10G", 10 << 30}} {
+			row := fixtureRow(s.scheme, "code for "+size.text, s.mean[i], 1000000)
+			for _, e := range []*bench.Estimate{&row.Sent.Mean, &row.Sent.P50, &row.Sent.P90, &row.Sent.P99, &row.Received.Mean} {
+				*e = certain(e.Value)
+			}
+			row.Trials, row.Receivers, row.Completed = 1, 1000000, 1000000
+			row.X, row.XValue, row.P, row.Loss = size.text, size.bytes, 0.1, "bernoulli:10%"
+			row.Times = times(row.Sent, size.bytes*8/9e6, 1)
+			r.Rows = append(r.Rows, row)
+		}
+	}
+	return r
+}
+
+// oneNet is one point of mode net: no sweep, and measured figures.
+func oneNet() bench.Result {
+	r := bench.Result{Version: "1", Mode: "net", Seed: 3, Parameters: []string{"size=64M", "loss=5%", "rate=100M", "receivers=4"}}
+	for i, scheme := range []string{"auto", "auto:fast", "loop"} {
+		row := fixtureRow(scheme, "", []float64{1.004, 1.06, 3.9}[i], 4)
+		row.Sent.P99.High, row.Sent.P90.High = math.Inf(1), math.Inf(1)
+		row.Trials, row.Receivers, row.Completed, row.P, row.Loss = 1, 4, 4, 0.05, "bernoulli:5%"
+		row.Times = times(row.Sent, 5.65, 1)
+		row.Measured = &bench.Measured{EncodeBytesPerSecond: 1.62e9, DecodeBytesPerSecond: 6.5e8, SenderCPUSeconds: 0.84,
+			ReceiverCPUSeconds: 1.2, SenderPeakBytes: 171 << 20, ReceiverPeakBytes: 96 << 20, OwnDrops: uint64(i) * 1204}
+		r.Rows = append(r.Rows, row)
+	}
+	return r
+}
+
+// fixtureRow makes up a row for n receivers around the mean of what is sent.
+// If that is infinite, 30 of n receivers never completed.
+func fixtureRow(scheme, code string, mean float64, n int) bench.Row {
+	r := bench.Row{Scheme: scheme, Code: code, Trials: n / 50, Receivers: 50, Completed: n, Senders: 1, Overhead: 0.0082}
+	finite := mean
+	if math.IsInf(mean, 1) {
+		r.Completed = n - 30
+		finite = 10
+	}
+	x := finite - 1 // every product is rounded before it is added to, against fusing
+	around := func(share, tail float64) bench.Estimate {
+		v := 1 + float64(x*share)
+		return bench.Estimate{Value: round(v), Low: round(v - float64(x*tail)), High: round(v + float64(x*tail))}
+	}
+	s := &r.Sent
+	s.N = n
+	s.Mean, s.P50, s.P90, s.P99 = around(1, 0.02), around(0.95, 0.03), around(1.35, 0.05), around(1.8, 0.11)
+	s.Slowest = round(1 + float64(x*2.1))
+	s.CDF = cdf(*s)
+	if math.IsInf(mean, 1) {
+		s.Mean = bench.Estimate{Value: mean, Low: mean, High: mean}
+		s.P99, s.Slowest = s.Mean, mean
+		s.CDF = s.CDF[:len(s.CDF)-2]
+	}
+	r.Received = bench.Summary{N: n, Mean: bench.Estimate{Value: round(finite * 1.001), Low: round(finite), High: round(finite * 1.002)},
+		P50: certain(round(finite)), P90: certain(round(finite * 1.1)), P99: certain(round(finite * 1.2)), Slowest: round(finite * 1.3)}
+	return r
+}
+
+// cdf makes up the distribution that has the quantiles of s.
+func cdf(s bench.Summary) []bench.Point {
+	known := []bench.Point{{X: round(1 + float64((s.P50.Value-1)*0.55)), Y: 0}, {X: s.P50.Value, Y: 0.5},
+		{X: s.P90.Value, Y: 0.9}, {X: s.P99.Value, Y: 0.99}, {X: s.Slowest, Y: 1}}
+	curve := known[:1:1]
+	for i := 1; i < len(known); i++ {
+		a, b := known[i-1], known[i]
+		const steps = 3
+		for j := 1; j <= steps; j++ {
+			f := float64(j) / steps
+			curve = append(curve, bench.Point{X: round(a.X + float64((b.X-a.X)*f)), Y: round(a.Y + float64((b.Y-a.Y)*f))})
+		}
+	}
+	return curve
+}
+
+// times makes up times for a file that takes an ideal code so many seconds.
+func times(s bench.Summary, ideal float64, senders int) bench.Times {
+	at := func(x float64) float64 {
+		if math.IsInf(x, 1) {
+			return 0
+		}
+		return round(x * ideal / float64(senders))
+	}
+	t := bench.Times{Half: at(s.P50.Value), Most: at(s.P90.Value), Nearly: at(s.P99.Value), All: at(s.Slowest)}
+	if mean := at(s.Mean.Value); mean > 0 {
+		t.Goodput = math.Round(9e6 * ideal / mean)
+	}
+	return t
+}
+
+// round returns v with six significant digits.
+func round(v float64) float64 {
+	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
+	return r
+}
