@@ -12,16 +12,17 @@ import (
 
 // Exit codes. 2 is left to crashes of the runtime.
 const (
-	exitOK         = 0
-	exitFailure    = 1
-	exitUsage      = 3
-	exitSilence    = 4
-	exitIncomplete = 5
-	exitIntegrity  = 6
-	exitPolicy     = 8
-	exitNetwork    = 10
-	exitLocalIO    = 11
-	exitSignal     = 128 // plus the signal's number
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 3
+	exitSilence     = 4
+	exitIncomplete  = 5
+	exitIntegrity   = 6
+	exitPolicy      = 8
+	exitNetwork     = 10
+	exitLocalIO     = 11
+	exitRequirement = 13
+	exitSignal      = 128 // plus the signal's number
 )
 
 const exitCodeHelp = `Exit codes:
@@ -34,6 +35,7 @@ const exitCodeHelp = `Exit codes:
     8  refused by policy: --max-size
    10  the network could not be set up, or failed
    11  local input or output failed: no space, no permission, file changed
+   13  a bench --require was not met
   129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM`
 
 // An exitError is an error with an exit code of its own.

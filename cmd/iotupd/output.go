@@ -172,6 +172,13 @@ func (o *output) warn(w warning) {
 	}
 }
 
+// endProgress removes the live line, so that another writer can go on.
+func (o *output) endProgress() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.clear()
+}
+
 // width returns the width of the terminal in columns, or another one if there
 // is none.
 func (o *output) width(otherwise int) int {

@@ -45,6 +45,9 @@ func run(args []string, std stdio) int {
 	return exitCode(err)
 }
 
+// optionalCommands make the commands that a build tag leaves out.
+var optionalCommands []func() *cobra.Command
+
 func newRootCommand() *cobra.Command {
 	cobra.EnableCommandSorting = false // send comes first
 	root := &cobra.Command{
@@ -74,6 +77,9 @@ func newRootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2 // letters
 	root.AddCommand(newSendCommand(), newRecvCommand())
+	for _, newCommand := range optionalCommands {
+		root.AddCommand(newCommand())
+	}
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }

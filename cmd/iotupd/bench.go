@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build !nobench
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"iotupd/bench"
+	"iotupd/bench/live"
+	"iotupd/internal/quantity"
+	"iotupd/internal/simnet"
+	"iotupd/proto"
+	"iotupd/sender"
+)
+
+const benchHelp = `Measure what receivers wait for under loss: packets sent until they are done,
+over what an ideal code needs at least. 1.000 is the limit.
+
+Without flags it takes a tour of some 10 s: schemes and rates of loss.
+
+Modes: sim runs the sender and receiver of this program in virtual time; model
+computes independent loss exactly, for millions of receivers and large files;
+net runs real processes with real sockets, in network namespaces as root on
+Linux, else on the loopback interface.
+`
+
+type benchOptions struct {
+	mode      string
+	schemes   string
+	loss      string
+	sweep     string
+	size      quantity.Size
+	shardSize int
+	rate      quantity.Rate
+	receivers int
+	trials    int
+	senders   int
+	starts    string
+	join      string
+	withBytes bool
+	loopback  bool
+	seed      uint64
+
+	require  []string
+	format   string
+	out      string
+	quiet    bool
+	progress string
+
+	tour bool // nothing was asked for in particular
+}
+
+func init() { optionalCommands = append(optionalCommands, newBenchCommand) }
+
+func newBenchCommand() *cobra.Command {
+	opts := benchOptions{size: bench.DefaultSize, rate: sender.DefaultRate}
+	cmd := &cobra.Command{
+		Use:   "bench [flags]",
+		Short: "measure completion under loss",
+		Long:  benchHelp + benchForms(),
+		Example: `  iotupd bench
+  iotupd bench --loss gilbert:10%,burst=5 --sweep parity=0:100%:10% --out out/
+  iotupd bench --scheme loop,auto,ideal --sweep loss=0:30%:2.5% --receivers 1000
+  iotupd bench --loss trace:field.trace --require 'p99<=1.05'
+  iotupd bench --mode net --size 64M --rate 100M --loss bernoulli:5%`,
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		ValidArgsFunction:     cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			flags := cmd.Flags()
+			opts.tour = !flags.Changed("mode") && !flags.Changed("scheme") && !flags.Changed("loss") && !flags.Changed("sweep")
+			return runBench(cmd.Context(), opts, flags, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	cmd.MarkFlagDirname("out")
+	completeFlags(cmd, map[string]cobra.CompletionFunc{
+		"mode": oneOf(benchModes...), "join": oneOf(benchJoins...), "starts": oneOf(benchStarts...),
+		"format": oneOf(formatNames...), "progress": oneOf(progressKinds...),
+	})
+	cmd.AddCommand(newFitCommand(), newCompareCommand())
+	return cmd
+}
+
+// benchForms lists what the flags with a grammar of their own read.
+func benchForms() string {
+	var b strings.Builder
+	for _, form := range []struct{ label, text string }{
+		{"--scheme", bench.SchemeForms + "; ,order=" + bench.OrderForms},
+		{"--loss", simnet.LossForms},
+		{"--sweep", bench.SweepForms},
+		{"--require", bench.RequirementForms},
+	} {
+		label := fmt.Sprintf("  %-10s", form.label)
+		b.WriteString("\n" + wrap(label, strings.Fields(form.text), layout{width: helpWidth, indent: len(label) + 1}))
+	}
+	return b.String()
+}
+
+var (
+	benchModes  = []string{string(bench.Sim), string(bench.Model), string(bench.Net)}
+	benchJoins  = []string{string(bench.JoinRandom), string(bench.JoinStart)}
+	benchStarts = []string{string(bench.StartsCoordinated), string(bench.StartsRandom)}
+)
+
+func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.mode, "mode", string(bench.Sim), "`kind` of measurement: sim, model or net")
+	flags.StringVar(&o.schemes, "scheme", "", "`schemes` to compare, with commas (default auto)")
+	flags.StringVar(&o.loss, "loss", "none", "`model` of the loss on the way")
+	flags.StringVar(&o.sweep, "sweep", "", "`parameter` to vary, and its values")
+	flags.Var(&o.size, "size", "of the file")
+	flags.IntVar(&o.shardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64")
+	flags.VarP(&o.rate, "rate", "r", "bit `rate` of whole IP packets of every sender, such as 500k, 20M, 1G")
+	flags.IntVar(&o.receivers, "receivers", 0, fmt.Sprintf("`number` of receivers of a trial (default %d; net: %d)", bench.DefaultReceivers, bench.DefaultNetReceivers))
+	flags.IntVar(&o.trials, "trials", 1, "`number` of trials, each with losses of its own")
+	flags.IntVar(&o.senders, "senders", 1, "`number` of senders of the same file")
+	flags.StringVar(&o.starts, "starts", string(bench.StartsCoordinated), "`where` several senders begin: coordinated or random")
+	flags.StringVar(&o.join, "join", string(bench.JoinRandom), "`when` receivers begin to listen: random, or start")
+	flags.BoolVar(&o.withBytes, "with-bytes", false, "sim: send and decode a real file, not only headers")
+	flags.BoolVar(&o.loopback, "loopback", false, "net: use the loopback interface even if namespaces could be made")
+	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes all that is random repeatable")
+	under(flags, "Experiment")
+
+	flags.StringArrayVar(&o.require, "require", nil, "exit with 13 unless all rows meet this `bound`, repeatable")
+	flags.StringVar(&o.format, "format", formatNames[0], "`kind` of output: table, csv, json or markdown")
+	flags.StringVar(&o.out, "out", "", "write CSV, JSON, SVG and an HTML report to this `directory`")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
+	flags.StringVar(&o.progress, "progress", "auto", "`kind` of progress: bar, plain or none; auto is bar on a terminal and else plain")
+	flags.BoolP("help", "h", false, "print this help")
+	under(flags, "Output")
+}
+
+// runBench measures and prints.
+func runBench(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std stdio) (err error) {
+	shown := outputOptions{quiet: opts.quiet, progress: opts.progress, stats: 10 * time.Second}
+	if err := shown.validate(); err != nil {
+		return err
+	}
+	write, err := opts.writer()
+	if err != nil {
+		return err
+	}
+	requirements, err := opts.requirements()
+	if err != nil {
+		return err
+	}
+	e, err := opts.experiment()
+	if err != nil {
+		return err
+	}
+	if err := opts.tryOut(); err != nil {
+		return err
+	}
+	out := newOutput(shown, std, nil)
+	defer func() { err = out.close(err) }()
+	v := benchView{out: out, begin: time.Now()}
+	e.Progress = v.progress
+	r, runErr := opts.run(ctx, e, out)
+	out.endProgress()
+	if len(r.Rows) > 0 {
+		if err := write(std.out, r); err != nil {
+			return withCode(exitLocalIO, err)
+		}
+	}
+	if errors.As(runErr, new(signalError)) {
+		out.line("stopped: only what was finished is shown, and nothing was written or required")
+	}
+	if runErr != nil {
+		return benchError(runErr)
+	}
+	if opts.out != "" {
+		if err := v.writeDir(opts.out, r, flags); err != nil {
+			return err
+		}
+	}
+	return require(r, requirements)
+}
+
+// run measures in the mode asked for.
+func (o *benchOptions) run(ctx context.Context, e bench.Experiment, out *output) (bench.Result, error) {
+	if e.Mode != bench.Net {
+		return e.Run(ctx)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return bench.Result{}, err
+	}
+	return live.Run(ctx, e, live.Options{
+		Program: program, Dir: scratchDir(), OnLoopback: o.loopback,
+		Note: func(text string) { out.line("%s", text) },
+	})
+}
+
+// benchError gives errors of an experiment their exit code.
+func benchError(err error) error {
+	if errors.Is(err, bench.ErrExperiment) || errors.Is(err, bench.ErrScheme) || errors.Is(err, bench.ErrRequirement) {
+		return usageError("%s", plainly(err))
+	}
+	return err
+}
+
+// plainly drops from a message what the name of the command says already.
+func plainly(err error) string {
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "bench: "), "invalid experiment: ")
+}
+
+// experiment reads the flags.
+func (o *benchOptions) experiment() (e bench.Experiment, err error) {
+	if o.tour {
+		e = bench.Tour()
+	}
+	e.Mode, e.Join, e.Starts = bench.Mode(o.mode), bench.Join(o.join), bench.Starts(o.starts)
+	e.Size, e.ShardSize, e.Rate = int64(o.size), o.shardSize, int64(o.rate)
+	e.Receivers, e.Trials, e.Senders = o.receivers, o.trials, o.senders
+	e.WithBytes, e.Seed = o.withBytes, o.seed
+	switch {
+	case o.size < 1:
+		return e, usageError("--size %v: want at least 1 B", o.size)
+	case o.trials < 1:
+		return e, usageError("--trials %d: want at least 1", o.trials)
+	case o.senders < 1:
+		return e, usageError("--senders %d: want at least 1", o.senders)
+	case o.receivers < 0:
+		return e, usageError("--receivers %d: want at least 1", o.receivers)
+	case o.loopback && e.Mode != bench.Net:
+		return e, usageError("--loopback is for --mode net")
+	}
+	if o.schemes != "" {
+		if e.Schemes, err = bench.ParseSchemes(o.schemes); err != nil {
+			return e, usageError("--scheme: %s", plainly(err))
+		}
+	}
+	if o.sweep != "" {
+		if e.Sweep, err = bench.ParseSweep(o.sweep); err != nil {
+			return e, usageError("--sweep: %s", plainly(err))
+		}
+	}
+	e.Loss, err = readLoss("loss", o.loss)
+	return e, err
+}
+
+func (o *benchOptions) requirements() (all []bench.Requirement, err error) {
+	for _, text := range o.require {
+		q, err := bench.ParseRequirement(text)
+		if err != nil {
+			return nil, usageError("--require: %s", plainly(err))
+		}
+		all = append(all, q)
+	}
+	return all, nil
+}
+
+// require returns an error that names the rows that do not meet what is required.
+func require(r bench.Result, requirements []bench.Requirement) error {
+	var missed []string
+	for _, q := range requirements {
+		if err := q.Check(r); err != nil {
+			missed = append(missed, plainly(err))
+		}
+	}
+	if missed == nil {
+		return nil
+	}
+	return withCode(exitRequirement, errors.New(strings.Join(missed, "\n  ")))
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build !nobench
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"iotupd/bench"
+	"iotupd/bench/report"
+)
+
+const compareHelp = `Set two results side by side, each the result.json of --out or what --format
+json printed. Where the confidence intervals overlap, a difference may be
+chance.`
+
+func newCompareCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:                   "compare A.json B.json",
+		Short:                 "set two results side by side",
+		Long:                  compareHelp,
+		Example:               "  iotupd bench compare before/result.json after/result.json",
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError("want two results, got %d arguments; see %s --help", len(args), cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runCompare(args[0], args[1], cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolP("help", "h", false, "print this help")
+	return cmd
+}
+
+func runCompare(pathA, pathB string, w io.Writer) error {
+	a, err := readResult(pathA)
+	if err != nil {
+		return err
+	}
+	b, err := readResult(pathB)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "A %s\nB %s\n\n", setting(pathA, a, b), setting(pathB, b, a))
+	return withCode(exitLocalIO, report.Comparison(w, bench.Compare(a, b), columns(w)))
+}
+
+func readResult(path string) (bench.Result, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return bench.Result{}, localError(path, err)
+	}
+	defer f.Close()
+	r, err := report.ReadJSON(f)
+	if err != nil {
+		return r, usageError("%s: %s", path, strings.TrimPrefix(err.Error(), "report: "))
+	}
+	return r, nil
+}
+
+// setting says how r was made, as far as other was made otherwise.
+func setting(path string, r, other bench.Result) string {
+	text := fmt.Sprintf("%s  mode %s  seed %d", path, r.Mode, r.Seed)
+	for _, p := range r.Parameters {
+		if !slices.Contains(other.Parameters, p) {
+			text += "  " + p
+		}
+	}
+	return text
+}

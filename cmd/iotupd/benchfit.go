@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build !nobench
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"iotupd/internal/simnet"
+)
+
+const fitHelp = `Find the models of loss that are nearest to a trace of recv --record: Bernoulli,
+Gilbert and Gilbert-Elliott, the best first. Each stands there as --loss reads
+it.
+
+AIC is Akaike's criterion, by which the best is chosen: how unlikely the trace
+is under the model, and a price for every parameter. What is within 2 of the
+best is as good.`
+
+func newFitCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:                   "fit FILE",
+		Short:                 "find the model of a recorded loss trace",
+		Long:                  fitHelp,
+		Example:               "  iotupd recv -o fw.bin --record field.trace\n  iotupd bench fit field.trace",
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args:                  oneArgument("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runFit(args[0], cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolP("help", "h", false, "print this help")
+	return cmd
+}
+
+func runFit(path string, w io.Writer) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return localError(path, err)
+	}
+	defer f.Close()
+	t, err := simnet.ReadTrace(f)
+	if err != nil {
+		return usageError("%s: %w", path, err)
+	}
+	if t.Packets() == 0 {
+		return usageError("%s holds no packets", path)
+	}
+	fmt.Fprintf(w, "%s  %d packets  %d lost (%.4g %%)\n\n", path, t.Packets(), t.Lost(), 100*float64(t.Lost())/float64(t.Packets()))
+	results := simnet.Fit(t)
+	width := len("model")
+	for _, r := range results {
+		width = max(width, len(r.Loss.String()))
+	}
+	fmt.Fprintf(w, "%-*s  %14s  %12s  %s\n", width, "model", "log-likelihood", "AIC", "above the best")
+	for _, r := range results {
+		fmt.Fprintf(w, "%-*s  %14.1f  %12.1f  %14.1f\n", width, r.Loss, r.LogLikelihood, r.AIC, r.AIC-results[0].AIC)
+	}
+	_, err = fmt.Fprintf(w, "\niotupd bench --loss %s\n", results[0].Loss)
+	return withCode(exitLocalIO, err)
+}
