@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 
 	"internal":       {"internal/..."},
 	"internal/clock": {"golang.org/x/sys/..."},
-	"internal/mcast": {"internal/mcast/...", "golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/mcast": {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
 
 	"internal/simnet":   {},
 	"internal/quantity": {},
@@ -53,7 +53,7 @@ var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os
 
 // clocks may ask what time it is, beside run*.go and tests.
 var clocks = []string{
-	"cmd", "bench/live", "internal/clock", "internal/mcast", "internal/diagnose", "internal/demo", "internal/e2e",
+	"cmd", "bench/live", "internal/clock", "internal/mcast", "internal/diagnose", "internal/demo", "internal/e2e", "internal/leak",
 }
 
 // A goFile is a file of this module.

@@ -5,14 +5,11 @@ package bench
 import (
 	"encoding/json"
 	"flag"
-	"fmt"
 	"math"
 	"os"
-	"runtime"
-	"runtime/pprof"
 	"testing"
-	"time"
 
+	"iotupd/internal/leak"
 	"iotupd/internal/simnet"
 )
 
@@ -20,21 +17,7 @@ import (
 // one may fail a statistical test once in a few thousand times.
 var seedFlag = flag.Uint64("seed", 1, "run the simulations with this `seed`")
 
-// TestMain fails if a test leaves a goroutine behind.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	for range 2000 { // one that was waited for may still be on its way out
-		if runtime.NumGoroutine() <= before {
-			os.Exit(code)
-		}
-		time.Sleep(time.Millisecond)
-	}
-	fmt.Fprintf(os.Stderr, "%d goroutines leaked:\n", runtime.NumGoroutine()-before)
-	pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
-	os.Exit(1)
-}
+func TestMain(m *testing.M) { os.Exit(leak.Main(m)) }
 
 func mustLoss(t testing.TB, s string) simnet.Loss {
 	t.Helper()

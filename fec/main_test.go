@@ -6,14 +6,12 @@ import (
 	"bytes"
 	"context"
 	"flag"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"testing"
-	"time"
 
+	"iotupd/internal/leak"
 	"iotupd/proto"
 )
 
@@ -29,19 +27,7 @@ func newRand(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	for range 200 { // a goroutine that was waited for may still be on its way out
-		if runtime.NumGoroutine() <= before {
-			os.Exit(code)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	stacks := make([]byte, 1<<16)
-	fmt.Fprintf(os.Stderr, "leaked goroutines:\n%s\n", stacks[:runtime.Stack(stacks, true)])
-	os.Exit(1)
-}
+func TestMain(m *testing.M) { os.Exit(leak.Main(m)) }
 
 // An object is a file with its parity.
 type object struct {

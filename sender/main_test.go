@@ -4,13 +4,11 @@ package sender_test
 
 import (
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
-	"runtime/pprof"
 	"testing"
-	"time"
+
+	"iotupd/internal/leak"
 )
 
 var seedFlag = flag.Uint64("seed", 0, "replay the random tests of this `seed`; 0 draws one")
@@ -25,18 +23,4 @@ func newRand(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// TestMain fails if a test leaves a goroutine behind. Fuzzing leaves one of its
-// own.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	for range 2000 { // one that was waited for may still be on its way out
-		if runtime.NumGoroutine() <= before || flag.Lookup("test.fuzz").Value.String() != "" {
-			os.Exit(code)
-		}
-		time.Sleep(time.Millisecond)
-	}
-	fmt.Fprintf(os.Stderr, "%d goroutines leaked:\n", runtime.NumGoroutine()-before)
-	pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
-	os.Exit(1)
-}
+func TestMain(m *testing.M) { os.Exit(leak.Main(m)) }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"iotupd/internal/leak"
 )
 
 // insideVariable is set in the environment of a test that has a network
@@ -29,13 +31,13 @@ func Main(m *testing.M) {
 		if code, err := rerun(); err == nil {
 			os.Exit(code)
 		}
-		os.Exit(runAndCheck(m))
+		os.Exit(leak.Main(m))
 	}
 	if err := configure("lo"); err != nil {
 		fmt.Fprintln(os.Stderr, "namespace:", err)
 		os.Exit(1)
 	}
-	os.Exit(runAndCheck(m))
+	os.Exit(leak.Main(m))
 }
 
 // rerun runs this test binary in a new network namespace. The error is that
