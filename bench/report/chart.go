@@ -112,7 +112,7 @@ func (ch chart) place(a area, d dot) [2]px {
 
 // appendSeries draws the band, the line and the markers of s.
 func (ch chart) appendSeries(c *canvas, a area, s series) {
-	color := colorClass(s.style)
+	colour := colourClass(s.style)
 	points := make([][2]px, len(s.dots))
 	for i, d := range s.dots {
 		points[i] = ch.place(a, d)
@@ -127,7 +127,7 @@ func (ch chart) appendSeries(c *canvas, a area, s series) {
 			c.path(lineClass(s.style), polygon(points[i:j]), "")
 		}
 		if j < len(points) {
-			c.path("lead "+color, polygon(points[j-1:j+1]), "")
+			c.path("lead "+colour, polygon(points[j-1:j+1]), "")
 		}
 		i = j
 	}
@@ -137,7 +137,7 @@ func (ch chart) appendSeries(c *canvas, a area, s series) {
 			class = "never "
 		}
 		if d.tip != "" && s.style != idealStyle {
-			c.path(class+color, marker(s.style, points[i][0], points[i][1]), d.tip)
+			c.path(class+colour, marker(s.style, points[i][0], points[i][1]), d.tip)
 		}
 	}
 }
@@ -156,6 +156,6 @@ func (ch chart) appendBand(c *canvas, a area, s series) {
 	}
 	if banded && len(upper) > 1 {
 		slices.Reverse(lower)
-		c.path("band "+colorClass(s.style), polygon(append(upper, lower...))+"z", "")
+		c.path("band "+colourClass(s.style), polygon(append(upper, lower...))+"z", "")
 	}
 }

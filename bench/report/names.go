@@ -30,13 +30,13 @@ func (ch chart) appendNames(c *canvas, a area) {
 	left := a.right + 160
 	for i, l := range names {
 		y := places[i]
-		color := colorClass(l.style)
+		colour := colourClass(l.style)
 		if ch.names == direct {
-			c.path("lead "+color, polygon([][2]px{l.from, {a.right + 60, l.from[1]}, {left - 20, y}}), "")
+			c.path("lead "+colour, polygon([][2]px{l.from, {a.right + 60, l.from[1]}, {left - 20, y}}), "")
 		}
 		c.path(lineClass(l.style), polygon([][2]px{{left, y}, {left + keyWidth, y}}), "")
 		if l.style != idealStyle && l.dots[0].tip != "" {
-			c.path("m "+color, marker(l.style, left+keyWidth/2, y), "")
+			c.path("m "+colour, marker(l.style, left+keyWidth/2, y), "")
 		}
 		c.name(left+keyWidth+60, y+42, l.name)
 	}

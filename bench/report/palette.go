@@ -32,11 +32,11 @@ func lineClass(style int) string {
 	if style == idealStyle {
 		return "l ci"
 	}
-	return "l " + colorClass(style) + " d" + strconv.Itoa((style+style/len(palette))%len(dashes))
+	return "l " + colourClass(style) + " d" + strconv.Itoa((style+style/len(palette))%len(dashes))
 }
 
-// colorClass returns the classes of whatever is drawn for a style.
-func colorClass(style int) string {
+// colourClass returns the classes of whatever is drawn for a style.
+func colourClass(style int) string {
 	if style == idealStyle {
 		return "ci"
 	}

@@ -112,23 +112,23 @@ func (g grid) ranges() []Plot {
 // figures at the right. What is never reaches the end of the axis.
 func (g grid) appendRange(c *canvas, a area, s scale, y px, scheme string) {
 	row := g.of(scheme)[0]
-	color := colorClass(g.style(scheme))
+	colour := colourClass(g.style(scheme))
 	x := func(v float64) px { return part(a.left, a.right, s.at(v)) }
 	const half px = 55
 	from, to := x(p50Sent.of(row).value), x(p99Sent.of(row).value)
-	c.path("bar "+color, polygon([][2]px{{from, y - half}, {to, y - half}, {to, y + half}, {from, y + half}})+"z", "")
+	c.path("bar "+colour, polygon([][2]px{{from, y - half}, {to, y - half}, {to, y + half}, {from, y + half}})+"z", "")
 	slowest := x(row.Sent.Slowest)
-	c.line("thin "+color, to, y, slowest, y)
-	c.line("thin "+color, slowest, y-half, slowest, y+half)
+	c.line("thin "+colour, to, y, slowest, y)
+	c.line("thin "+colour, slowest, y-half, slowest, y+half)
 	mean := meanSent.of(row)
 	if mean.bounded() {
-		c.line("ci95 "+color, x(mean.low), y, x(mean.high), y)
+		c.line("ci95 "+colour, x(mean.low), y, x(mean.high), y)
 	}
 	e := meanSent.entry(row)
 	class := "m "
 	if mean.never() {
 		class = "never "
 	}
-	c.path(class+color, marker(max(0, g.style(scheme)), x(mean.value), y), scheme+": mean "+e.text+" "+e.spread+", n = "+count(uint64(row.Sent.N)))
+	c.path(class+colour, marker(max(0, g.style(scheme)), x(mean.value), y), scheme+": mean "+e.text+" "+e.spread+", n = "+count(uint64(row.Sent.N)))
 	c.text("name", start, a.right+120, y+42, strings.TrimSpace(e.text+" "+e.spread))
 }

@@ -101,7 +101,7 @@ func (g grid) xScale() scale {
 	case g.share():
 		return newLinear(lo, hi, 8, " %")
 	case lo < 1e-6 || hi < 10*lo:
-		return newLinear(lo, hi, max(1, min(8, int(hi-lo))), "")
+		return newLinear(lo, hi, int(max(1, min(8, hi-lo))), "") // between whole numbers there is nothing
 	case g.result.Parameter != "size":
 		return newLog(lo, hi)
 	}
@@ -155,7 +155,7 @@ func (g grid) speedup() []Plot {
 	}
 	one := g.points[0]
 	ch := chart{heading: heading{file: "speedup", title: "Speed-up by more senders", subtitle: g.subtitle("", "")},
-		xTitle: parameters["senders"].axis, yTitle: "goodput / that with " + one.text}
+		xTitle: parameters["senders"].axis, yTitle: "goodput / goodput with senders " + one.text}
 	hi := 1.0
 	for _, scheme := range g.schemes {
 		base, ok := g.at(scheme, one)

@@ -43,9 +43,9 @@ func positiveWidth(width int) int {
 // appendText writes b, its columns side by side as far as width allows and the
 // rest below. It leaves out the spreads where that saves lines.
 func (b block) appendText(out *strings.Builder, width int) {
-	names := utf8.RuneCountInString(b.corner)
+	names := runes(b.corner)
 	for _, name := range b.names {
-		names = max(names, utf8.RuneCountInString(shorten(clean(name), mostName)))
+		names = max(names, runes(shorten(clean(name), mostName)))
 	}
 	cut := chunks(b.columns(spreads), width-names)
 	if narrow := chunks(b.columns(noSpreads), width-names); len(narrow) < len(cut) {
