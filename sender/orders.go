@@ -39,8 +39,7 @@ func PlainRows() Order { return Order{kind: plainRows} }
 // GroupByGroup is all shards of a group, data first, before the next group.
 func GroupByGroup() Order { return Order{kind: groupByGroup} }
 
-// DataThenParity is the data of group after group, then the parity of group
-// after group.
+// DataThenParity is the data of group after group, then the parity rows.
 func DataThenParity() Order { return Order{kind: dataThenParity} }
 
 // Windows is PlainRows over n groups, then over the next n, at least 1.
@@ -83,8 +82,7 @@ func (o *order) other(pos uint64) (group uint32, row int) {
 		if data := o.groups * o.k; pos < data {
 			g, r = pos/o.k, pos%o.k
 		} else {
-			m := o.rows - o.k
-			g, r = (pos-data)/m, o.k+(pos-data)%m
+			g, r = (pos-data)%o.groups, o.k+(pos-data)/o.groups
 		}
 	case windows:
 		first := pos / (o.n * o.rows) * o.n
