@@ -72,7 +72,7 @@ const (
 //	                          group of its own: the order that is sent
 //	auto,order=plain          row after row, each beginning with group 0
 //	auto,order=group          group after group
-//	auto,order=data-parity    the data of group after group, then the parity
+//	auto,order=data-parity    the data of group after group, then rows of parity
 //	auto,order=windows:4      row after row of 4 groups, then of the next 4
 //	auto,order=permuted       at random, in every loop anew
 func ParseScheme(s string) (Scheme, error) {

@@ -196,7 +196,7 @@ func TestWhoNeverCompletesIsCounted(t *testing.T) {
 
 func TestCoordinatedSendersSendNoDuplicates(t *testing.T) {
 	// "S times faster, no duplicates (1.01). Uncoordinated random starts: 1.23
-	// on average, 1.80 at p99 for two." fec.md 1.6
+	// on average, 1.80 at p99 for two." Section 1.6 of the study
 	skipIfShort(t)
 	e := Experiment{
 		Size: 13 * 400 * shardSize, ShardSize: shardSize, Receivers: 120,
@@ -335,7 +335,7 @@ func TestExperimentErrorsSayWhy(t *testing.T) {
 
 func TestTheModelHasHugeFilesAndManyReceivers(t *testing.T) {
 	// "Slowest of 1,000,000 receivers, 10 GB, 10 % loss: Leopard K=16384 1.015,
-	// GF8 K=128 1.245, no FEC 12.0, RaptorQ 1.007, ideal 1.001." fec.md 2
+	// GF8 K=128 1.245, no FEC 12.0, RaptorQ 1.007, ideal 1.001." Section 2 of the study
 	e := Experiment{
 		Mode: Model, Size: 10_000_000_000, ShardSize: 1280, Receivers: 1_000_000,
 		Schemes: mustSchemes(t, "gf16:16384+16384,gf8:128+128,loop,raptorq,ideal"), Loss: mustLoss(t, "bernoulli:10%"),

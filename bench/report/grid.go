@@ -5,6 +5,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"iotupd/bench"
 )
@@ -70,6 +71,34 @@ func (g grid) of(scheme string) []bench.Row {
 		}
 	}
 	return rows
+}
+
+// fixed returns the parameters that are not swept, and the model of loss even if
+// a part of it is.
+func (g grid) fixed() []string {
+	all := slices.Clone(g.result.Parameters)
+	rows := g.result.Rows
+	hasLoss := func(p string) bool { return strings.HasPrefix(p, "loss=") }
+	if len(g.points) == 0 || slices.ContainsFunc(all, hasLoss) {
+		return all
+	}
+	first, last := rows[0], rows[0]
+	for _, r := range rows {
+		if r.XValue < first.XValue {
+			first = r
+		}
+		if r.XValue > last.XValue {
+			last = r
+		}
+	}
+	switch {
+	case first.Loss == "":
+	case first.Loss == last.Loss:
+		all = append(all, "loss="+first.Loss)
+	default:
+		all = append(all, "loss="+first.Loss+" to "+last.Loss)
+	}
+	return all
 }
 
 // receivers returns the least and the greatest number of receivers behind the

@@ -116,7 +116,7 @@ func (pg *page) asked(g grid, p Provenance) {
 	term("mode", map[string]string{"sim": "sim, in virtual time",
 		"model": "model, exact for independent loss", "net": "net, real processes"}[g.result.Mode])
 	term("seed", strconv.FormatUint(g.result.Seed, 10))
-	for _, parameter := range g.result.Parameters {
+	for _, parameter := range g.fixed() {
 		name, value, _ := strings.Cut(parameter, "=")
 		term(escape(name), value)
 	}

@@ -22,8 +22,8 @@ func (g grid) notes() []string {
 		"Packets are DATA and PARITY sent from a receiver's join to its completion. The bound is K/(1-p): 1.000 is what an ideal code needs on average, the best without a back channel; who loses less than the mean may be below it.",
 		g.basis(),
 	}
-	if len(g.result.Parameters) > 0 {
-		notes = append(notes, "Fixed: "+strings.Join(g.result.Parameters, ", ")+".")
+	if fixed := g.fixed(); len(fixed) > 0 {
+		notes = append(notes, "With "+strings.Join(fixed, ", ")+".")
 	}
 	return slices.Concat(notes, g.codes(), g.missing())
 }

@@ -80,7 +80,7 @@ func (g grid) subtitle(of, drawn string) string {
 	default:
 		s += ". Simulation" + seed
 	}
-	return strings.Join(append([]string{s}, g.result.Parameters...), ", ")
+	return strings.Join(append([]string{s}, g.fixed()...), ", ")
 }
 
 // ratioScale returns an axis for multiples of the bound, and its title. It is
