@@ -33,8 +33,14 @@ func TestSendersOfTheSameFileAddUp(t *testing.T) {
 		if full && share > 1.05 {
 			t.Errorf("%d senders took %.4f of 1/%d of the time of one, want at most 1.05", senders, share, senders)
 		}
-		if got := shards[senders] / shards[1]; got > 1.05 {
-			t.Errorf("%d senders had to send %.4f times as much as one, want at most 1.05", senders, got)
+		// On a busy host senders of a short file start too unevenly for 1.05. In
+		// step they would send S times as much as one.
+		limit := 1.3
+		if full {
+			limit = 1.05
+		}
+		if got := shards[senders] / shards[1]; got > limit {
+			t.Errorf("%d senders had to send %.4f times as much as one, want at most %.2f", senders, got, limit)
 		}
 	}
 }

@@ -286,13 +286,19 @@ func TestUnicastIsNotHeard(t *testing.T) {
 			fmt.Fprint(c, "unicast")
 		}
 	})
-	for _, g := range []netip.Addr{group6, group4} {
-		lan.say(g, "multicast")
-		h.want("multicast")
+	// What was said before may still wait for its neighbour's address, and is
+	// counted when something else is heard.
+	for range 50 {
+		for _, g := range []netip.Addr{group6, group4} {
+			lan.say(g, "multicast")
+			h.want("multicast")
+		}
+		if h.Stats().ForeignDestination == 2 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	if got := h.Stats().ForeignDestination; got != 2 {
-		t.Errorf("%d datagrams of foreign destination, want 2", got)
-	}
+	t.Errorf("%d datagrams of foreign destination, want 2", h.Stats().ForeignDestination)
 }
 
 func TestSourcesAreJoinedWithTheGroupsOfTheirFamily(t *testing.T) {
