@@ -61,6 +61,13 @@ type Decoder struct {
 	slots []byte // K slots of width bytes
 }
 
+// DecoderMemory returns the budget in bytes with which a decoder of one worker
+// holds width bytes of every shard of a group at a time. Fewer at a time is
+// slower: each costs a read of every shard.
+func DecoderMemory(p proto.Params, width int) int {
+	return (p.K+decodeWork(p))*min(width, p.ShardSize) + bookkeeping(p)
+}
+
 // NewDecoder returns a decoder for the groups of an object with parameters p.
 func NewDecoder(p proto.Params, cfg DecoderConfig) (*Decoder, error) {
 	if err := p.Validate(); err != nil {

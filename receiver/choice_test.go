@@ -213,3 +213,16 @@ func TestEachObjectIsMeasuredAlone(t *testing.T) {
 		t.Errorf("progress of the new object: %+v", p)
 	}
 }
+
+func TestAnObjectOverALimitDisplacesNothing(t *testing.T) {
+	// "A datagram that fails MUST NOT change any state but a count." spec.md 7.1
+	a, b := twoSources(t)
+	tr := a.receive(receiver.Config{MaxSize: 25_000, Name: func(string) bool { return true }})
+	tr.hearAll(a.shard(0, 0))
+	if err := tr.hear(b.manifest(), 0); err != receiver.ReasonTooLarge {
+		t.Errorf("the manifest of a file over the limit: %v, want %v", err, receiver.ReasonTooLarge)
+	}
+	if got := tr.r.Progress(); got.Object != a.id || got.Held != 1 {
+		t.Errorf("afterwards %d shards of %v are held, want 1 of %v", got.Held, got.Object, a.id)
+	}
+}

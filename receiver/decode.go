@@ -2,13 +2,18 @@
 
 package receiver
 
-import "iotupd/proto"
+import (
+	"sync/atomic"
+
+	"iotupd/proto"
+)
 
 // A decodeTask is one group at the moment when it was full. Nothing changes in
 // the group until the task is finished, so it needs no lock.
 type decodeTask struct {
 	group uint32
 	geo   proto.Geometry
+	stop  *atomic.Bool // set: nobody waits for this any more
 	store Store
 	tail  []byte
 	held  []int       // shards at hand, virtual ones included
@@ -18,7 +23,7 @@ type decodeTask struct {
 func newDecodeTask(o *object, g uint32) *decodeTask {
 	grp := &o.index.groups[g]
 	t := &decodeTask{
-		group: g, geo: o.geo, store: o.places.store, tail: o.places.tail,
+		group: g, geo: o.geo, stop: &o.aborted, store: o.places.store, tail: o.places.tail,
 		held:  make([]int, 0, o.geo.K),
 		place: make(map[int]int, len(grp.parked)),
 	}
@@ -37,6 +42,9 @@ func newDecodeTask(o *object, g uint32) *decodeTask {
 
 // read fills b with the bytes of a shard at hand from column on.
 func (t *decodeTask) read(shard, column int, b []byte) error {
+	if t.stop.Load() {
+		return errAborted
+	}
 	place, parked := shard, shard >= t.geo.K
 	if parked {
 		place = t.place[shard]

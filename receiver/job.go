@@ -59,10 +59,16 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	j.finish()
 }
 
-// decodersAtOnce is the number of groups that may be decoded in parallel. The
-// processors that are left work within a group.
+// goodStrip is how many bytes of every shard a decoder should hold at a time
+// before another decoder gets memory of its own.
+const goodStrip = 384
+
+// decodersAtOnce is the number of groups that may be decoded in parallel: as
+// many as there is memory for. The processors that are left work within a
+// group.
 func (r *Receiver) decodersAtOnce() int {
-	return int(min(uint64(r.cfg.Workers), r.object.geo.Groups))
+	fit := max(1, r.cfg.Memory/fec.DecoderMemory(r.object.geo.Params, goodStrip))
+	return int(min(uint64(min(r.cfg.Workers, fit)), r.object.geo.Groups))
 }
 
 // decoder returns an idle decoder, or makes one with its share of memory and
@@ -122,13 +128,9 @@ func (r *Receiver) hashJob() *Job {
 			if err := o.places.store.Sync(); err != nil {
 				return storeError("sync", err)
 			}
-			h := sha256.New()
-			file := io.NewSectionReader(o.places.store, 0, int64(o.geo.Size))
-			if _, err := io.CopyBuffer(h, file, make([]byte, 1<<20)); err != nil {
-				return storeError("read back", err)
-			}
-			right = [sha256.Size]byte(h.Sum(nil)) == o.manifest.Descriptor.SHA256
-			return nil
+			sum, err := o.hash()
+			right = sum == o.manifest.Descriptor.SHA256
+			return err
 		},
 		finish: func() {
 			if right {
@@ -144,5 +146,33 @@ func (r *Receiver) hashJob() *Job {
 			}
 			o.forget()
 		},
+	}
+}
+
+// hash reads the whole file back.
+func (o *object) hash() (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	file := io.NewSectionReader(o.places.store, 0, int64(o.geo.Size))
+	for b := make([]byte, 1<<20); ; {
+		n, err := io.ReadFull(file, b)
+		h.Write(b[:n])
+		switch {
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return [sha256.Size]byte(h.Sum(nil)), nil
+		case err != nil:
+			return sum, storeError("read back", err)
+		case o.aborted.Load():
+			return sum, errAborted
+		}
+	}
+}
+
+// errAborted ends jobs that nobody waits for any more.
+var errAborted = errors.New("receiver: aborted")
+
+// Abort makes running jobs end soon. Their transfer fails.
+func (r *Receiver) Abort() {
+	if r.object != nil {
+		r.object.aborted.Store(true)
 	}
 }

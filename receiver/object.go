@@ -4,6 +4,7 @@ package receiver
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"iotupd/fec"
@@ -24,6 +25,7 @@ type object struct {
 	ready    []uint32       // groups that are full and wait for a decoder
 	decoders []*fec.Decoder // idle
 	running  int            // jobs handed out
+	aborted  atomic.Bool    // running jobs shall end
 	hashed   bool           // the final hash was handed out
 	rebuilt  uint64
 }
@@ -117,21 +119,31 @@ func (r *Receiver) meet(from Origin, h *proto.Header, payload []byte) error {
 	if r.object.manifest != nil || r.cfg.Name == nil && !late {
 		return ReasonOtherObject
 	}
+	if _, err := r.admissible(h); err != nil {
+		return err
+	}
 	r.drop("it has shown no manifest, and another object has")
 	return r.choose(from, h)
 }
 
-// choose begins with the object of a packet.
-func (r *Receiver) choose(from Origin, h *proto.Header) error {
-	geo, err := h.Params.Geometry()
-	if err != nil {
-		return proto.ReasonGeometry
-	}
-	if err := geo.Admits(h); err != nil {
-		return err
+// admissible checks the parameters of a packet against themselves and against
+// the limits (spec.md 3.1, 7.4).
+func (r *Receiver) admissible(h *proto.Header) (geo proto.Geometry, err error) {
+	geo, err = h.Params.Geometry()
+	if err != nil || geo.Admits(h) != nil {
+		return geo, proto.ReasonGeometry
 	}
 	if h.Size > r.cfg.MaxSize || indexBytes(geo) > maxIndex {
-		return ReasonTooLarge
+		return geo, ReasonTooLarge
+	}
+	return geo, nil
+}
+
+// choose begins with the object of a packet.
+func (r *Receiver) choose(from Origin, h *proto.Header) error {
+	geo, err := r.admissible(h)
+	if err != nil {
+		return err
 	}
 	var store Store
 	if !r.cfg.IndexOnly {
@@ -175,6 +187,9 @@ func (r *Receiver) certify(h *proto.Header, payload []byte) error {
 		return ReasonOtherObject
 	}
 	if r.object.geo.Params != h.Params {
+		if _, err := r.admissible(h); err != nil {
+			return err
+		}
 		r.drop("its first packet was forged")
 		if err := r.choose(Origin{}, h); err != nil {
 			return err
@@ -184,13 +199,13 @@ func (r *Receiver) certify(h *proto.Header, payload []byte) error {
 		return nil // of Config.Open
 	}
 	r.object.manifest = m
+	r.observe(Certified{Manifest: m})
 	if store := r.object.places.store; store != nil {
 		if err := store.Reserve(int64(h.Size)); err != nil {
 			r.fail(storeError("reserve space", err))
 			return nil
 		}
 	}
-	r.observe(Certified{Manifest: m})
 	if h.Size == 0 {
 		r.checkCollected()
 	}

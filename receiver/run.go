@@ -73,6 +73,7 @@ func Run(ctx context.Context, r *Receiver, conns []Conn, opts RunOptions) error 
 		s.readers.Go(func() { s.readFrom(c) })
 	}
 	err := s.loop(ctx)
+	r.Abort()
 	close(s.stop)
 	for _, c := range conns {
 		c.Close()

@@ -16,6 +16,8 @@ const (
 	DefaultRate = 10_000_000
 	// MinRate sends a full packet of the default size every 0.16 s.
 	MinRate = 64_000
+	// MaxRate is beyond any network.
+	MaxRate = 1_000_000_000_000
 	// MaxSenders is the highest number of coordinated senders (spec.md 6.2).
 	MaxSenders = 16
 
@@ -79,8 +81,8 @@ func (c Config) withDefaults() Config {
 
 func (c Config) validate() error {
 	switch {
-	case c.Rate >= 0 && c.Rate < MinRate:
-		return fmt.Errorf("sender: rate %d bit/s is below %d", c.Rate, MinRate)
+	case c.Rate >= 0 && c.Rate < MinRate || c.Rate > MaxRate:
+		return fmt.Errorf("sender: rate %d bit/s is not from %d to %d", c.Rate, int64(MinRate), int64(MaxRate))
 	case c.Senders < 1 || c.Senders > MaxSenders || c.Sender < 1 || c.Sender > c.Senders:
 		return fmt.Errorf("sender: no sender %d/%d; numbers are 1/1 to %d/%d", c.Sender, c.Senders, MaxSenders, MaxSenders)
 	case c.Start < 0 || c.Start > 10000:

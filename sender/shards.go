@@ -13,8 +13,9 @@ const (
 	// readAhead is what is read at once of a file whose shards all follow each
 	// other.
 	readAhead = 64 << 10
-	// tileBytes bounds the parity that is read back at once.
-	tileBytes = 8 << 20
+	// tileBytes bounds the parity that is read back at once. It is read in the
+	// sender's own time: larger tiles would delay packets.
+	tileBytes = 4 << 20
 )
 
 // fileShards are the shards of a file and their parity.
@@ -109,8 +110,15 @@ func (p *parityStore) put(group uint32, parity []byte) error {
 
 func (p *parityStore) appendShard(b []byte, group uint32, row int) ([]byte, error) {
 	s := p.geo.ShardSize
-	if p.scratch == nil {
+	switch {
+	case p.scratch == nil:
 		return append(b, p.memory[p.position(group, row):][:s]...), nil
+	case p.geo.Groups > tileBytes/uint64(s): // not even one row fits
+		out := append(b, make([]byte, s)...)
+		if err := readFull(p.scratch, out[len(b):], p.position(group, row)); err != nil {
+			return b, err
+		}
+		return out, nil
 	}
 	if row < p.tileRow || row >= p.tileRow+p.tileRows {
 		if err := p.readTile(row); err != nil {
@@ -125,7 +133,7 @@ func (p *parityStore) appendShard(b []byte, group uint32, row int) ([]byte, erro
 // a few long reads instead of one for every shard.
 func (p *parityStore) readTile(row int) error {
 	rowBytes := int(p.geo.Groups) * p.geo.ShardSize
-	rows := min(max(1, tileBytes/rowBytes), p.geo.M-row)
+	rows := min(tileBytes/rowBytes, p.geo.M-row)
 	if cap(p.tile) < rows*rowBytes {
 		p.tile = make([]byte, rows*rowBytes)
 	}

@@ -33,7 +33,7 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// "Any K distinct shards of a group restore it." spec.md 6: so a receiver that
+// "Any K distinct shards of a group restore it." spec.md 3.5: so a receiver that
 // loses a share p is done after Nd/(1-p) packets and a little, whatever it lost.
 func TestUnlikeReceiversNeedLittleMoreThanTheBound(t *testing.T) {
 	losses := []int{0, 1, 10, 30} // percent
@@ -59,6 +59,9 @@ func TestUnlikeReceiversNeedLittleMoreThanTheBound(t *testing.T) {
 				t.Errorf("the lossless receiver took %.0f shards and rebuilt %d, want %d and 0", e.shardsTaken(), e.Rebuilt, e.Needed)
 			}
 		})
+	}
+	if len(ratios) == 0 {
+		return // skipped, or failed
 	}
 	for _, p := range losses {
 		limit := 1.02
