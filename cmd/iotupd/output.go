@@ -252,7 +252,7 @@ func (o *output) progressLine(line string) {
 		fmt.Fprintln(o.text, line)
 		return
 	}
-	line = line[:min(len(line), o.width(helpWidth)-3)] // room for ^C
+	line = line[:min(len(line), max(0, o.width(helpWidth)-3))] // room for ^C
 	fmt.Fprintf(o.text, "\r%s\x1b[K", line)
 	o.drawn = true
 }

@@ -10,7 +10,7 @@ import (
 	"iotupd/receiver"
 )
 
-// tooLargeAfter is how long objects over --max-size may be all that is heard.
+// tooLargeAfter is how long objects over a limit may be all that is heard.
 const tooLargeAfter = 3 * time.Second
 
 // patience returns an error when it is time to give up.
@@ -24,12 +24,12 @@ func (v *recvView) patience(now time.Time) error {
 		return withCode(exitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %s, with %d of %d shards at hand",
 			quantity.Duration(v.opts.stall), s.Held, s.Needed))
 	case s.Needed == 0 && v.tooLarge.goesOn(now, s.Ignored[receiver.ReasonTooLarge]):
-		return withCode(exitPolicy, fmt.Errorf("the file on the air is larger than --max-size %v", v.opts.maxSize))
+		return withCode(exitPolicy, fmt.Errorf("the file on the air is larger than --max-size %v, or cut into so many groups that their index is over 128 MiB", v.opts.maxSize))
 	}
 	return nil
 }
 
-// A tooLarge watches packets of objects over --max-size. A few may be forged,
+// A tooLarge watches packets of objects over a limit. A few may be forged,
 // or the last ones of a transfer, and are no reason to give up.
 type tooLarge struct {
 	since, last time.Time // such packets have been coming in

@@ -118,10 +118,10 @@ func (v *recvView) origin() (from, iface string) {
 func (v *recvView) observe(now time.Time, e receiver.Event) {
 	switch e := e.(type) {
 	case receiver.ObjectFound:
-		v.first, v.held, v.collected, v.manifest, v.from = now, false, time.Time{}, nil, e.From
-		v.arrival, v.gain = speed{}, speed{}
+		v.first, v.manifest, v.from = now, nil, e.From
+		v.arrival = speed{}
 		v.arrival.add(now, 0)
-		v.gain.add(now, 0)
+		v.restart(now)
 		v.found(e)
 	case receiver.Certified:
 		v.manifest = e.Manifest
@@ -142,7 +142,16 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 	case receiver.Corrupt:
 		v.out.warn(warning{Code: "corrupt", Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
 			"forged packets, or a sender whose file changed", e.Attempt)})
+		v.restart(now)
 	}
+}
+
+// restart notes that nothing of the object is held. However long the check of
+// a corrupt file took, the stream has not been silent since.
+func (v *recvView) restart(now time.Time) {
+	v.held, v.collected, v.heard = false, time.Time{}, now
+	v.gain = speed{}
+	v.gain.add(now, 0)
 }
 
 // found tells of the first packet of an object.

@@ -82,6 +82,16 @@ func TestStallIsForTheMiddleOnly(t *testing.T) {
 	check(t, p.until(20*time.Second, receiving(100, 100)))
 }
 
+func TestStallIsForEveryAttempt(t *testing.T) {
+	p := newPatient(t, recvOptions{stall: 3 * time.Second})
+	check(t, p.until(time.Second, receiving(100, 100)))
+	p.view.held, p.view.collected = true, epoch.Add(p.at)
+	check(t, p.until(20*time.Second, receiving(100, 100)))
+	p.view.observe(epoch.Add(p.at), receiver.Corrupt{Attempt: 1})
+	check(t, p.until(22*time.Second, receiving(100, 0)))
+	p.wantError(p.until(30*time.Second, receiving(100, 0)), exitIncomplete, "silent for 3 s, with 0 of 100 shards at hand")
+}
+
 func TestAStreamOfTooLargePacketsIsRefusedButNotAFew(t *testing.T) {
 	p := newPatient(t, recvOptions{maxSize: 1 << 20})
 	check(t, p.until(time.Second, tooLargeHeard(1)))
