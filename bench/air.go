@@ -188,7 +188,7 @@ func (a *air) end(l *listener) {
 	*l.outcome = outcome{
 		done:      l.done(),
 		loss:      l.loss,
-		seconds:   (a.now.Sub(l.since) + a.airtime()).Seconds(),
+		seconds:   a.now.Sub(l.since).Seconds() + a.airtime(),
 		sent:      a.sent.shards - l.sent.shards,
 		manifests: a.sent.manifests - l.sent.manifests,
 		received:  l.received(),

@@ -135,8 +135,8 @@ func (e *Experiment) validate() error {
 		return fmt.Errorf("%w: no starts %.40q; there are: coordinated, random", ErrExperiment, e.Starts)
 	case e.Join != JoinRandom && e.Join != JoinStart:
 		return fmt.Errorf("%w: no join %.40q; there are: random, start", ErrExperiment, e.Join)
-	case e.Rate < sender.MinRate:
-		return fmt.Errorf("%w: rate %d bit/s is below %d", ErrExperiment, e.Rate, sender.MinRate)
+	case e.Rate < sender.MinRate || e.Rate > sender.MaxRate:
+		return fmt.Errorf("%w: rate %d bit/s is not from %d to %d", ErrExperiment, e.Rate, int64(sender.MinRate), int64(sender.MaxRate))
 	case e.Trials < 1 || e.Parallel < 0:
 		return fmt.Errorf("%w: a negative number", ErrExperiment)
 	case e.Link.Loss.MeanLoss() > 0:
@@ -174,11 +174,19 @@ func (e *Experiment) points() ([]point, error) {
 			err = p.check()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w (%s=%s)", err, par.name, p.x)
+			return nil, p.at(err)
 		}
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// at adds to err the point of a sweep at which it arose.
+func (p *point) at(err error) error {
+	if err == nil || p.x == "" {
+		return err
+	}
+	return fmt.Errorf("%w (%s=%s)", err, p.Sweep.parameter.name, p.x)
 }
 
 // check checks what a sweep may have changed.
@@ -264,7 +272,7 @@ func (e *Experiment) cells() ([]*cell, error) {
 			}
 			geo, err := s.geometry(uint64(p.Size), p.ShardSize, parity)
 			if err != nil {
-				return nil, err
+				return nil, p.at(err)
 			}
 			all = append(all, &cell{point: p, scheme: s, geo: geo})
 		}

@@ -36,22 +36,24 @@ func (f fountain) most() uint64 { return (f.shards + f.blocks - 1) / f.blocks }
 type fountainSource struct {
 	packet packet
 	blocks uint64
-	due    time.Time
-	every  time.Duration
+	sent   uint64
+	every  float64 // seconds
 }
 
 // source returns the source number i. Each begins with another block, lest two
 // should each send but one of two.
 func (f fountain) source(c *cell, i int) *fountainSource {
-	s := &fountainSource{blocks: f.blocks, due: epoch, every: c.airtime()}
+	s := &fountainSource{blocks: f.blocks, every: c.airtime()}
 	s.packet = packet{from: i, header: proto.Header{Type: proto.TypeData, Group: uint32(uint64(i) % f.blocks)}}
 	return s
 }
 
-func (s *fountainSource) wake() time.Time { return s.due }
+func (s *fountainSource) wake() time.Time {
+	return epoch.Add(time.Duration(float64(s.sent) * s.every * float64(time.Second)))
+}
 
 func (s *fountainSource) next(time.Time) (*packet, error) {
-	s.due = s.due.Add(s.every)
+	s.sent++
 	h := &s.packet.header
 	h.Group = uint32((uint64(h.Group) + 1) % s.blocks)
 	return &s.packet, nil

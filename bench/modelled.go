@@ -84,7 +84,7 @@ func (c *cell) modelRow(one *model.Completion) Row {
 		r.Sent.CDF = append(r.Sent.CDF, Point{X: at(quantile(y)).Value, Y: y})
 	}
 	seconds := func(packets float64) float64 {
-		return stats.Round(packets*c.airtime().Seconds(), digits)
+		return stats.Round(packets*c.airtime(), digits)
 	}
 	r.Times = Times{
 		Half: seconds(quantile(0.5)), Most: seconds(quantile(0.9)), Nearly: seconds(quantile(0.99)), All: seconds(slowest),

@@ -91,11 +91,11 @@ func (e Experiment) cases() ([]Case, error) {
 	var all []Case
 	for _, c := range cells {
 		if err := c.checkNet(); err != nil {
-			return nil, err
+			return nil, c.at(err)
 		}
 		policy, err := policyOf(c.geo.Params)
 		if err != nil {
-			return nil, err
+			return nil, c.at(err)
 		}
 		all = append(all, Case{c.Experiment, policy, c})
 	}
@@ -165,7 +165,19 @@ func (c Case) row(trials []Trial) Row {
 		r.Overhead = 0
 	}
 	r.Measured = &m
+	if c.Join == JoinRandom && c.Trials == 1 {
+		r.Sent.unbound()
+		r.Received.unbound()
+	}
 	return r
+}
+
+// unbound takes the intervals from s: the receivers of one trial share the place
+// where they join, so they tell nothing of other places.
+func (s *Summary) unbound() {
+	for _, e := range []*Estimate{&s.Mean, &s.P50, &s.P90, &s.P99} {
+		e.Low, e.High = 0, never
+	}
 }
 
 // Key names the losses that a receiver meets: those of mode sim.

@@ -15,6 +15,9 @@ const (
 	digits = 6
 	// curvePoints of a CDF.
 	curvePoints = 100
+	// mostResampled bounds the samples that are bootstrapped, and so how long
+	// nothing can be canceled: some 0.1 s.
+	mostResampled = 10_000
 )
 
 // head is the row of c without its figures.
@@ -55,9 +58,15 @@ func (c *cell) row(outcomes []outcome) Row {
 // summary describes the values of all receivers, which are independent.
 func (c *cell) summary(values []float64) Summary {
 	s := stats.NewSample(values)
+	var mean stats.Estimate
+	if s.N() > mostResampled {
+		mean = s.MeanEstimate()
+	} else {
+		mean = s.Bootstrap(rand.New(rand.NewPCG(c.Seed, 0)), stats.Sample.Mean)
+	}
 	return Summary{
 		N:       s.N(),
-		Mean:    rounded(s.Bootstrap(rand.New(rand.NewPCG(c.Seed, 0)), stats.Sample.Mean)),
+		Mean:    rounded(mean),
 		P50:     rounded(s.QuantileEstimate(0.5)),
 		P90:     rounded(s.QuantileEstimate(0.9)),
 		P99:     rounded(s.QuantileEstimate(0.99)),

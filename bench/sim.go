@@ -24,7 +24,7 @@ const (
 	blockMemory = 256 << 20
 
 	// A receiver is given up when so many times the packets that an ideal
-	// fountain needs, and patienceExtra more, were sent in vain. No parity at
+	// fountain needs at its own loss, and patienceExtra more, were sent in vain. No parity at
 	// all and a million shards take 15 times, the unlucky 30. The extra ones
 	// are for bursts that are longer than the file.
 	patience      = 50
@@ -125,8 +125,7 @@ func (a *air) begin(ctx context.Context, key simnet.Key) (newSink func(simnet.Ke
 
 // listen makes a receiver that has heard nothing yet.
 func (c *cell) listen(key simnet.Key) (*listener, error) {
-	bound := float64(c.geo.DataShards) / (1 - c.Loss.MeanLoss())
-	l := &listener{limit: uint64(patience*bound) + patienceExtra}
+	l := new(listener)
 	if c.Join == JoinRandom && !c.scheme.fountain() {
 		l.join, _ = bits.Mul64(draw(key, "join").Uint64(), c.loop()*uint64(c.Senders))
 	}
@@ -145,6 +144,9 @@ func (c *cell) listen(key simnet.Key) (*listener, error) {
 		}
 		key.Receiver += nextLink // the first is the same with any number of senders
 	}
+	// Of a mix, each receiver has a bound of its own.
+	bound := float64(c.geo.DataShards) / (1 - min(l.loss, maxLoss))
+	l.limit = uint64(patience*bound) + patienceExtra
 	return l, nil
 }
 
@@ -162,7 +164,7 @@ func draw(key simnet.Key, what string) *rand.Rand {
 // packetLen is the size in bytes of every IP packet.
 func (p *point) packetLen() int { return proto.HeaderLen + p.ShardSize + sender.IPv6Overhead }
 
-// airtime is how long a packet takes at the rate of a sender.
-func (p *point) airtime() time.Duration {
-	return time.Duration(int64(p.packetLen()) * 8 * int64(time.Second) / p.Rate)
+// airtime is how many seconds a packet takes at the rate of a sender.
+func (p *point) airtime() float64 {
+	return float64(p.packetLen()*8) / float64(p.Rate)
 }

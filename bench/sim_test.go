@@ -174,6 +174,30 @@ func TestALosslessReceiverNeedsJustTheFile(t *testing.T) {
 	}
 }
 
+// The bound of those who lose most is not that of the mean of all.
+func TestInAMixEveryReceiverHasTheTimeThatItsOwnLossTakes(t *testing.T) {
+	row := runOne(t, Experiment{
+		Size: 20_000 * shardSize, ShardSize: shardSize, Receivers: 30,
+		Schemes: mustSchemes(t, "loop"), Loss: mustLoss(t, "mix:90%*none+10%*bernoulli:90%"),
+	})
+	if got, want := row.Completed, 30; got != want {
+		t.Errorf("-seed=%d: got %d completed, want %d", *seedFlag, got, want)
+	}
+	c := &cell{point: point{Experiment: Experiment{Senders: 1, Loss: mustLoss(t, "mix:90%*none+10%*bernoulli:90%")}}}
+	c.geo.DataShards = 1_000_000
+	limits := make(map[uint64]bool)
+	for i := range uint64(100) {
+		l, err := c.listen(simnet.Key{Seed: *seedFlag, Receiver: i})
+		if err != nil {
+			t.Fatal(err)
+		}
+		limits[l.limit/1_000_000] = true
+	}
+	if !reflect.DeepEqual(limits, map[uint64]bool{50: true, 500: true}) {
+		t.Errorf("-seed=%d: got the limits %v million packets, want 50 and 500", *seedFlag, limits)
+	}
+}
+
 func TestWhoNeverCompletesIsCounted(t *testing.T) {
 	// A loss that comes back as often as the manifest hits the same shards of a
 	// loop of a multiple of 256 shards for ever.
@@ -304,7 +328,8 @@ func TestExperimentErrorsSayWhy(t *testing.T) {
 		{func(e *Experiment) { e.Size = 100 << 30 }, "mode model has more"},
 		{func(e *Experiment) { e.Receivers = 2_000_000 }, "mode model has more"},
 		{func(e *Experiment) { e.ShardSize = 1000 }, "multiple of 64"},
-		{func(e *Experiment) { e.Rate = 1000 }, "below"},
+		{func(e *Experiment) { e.Rate = 1000 }, "is not from 64000"},
+		{func(e *Experiment) { e.Rate = 2e12 }, "to 1000000000000"},
 		{func(e *Experiment) { e.Senders = 17 }, "1 to 16"},
 		{func(e *Experiment) { e.Trials = -1 }, "negative"},
 		{func(e *Experiment) { e.Loss = mustLoss(t, "bernoulli:100%") }, "over 99 %"},
@@ -315,6 +340,9 @@ func TestExperimentErrorsSayWhy(t *testing.T) {
 		{func(e *Experiment) {
 			e.Sweep, e.Schemes = mustSweep(t, "parity=0:300%:100%"), mustSchemes(t, "auto:fast")
 		}, "highest possible"},
+		{func(e *Experiment) {
+			e.Sweep, e.Schemes = mustSweep(t, "parity=0:300%:100%"), mustSchemes(t, "auto:fast")
+		}, "(parity=200%)"},
 		{func(e *Experiment) { e.Schemes, e.Size, e.Join = mustSchemes(t, "gf8:1+1"), 10<<30, JoinStart }, "larger groups"},
 
 		{func(e *Experiment) { e.Mode, e.Loss = Model, mustLoss(t, "gilbert:10%,burst=5") }, "not gilbert:10%,burst=5"},

@@ -27,7 +27,7 @@ func (e Experiment) Run(ctx context.Context) (Result, error) {
 	for _, c := range cells {
 		w, err := c.work()
 		if err != nil {
-			return Result{}, err
+			return Result{}, c.at(err)
 		}
 		all = append(all, w)
 	}
@@ -40,6 +40,9 @@ func (e Experiment) Run(ctx context.Context) (Result, error) {
 		if w.left == 0 {
 			r.Rows = append(r.Rows, w.row)
 		}
+	}
+	if len(r.Rows) == len(all) {
+		err = nil // a cancel that came too late
 	}
 	return r, err
 }

@@ -25,7 +25,7 @@ const resamples = 999
 // true mean: 90, 93, 95 and 94 % for a normal distribution, 86, 90, 93 and 95 %
 // for an exponential one. For quantiles, [Sample.QuantileEstimate] is exact,
 // and faster. The figure must not keep its sample. It takes 999 N draws: 0.1 s
-// for 10,000 values.
+// for 10,000 values. For the mean of more, there is [Sample.MeanEstimate].
 func (s Sample) Bootstrap(rng *rand.Rand, figure func(Sample) float64) Estimate {
 	n := s.N()
 	e := Estimate{Value: figure(s), Low: math.Inf(-1), High: math.Inf(1), N: n}
@@ -51,5 +51,32 @@ func (s Sample) Bootstrap(rng *rand.Rand, figure func(Sample) float64) Estimate 
 	slices.Sort(figures)
 	const cut = (resamples + 1) / 40 // 2.5 %
 	e.Low, e.High = figures[cut-1], figures[resamples-cut]
+	return e
+}
+
+// MeanEstimate estimates the mean with the interval of the normal distribution,
+// which the mean of thousands of values has nearly, whatever theirs is; the
+// bootstrap would find the same, slowly. With infinite values the mean is
+// infinite, and so is Low from 4 of them on: without any of them are less than
+// 2.5 % of all samples drawn again.
+func (s Sample) MeanEstimate() Estimate {
+	n := s.N()
+	e := Estimate{Value: s.Mean(), Low: math.Inf(-1), High: math.Inf(1), N: n}
+	switch {
+	case n < 2:
+		return e
+	case math.IsInf(e.Value, 1):
+		if n >= 4 && math.IsInf(s.sorted[n-4], 1) {
+			e.Low = e.Value
+		}
+		return e
+	}
+	squares := 0.0
+	for _, v := range s.sorted {
+		d := v - e.Value
+		squares += float64(d * d) // not fused, on any CPU
+	}
+	half := float64(z * math.Sqrt(squares/float64(n-1)/float64(n)))
+	e.Low, e.High = e.Value-half, e.Value+half
 	return e
 }

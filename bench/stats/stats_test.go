@@ -202,6 +202,32 @@ func uniform(rnd *rand.Rand, n int) []float64 {
 	return values
 }
 
+func TestMeanEstimateAgreesWithTheBootstrap(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 0))
+	values := make([]float64, 5000)
+	for i := range values {
+		values[i] = rnd.ExpFloat64()
+	}
+	s := NewSample(values)
+	got, want := s.MeanEstimate(), s.Bootstrap(rnd, Sample.Mean)
+	if got.Value != want.Value || math.Abs(got.Low-want.Low) > 0.004 || math.Abs(got.High-want.High) > 0.004 {
+		t.Errorf("got %v, want about %v", got, want)
+	}
+	for _, infinite := range []int{1, 3, 4, 9} {
+		for i := range infinite {
+			values[i] = math.Inf(1)
+		}
+		s := NewSample(values)
+		got, want := s.MeanEstimate(), s.Bootstrap(rnd, Sample.Mean)
+		if math.IsInf(got.Low, 1) != math.IsInf(want.Low, 1) || !math.IsInf(got.Value, 1) || !math.IsInf(got.High, 1) {
+			t.Errorf("%d infinite values: got %v, the bootstrap %v", infinite, got, want)
+		}
+	}
+	if got := NewSample(values[:1]).MeanEstimate(); !math.IsInf(got.Low, -1) || !math.IsInf(got.High, 1) {
+		t.Errorf("of one value: got %v, want no bounds", got)
+	}
+}
+
 func TestBootstrapOfOneValueHasNoBounds(t *testing.T) {
 	got := NewSample([]float64{7}).Bootstrap(rand.New(rand.NewPCG(1, 0)), Sample.Mean)
 	if want := (Estimate{7, math.Inf(-1), math.Inf(1), 1}); got != want {
