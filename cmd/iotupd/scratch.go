@@ -53,7 +53,7 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 // A scratchTarget receives into a temporary file. What happens to the verified
 // bytes is up to use.
 type scratchTarget struct {
-	use    func(verified io.Reader) error // nil: nothing
+	use    func(ctx context.Context, verified io.Reader) error // nil: nothing
 	file   *os.File
 	remove func()
 }
@@ -69,11 +69,29 @@ func (t *scratchTarget) open(proto.ObjectID, proto.Params) (receiver.Store, erro
 
 func (t *scratchTarget) has(context.Context, *proto.Manifest) (string, error) { return "", nil }
 
-func (t *scratchTarget) commit(m *proto.Manifest) (string, error) {
+func (t *scratchTarget) commit(ctx context.Context, m *proto.Manifest) (string, error) {
 	if t.use == nil {
 		return "", nil
 	}
-	return "", withCode(exitLocalIO, t.use(io.NewSectionReader(t.file, 0, int64(m.Descriptor.Size))))
+	return "", t.use(ctx, io.NewSectionReader(t.file, 0, int64(m.Descriptor.Size)))
+}
+
+// copyTo returns a use of verified bytes: to be written to w. When the context
+// ends first, a write that hangs is left to the end of the process.
+func copyTo(w io.Writer) func(context.Context, io.Reader) error {
+	return func(ctx context.Context, verified io.Reader) error {
+		copied := make(chan error, 1)
+		go func() {
+			_, err := io.Copy(w, verified)
+			copied <- err
+		}()
+		select {
+		case err := <-copied:
+			return withCode(exitLocalIO, err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 func (t *scratchTarget) close() {

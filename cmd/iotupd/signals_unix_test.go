@@ -29,11 +29,20 @@ type process struct {
 // hang.
 func start(t *testing.T, port string, args ...string) *process {
 	t.Helper()
+	return startTo(t, nil, port, args...)
+}
+
+// startTo is start, with stdout, nil for none.
+func startTo(t *testing.T, stdout *os.File, port string, args ...string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
 	p := &process{T: t, dir: t.TempDir()}
 	p.cmd = exec.Command(self, append(args, "-i", loopback(), "-p", port)...)
 	p.cmd.Dir = p.dir
+	if stdout != nil {
+		p.cmd.Stdout = stdout
+	}
 	p.cmd.Env = append(os.Environ(), asCommand+"=1")
 	r, err := p.cmd.StderrPipe()
 	check(t, err)
@@ -110,6 +119,22 @@ func TestASignalEndsAWaitingReceiver(t *testing.T) {
 	if lines := p.wantExit(130); strings.Join(lines, "\n") != "stopped; nothing was heard" {
 		t.Errorf("got last lines %q", lines)
 	}
+}
+
+func TestASignalEndsAReceiverWhoseConsumerStalls(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	write(t, path, string(randomBytes(1_000_000))) // more than any pipe holds
+	start(t, "20908", "send", path, "-r", "20M")
+	r, w, err := os.Pipe()
+	check(t, err)
+	defer r.Close()
+	p := startTo(t, w, "20908", "recv", "-o", "-")
+	w.Close()
+	_, err = r.Read(make([]byte, 1)) // copying has begun
+	check(t, err)
+	p.signal(syscall.SIGTERM)
+	p.wantExit(143)
 }
 
 func TestASignalEndsASenderGracefully(t *testing.T) {

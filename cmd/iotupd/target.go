@@ -25,8 +25,9 @@ type target interface {
 	// has returns the path of the file if the content of m is there already. An
 	// error means that commit cannot succeed. It may run beside all the others.
 	has(ctx context.Context, m *proto.Manifest) (path string, err error)
-	// commit makes the verified bytes the file, and tells its path, if it has one.
-	commit(m *proto.Manifest) (path string, err error)
+	// commit makes the verified bytes the file, and tells its path, if it has
+	// one. If it has to wait for a reader of theirs, the end of ctx ends it.
+	commit(ctx context.Context, m *proto.Manifest) (path string, err error)
 	// close removes what was not committed.
 	close()
 }
@@ -230,7 +231,7 @@ func (t *fileTarget) finalName(m *proto.Manifest) string {
 	return m.Name
 }
 
-func (t *fileTarget) commit(m *proto.Manifest) (string, error) {
+func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
 	path := t.path(name)
 	err := t.seal(name, int64(m.Descriptor.Size))

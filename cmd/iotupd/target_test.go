@@ -97,7 +97,7 @@ func TestTheOldFileIsThereUntilCommit(t *testing.T) {
 	d.receive("new content")
 	d.wantContent("fw.bin", "old")
 	d.wantFiles("fw.bin", ".fw.bin.iotupd-part")
-	path, err := d.commit(objectOf("sent.bin", "new content"))
+	path, err := d.commit(t.Context(), objectOf("sent.bin", "new content"))
 	if want := filepath.Join(d.dir, "fw.bin"); err != nil || path != want {
 		t.Errorf("got %q, %v, want %q", path, err, want)
 	}
@@ -109,7 +109,7 @@ func TestADirectoryKeepsTheSentName(t *testing.T) {
 	d := to(t, "")
 	d.receive("content")
 	d.wantFiles("." + proto.ObjectID{1}.String() + ".iotupd-part")
-	_, err := d.commit(objectOf("sent.bin", "content"))
+	_, err := d.commit(t.Context(), objectOf("sent.bin", "content"))
 	check(t, err)
 	d.wantContent("sent.bin", "content")
 	d.wantFiles("sent.bin")
@@ -118,7 +118,7 @@ func TestADirectoryKeepsTheSentName(t *testing.T) {
 func TestCommitCutsWhatIsLonger(t *testing.T) {
 	d := to(t, "fw.bin")
 	d.receive("content and a padded last shard")
-	_, err := d.commit(objectOf("", "content"))
+	_, err := d.commit(t.Context(), objectOf("", "content"))
 	check(t, err)
 	d.wantContent("fw.bin", "content")
 }
@@ -137,7 +137,7 @@ func TestAnotherObjectStartsOver(t *testing.T) {
 	check(t, d.receive("a long forged object").Discard())
 	d.wantFiles()
 	d.receive("true")
-	_, err := d.commit(objectOf("", "true"))
+	_, err := d.commit(t.Context(), objectOf("", "true"))
 	check(t, err)
 	d.wantContent("fw.bin", "true")
 }
@@ -152,7 +152,7 @@ func TestTheModeOfTheOldFileIsKept(t *testing.T) {
 		write(t, path, "old")
 		check(t, os.Chmod(path, mode))
 		d.receive("new")
-		_, err := d.commit(objectOf("", "new"))
+		_, err := d.commit(t.Context(), objectOf("", "new"))
 		check(t, err)
 		if info, err := os.Stat(path); err != nil || info.Mode() != mode {
 			t.Errorf("got mode %v, %v, want %v", info.Mode(), err, mode)
@@ -167,7 +167,7 @@ func TestALinkIsKeptAndItsFileReplaced(t *testing.T) {
 	symlink(t, filepath.Join("real", "fw.bin"), filepath.Join(d.dir, "link"))
 	d = d.again("link")
 	d.receive("new")
-	_, err := d.commit(objectOf("", "new"))
+	_, err := d.commit(t.Context(), objectOf("", "new"))
 	check(t, err)
 	d.wantContent(filepath.Join("real", "fw.bin"), "new")
 	if to, err := os.Readlink(filepath.Join(d.dir, "link")); err != nil {
@@ -189,7 +189,7 @@ func TestALinkInPlaceOfThePartialFileIsNotFollowed(t *testing.T) {
 	write(t, filepath.Join(d.dir, "precious"), "precious")
 	symlink(t, "precious", filepath.Join(d.dir, ".fw.bin.iotupd-part"))
 	d.receive("new")
-	_, err := d.commit(objectOf("", "new"))
+	_, err := d.commit(t.Context(), objectOf("", "new"))
 	check(t, err)
 	d.wantContent("precious", "precious")
 	d.wantContent("fw.bin", "new")
@@ -206,7 +206,7 @@ func TestALinkOutOfTheDirectoryIsNotFollowed(t *testing.T) {
 		t.Errorf("a file outside of the directory counts as %s", path)
 	}
 	d.receive("outside")
-	_, err := d.commit(m)
+	_, err := d.commit(t.Context(), m)
 	check(t, err)
 	if info, err := os.Lstat(filepath.Join(d.dir, "sent.bin")); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("got %v, %v, want a regular file in place of the link", info.Mode(), err)
@@ -217,7 +217,7 @@ func TestAStalePartialFileIsReplaced(t *testing.T) {
 	d := to(t, "fw.bin")
 	write(t, filepath.Join(d.dir, ".fw.bin.iotupd-part"), "left behind by a crash, and longer")
 	d.receive("new")
-	_, err := d.commit(objectOf("", "new"))
+	_, err := d.commit(t.Context(), objectOf("", "new"))
 	check(t, err)
 	d.wantContent("fw.bin", "new")
 }
@@ -230,7 +230,7 @@ func TestASecondReceiverOfTheSameTargetIsRefused(t *testing.T) {
 	second.wantError(err, exitLocalIO, "another iotupd receives the same file")
 	second.close()
 	first.wantFiles(".fw.bin.iotupd-part")
-	_, err = first.commit(objectOf("", "new"))
+	_, err = first.commit(t.Context(), objectOf("", "new"))
 	check(t, err)
 	first.wantContent("fw.bin", "new")
 }
@@ -241,7 +241,7 @@ func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
 	part := filepath.Join(d.dir, ".fw.bin.iotupd-part")
 	check(t, os.Remove(part))
 	write(t, part, "somebody else's")
-	_, err := d.commit(objectOf("", "new"))
+	_, err := d.commit(t.Context(), objectOf("", "new"))
 	d.wantError(err, exitLocalIO, "another iotupd")
 	d.close()
 	d.wantContent(".fw.bin.iotupd-part", "somebody else's")
@@ -251,7 +251,7 @@ func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
 func TestALongName(t *testing.T) {
 	d := to(t, strings.Repeat("n", 255))
 	d.receive("content")
-	_, err := d.commit(objectOf("", "content"))
+	_, err := d.commit(t.Context(), objectOf("", "content"))
 	check(t, err)
 	d.wantFiles(strings.Repeat("n", 255))
 }
@@ -318,7 +318,7 @@ func TestAHostileNameDoesNotLeaveTheDirectory(t *testing.T) {
 		}
 		d := to(t, "")
 		d.receive("content")
-		if path, err := d.commit(objectOf(name, "content")); err == nil {
+		if path, err := d.commit(t.Context(), objectOf(name, "content")); err == nil {
 			t.Errorf("%q was written to %s", name, path)
 		}
 		d.close()
@@ -346,7 +346,7 @@ func TestScratchIsGoneOnceClosed(t *testing.T) {
 	check(t, err)
 	_, err = s.WriteAt([]byte("content"), 0)
 	check(t, err)
-	if path, err := target.commit(objectOf("", "content")); path != "" || err != nil {
+	if path, err := target.commit(t.Context(), objectOf("", "content")); path != "" || err != nil {
 		t.Errorf("got %q, %v, want no path", path, err)
 	}
 	target.close()
