@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// "RAM holds an index, never the file." spec.md 7: so the memory of a receiver
-// hardly depends on the size of the file, whatever is lost.
+// "Memory holds an index: a bit for each shard, and which parity is where."
+// spec.md 7.3: so it hardly depends on the size of the file, whatever is lost.
 func TestTheMemoryOfAReceiverDoesNotGrowWithTheFile(t *testing.T) {
 	lossy := network{loss: 10, rate: "600M"} // what the lab carries packet by packet
 	sizes, networks := []int64{16 * mib, 256 * mib}, []network{lossy}
