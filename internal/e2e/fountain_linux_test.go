@@ -104,8 +104,8 @@ func receiveAtOnce(t *testing.T, source string, losses []int) (results []event) 
 	return results
 }
 
-// "A receiver that loses nothing needs no more packets than the file has shards,
-// plus at most G-1 if it joins late."
+// "A receiver that loses nothing has the file after Nd packets from the start of
+// a loop, and after at most K*G + G-1 if it joins late." spec.md 6.1
 func TestALateReceiverTakesNoMoreThanOneShardOfEveryGroup(t *testing.T) {
 	size, joins := int64(16*mib), 4
 	if full {
@@ -129,7 +129,7 @@ func TestALateReceiverTakesNoMoreThanOneShardOfEveryGroup(t *testing.T) {
 		t.Logf("joined at %3.0f %% of loop %d: took %.0f shards of %d needed in %d groups, %.4f; rebuilt %d, lost %d",
 			100*at.Fraction, at.Loop, e.shardsTaken(), e.Needed, groups, e.shardsTaken()/float64(e.Needed), e.Rebuilt, e.Lost)
 		const slack = 1 // the manifests among the packets are known to within one
-		if most := float64(e.Needed + groups - 1 + slack); e.shardsTaken() > most {
+		if most := float64(object.K*groups + groups - 1 + slack); e.shardsTaken() > most {
 			t.Errorf("took %.0f shards, want at most %.0f", e.shardsTaken(), most)
 		}
 		if e.shardsTaken() > 1.005*float64(e.Needed) {
