@@ -26,3 +26,9 @@ func allocate(f *os.File, size int64) error {
 		return err
 	}
 }
+
+// dropPages makes the system forget what it has of f in memory, so that it is
+// read from the disk again. File systems that cannot do that ignore it.
+func dropPages(f *os.File) {
+	unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"syscall"
 
 	"iotupd/proto"
@@ -127,23 +128,31 @@ func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, er
 		name = id.String()
 	}
 	t.partName = "." + name + partSuffix
-	err := t.removeStale()
+	err := t.removeStale(t.partName)
 	if err == nil {
 		err = t.create()
 	}
 	if err != nil {
 		return nil, withCode(exitLocalIO, fmt.Errorf("%s: %w", t.path(t.partName), cause(err)))
 	}
+	if t.name == "" {
+		t.sweep()
+	}
 	return store{t.part, t.discard}, nil
 }
 
-var errInUse = errors.New("another iotupd receives the same file")
+var (
+	errInUse = errors.New("another iotupd receives the same file")
+
+	// errNoLocks is what lock returns where nothing can be locked.
+	errNoLocks = errors.New("no locks here")
+)
 
 // removeStale removes a partial file that an earlier run left behind, whatever
 // it is: nothing on disk is trusted, and no link is followed. One that another
 // process is writing is an error.
-func (t *fileTarget) removeStale() error {
-	info, err := t.dir.Lstat(t.partName)
+func (t *fileTarget) removeStale(name string) error {
+	info, err := t.dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -151,16 +160,42 @@ func (t *fileTarget) removeStale() error {
 		return err
 	}
 	if info.Mode().IsRegular() {
-		f, err := t.dir.Open(t.partName)
+		f, err := t.dir.OpenFile(name, os.O_RDWR, 0) // NFS locks only what may be written
+		if errors.Is(err, fs.ErrPermission) {
+			f, err = t.dir.Open(name)
+		}
 		if err != nil {
 			return err
 		}
 		defer f.Close() // unlocks, after the removal
-		if free, err := lock(f); err != nil || !free {
-			return errors.Join(err, errInUse)
+		free, err := lock(f)
+		if err != nil && !errors.Is(err, errNoLocks) {
+			return err
+		}
+		// It may have been removed, and made again by another, before the lock.
+		if err == nil && !free || !t.means(name, f) {
+			return errInUse
 		}
 	}
-	return t.dir.Remove(t.partName)
+	return t.dir.Remove(name)
+}
+
+// partOfObject matches the partial files of --dir.
+var partOfObject = regexp.MustCompile(`^\.[0-9a-f]{32}` + regexp.QuoteMeta(partSuffix) + `$`)
+
+// sweep removes what transfers of other objects into the directory left behind
+// when their power was cut. A living one is locked; where there are no locks,
+// all are taken for living.
+func (t *fileTarget) sweep() {
+	if _, err := lock(t.part); err != nil { // again, which does no harm
+		return
+	}
+	entries, _ := fs.ReadDir(t.dir.FS(), ".")
+	for _, e := range entries {
+		if e.Name() != t.partName && e.Type().IsRegular() && partOfObject.MatchString(e.Name()) {
+			t.removeStale(e.Name())
+		}
+	}
 }
 
 // create makes the partial file and locks it. Another process may have taken
@@ -171,7 +206,10 @@ func (t *fileTarget) create() error {
 		return err
 	}
 	free, err := lock(f)
-	if err == nil && (!free || !t.isPart(f)) {
+	if errors.Is(err, errNoLocks) {
+		free, err = true, nil
+	}
+	if err == nil && (!free || !t.means(t.partName, f)) {
 		err = errInUse
 	}
 	if err != nil {
@@ -182,10 +220,10 @@ func (t *fileTarget) create() error {
 	return nil
 }
 
-// isPart reports whether the name of the partial file still means f.
-func (t *fileTarget) isPart(f *os.File) bool {
+// means reports whether name is still that of f.
+func (t *fileTarget) means(name string, f *os.File) bool {
 	mine, err1 := f.Stat()
-	named, err2 := t.dir.Lstat(t.partName)
+	named, err2 := t.dir.Lstat(name)
 	return err1 == nil && err2 == nil && os.SameFile(mine, named)
 }
 
@@ -248,7 +286,7 @@ func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error
 
 // seal gives the part its final size and mode, and makes it durable.
 func (t *fileTarget) seal(name string, size int64) error {
-	if !t.isPart(t.part) {
+	if !t.means(t.partName, t.part) {
 		return errInUse
 	}
 	if info, err := t.dir.Stat(name); err == nil {
@@ -284,7 +322,7 @@ func (t *fileTarget) discard() {
 	if t.part == nil {
 		return
 	}
-	if t.isPart(t.part) {
+	if t.means(t.partName, t.part) {
 		t.dir.Remove(t.partName)
 	}
 	t.part.Close()
@@ -304,6 +342,13 @@ type store struct {
 
 func (s store) Reserve(size int64) error {
 	return cause(allocate(s.File, size))
+}
+
+// Sync also makes the reads that follow come from the disk, where it can.
+func (s store) Sync() error {
+	err := s.File.Sync()
+	dropPages(s.File)
+	return err
 }
 
 func (s store) Discard() error {

@@ -248,6 +248,24 @@ func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
 	d.wantFiles(".fw.bin.iotupd-part")
 }
 
+func TestADirectoryIsSweptOfDeadPartialFiles(t *testing.T) {
+	living := to(t, "")
+	living.receive("living")
+	livingPart := "." + proto.ObjectID{1}.String() + partSuffix
+	dead := "." + proto.ObjectID{2}.String() + partSuffix
+	write(t, filepath.Join(living.dir, dead), "left behind by a power cut")
+	check(t, os.Chmod(filepath.Join(living.dir, dead), 0o444))
+	write(t, filepath.Join(living.dir, ".fw.bin.iotupd-part"), "of --output")
+	write(t, filepath.Join(living.dir, dead+".txt"), "not ours")
+	d := living.again("")
+	_, err := d.open(proto.ObjectID{3}, proto.Params{})
+	check(t, err)
+	d.wantFiles(livingPart, "."+proto.ObjectID{3}.String()+partSuffix, ".fw.bin.iotupd-part", dead+".txt")
+	_, err = living.commit(t.Context(), objectOf("sent.bin", "living"))
+	check(t, err)
+	living.wantContent("sent.bin", "living")
+}
+
 func TestALongName(t *testing.T) {
 	d := to(t, strings.Repeat("n", 255))
 	d.receive("content")
