@@ -342,7 +342,7 @@ func TestExperimentErrorsSayWhy(t *testing.T) {
 		}, "highest possible"},
 		{func(e *Experiment) {
 			e.Sweep, e.Schemes = mustSweep(t, "parity=0:300%:100%"), mustSchemes(t, "auto:fast")
-		}, "(parity=200%)"},
+		}, "(parity=100%)"},
 		{func(e *Experiment) { e.Schemes, e.Size, e.Join = mustSchemes(t, "gf8:1+1"), 10<<30, JoinStart }, "larger groups"},
 
 		{func(e *Experiment) { e.Mode, e.Loss = Model, mustLoss(t, "gilbert:10%,burst=5") }, "not gilbert:10%,burst=5"},

@@ -45,7 +45,7 @@ var (
 	goodput = metric{"goodput", "Goodput",
 		func(r bench.Row) figure { return positive(r.Times.Goodput) }, bitRate}
 	overhead = metric{"overhead", "Digests and manifests, over DATA and PARITY packets",
-		func(r bench.Row) figure { return figure{value: r.Overhead} }, percent}
+		func(r bench.Row) figure { return figure{value: r.Overhead, low: r.Overhead, high: r.Overhead} }, percent}
 )
 
 // of is estimate e of s.
@@ -72,6 +72,11 @@ func (f figure) bounded() bool {
 	return !f.never() && !f.unknown && f.low > 0 && f.low <= f.value && f.value <= f.high && !math.IsInf(f.high, 0) && f.low < f.high
 }
 
+// unbounded reports whether the sample is too small to bound f at both sides.
+func (f figure) unbounded() bool {
+	return !f.never() && !f.unknown && f.value > 0 && (f.low <= 0 || math.IsInf(f.high, 1))
+}
+
 // ratio formats a multiple with four digits near 1, where they matter, and
 // three elsewhere.
 func ratio(v float64) string { return decimals(v, ratioPlaces(v)) }
@@ -88,9 +93,16 @@ func ratioPlaces(v float64) int {
 	return 0
 }
 
+// noBounds is the spread of an unbounded figure.
+const noBounds = "±?"
+
 // plusMinus formats how far the interval of f reaches from it, with as many
-// places as f itself: ±.002. It is empty without an interval.
+// places as f itself: ±.002. It is ±? if an end is missing, and empty if nothing is
+// uncertain.
 func plusMinus(f figure) string {
+	if f.unbounded() {
+		return noBounds
+	}
 	if !f.bounded() {
 		return ""
 	}

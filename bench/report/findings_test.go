@@ -29,7 +29,7 @@ func TestFindings(t *testing.T) {
 			"The plain loop sends 2.8 to 8.1 times as many packets as that.",
 			"On average within 10 % of the bound, of the points measured: loop nowhere, gf8:128+128 up to 10%, gf8:192+64 up to 10%, gf16:1009+1009 up to 50% and auto up to 50%.",
 			"The slowest of 1,000 receivers needs 1.004 to 1.714 times the bound with auto.",
-			"never: too few receivers completed before they were given up. Completed: loop at 90%: 970 of 1,000.",
+			"never: too few receivers completed before they were given up, after 50 times their own bound and 100,000 packets. Completed: loop at 90%: 970 of 1,000.",
 		}},
 		{"a tie", tie, []string{
 			"From loss 1 to 6, auto needs the fewest packets: 1.002 to 1.010 times the bound on average; as good, as far as these figures tell: loop at 1, 2 and 3.",

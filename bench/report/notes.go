@@ -19,13 +19,13 @@ func reference(scheme string) bool {
 // notes says what the figures of the tables mean and what they rest on.
 func (g grid) notes() []string {
 	notes := []string{
-		"Packets are DATA and PARITY sent from a receiver's join to its completion. The bound is K/(1-p): 1.000 is what an ideal code needs on average, the best without a back channel; who loses less than the mean may be below it.",
+		"Packets are DATA and PARITY sent from a receiver's join to its completion. The bound is K/(1-p): 1.000 is what an ideal code needs on average, the best without a back channel; who loses less than the mean may be below it. That is exact for independent loss, p being the mean of a receiver's own links.",
 		g.basis(),
 	}
 	if fixed := g.fixed(); len(fixed) > 0 {
 		notes = append(notes, "With "+strings.Join(fixed, ", ")+".")
 	}
-	return slices.Concat(notes, g.codes(), g.missing())
+	return slices.Concat(notes, g.caveats(), g.codes(), g.missing())
 }
 
 // n returns how many receivers are behind a figure.
@@ -43,11 +43,11 @@ func (g grid) basis() string {
 	if trials := g.trials(); trials != "" {
 		n += " (" + trials + ")"
 	}
-	const confidence = "; ± reaches over the 95 % confidence interval, none where n is too small for one"
+	const confidence = "; ± reaches over the 95 % confidence interval, ±? where n is too small for one, none where all are alike, nor for the slowest and times"
 	seed := "; seed " + strconv.FormatUint(g.result.Seed, 10) + "."
 	switch g.result.Mode {
 	case "model":
-		return "Exact model for independent loss, so there is no ±; the slowest is that of " + g.n() + "."
+		return "Exact model for independent loss, so there is no ±, without manifests and without the late-join wait of up to G-1 packets; the slowest is that of " + g.n() + "."
 	case "net":
 		return "Real processes over real sockets: " + n + confidence + seed
 	}
@@ -70,6 +70,47 @@ func (g grid) trials() string {
 		return ""
 	}
 	return strconv.Itoa(first.Trials) + " trials of " + count(uint64(first.Receivers))
+}
+
+// caveats says what else the figures hold, and what they do not.
+func (g grid) caveats() []string {
+	anyRow := func(is func(bench.Row) bool) bool { return slices.ContainsFunc(g.result.Rows, is) }
+	var notes []string
+	note := func(when bool, text string) {
+		if when {
+			notes = append(notes, text)
+		}
+	}
+	mode := g.result.Mode
+	note(mode != "model", "A receiver also waits for a manifest, sent every 256 packets at the latest, which counts with small files; fountains do not.")
+	note(mode != "model" && anyRow(func(r bench.Row) bool { return reference(r.Scheme) }),
+		"ideal and raptorq only count packets, over the same losses: they are not the real sender.")
+	note(anyRow(func(r bench.Row) bool { return !independent(r.Loss) }), "With bursts or traces compare with the row ideal, not with 1.000.")
+	note(anyRow(func(r bench.Row) bool { return strings.Contains(r.Loss, "trace:") }),
+		"Receivers repeat one trace from random places: ± covers the place only.")
+	note(mode == "net" && slices.Contains(g.result.Parameters, "join=random"),
+		"The receivers of a trial join at the same place of the loop, so one trial has no ±, and that of a few is too narrow.")
+	note(anyRow(func(r bench.Row) bool { return r.Measured != nil }),
+		"Measured: encode is the file over the time in which a sender prepares it, decode the file over the time from the last packet that was needed to the renamed file, where something was rebuilt; n is the processes of all trials: "+g.n()+", and the senders. CPU times are means, peaks the highest.")
+	return notes
+}
+
+// independent reports whether a model of loss loses packets independently of
+// each other, for each receiver.
+func independent(loss string) bool {
+	if loss == "" {
+		return true
+	}
+	parts, mixed := strings.CutPrefix(loss, "mix:")
+	if !mixed {
+		return loss == "none" || strings.HasPrefix(loss, "bernoulli:")
+	}
+	for part := range strings.SplitSeq(parts, "+") {
+		if _, model, _ := strings.Cut(part, "*"); !independent(model) {
+			return false
+		}
+	}
+	return true
 }
 
 // codes says what the schemes came to, where that is not their name.
@@ -109,5 +150,9 @@ func (g grid) missing() []string {
 	if more := len(places) - most; more > 0 {
 		places = append(places[:most], strconv.Itoa(more)+" more")
 	}
-	return []string{"never: too few receivers completed before they were given up. Completed: " + strings.Join(places, ", ") + "."}
+	limit := "50 times their own bound and 100,000 packets"
+	if g.result.Mode == "net" {
+		limit = "the time limit of a trial"
+	}
+	return []string{"never: too few receivers completed before they were given up, after " + limit + ". Completed: " + strings.Join(places, ", ") + "."}
 }

@@ -76,12 +76,14 @@ func (g grid) ranges() []Plot {
 		"; mark: the mean with its 95 % confidence interval, bar: from 50 % to 99 % of them, line: to the slowest")}
 	lo, least, hi := math.Inf(1), math.Inf(1), 0.0
 	var schemes []string
+	unbounded := false
 	for _, scheme := range g.schemes {
 		row := g.of(scheme)[0]
 		if row.Sent.N == 0 {
 			continue
 		}
 		schemes = append(schemes, scheme)
+		unbounded = unbounded || meanSent.of(row).unbounded()
 		for _, m := range []metric{meanSent, p50Sent, p99Sent, slowestSent} {
 			if f := m.of(row); plain(f.value) {
 				lo, least, hi = min(lo, f.value), min(least, f.value), max(hi, f.value)
@@ -90,6 +92,9 @@ func (g grid) ranges() []Plot {
 	}
 	if hi == 0 {
 		return nil
+	}
+	if unbounded {
+		h.subtitle += tooFew
 	}
 	s, title := ratioScale(lo, least, hi)
 	var c canvas

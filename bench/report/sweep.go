@@ -28,6 +28,9 @@ var sweepPlots = map[string]struct{ file, title, of string }{
 	timeAll.name:     {"time", "Time until all receivers are complete", ""},
 }
 
+// tooFew says in a subtitle why an interval is missing.
+const tooFew = "; no interval where n is too small for one"
+
 // sweep plots m over the swept parameter, if anything of it is known.
 func (g grid) sweep(m metric) []Plot {
 	words, axis := sweepPlots[m.name], parameters[g.result.Parameter]
@@ -35,13 +38,14 @@ func (g grid) sweep(m metric) []Plot {
 		axis.axis, axis.over = g.result.Parameter, g.result.Parameter
 	}
 	ch := chart{heading: heading{file: words.file, title: words.title + ", over " + axis.over}, xTitle: axis.axis}
-	banded := false
+	banded, unbounded := false, false
 	for _, scheme := range g.schemes {
 		s := series{name: scheme, style: g.style(scheme)}
 		for _, row := range g.of(scheme) {
 			if d, ok := g.dot(m, row); ok {
 				s.dots = append(s.dots, d)
 				banded = banded || d.low < d.high
+				unbounded = unbounded || m.of(row).unbounded()
 			}
 		}
 		if len(s.dots) > 0 {
@@ -54,6 +58,9 @@ func (g grid) sweep(m metric) []Plot {
 	drawn := ""
 	if banded {
 		drawn = ", shaded: 95 % confidence"
+	}
+	if unbounded {
+		drawn += tooFew
 	}
 	ch.subtitle = g.subtitle(words.of, drawn)
 	ch.x = g.xScale()

@@ -4,6 +4,7 @@ package report
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -50,9 +51,7 @@ func (b block) appendText(out *strings.Builder, width int) {
 	cut := chunks(b.columns(spreads), width-names)
 	if narrow := chunks(b.columns(noSpreads), width-names); len(narrow) < len(cut) {
 		cut = narrow
-		if most := b.widest(); most != "" {
-			b.title += " (" + most + " at most)"
-		}
+		b.title += b.widest()
 	}
 	for i, columns := range cut {
 		if i == 0 {
@@ -122,18 +121,32 @@ func (b block) columns(mode spreadMode) []column {
 	return columns
 }
 
-// widest returns the greatest spread in b.
+// widest tells of the spreads in b: " (±.09 at most, ±? at p90, p99)".
 func (b block) widest() string {
 	most, widest := 0.0, ""
+	var unbounded []string
 	for _, row := range b.rows {
-		for _, e := range row {
+		for i, e := range row {
+			if e.spread == noBounds && !slices.Contains(unbounded, b.heads[i]) {
+				unbounded = append(unbounded, b.heads[i])
+			}
 			v, err := strconv.ParseFloat(strings.TrimPrefix(e.spread, "±"), 64)
 			if err == nil && v > most {
-				most, widest = v, e.spread
+				most, widest = v, e.spread+" at most"
 			}
 		}
 	}
-	return widest
+	var parts []string
+	if widest != "" {
+		parts = append(parts, widest)
+	}
+	if unbounded != nil {
+		parts = append(parts, noBounds+" at "+strings.Join(unbounded, ", "))
+	}
+	if parts == nil {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
 }
 
 // chunks splits columns into lines of at most width, at least one a line.

@@ -11,9 +11,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"iotupd/bench"
 )
+
+// dataFiles are the names of all files but the plots.
+var dataFiles = []string{"run.json", "result.csv", "result.json", "report.html"}
 
 // plotFiles are the names of all plots that there can be.
 var plotFiles = []string{"completion.svg", "p99.svg", "slowest.svg", "time.svg", "speedup.svg",
@@ -41,14 +45,9 @@ func WriteDir(dir string, r bench.Result, p Provenance) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("report: make %s: %w", dir, cause(err))
 	}
-	replaces, err := ours(dir)
+	replaces, err := checkDir(dir)
 	if err != nil {
 		return err
-	}
-	if !replaces {
-		if err := refuseForeign(dir, files); err != nil {
-			return err
-		}
 	}
 	if err := replaceAll(dir, files); err != nil || !replaces {
 		return err
@@ -100,14 +99,25 @@ func ours(dir string) (bool, error) {
 	return json.Unmarshal(in, &about) == nil && about.Format == runFormat, nil
 }
 
-func refuseForeign(dir string, files []file) error {
-	for _, f := range files {
-		name := filepath.Join(dir, f.name)
+// CheckDir returns the error of [WriteDir] about files in dir that are not
+// bench's, for use before a long experiment. That there is no dir is no error.
+func CheckDir(dir string) error {
+	_, err := checkDir(dir)
+	return err
+}
+
+// checkDir reports whether the files in dir are there to be replaced.
+func checkDir(dir string) (replaces bool, err error) {
+	if replaces, err = ours(dir); err != nil || replaces {
+		return replaces, err
+	}
+	for _, f := range slices.Concat(dataFiles, plotFiles) {
+		name := filepath.Join(dir, f)
 		if _, err := os.Lstat(name); err == nil {
-			return fmt.Errorf("report: %s exists, and without a run.json of bench beside it it may be yours: name another directory, or remove it", name)
+			return false, fmt.Errorf("report: %s exists, and without a run.json of bench beside it it may be yours: name another directory, or remove it", name)
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // replaceAll writes files to temporary ones and then renames these.

@@ -119,6 +119,47 @@ func TestWriteDirRefusesForeignFiles(t *testing.T) {
 }
 
 // An error says which file and why, and leaves no temporary file behind.
+func TestCheckDir(t *testing.T) {
+	dir := t.TempDir()
+	if err := CheckDir(filepath.Join(dir, "missing")); err != nil {
+		t.Errorf("without a directory: got %v", err)
+	}
+	foreign := filepath.Join(dir, "distribution-2.svg") // a later run could remove it as its own
+	if err := os.WriteFile(foreign, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckDir(dir); err == nil || !strings.Contains(err.Error(), foreign+" exists") {
+		t.Errorf("with a foreign plot: got %v, want that it exists", err)
+	}
+	if err := os.Remove(foreign); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteDir(dir, oneNet(), Provenance{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := CheckDir(dir); err != nil {
+		t.Errorf("with an earlier result: got %v", err)
+	}
+}
+
+func TestCaveatsOfRows(t *testing.T) {
+	r := oneNet()
+	r.Parameters = append(r.Parameters, "join=random")
+	r.Rows[0].Loss = "mix:50%*trace:x+50%*none"
+	notes := strings.Join(newGrid(r).notes(), " ")
+	for _, want := range []string{"compare with the row ideal", "repeat one trace", "same place of the loop", "encode is the file", "256 packets"} {
+		if !strings.Contains(notes, want) {
+			t.Errorf("the notes lack %q: %s", want, notes)
+		}
+	}
+	for loss, want := range map[string]bool{"none": true, "bernoulli:5%": true, "mix:50%*none+50%*bernoulli:1%": true,
+		"gilbert:5%,burst=3": false, "mix:50%*none+50%*ge:p=1%": false, "periodic:20": false} {
+		if got := independent(loss); got != want {
+			t.Errorf("independent(%q): got %v, want %v", loss, got, want)
+		}
+	}
+}
+
 func TestWriteDirErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
