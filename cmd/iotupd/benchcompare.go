@@ -6,7 +6,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ import (
 
 const compareHelp = `Set two results side by side, each the result.json of --out or what --format
 json printed. Where the confidence intervals overlap, a difference may be
-chance.`
+chance; ±? is none, as there were too few receivers for one.`
 
 func newCompareCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -36,14 +35,14 @@ func newCompareCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runCompare(args[0], args[1], cmd.OutOrStdout())
+			return runCompare(args[0], args[1], stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
 	}
 	cmd.Flags().BoolP("help", "h", false, "print this help")
 	return cmd
 }
 
-func runCompare(pathA, pathB string, w io.Writer) error {
+func runCompare(pathA, pathB string, std stdio) error {
 	a, err := readResult(pathA)
 	if err != nil {
 		return err
@@ -52,6 +51,10 @@ func runCompare(pathA, pathB string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if names := differing(a, b); names != nil {
+		fmt.Fprintf(std.err, "warning: the results differ in %s, too\n", strings.Join(names, ", "))
+	}
+	w := std.out
 	fmt.Fprintf(w, "A %s\nB %s\n\n", setting(pathA, a, b), setting(pathB, b, a))
 	return withCode(exitLocalIO, report.Comparison(w, bench.Compare(a, b), columns(w)))
 }
@@ -67,6 +70,18 @@ func readResult(path string) (bench.Result, error) {
 		return r, usageError("%s: %s", path, strings.TrimPrefix(err.Error(), "report: "))
 	}
 	return r, nil
+}
+
+// differing names the fixed parameters that are not the same in a and b.
+func differing(a, b bench.Result) (names []string) {
+	for _, p := range slices.Concat(a.Parameters, b.Parameters) {
+		name, _, _ := strings.Cut(p, "=")
+		same := slices.Contains(a.Parameters, p) && slices.Contains(b.Parameters, p)
+		if !same && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // setting says how r was made, as far as other was made otherwise.

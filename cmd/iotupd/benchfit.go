@@ -20,7 +20,7 @@ it.
 
 AIC is Akaike's criterion, by which the best is chosen: how unlikely the trace
 is under the model, and a price for every parameter. What is within 2 of the
-best is as good.`
+best is as good. The last digits can differ from one kind of CPU to another.`
 
 func newFitCommand() *cobra.Command {
 	cmd := &cobra.Command{

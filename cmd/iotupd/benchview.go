@@ -63,7 +63,15 @@ func (o *benchOptions) tryOut() error {
 	if err != nil {
 		return withCode(exitLocalIO, fmt.Errorf("--out %s: %w", o.out, cause(err)))
 	}
-	return nil
+	return outError(report.CheckDir(o.out))
+}
+
+// outError is an error of package report about the directory.
+func outError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return withCode(exitLocalIO, fmt.Errorf("--out: %s", strings.TrimPrefix(err.Error(), "report: ")))
 }
 
 // quickly is how long an experiment may take before it shows progress.
@@ -100,7 +108,7 @@ func (v *benchView) writeDir(dir string, r bench.Result, flags *pflag.FlagSet) e
 		Took:        time.Since(v.begin),
 	})
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("--out: %s", strings.TrimPrefix(err.Error(), "report: ")))
+		return outError(err)
 	}
 	v.out.line("wrote %s", filepath.Join(dir, "report.html"))
 	return nil

@@ -50,6 +50,25 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 	return f, remove, nil
 }
 
+// A parityFile is a temporary file whose failures name it and are local.
+type parityFile struct{ *os.File }
+
+func (f parityFile) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := f.File.ReadAt(b, offset)
+	if err != nil && err != io.EOF {
+		err = localError(f.Name(), err)
+	}
+	return n, err
+}
+
+func (f parityFile) WriteAt(b []byte, offset int64) (int, error) {
+	n, err := f.File.WriteAt(b, offset)
+	if err != nil {
+		err = localError(f.Name(), err)
+	}
+	return n, err
+}
+
 // A scratchTarget receives into a temporary file. What happens to the verified
 // bytes is up to use.
 type scratchTarget struct {

@@ -121,6 +121,9 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 		return usageError("%w", err)
 	}
 	way, err := opts.way()
+	if err == nil {
+		err = fits(way, geo.ShardSize)
+	}
 	v := &sendView{opts: opts, out: out, geo: geo, name: m.Name, way: way}
 	if opts.dryRun {
 		v.plan(err)
@@ -161,10 +164,11 @@ func (v *sendView) prepare(ctx context.Context, src *sourceFile) (o *sender.Obje
 		Progress: v.preparing,
 		Scratch: func(size int64) (sender.Scratch, error) {
 			f, remove, err := newScratch(size)
-			if err == nil {
-				removeScratch = remove
+			if err != nil {
+				return nil, err
 			}
-			return f, err
+			removeScratch = remove
+			return parityFile{f}, nil
 		},
 	})
 	if err == nil {
@@ -199,8 +203,8 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conn sender.Conn, 
 
 func (o *sendOptions) validate() error {
 	switch {
-	case o.rate < sender.MinRate:
-		return usageError("--rate %v: want at least %v", o.rate, quantity.Rate(sender.MinRate))
+	case o.rate < sender.MinRate || o.rate > sender.MaxRate:
+		return usageError("--rate %v: want %v to %v", o.rate, quantity.Rate(sender.MinRate), quantity.Rate(sender.MaxRate))
 	case o.loops < 0:
 		return usageError("--loops %d: want a number that is not negative", o.loops)
 	case o.hops < 1 || o.hops > 255:
@@ -314,6 +318,17 @@ func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
 		return cfg, withCode(exitNetwork, fmt.Errorf("interface %s has no address of the family asked for", ifi.Name))
 	}
 	return cfg, nil
+}
+
+// fits reports shards whose packets are too large for the interface, before
+// they are encoded.
+func fits(way mcast.SendConfig, shardSize int) error {
+	ifi, datagram := way.Interface, proto.HeaderLen+shardSize
+	limit := ifi.MTU - overhead(way)
+	if ifi.MTU <= 0 || datagram <= limit { // unknown, or it fits
+		return nil
+	}
+	return withCode(exitNetwork, &mcast.TooBigError{Interface: ifi.Name, MTU: ifi.MTU, Datagram: datagram, Max: limit})
 }
 
 func (o *sendOptions) senderConfig(way mcast.SendConfig) sender.Config {

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"iotupd/internal/mcast"
+)
+
+func TestShardsThatDoNotFitTheInterfaceAreRefused(t *testing.T) {
+	tests := []struct {
+		mtu   int
+		group string
+		shard int
+		max   int // shard that would fit; 0: this one does
+	}{
+		{1500, "ff02::1", 1344, 0},
+		{1456, "ff02::1", 1344, 0},
+		{1455, "ff02::1", 1344, 1280},
+		{1436, "239.1.2.3", 1344, 0},
+		{1280, "ff02::1", 1152, 0},
+		{1280, "ff02::1", 1344, 1152},
+		{0, "ff02::1", 1344, 0}, // unknown
+	}
+	for _, test := range tests {
+		way := mcast.SendConfig{Interface: mcast.Interface{Name: "eth9", MTU: test.mtu}, Group: netip.MustParseAddr(test.group)}
+		err := fits(way, test.shard)
+		var tooBig *mcast.TooBigError
+		switch {
+		case test.max == 0 && err != nil:
+			t.Errorf("%+v: got %v, want that it fits", test, err)
+		case test.max != 0 && (!errors.As(err, &tooBig) || exitCode(err) != exitNetwork || tooBig.MaxShard() != test.max):
+			t.Errorf("%+v: got %v with exit code %d, want that it does not fit", test, err, exitCode(err))
+		}
+	}
+}
+
+func TestFailuresOfTheTemporaryFileAreLocalAndNameIt(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "parity.tmp"))
+	check(t, err)
+	check(t, f.Close())
+	d := &delivery{T: t}
+	_, err = parityFile{f}.ReadAt(make([]byte, 1), 0)
+	d.wantError(err, exitLocalIO, "parity.tmp: ")
+	_, err = parityFile{f}.WriteAt(make([]byte, 1), 0)
+	d.wantError(err, exitLocalIO, "parity.tmp: ")
+}
