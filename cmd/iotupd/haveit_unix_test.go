@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"iotupd/internal/mcast"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// A fullDisk is a target without room, whose look at what is there takes until
+// that has shown.
+type fullDisk struct {
+	*fileTarget
+	full chan struct{}
+}
+
+func (d *fullDisk) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
+	s, err := d.fileTarget.open(id, p)
+	return fullStore{s, d.full}, err
+}
+
+func (d *fullDisk) has(ctx context.Context, m *proto.Manifest) (string, error) {
+	<-d.full
+	return d.fileTarget.has(ctx, m)
+}
+
+type fullStore struct {
+	receiver.Store
+	full chan struct{}
+}
+
+func (s fullStore) Reserve(int64) error {
+	close(s.full)
+	return syscall.ENOSPC
+}
+
+func TestAFileThatIsThereNeedsNoRoom(t *testing.T) {
+	t.Parallel()
+	content := string(randomBytes(100_000))
+	path := filepath.Join(t.TempDir(), "sent.bin")
+	write(t, path, content)
+	start(t, "20910", "send", path, "-r", "5M", "-g", "239.255.77.80")
+	for old, want := range map[string]int{content: exitOK, "other": exitLocalIO} {
+		d := to(t, "")
+		write(t, filepath.Join(d.dir, "sent.bin"), old)
+		l, err := mcast.Listen(mcast.ListenConfig{
+			Groups: []netip.Addr{netip.MustParseAddr("239.255.77.80")}, Port: 20910, Interfaces: []string{loopback()},
+		})
+		check(t, err)
+		defer l.Close()
+		s := newScreen(t, outputOptions{progress: "none"})
+		v := newRecvView(recvOptions{}, s.output, l, nil)
+		err = v.receive(t.Context(), &fullDisk{d.fileTarget, make(chan struct{})}, receiver.Config{})
+		if got := exitCode(err); got != want {
+			t.Errorf("got exit code %d (%v), want %d", got, err, want)
+		}
+	}
+}
