@@ -59,10 +59,12 @@ cross:
 		printf '%-16s %s bytes\n' $$target $$(wc -c < out/iotupd-$$GOOS-$$GOARCH); \
 	done
 
-# The golden vectors on a 32-bit and on a big-endian machine, emulated.
+# The golden vectors on a 32-bit machine, on a big-endian one, and the figures
+# on one that fuses multiplication with addition, emulated.
 qemu:
 	GOARCH=arm go test -exec qemu-arm-static -run 'Golden|Vector' $(FROZEN)
 	GOARCH=mips go test -exec qemu-mips-static -run 'Golden|Vector' $(FROZEN)
+	GOARCH=arm64 go test -exec qemu-aarch64-static -run 'Golden|Vector' ./bench/... ./internal/simnet
 
 # Needs root: network namespaces with packet loss. IOTUPD_E2E_FULL=1 for full sizes.
 e2e:

@@ -5,6 +5,7 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,9 +23,22 @@ var ErrRequirement = errors.New("bench: requirement")
 // A Requirement bounds a figure of every row.
 type Requirement struct {
 	text  string
+	name  string
 	of    func(Row) float64
 	met   func(got, bound float64) bool
 	bound float64
+}
+
+// few are the figures that too few receivers leave without an interval at one
+// side, and how many give one with room to spare: 0.99^368 is 2.5 %.
+var few = map[string]struct {
+	quantile float64
+	take     int
+	of       func(Row) Estimate
+}{
+	"p50": {0.5, 10, func(r Row) Estimate { return r.Sent.P50 }},
+	"p90": {0.9, 40, func(r Row) Estimate { return r.Sent.P90 }},
+	"p99": {0.99, 400, func(r Row) Estimate { return r.Sent.P99 }},
 }
 
 // requirable are the figures, how they are read, and where they stand.
@@ -75,7 +89,7 @@ func ParseRequirement(s string) (Requirement, error) {
 			if err != nil {
 				return Requirement{}, fmt.Errorf("%w %.60q: %w", ErrRequirement, s, err)
 			}
-			return Requirement{text: s, of: f.of, met: rel.met, bound: bound}, nil
+			return Requirement{text: s, name: f.name, of: f.of, met: rel.met, bound: bound}, nil
 		}
 	}
 	return Requirement{}, fmt.Errorf("%w %.60q: wants a figure, a relation and a bound: %s", ErrRequirement, s, RequirementForms)
@@ -117,6 +131,33 @@ func (q Requirement) Check(r Result) error {
 		missed = append(slices.Clip(missed[:most]), "...")
 	}
 	return fmt.Errorf("%w %s: not met by %d of %d rows: %s", ErrRequirement, q, n, len(r.Rows), strings.Join(missed, "; "))
+}
+
+// Caution says of the first row of r where that is so why the figure that q
+// bounds may as well break the bound: its interval has no end at that side. It
+// is empty if all is well.
+func (q Requirement) Caution(r Result) string {
+	f, ok := few[q.name]
+	if !ok {
+		return ""
+	}
+	upper := q.met(0, 1) // or else it bounds from below
+	for _, row := range r.Rows {
+		e, n := f.of(row), row.Sent.N
+		if e.Value == never || upper && e.High < never || !upper && e.Low > 0 {
+			continue
+		}
+		why := "has no bound of confidence"
+		if int(math.Ceil(f.quantile*float64(n))) == n {
+			why = "is just the slowest"
+		}
+		advice := fmt.Sprintf("take --receivers %d", f.take)
+		if r.Mode == string(Net) {
+			advice = fmt.Sprintf("take more --trials, for %d receivers in all", f.take)
+		}
+		return fmt.Sprintf("%s: %s of %d receivers %s; %s", q, q.name, n, why, advice)
+	}
+	return ""
 }
 
 // timeOfAll is never less than a bound if not all were done.

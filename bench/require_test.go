@@ -99,3 +99,32 @@ func TestRequirementErrorsSayWhatThereIs(t *testing.T) {
 		}
 	}
 }
+
+func TestARequirementCautionsOfFewReceivers(t *testing.T) {
+	tests := []struct {
+		require   string
+		receivers int
+		want      string
+	}{
+		{"p99<=1.5", 10, "p99<=1.5: p99 of 10 receivers is just the slowest; take --receivers 400"},
+		{"p99<=1.5", 200, "p99<=1.5: p99 of 200 receivers has no bound of confidence; take --receivers 400"},
+		{"p99<=1.5", 400, ""},
+		{"p99>=1", 10, ""},
+		{"p90<2", 35, "p90<2: p90 of 35 receivers has no bound of confidence; take --receivers 40"},
+		{"p90<2", 40, ""},
+		{"p50<2", 10, ""},
+		{"p50>1", 3, "p50>1: p50 of 3 receivers has no bound of confidence; take --receivers 10"},
+		{"mean<2", 2, ""},
+		{"slowest<2", 1, ""},
+	}
+	for _, test := range tests {
+		q, err := ParseRequirement(test.require)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := run(t, Experiment{Size: 20_000, Schemes: mustSchemes(t, "loop"), Loss: mustLoss(t, "bernoulli:10%"), Receivers: test.receivers})
+		if got := q.Caution(r); got != test.want {
+			t.Errorf("%s with %d receivers: got %q, want %q", test.require, test.receivers, got, test.want)
+		}
+	}
+}

@@ -2,7 +2,7 @@
 
 package bench
 
-// Tour returns the experiment that shows in some 10 s of two cores what this
+// Tour returns the experiment that shows in some 10 s of two free cores what this
 // is about: what a receiver waits for under rising loss, with the plain loop
 // of the first iotupd, with repetition, with small and large groups, and at
 // best.
