@@ -306,6 +306,19 @@ func TestCancelReturnsTheRowsThatAreDone(t *testing.T) {
 	}
 }
 
+func TestACancelAfterTheLastRowIsTooLate(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	e := small(t)
+	e.Progress = func(done, total int) {
+		if done == total {
+			cancel()
+		}
+	}
+	if r, err := e.Run(ctx); err != nil || len(r.Rows) != 2*len(e.Schemes) {
+		t.Errorf("got %d rows, %v; want all and no error", len(r.Rows), err)
+	}
+}
+
 func TestCancelInterruptsALongSimulation(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()

@@ -275,6 +275,7 @@ func TestGoldenBits(t *testing.T) {
 		want string
 	}{
 		{"p90", s.QuantileEstimate(0.9), "0x1.0fdb6db6db6dbp+08 0x1.0bb6db6db6db7p+08 0x1.1592492492492p+08"},
+		{"mean of many", s.MeanEstimate(), "0x1.b07431a3f7a73p+07 0x1.a77b1de1f4419p+07 0x1.b96d4565fb0cdp+07"},
 		{"mean", s.Bootstrap(rnd, Sample.Mean), "0x1.b07431a3f7a73p+07 0x1.a7bb7841e4fb9p+07 0x1.b97993462d773p+07"},
 		{"proportion", Proportion(17, 333), "0x1.a235d0561a236p-05 0x1.0715dd985e8e7p-05 0x1.489c3dacdb1cp-04"},
 	} {
