@@ -44,7 +44,8 @@ type recvView struct {
 	heard    time.Time // when packets of the object were last seen to arrive
 	useful   uint64    // such packets, then
 	tooLarge tooLarge
-	ownDrops bool // the user was warned of them
+	drops    uint64 // packets that this host lost while it still wanted any
+	ownDrops bool   // the user was warned of them
 }
 
 func newRecvView(opts recvOptions, out *output, l *mcast.Listener, sources []netip.Addr) *recvView {
@@ -182,6 +183,7 @@ func (v *recvView) complete(now time.Time) {
 	if !v.held || v.manifest == nil {
 		return
 	}
+	v.countDrops()
 	v.collected = now
 	p := v.core.Progress()
 	v.out.event("collected", collectedEvent{
@@ -212,13 +214,22 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 	return v.patience(now)
 }
 
+// countDrops updates drops. What overflows while the file is decoded and
+// verified is nobody's loss.
+func (v *recvView) countDrops() {
+	if v.collected.IsZero() {
+		v.drops = v.listener.Stats().KernelDrops
+	}
+}
+
 // checkBuffer warns once when the own host, not the network, loses packets.
 func (v *recvView) checkBuffer() {
-	stats := v.listener.Stats()
-	if stats.KernelDrops == 0 || v.ownDrops {
+	v.countDrops()
+	if v.drops == 0 || v.ownDrops {
 		return
 	}
 	v.ownDrops = true
+	stats := v.listener.Stats()
 	v.out.warn(warning{
 		Code: "own-drops",
 		Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", quantity.Size(stats.ReceiveBuffer)),
@@ -241,7 +252,7 @@ func (v *recvView) progress(now time.Time) {
 	v.out.event("progress", progressEvent{
 		Object: s.Object.String(), Held: s.Held, Needed: s.Needed, Groups: s.Groups, Complete: s.Decoded,
 		Rate: v.rate(), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
-		OwnDrops: v.listener.Stats().KernelDrops, Ignored: ignored(s.Ignored),
+		OwnDrops: v.drops, Ignored: ignored(s.Ignored),
 	})
 	line := fmt.Sprintf(" %2d%%  %v of %v  %v  loss %.1f%%", 100*s.Held/s.Needed,
 		quantity.Size(min(s.Held*uint64(s.Params.ShardSize), s.Params.Size)), quantity.Size(s.Params.Size),
@@ -289,12 +300,11 @@ func (v *recvView) done(path string, m *proto.Manifest) {
 	s, d := v.status, m.Descriptor
 	took := time.Since(v.first)
 	rate := float64(8*d.Size) / took.Seconds()
-	drops := v.listener.Stats().KernelDrops
 	v.out.event("done", doneEvent{
 		Object: d.Object().String(), Name: m.Name, Path: path, Bytes: d.Size, SHA256: hex.EncodeToString(d.SHA256[:]),
 		Seconds: took.Seconds(), Collected: v.collected.Sub(v.first).Seconds(), Rate: rate,
 		Needed: s.Needed, Rebuilt: s.Rebuilt, Data: s.Data, Parity: s.Parity, Manifests: s.Manifests,
-		Spanned: s.Loss.Spanned, Lost: s.Loss.Lost, Dropped: s.Dropped, OwnDrops: drops, Ignored: ignored(s.Ignored),
+		Spanned: s.Loss.Spanned, Lost: s.Loss.Lost, Dropped: s.Dropped, OwnDrops: v.drops, Ignored: ignored(s.Ignored),
 	})
 	verb := "ok"
 	if v.opts.dryRun {
@@ -302,7 +312,7 @@ func (v *recvView) done(path string, m *proto.Manifest) {
 	}
 	v.out.line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d",
 		verb, displayName(m, path), quantity.Size(d.Size), quantity.Duration(took), quantity.Rate(rate),
-		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, drops)
+		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, v.drops)
 }
 
 // displayName is what to call a file for a person.
