@@ -32,6 +32,7 @@ func needsNamespaces(t *testing.T) {
 
 func TestNamespacesCarryATransferAndAreRemoved(t *testing.T) {
 	needsNamespaces(t)
+	o := options(t)
 	// What a killed run has left behind. Its process is gone.
 	gone := exec.Command("true")
 	if err := gone.Run(); err != nil {
@@ -41,7 +42,7 @@ func TestNamespacesCarryATransferAndAreRemoved(t *testing.T) {
 	if out, err := exec.Command("ip", "netns", "add", stale).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	o := options(t)
+	t.Cleanup(func() { exec.Command("ip", "netns", "del", stale).Run() }) // in case of failure
 	o.OnLoopback = false
 	where := ""
 	o.Note = func(text string) { where = text }
