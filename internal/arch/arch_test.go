@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package iotupd holds what is true of all packages together.
-package iotupd
+// Package arch holds what is true of all packages together.
+package arch
 
 import (
 	"bytes"
@@ -69,7 +69,7 @@ type goFile struct {
 // goFiles reads all Go files of the module.
 func goFiles(t *testing.T) (files []goFile) {
 	t.Helper()
-	root := os.DirFS(".")
+	root := os.DirFS("../..") // of the module
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
