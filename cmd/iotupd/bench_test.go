@@ -33,7 +33,7 @@ func TestBenchShowsWhatIsFinishedWhenItIsStopped(t *testing.T) {
 	stderr := &trigger{call: func() { cancel(signalError{syscall.SIGINT}) }}
 	out := filepath.Join(t.TempDir(), "out")
 	root := newRootCommand()
-	root.SetArgs([]string{"bench", "--sweep", "size=10K,16M", "--receivers", "10000", "--loss", "bernoulli:10%",
+	root.SetArgs([]string{"bench", "--sweep", "size=10K,1G", "--receivers", "10000", "--loss", "bernoulli:10%",
 		"--scheme", "ideal", "--format", "csv", "--progress", "bar", "--out", out})
 	root.SetOut(&stdout)
 	root.SetErr(stderr)
