@@ -57,10 +57,11 @@ type parking struct {
 // arrive adds a shard as the receiver does.
 func (p *parking) arrive(g uint32, shard int) error {
 	b := fill(p.o.geo, g, shard)
+	h := proto.Header{Type: proto.TypeParity, Group: g, Index: shard}
 	if shard < p.o.geo.K {
-		return p.o.addData(g, shard, b)
+		h.Type = proto.TypeData
 	}
-	return p.o.addParity(g, shard, b)
+	return p.o.add(&h, b)
 }
 
 // check compares group g with what the comments on group promise.

@@ -30,26 +30,35 @@ type object struct {
 	rebuilt  uint64
 }
 
-// addData stores a data shard in its place. If parity was parked there, it
-// moves to another free place first.
-func (o *object) addData(g uint32, i int, payload []byte) error {
-	grp := o.index.group(g)
+// add stores a shard that the object still lacks. The error is a Reason to
+// ignore it, or a failure of the store.
+func (o *object) add(h *proto.Header, payload []byte) (err error) {
+	grp := o.index.group(h.Group)
 	switch {
-	case o.index.has(g, i):
+	case o.index.has(h.Group, h.Index):
 		return ReasonDuplicate
 	case grp.state != receiving:
 		return ReasonNotNeeded
+	case h.Type == proto.TypeData:
+		err = o.putData(h.Group, h.Index, payload)
+	default:
+		err = o.parkParity(h.Group, h.Index, payload)
 	}
-	if i > int(grp.next) {
+	if err == nil {
+		o.index.add(h.Group, h.Index)
+	}
+	return err
+}
+
+// putData writes a data shard to its place. If parity was parked there, it
+// moves to another free place first.
+func (o *object) putData(g uint32, i int, payload []byte) error {
+	if i > int(o.index.groups[g].next) {
 		if err := o.move(g, i); err != nil {
 			return err
 		}
 	}
-	if err := o.places.put(g, i, payload); err != nil {
-		return err
-	}
-	o.index.add(g, i)
-	return nil
+	return o.places.put(g, i, payload)
 }
 
 // move takes the parity shard in a place to another one.
@@ -67,21 +76,13 @@ func (o *object) move(g uint32, place int) error {
 	return nil
 }
 
-// addParity parks a parity shard in a free place of its group.
-func (o *object) addParity(g uint32, i int, payload []byte) error {
-	grp := o.index.group(g)
-	switch {
-	case o.index.has(g, i):
-		return ReasonDuplicate
-	case grp.state != receiving:
-		return ReasonNotNeeded
-	}
+// parkParity parks a parity shard in a free place of its group.
+func (o *object) parkParity(g uint32, i int, payload []byte) error {
 	place := o.index.freePlace(g)
 	if err := o.places.park(g, place, payload); err != nil {
 		return err
 	}
-	grp.park(place, i)
-	o.index.add(g, i)
+	o.index.groups[g].park(place, i)
 	return nil
 }
 

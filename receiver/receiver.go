@@ -246,21 +246,18 @@ func (r *Receiver) accept(from Origin, h *proto.Header, payload []byte) error {
 		r.cfg.Heard(from, h.Path)
 	}
 
-	var err error
 	switch h.Type {
 	case proto.TypeManifest:
 		r.received.manifests++
 		return nil
 	case proto.TypeData:
 		r.received.data++
-		err = o.addData(h.Group, h.Index, payload)
 	case proto.TypeParity:
 		r.received.parity++
-		err = o.addParity(h.Group, h.Index, payload)
 	default:
 		return ReasonDigest
 	}
-	return r.stored(h.Group, err)
+	return r.stored(h.Group, o.add(h, payload))
 }
 
 // stored follows up on an attempt to store a shard.
