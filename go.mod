@@ -15,5 +15,6 @@ require (
 require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.2 // indirect
+	golang.org/x/crypto v0.58.0
 	golang.org/x/tools v0.52.0 // indirect
 )

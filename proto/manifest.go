@@ -50,7 +50,7 @@ type TLV struct {
 // A Signature is an Ed25519 signature over the body of a manifest, not
 // verified here.
 type Signature struct {
-	KeyID [8]byte
+	KeyID KeyID
 	Sig   [64]byte
 }
 
@@ -165,6 +165,19 @@ func ParseManifestPayload(payload []byte) (*Manifest, error) {
 	return m, nil
 }
 
+// ParseManifest reads a manifest that stands alone, in a file: what
+// [Manifest.AppendTo] wrote and nothing else. Byte slices of the result alias b.
+func ParseManifest(b []byte) (*Manifest, error) {
+	m, n, err := parseManifest(b)
+	if err == nil && n != len(b) {
+		err = errManifest
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 // parseManifest reads one manifest from the front of b and tells its length.
 func parseManifest(b []byte) (*Manifest, int, error) {
 	if len(b) < manifestFixedLen+1 || string(b[:4]) != "IUM1" || b[6] != 0 || b[7] != 0 {
@@ -192,7 +205,7 @@ func parseManifest(b []byte) (*Manifest, int, error) {
 		return nil, 0, err
 	}
 	for s := b[body+1 : end]; len(s) > 0; s = s[signatureLen:] {
-		m.Signatures = append(m.Signatures, Signature{KeyID: [8]byte(s[:8]), Sig: [64]byte(s[8:signatureLen])})
+		m.Signatures = append(m.Signatures, Signature{KeyID: KeyID(s), Sig: [64]byte(s[8:signatureLen])})
 	}
 	return m, end, nil
 }

@@ -19,4 +19,5 @@ const (
 	ReasonFlags    Reason = "flags"    // an unknown flag
 	ReasonChecksum Reason = "checksum" // damaged on the way
 	ReasonGeometry Reason = "geometry" // fields that contradict each other or the object
+	ReasonDigest   Reason = "digest"   // hash records that do not prove themselves
 )

@@ -53,7 +53,7 @@ func intruders(t *testing.T, src, other *source) []intruder {
 		{"a key hint in the clear", set(data, 5, 1), proto.ReasonFlags},
 		{"sealed", sealed, receiver.ReasonSealed},
 		{"damaged", func() []byte { b := bytes.Clone(data); b[100] ^= 4; return b }(), proto.ReasonChecksum},
-		{"a digest", raw(parity, func(b []byte) { b[3] = byte(proto.TypeDigest) }), receiver.ReasonDigest},
+		{"a digest", raw(parity, func(b []byte) { b[3] = byte(proto.TypeDigest) }), proto.ReasonDigest},
 
 		{"shard of another object", other.shard(0, 0), receiver.ReasonOtherObject},
 		{"manifest of another object", other.manifest(), receiver.ReasonOtherObject},

@@ -12,5 +12,4 @@ const (
 	ReasonSealed      proto.Reason = "sealed"       // encrypted, and there is no key
 	ReasonManifest    proto.Reason = "manifest"     // a manifest that does not fit its object
 	ReasonTooLarge    proto.Reason = "too-large"    // the object is over a limit
-	ReasonDigest      proto.Reason = "digest"       // hash records are not used yet
 )

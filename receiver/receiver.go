@@ -255,7 +255,7 @@ func (r *Receiver) accept(from Origin, h *proto.Header, payload []byte) error {
 	case proto.TypeParity:
 		r.received.parity++
 	default:
-		return ReasonDigest
+		return proto.ReasonDigest
 	}
 	return r.stored(h.Group, o.add(h, payload))
 }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package proto
+
+import "crypto/sha256"
+
+// A DigestRecord is the payload of a DIGEST packet (spec.md 4.5). The packet
+// proves itself: see [Tree.Descriptor].
+//
+//	| SHA-256 of the file (32) | proof (16*d) | record (16*c) | zeros up to S |
+type DigestRecord struct {
+	SHA256 [sha256.Size]byte // of the file
+	Proof  []byte            // Depth siblings, the lowest first
+	Record []byte            // Leaves leaves
+}
+
+// AppendTo appends r, padded to a payload of size bytes, to b.
+func (r DigestRecord) AppendTo(b []byte, size int) []byte {
+	end := len(b) + size
+	b = append(b, r.SHA256[:]...)
+	b = append(b, r.Proof...)
+	b = append(b, r.Record...)
+	return append(b, make([]byte, end-len(b))...)
+}
+
+// ParseDigest reads the payload of a DIGEST packet of an object with tree t.
+// The slices of the result alias it. The error is [ReasonDigest].
+func (t Tree) ParseDigest(payload []byte) (r DigestRecord, err error) {
+	proofAt := sha256.Size
+	recordAt := proofAt + t.Depth*DigestLen
+	end := recordAt + t.RecordLen()
+	if len(payload) != t.ShardSize || end > len(payload) {
+		return DigestRecord{}, ReasonDigest
+	}
+	for _, c := range payload[end:] {
+		if c != 0 {
+			return DigestRecord{}, ReasonDigest
+		}
+	}
+	return DigestRecord{
+		SHA256: [sha256.Size]byte(payload),
+		Proof:  payload[proofAt:recordAt],
+		Record: payload[recordAt:end],
+	}, nil
+}
+
+// Descriptor returns the only descriptor under which r is record index of
+// group. If its object id is the right one, then so is all that r says.
+func (t Tree) Descriptor(h *Hasher, group uint32, index int, r DigestRecord) Descriptor {
+	node := h.Record(r.Record)
+	number := t.Number(group, index)
+	for proof := r.Proof; len(proof) > 0; proof = proof[DigestLen:] {
+		sibling := Digest(proof)
+		if number%2 == 0 {
+			node = h.Node(&node, &sibling)
+		} else {
+			node = h.Node(&sibling, &node)
+		}
+		number /= 2
+	}
+	return Descriptor{Params: t.Params, SHA256: r.SHA256, Root: node}
+}
+
+// Leaf returns leaf i, 0 to Leaves-1, of a record.
+func (r DigestRecord) Leaf(i int) Digest { return Digest(r.Record[i*DigestLen:]) }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package proto
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"encoding/hex"
+)
+
+// A KeyID tells which key a signature was made with. It is drawn with the key
+// and proves nothing.
+type KeyID [8]byte
+
+// String returns id as 16 hexadecimal digits.
+func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
+
+// A PublicKey verifies signatures of manifests.
+type PublicKey struct {
+	ID  KeyID
+	Key [ed25519.PublicKeySize]byte
+}
+
+// signedPrefix keeps a signature of a manifest from being taken for one of
+// anything else.
+const signedPrefix = "iotupd manifest v1\x00"
+
+// SigningInput returns what a signature of m is made over (spec.md 5.5). It
+// does not depend on the signatures that m has.
+func (m *Manifest) SigningInput() []byte {
+	enc := m.AppendTo([]byte(signedPrefix))
+	body := binary.BigEndian.Uint16(enc[len(signedPrefix)+4:])
+	return enc[:len(signedPrefix)+int(body)]
+}
+
+// Signer returns that of keys by which an encoded manifest is signed, the
+// first in the order of its signatures. The bytes are verified as they are,
+// before anybody parses them; what follows the manifest is not looked at.
+func Signer(manifest []byte, keys []PublicKey) (signer PublicKey, ok bool) {
+	if len(manifest) < manifestFixedLen+1 {
+		return PublicKey{}, false
+	}
+	body := int(binary.BigEndian.Uint16(manifest[4:]))
+	if body < manifestFixedLen || body >= len(manifest) {
+		return PublicKey{}, false
+	}
+	n, signatures := int(manifest[body]), manifest[body+1:]
+	if n > maxSignatures || len(signatures) < n*signatureLen {
+		return PublicKey{}, false
+	}
+	signed := append([]byte(signedPrefix), manifest[:body]...)
+	for s := signatures[:n*signatureLen]; len(s) > 0; s = s[signatureLen:] {
+		for _, key := range keys {
+			if key.ID == KeyID(s) && ed25519.Verify(key.Key[:], signed, s[len(key.ID):signatureLen]) {
+				return key, true
+			}
+		}
+	}
+	return PublicKey{}, false
+}
+
+// PayloadSigner is [Signer] of the payload of a MANIFEST packet.
+func PayloadSigner(payload []byte, keys []PublicKey) (signer PublicKey, ok bool) {
+	if len(payload) < manifestIDLen {
+		return PublicKey{}, false
+	}
+	return Signer(payload[manifestIDLen:], keys)
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package proto
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+)
+
+// DigestLen is the length in bytes of a [Digest].
+const DigestLen = 16
+
+// ErrNoTree is wrapped by the error of parameters for which there is no hash
+// tree: the shards are too small to carry a record and its proof.
+var ErrNoTree = errors.New("proto: no hash tree")
+
+// A Tree is the shape of the hash tree over all shards of an object (spec.md
+// 4.2). Each of its records holds the leaves of some shards of one group. It is
+// a small value, immutable and comparable; make one with [Geometry.Tree].
+type Tree struct {
+	Params
+	Groups  uint64
+	Depth   int  // d: siblings in the proof of a record
+	Leaves  int  // c: leaves in a record, a multiple of 4
+	Records int  // R: records of leaves of a group
+	Parity  int  // Q: parity records of a group
+	Code    Code // that makes them; CodeNone if there are none
+}
+
+// maxDepth is the longest proof.
+const maxDepth = 31
+
+// Tree derives the shape of the hash tree of g, or says that there is none.
+func (g Geometry) Tree() (Tree, error) {
+	slots := g.ShardSize/DigestLen - 2 // less the SHA-256 of the file
+	for d := 0; d <= maxDepth; d++ {
+		t := Tree{Params: g.Params, Groups: g.Groups, Depth: d, Leaves: (slots - d) / 4 * 4}
+		if t.Leaves < 4 {
+			break
+		}
+		t.Records = (g.K + g.M + t.Leaves - 1) / t.Leaves
+		if g.M > 0 {
+			t.Parity = min(t.Records, (t.Records*g.M+g.K-1)/g.K+1)
+		}
+		if g.Groups*uint64(t.Records+t.Parity) > 1<<d {
+			continue
+		}
+		for t.Code = CodeNone; !t.Code.Fits(t.Records, t.Parity); t.Code++ {
+			if t.Code > CodeLeopard16 {
+				return Tree{}, fmt.Errorf("%w: no code makes %d+%d records", ErrNoTree, t.Records, t.Parity)
+			}
+		}
+		return t, nil
+	}
+	return Tree{}, fmt.Errorf("%w: shards of %d bytes are too small for a file of %d bytes", ErrNoTree, g.ShardSize, g.Size)
+}
+
+// PerGroup returns R+Q, the records of a group: those with an index below
+// Records hold leaves, the others are their parity.
+func (t Tree) PerGroup() int { return t.Records + t.Parity }
+
+// Total returns the number of records of the object.
+func (t Tree) Total() uint64 { return t.Groups * uint64(t.PerGroup()) }
+
+// RecordLen returns the length in bytes of a record, a multiple of 64.
+func (t Tree) RecordLen() int { return t.Leaves * DigestLen }
+
+// Number returns t of spec.md 4.2: where record index of group stands among
+// the records of the object.
+func (t Tree) Number(group uint32, index int) uint64 {
+	return uint64(group)*uint64(t.PerGroup()) + uint64(index)
+}
+
+// A Hasher computes the hashes of a tree without allocating. It is not safe for
+// concurrent use; make one with [NewHasher].
+type Hasher struct {
+	h   hash.Hash
+	tag [1]byte
+	sum [sha256.Size]byte
+}
+
+// NewHasher returns a Hasher.
+func NewHasher() *Hasher { return &Hasher{h: sha256.New()} }
+
+// Leaf returns the leaf of a shard of ShardSize bytes.
+func (h *Hasher) Leaf(shard []byte) Digest { return h.tagged(0, shard, nil) }
+
+// Record returns the node over a record.
+func (h *Hasher) Record(record []byte) Digest { return h.tagged(1, record, nil) }
+
+// Node returns the node over two others.
+func (h *Hasher) Node(left, right *Digest) Digest { return h.tagged(2, left[:], right[:]) }
+
+func (h *Hasher) tagged(tag byte, a, b []byte) Digest {
+	h.h.Reset()
+	h.tag[0] = tag
+	h.h.Write(h.tag[:])
+	h.h.Write(a)
+	h.h.Write(b)
+	return Digest(h.h.Sum(h.sum[:0])[:DigestLen])
+}
+
+// Nodes are all nodes of a hash tree, 32 bytes for every record. They do not
+// change, so that they are safe for concurrent use.
+type Nodes struct {
+	levels [][]Digest // from those over records to the root; without those over no record
+}
+
+// NewNodes builds the tree of shape t over the nodes of all records, the one
+// with number n at index n. It keeps them.
+func NewNodes(t Tree, records []Digest) *Nodes {
+	h := NewHasher()
+	n := &Nodes{levels: [][]Digest{records}}
+	for range t.Depth {
+		below := n.levels[len(n.levels)-1]
+		above := make([]Digest, (len(below)+1)/2)
+		for i := range above {
+			above[i] = h.Node(&below[2*i], at(below, 2*i+1))
+		}
+		n.levels = append(n.levels, above)
+	}
+	return n
+}
+
+// at returns a node of a level; a zero one if no record is below it.
+func at(level []Digest, i int) *Digest {
+	if i < len(level) {
+		return &level[i]
+	}
+	return new(Digest)
+}
+
+// Root returns the root of the tree.
+func (n *Nodes) Root() Digest { return n.levels[len(n.levels)-1][0] }
+
+// AppendProof appends the proof of record number to b: the siblings on its way
+// to the root, the lowest first.
+func (n *Nodes) AppendProof(b []byte, number uint64) []byte {
+	for _, level := range n.levels[:len(n.levels)-1] {
+		b = append(b, at(level, int(number^1))[:]...)
+		number /= 2
+	}
+	return b
+}
