@@ -140,6 +140,16 @@ func tooLong(over, size int) error {
 	return fmt.Errorf("the manifest is %d bytes too long for shards of %d bytes; %s", over, size, hint)
 }
 
+// ManifestID returns the id, MID of spec.md 5.1, of the encoded manifest that b
+// starts with, if its lengths are those of one. What follows it is not looked at.
+func ManifestID(b []byte) (id Digest, ok bool) {
+	body, signatures, ok := splitManifest(b)
+	if !ok {
+		return Digest{}, false
+	}
+	return manifestID(b[:len(body)+1+len(signatures)]), true
+}
+
 func manifestID(enc []byte) Digest { return t16("iotupd manifest id v1\x00", enc) }
 
 // ParseManifestPayload reads what [Manifest.AppendPayload] wrote. Byte slices
@@ -178,18 +188,28 @@ func ParseManifest(b []byte) (*Manifest, error) {
 	return m, nil
 }
 
+// splitManifest finds the body of the encoded manifest that b starts with, and
+// its signatures, which follow one byte behind. It looks at lengths only.
+func splitManifest(b []byte) (body, signatures []byte, ok bool) {
+	if len(b) < manifestFixedLen+1 {
+		return nil, nil, false
+	}
+	at := int(binary.BigEndian.Uint16(b[4:]))
+	if at < manifestFixedLen || at >= len(b) {
+		return nil, nil, false
+	}
+	n := int(b[at])
+	end := at + 1 + n*signatureLen
+	if n > maxSignatures || end > len(b) {
+		return nil, nil, false
+	}
+	return b[:at], b[at+1 : end], true
+}
+
 // parseManifest reads one manifest from the front of b and tells its length.
 func parseManifest(b []byte) (*Manifest, int, error) {
-	if len(b) < manifestFixedLen+1 || string(b[:4]) != "IUM1" || b[6] != 0 || b[7] != 0 {
-		return nil, 0, errManifest
-	}
-	body := int(binary.BigEndian.Uint16(b[4:]))
-	if body < manifestFixedLen || body >= len(b) {
-		return nil, 0, errManifest
-	}
-	n := int(b[body])
-	end := body + 1 + n*signatureLen
-	if n > maxSignatures || end > len(b) {
+	body, signatures, ok := splitManifest(b)
+	if !ok || string(b[:4]) != "IUM1" || b[6] != 0 || b[7] != 0 {
 		return nil, 0, errManifest
 	}
 	m := &Manifest{
@@ -201,13 +221,13 @@ func parseManifest(b []byte) (*Manifest, int, error) {
 	if m.Descriptor, err = ParseDescriptor(b[32:manifestFixedLen]); err != nil {
 		return nil, 0, err
 	}
-	if err := m.parseTLVs(b[manifestFixedLen:body]); err != nil {
+	if err := m.parseTLVs(body[manifestFixedLen:]); err != nil {
 		return nil, 0, err
 	}
-	for s := b[body+1 : end]; len(s) > 0; s = s[signatureLen:] {
+	for s := signatures; len(s) > 0; s = s[signatureLen:] {
 		m.Signatures = append(m.Signatures, Signature{KeyID: KeyID(s), Sig: [64]byte(s[8:signatureLen])})
 	}
-	return m, end, nil
+	return m, len(body) + 1 + len(signatures), nil
 }
 
 func (m *Manifest) parseTLVs(b []byte) error {

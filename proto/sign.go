@@ -37,19 +37,12 @@ func (m *Manifest) SigningInput() []byte {
 // first in the order of its signatures. The bytes are verified as they are,
 // before anybody parses them; what follows the manifest is not looked at.
 func Signer(manifest []byte, keys []PublicKey) (signer PublicKey, ok bool) {
-	if len(manifest) < manifestFixedLen+1 {
+	body, signatures, ok := splitManifest(manifest)
+	if !ok {
 		return PublicKey{}, false
 	}
-	body := int(binary.BigEndian.Uint16(manifest[4:]))
-	if body < manifestFixedLen || body >= len(manifest) {
-		return PublicKey{}, false
-	}
-	n, signatures := int(manifest[body]), manifest[body+1:]
-	if n > maxSignatures || len(signatures) < n*signatureLen {
-		return PublicKey{}, false
-	}
-	signed := append([]byte(signedPrefix), manifest[:body]...)
-	for s := signatures[:n*signatureLen]; len(s) > 0; s = s[signatureLen:] {
+	signed := append([]byte(signedPrefix), body...)
+	for s := signatures; len(s) > 0; s = s[signatureLen:] {
 		for _, key := range keys {
 			if key.ID == KeyID(s) && ed25519.Verify(key.Key[:], signed, s[len(key.ID):signatureLen]) {
 				return key, true

@@ -29,8 +29,8 @@ const maxLines = 500
 var arrows = map[string][]string{
 	"proto":    {},
 	"fec":      {"proto", "github.com/klauspost/reedsolomon"},
-	"sender":   {"proto", "fec"},
-	"receiver": {"proto", "fec"},
+	"sender":   {"proto", "fec", "internal/seal"},
+	"receiver": {"proto", "fec", "internal/seal"},
 
 	"bench":      {"proto", "fec", "sender", "receiver", "bench/...", "internal/simnet", "internal/quantity"},
 	"bench/live": {"bench/...", "internal/...", "golang.org/x/sys/..."}, // real processes and sockets
@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 	"internal":       {"internal/..."},
 	"internal/clock": {"golang.org/x/sys/..."},
 	"internal/mcast": {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/seal":  {"proto", "golang.org/x/crypto/..."},
 
 	"internal/simnet":   {},
 	"internal/quantity": {},
