@@ -144,3 +144,29 @@ func (n *Nodes) AppendProof(b []byte, number uint64) []byte {
 	}
 	return b
 }
+
+// A LeafHash computes the leaf of a shard that comes in pieces, in order. It is
+// an io.Writer that never fails; make one with [NewLeafHash].
+type LeafHash struct{ h hash.Hash }
+
+// NewLeafHash returns the hash of a shard of which nothing was written yet.
+func NewLeafHash() *LeafHash {
+	l := &LeafHash{sha256.New()}
+	l.Reset()
+	return l
+}
+
+// Write takes the next bytes of the shard.
+func (l *LeafHash) Write(b []byte) (int, error) { return l.h.Write(b) }
+
+// Leaf returns the leaf of what was written.
+func (l *LeafHash) Leaf() Digest {
+	var sum [sha256.Size]byte
+	return Digest(l.h.Sum(sum[:0])[:DigestLen])
+}
+
+// Reset forgets what was written.
+func (l *LeafHash) Reset() {
+	l.h.Reset()
+	l.h.Write([]byte{0})
+}
