@@ -29,7 +29,7 @@ func (t Tree) ParseDigest(payload []byte) (r DigestRecord, err error) {
 	proofAt := sha256.Size
 	recordAt := proofAt + t.Depth*DigestLen
 	end := recordAt + t.RecordLen()
-	if len(payload) != t.ShardSize || end > len(payload) {
+	if len(payload) != t.ShardSize {
 		return DigestRecord{}, ReasonDigest
 	}
 	for _, c := range payload[end:] {
@@ -44,21 +44,25 @@ func (t Tree) ParseDigest(payload []byte) (r DigestRecord, err error) {
 	}, nil
 }
 
-// Descriptor returns the only descriptor under which r is record index of
-// group. If its object id is the right one, then so is all that r says.
-func (t Tree) Descriptor(h *Hasher, group uint32, index int, r DigestRecord) Descriptor {
+// Descriptor returns the only descriptor under which r, which [Tree.ParseDigest]
+// read, is record index of group. If its object id is the right one, then so is
+// all that r says. The error, if there is no such record, is [ReasonGeometry].
+func (t Tree) Descriptor(h *Hasher, group uint32, index int, r DigestRecord) (Descriptor, error) {
+	// A number past the end would climb as another record does.
+	if uint64(group) >= t.Groups || index >= t.PerGroup() {
+		return Descriptor{}, ReasonGeometry
+	}
 	node := h.Record(r.Record)
 	number := t.Number(group, index)
 	for proof := r.Proof; len(proof) > 0; proof = proof[DigestLen:] {
-		sibling := Digest(proof)
-		if number%2 == 0 {
-			node = h.Node(&node, &sibling)
+		if sibling := Digest(proof); number%2 == 0 {
+			node = joined(node, sibling)
 		} else {
-			node = h.Node(&sibling, &node)
+			node = joined(sibling, node)
 		}
 		number /= 2
 	}
-	return Descriptor{Params: t.Params, SHA256: r.SHA256, Root: node}
+	return Descriptor{Params: t.Params, SHA256: r.SHA256, Root: node}, nil
 }
 
 // Leaf returns leaf i, 0 to Leaves-1, of a record.

@@ -43,16 +43,14 @@ func (g Geometry) Tree() (Tree, error) {
 		t.Records = (g.K + g.M + t.Leaves - 1) / t.Leaves
 		if g.M > 0 {
 			t.Parity = min(t.Records, (t.Records*g.M+g.K-1)/g.K+1)
-		}
-		if g.Groups*uint64(t.Records+t.Parity) > 1<<d {
-			continue
-		}
-		for t.Code = CodeNone; !t.Code.Fits(t.Records, t.Parity); t.Code++ {
-			if t.Code > CodeLeopard16 {
-				return Tree{}, fmt.Errorf("%w: no code makes %d+%d records", ErrNoTree, t.Records, t.Parity)
+			t.Code = CodeLeopard8
+			if !t.Code.Fits(t.Records, t.Parity) {
+				t.Code = CodeLeopard16 // always fits: R is at most 2^14
 			}
 		}
-		return t, nil
+		if t.Total() <= 1<<d {
+			return t, nil
+		}
 	}
 	return Tree{}, fmt.Errorf("%w: shards of %d bytes are too small for a file of %d bytes", ErrNoTree, g.ShardSize, g.Size)
 }
@@ -84,22 +82,35 @@ type Hasher struct {
 // NewHasher returns a Hasher.
 func NewHasher() *Hasher { return &Hasher{h: sha256.New()} }
 
+// What is hashed starts with a byte that says what it is.
+const (
+	leafTag   = 0
+	recordTag = 1
+	nodeTag   = 2
+)
+
 // Leaf returns the leaf of a shard of ShardSize bytes.
-func (h *Hasher) Leaf(shard []byte) Digest { return h.tagged(0, shard, nil) }
+func (h *Hasher) Leaf(shard []byte) Digest { return h.tagged(leafTag, shard) }
 
 // Record returns the node over a record.
-func (h *Hasher) Record(record []byte) Digest { return h.tagged(1, record, nil) }
+func (h *Hasher) Record(record []byte) Digest { return h.tagged(recordTag, record) }
 
-// Node returns the node over two others.
-func (h *Hasher) Node(left, right *Digest) Digest { return h.tagged(2, left[:], right[:]) }
-
-func (h *Hasher) tagged(tag byte, a, b []byte) Digest {
-	h.h.Reset()
+func (h *Hasher) tagged(tag byte, b []byte) Digest {
 	h.tag[0] = tag
+	h.h.Reset()
 	h.h.Write(h.tag[:])
-	h.h.Write(a)
 	h.h.Write(b)
-	return Digest(h.h.Sum(h.sum[:0])[:DigestLen])
+	return Digest(h.h.Sum(h.sum[:0]))
+}
+
+// joined returns the node over two others.
+func joined(left, right Digest) Digest {
+	var b [1 + 2*DigestLen]byte
+	b[0] = nodeTag
+	copy(b[1:], left[:])
+	copy(b[1+DigestLen:], right[:])
+	sum := sha256.Sum256(b[:])
+	return Digest(sum[:])
 }
 
 // Nodes are all nodes of a hash tree, 32 bytes for every record. They do not
@@ -108,16 +119,15 @@ type Nodes struct {
 	levels [][]Digest // from those over records to the root; without those over no record
 }
 
-// NewNodes builds the tree of shape t over the nodes of all records, the one
-// with number n at index n. It keeps them.
+// NewNodes builds the tree of shape t over the nodes of all records
+// ([Hasher.Record]), the one with number n at index n. It keeps them.
 func NewNodes(t Tree, records []Digest) *Nodes {
-	h := NewHasher()
 	n := &Nodes{levels: [][]Digest{records}}
 	for range t.Depth {
 		below := n.levels[len(n.levels)-1]
 		above := make([]Digest, (len(below)+1)/2)
 		for i := range above {
-			above[i] = h.Node(&below[2*i], at(below, 2*i+1))
+			above[i] = joined(below[2*i], at(below, 2*i+1))
 		}
 		n.levels = append(n.levels, above)
 	}
@@ -125,21 +135,22 @@ func NewNodes(t Tree, records []Digest) *Nodes {
 }
 
 // at returns a node of a level; a zero one if no record is below it.
-func at(level []Digest, i int) *Digest {
+func at(level []Digest, i int) Digest {
 	if i < len(level) {
-		return &level[i]
+		return level[i]
 	}
-	return new(Digest)
+	return Digest{}
 }
 
 // Root returns the root of the tree.
 func (n *Nodes) Root() Digest { return n.levels[len(n.levels)-1][0] }
 
-// AppendProof appends the proof of record number to b: the siblings on its way
-// to the root, the lowest first.
+// AppendProof appends the proof of the record with that number, which must
+// exist, to b: the siblings on its way to the root, the lowest first.
 func (n *Nodes) AppendProof(b []byte, number uint64) []byte {
 	for _, level := range n.levels[:len(n.levels)-1] {
-		b = append(b, at(level, int(number^1))[:]...)
+		sibling := at(level, int(number^1))
+		b = append(b, sibling[:]...)
 		number /= 2
 	}
 	return b
