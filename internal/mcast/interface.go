@@ -86,9 +86,9 @@ func InterfaceByName(name string) (Interface, error) {
 }
 
 // DefaultInterface returns the interface to send on where none is named: that of
-// the default route if it is suitable, else the only suitable one. A machine with
-// nothing but a loopback interface sends on that. Otherwise the error lists the
-// choices.
+// the default route if it is suitable, else the only suitable one. On Linux a
+// route to 224.0.0.0/4 counts before the default one. A machine with nothing but
+// a loopback interface sends on that. Otherwise the error lists the choices.
 func DefaultInterface() (Interface, error) {
 	candidates, err := Suitable()
 	if err != nil {

@@ -393,6 +393,10 @@ func TestSuitableLeavesContainersAndTunnelsOut(t *testing.T) {
 	if i, err := mcast.DefaultInterface(); err != nil || i.Name != "rx0" {
 		t.Errorf("DefaultInterface = %v, %v; want rx0", i.Name, err)
 	}
+	mcasttest.Command(t, "ip route add 224.0.0.0/4 dev eth7")
+	if i, err := mcast.DefaultInterface(); err != nil || i.Name != "eth7" {
+		t.Errorf("DefaultInterface = %v, %v; want eth7, where the multicast route leads", i.Name, err)
+	}
 	if i, err := mcast.InterfaceByName("docker0"); err != nil || !i.IPv4 {
 		t.Errorf("InterfaceByName(docker0) = %+v, %v", i, err)
 	}

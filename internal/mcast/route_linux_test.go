@@ -4,6 +4,7 @@ package mcast
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -24,6 +25,10 @@ short	00000000	line
 00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo
 ff000000000000000000000000000000 08 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000003 00000000 00000001     eth0
 `
+	multicast := strings.ReplaceAll(v4, "short	", "eth2	"+firstByte(0xe0)+"	00000000	0001	0	0	700	"+firstByte(0xf0)+"	0	0	0\nshort	")
+	if got, want := parseRoutes(multicast, routes4), []string{"eth2", "eth0", "wlan0"}; !slices.Equal(got, want) {
+		t.Errorf("IPv4 with a multicast route: got %v, want %v", got, want)
+	}
 	want := []string{"eth0", "wlan0"}
 	if got := parseRoutes(v4, routes4); !slices.Equal(got, want) {
 		t.Errorf("IPv4: got %v, want %v", got, want)
