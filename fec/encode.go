@@ -13,7 +13,7 @@ import (
 )
 
 // An EncodeConfig says what [Encode] does with parity, and with how much. Only
-// Put is needed.
+// Put is needed, and that only if there is parity.
 type EncodeConfig struct {
 	// Put takes the parity of one group: M*ShardSize bytes, shard K first. It
 	// is called once for every group, for several at the same time and in any
@@ -21,9 +21,15 @@ type EncodeConfig struct {
 	// calls up to Groups tells the progress.
 	Put func(group uint32, parity []byte) error
 
+	// Leaves, if not nil, takes the leaves of the hash tree (spec.md 4.2) of all
+	// K+M shards of one group, DigestLen bytes each. It is called as Put is,
+	// and for every group before that.
+	Leaves func(group uint32, leaves []byte) error
+
 	// Memory is the budget for buffers in bytes. If zero, DefaultMemory is
 	// used. A group cannot take less than M*S + (K + 2*ceilPow2(M))*64 bytes
-	// for shards of S bytes, and is encoded with so much if need be.
+	// for shards of S bytes, and with Leaves some (K+M)*16 + K*256 more. It is
+	// encoded with so much if need be.
 	Memory int
 
 	// Workers is the number of cores to use. If zero, it is GOMAXPROCS.
@@ -31,11 +37,12 @@ type EncodeConfig struct {
 }
 
 // Encode makes the parity of all groups of g from the file src, which it reads
-// from several goroutines at the same time, and hands it to cfg.Put. Without
-// parity it does nothing. It stops at the first error, of src, Put or ctx, and
-// returns it when all its goroutines have ended.
+// from several goroutines at the same time, and hands it to cfg.Put. It hashes
+// what passes by for cfg.Leaves; without parity that is all it does. It stops
+// at the first error, of src, Put, Leaves or ctx, and returns it when all its
+// goroutines have ended.
 func Encode(ctx context.Context, g proto.Geometry, src io.ReaderAt, cfg EncodeConfig) error {
-	if g.M == 0 {
+	if g.M == 0 && cfg.Leaves == nil {
 		return nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -45,7 +52,7 @@ func Encode(ctx context.Context, g proto.Geometry, src io.ReaderAt, cfg EncodeCo
 	var wg sync.WaitGroup
 	for range p.teams {
 		wg.Go(func() {
-			t := &team{geometry: g, src: src, put: cfg.Put, plan: p}
+			t := &team{geometry: g, src: src, config: cfg, plan: p}
 			if err := t.run(ctx, q); err != nil {
 				cancel(err)
 			}
@@ -61,6 +68,7 @@ type encodePlan struct {
 	teams, members int
 	batch          int // groups that are read together, 1 unless width is the shard size
 	width          int // bytes of every shard that are in memory at the same time
+	leaves         bool
 }
 
 // readSize is how many bytes of a row are enough for one read: the shards of
@@ -76,26 +84,26 @@ func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	s := g.ShardSize
-	teams := memory / encodeMemory(g, encodePlan{teams: 1, members: 1, batch: 1, width: s})
-	teams = int(min(uint64(max(1, teams)), uint64(workers), g.Groups))
-	p := encodePlan{teams: teams, batch: 1, width: s}
-	p.members = max(1, min(workers/teams, s/minColumns))
+	p := encodePlan{teams: 1, members: 1, batch: 1, width: s, leaves: cfg.Leaves != nil}
+	p.teams = int(min(uint64(max(1, memory/encodeMemory(g, p))), uint64(workers), g.Groups))
+	p.members = max(1, min(workers/p.teams, s/minColumns))
 
 	if spare := memory - encodeMemory(g, p); spare < 0 {
 		p.width = 0
 		fixed := encodeMemory(g, p)
-		p.width = stripWidth(s, (memory-fixed)/teams, g.K+encodeWork(g.Params))
+		p.width = stripWidth(s, (memory-fixed)/p.teams, g.K+encodeWork(g.Params))
 	} else {
-		most := int(min(g.Groups/uint64(teams), readSize/uint64(s)))
-		p.batch = max(1, min(1+spare/(teams*g.K*s), most))
+		most := int(min(g.Groups/uint64(p.teams), readSize/uint64(s)))
+		p.batch = max(1, min(1+spare/(p.teams*(g.K*s+leavesMemory(g.Params, p))), most))
 	}
 	return p
 }
 
 // encodeMemory returns the bytes that encoding by p takes: the data of a
-// batch, the parity of one group and the library's work, for every team.
+// batch and its leaves, the parity of one group and the library's work, for
+// every team.
 func encodeMemory(g proto.Geometry, p encodePlan) int {
-	data := g.K * p.batch * p.width
+	data := p.batch * (g.K*p.width + leavesMemory(g.Params, p))
 	parity := g.M * g.ShardSize
 	work := encodeWork(g.Params) * p.width
 	return p.teams * (data + parity + work + p.members*bookkeeping(g.Params))
@@ -130,21 +138,27 @@ func (q *queue) take() (first uint32, n int) {
 type team struct {
 	geometry proto.Geometry
 	src      io.ReaderAt
-	put      func(group uint32, parity []byte) error
+	config   EncodeConfig
 	plan     encodePlan
 
 	crew   crew
 	data   []byte // row after row of a batch, or of a strip of one group
 	parity []byte // shard after shard of one group
+	leaves leaves
 }
 
 func (t *team) run(ctx context.Context, q *queue) (err error) {
 	g := t.geometry
-	if t.crew, err = newCrew(g.Params, t.plan.members, encodeWork(g.Params), t.plan.width); err != nil {
+	if g.M == 0 {
+		t.crew = make(crew, t.plan.members) // they only read and hash
+	} else if t.crew, err = newCrew(g.Params, t.plan.members, encodeWork(g.Params), t.plan.width); err != nil {
 		return err
 	}
 	t.data = make([]byte, g.K*t.plan.batch*t.plan.width)
 	t.parity = make([]byte, g.M*g.ShardSize)
+	if t.config.Leaves != nil {
+		t.leaves = newLeaves(g.Params, t.plan)
+	}
 	for {
 		first, n := q.take()
 		if n == 0 {
@@ -168,28 +182,61 @@ func (t *team) strip(first uint32, n, column, width int) error {
 	k, s := t.geometry.K, t.geometry.ShardSize
 	row := n * width
 	err := t.crew.split(k, func(_ *coder, from, to int) error {
+		h := t.leaves.hasher()
 		for r := from; r < to; r++ {
-			if err := t.read(first, r, column, t.data[r*row:][:row]); err != nil {
+			b := t.data[r*row:][:row]
+			if err := t.read(first, r, column, b); err != nil {
 				return err
 			}
+			h.row(r, column, b)
 		}
 		return nil
 	})
 	for i := 0; i < n && err == nil; i++ {
-		err = t.crew.columns(width, func(c *coder, from, to int) error {
-			for r := range k {
-				c.shards[r] = t.data[r*row+i*width:][from:to]
-			}
-			for j := range c.shards[k:] {
-				c.shards[k+j] = t.parity[j*s+column:][from:to]
-			}
-			return c.encode()
-		})
-		if err == nil && column+width == s {
-			err = t.put(first+uint32(i), t.parity)
+		if err = t.encode(i, row, column, width); err == nil && column+width == s {
+			err = t.put(first, i)
 		}
 	}
 	return err
+}
+
+// encode makes width bytes from column of the parity of group i of the batch,
+// whose rows have so many bytes.
+func (t *team) encode(i, row, column, width int) error {
+	k, s := t.geometry.K, t.geometry.ShardSize
+	if t.geometry.M == 0 {
+		return nil
+	}
+	return t.crew.columns(width, func(c *coder, from, to int) error {
+		for r := range k {
+			c.shards[r] = t.data[r*row+i*width:][from:to]
+		}
+		for j := range c.shards[k:] {
+			c.shards[k+j] = t.parity[j*s+column:][from:to]
+		}
+		return c.encode()
+	})
+}
+
+// put hands out group i of the batch.
+func (t *team) put(first uint32, i int) error {
+	group, s := first+uint32(i), t.geometry.ShardSize
+	if t.config.Leaves != nil {
+		err := t.crew.split(t.geometry.M, func(_ *coder, from, to int) error {
+			t.leaves.hasher().parity(i, from, t.parity[from*s:to*s])
+			return nil
+		})
+		if err == nil {
+			err = t.config.Leaves(group, t.leaves.group(i))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if t.geometry.M == 0 {
+		return nil
+	}
+	return t.config.Put(group, t.parity)
 }
 
 // read fills b with row r of a batch that starts with group first, from byte

@@ -30,6 +30,48 @@ func TestParityDependsOnNothingButTheFile(t *testing.T) {
 	}
 }
 
+func TestLeavesAreThoseOfAllShards(t *testing.T) {
+	// "leaf = T16(0x00 || shard) of all K+M shards, virtual ones too" spec.md 4.2
+	rnd := newRand(t)
+	h := proto.NewHasher()
+	strips := 0
+	for range 40 {
+		p := randomParams(rnd)
+		if rnd.IntN(4) == 0 {
+			p.Code, p.M = proto.CodeNone, 0
+		}
+		o := newObject(t, p, rnd)
+		cfg := EncodeConfig{Workers: 1 + rnd.IntN(5), Memory: 1 + rnd.IntN(1<<(8+rnd.IntN(14)))}
+		got := make([][]byte, o.Groups)
+		cfg.Put = func(uint32, []byte) error { return nil }
+		cfg.Leaves = func(group uint32, leaves []byte) error {
+			got[group] = bytes.Clone(leaves)
+			return nil
+		}
+		if err := Encode(context.Background(), o.Geometry, bytes.NewReader(o.file), cfg); err != nil {
+			t.Fatal(err)
+		}
+		plan := planEncode(o.Geometry, cfg)
+		if plan.width < p.ShardSize {
+			strips++
+		}
+		for group, leaves := range got {
+			if got, want := len(leaves), (p.K+p.M)*proto.DigestLen; got != want {
+				t.Fatalf("%+v, %+v: %d bytes of leaves, want %d", p, plan, got, want)
+			}
+			for i := range p.K + p.M {
+				want := h.Leaf(o.shard(uint32(group), i))
+				if got := leaves[i*proto.DigestLen:][:proto.DigestLen]; !bytes.Equal(got, want[:]) {
+					t.Fatalf("%+v, %+v: leaf %d of group %d is %x, want %x", p, plan, i, group, got, want)
+				}
+			}
+		}
+	}
+	if strips == 0 || strips == 40 {
+		t.Errorf("%d of 40 objects in strips, want some", strips)
+	}
+}
+
 func TestEncodeInSegments(t *testing.T) {
 	// A segment of 157 groups, and one of 17 whose last row is not full.
 	const k, s = 192, proto.MaxShardSize
@@ -125,9 +167,14 @@ func TestEncodeReportsErrors(t *testing.T) {
 			}
 		}
 	}
-	cfg := EncodeConfig{Put: func(uint32, []byte) error { return broken }}
-	if err := Encode(context.Background(), o.Geometry, bytes.NewReader(o.file), cfg); err != broken {
-		t.Errorf("Put fails: got %v, want %v", err, broken)
+	fail := func(uint32, []byte) error { return broken }
+	for name, cfg := range map[string]EncodeConfig{
+		"Put":    {Put: fail},
+		"Leaves": {Leaves: fail, Put: func(uint32, []byte) error { return nil }},
+	} {
+		if err := Encode(context.Background(), o.Geometry, bytes.NewReader(o.file), cfg); err != broken {
+			t.Errorf("%s fails: got %v, want %v", name, err, broken)
+		}
 	}
 }
 
@@ -200,8 +247,13 @@ func TestEncodePlansUseTheCoresAndKeepToTheMemory(t *testing.T) {
 			continue
 		}
 		cfg := EncodeConfig{Memory: 1 + rnd.IntN(1<<30), Workers: 1 + rnd.IntN(64)}
+		if rnd.IntN(2) == 0 {
+			cfg.Leaves = func(uint32, []byte) error { return nil }
+		}
 		plan := planEncode(g, cfg)
-		least := encodeMemory(g, encodePlan{teams: 1, members: plan.members, batch: 1, width: proto.ShardUnit})
+		least := encodeMemory(g, encodePlan{
+			teams: 1, members: plan.members, batch: 1, width: proto.ShardUnit, leaves: plan.leaves,
+		})
 		if got, want := encodeMemory(g, plan), max(least, cfg.Memory); got > want {
 			t.Fatalf("%+v, %+v: %+v takes %d bytes, want at most %d", p, cfg, plan, got, want)
 		}
@@ -220,7 +272,11 @@ func TestEncodeKeepsToItsMemory(t *testing.T) {
 		for _, memory := range []int{3 << 20, 16 << 20} {
 			// All that is allocated bounds what is live at any time. A call of the
 			// library leaves at most 16 KiB of garbage.
-			cfg := EncodeConfig{Memory: memory, Workers: 2, Put: func(uint32, []byte) error { return nil }}
+			cfg := EncodeConfig{
+				Memory: memory, Workers: 2,
+				Put:    func(uint32, []byte) error { return nil },
+				Leaves: func(uint32, []byte) error { return nil },
+			}
 			plan := planEncode(o.Geometry, cfg)
 			got := allocated(func() {
 				if err := Encode(context.Background(), o.Geometry, bytes.NewReader(o.file), cfg); err != nil {

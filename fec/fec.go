@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 // Package fec chooses the parameters of an object ([Policy]), makes the parity
-// of its groups ([Encode]) and rebuilds the shards that a receiver lost
-// ([Decoder]).
+// of its groups and the leaves of their hash tree ([Encode]), rebuilds the
+// shards that a receiver lost ([Decoder]), and does the same for the records of
+// the tree ([Records]).
 //
 // The code is Leopard Reed-Solomon: any K of the K+M shards of a group rebuild
 // it, K-1 never do. It detects nothing: one wrong byte in gives wrong bytes
