@@ -16,12 +16,25 @@ func environmentName(f *pflag.Flag) string {
 	return "IOTUPD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 }
 
+// commandLineKey is the annotation of a flag that has no environment variable.
+const commandLineKey = "iotupd-command-line"
+
+// notFromEnvironment spares flags their environment variables: where a variable
+// would mean something else to another command, or is likely to hold a secret,
+// which an error would show.
+func notFromEnvironment(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		flags.SetAnnotation(name, commandLineKey, []string{})
+	}
+}
+
 // flagsFromEnvironment sets every flag that the command line left alone from
 // its environment variable. An empty variable is as good as none.
 func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, _ := lookup(environmentName(f))
-		if value == "" || f.Changed || f.Name == "help" || f.Name == "version" || err != nil {
+		_, never := f.Annotations[commandLineKey]
+		if value == "" || f.Changed || never || f.Name == "help" || f.Name == "version" || err != nil {
 			return
 		}
 		if e := flags.Set(f.Name, value); e != nil {

@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":  exits,
 			"holds":  holds,
+			"modes":  modes,
 			"events": events,
 			"random": random,
 		},
@@ -77,6 +78,17 @@ func holds(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if want := slices.Sorted(slices.Values(args[1:])); !slices.Equal(got, want) {
 		ts.Fatalf("%s holds %q, want %q", args[0], got, want)
+	}
+}
+
+// modes MODE FILE... wants the permissions of files.
+func modes(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(name))
+		ts.Check(err)
+		if got, want := strconv.FormatUint(uint64(info.Mode().Perm()), 8), args[0]; got != want {
+			ts.Fatalf("%s has mode %s, want %s", name, got, want)
+		}
 	}
 }
 

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"iotupd/internal/keys"
+	"iotupd/internal/seal"
+)
+
+const keygenHelp = `Make a pair of keys: a secret one to sign with, and a public one for receivers.
+Both are files of minisign 0.11, which may as well make them, or change the
+password by minisign -C.
+
+With --group, make a group key instead. Who has it can read what is sent to the
+group, and send to it. All senders and receivers of the group need it.
+
+Files that are there already are never overwritten. Flags --password and --group
+are not taken from the environment.`
+
+type keygenOptions struct {
+	secret       string
+	public       string
+	group        string
+	password     bool
+	passwordFile string
+	quiet        bool
+}
+
+func newKeygenCommand() *cobra.Command {
+	var opts keygenOptions
+	cmd := &cobra.Command{
+		Use:   "keygen [flags]",
+		Short: "make keys",
+		Long:  keygenHelp,
+		Example: `  iotupd keygen --password
+  iotupd keygen -s release.key -p release.pub --password-file pw.txt
+  iotupd keygen --group group.key`,
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args:                  noArguments,
+		ValidArgsFunction:     cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			flags := cmd.Flags()
+			if opts.group != "" && (flags.Changed("secret") || flags.Changed("public") || opts.protected()) {
+				return usageError("--group makes a group key alone: no --secret, --public or password")
+			}
+			return runKeygen(cmd.Context(), opts, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *keygenOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.secret, "secret", "s", "iotupd.key", "`file` for the secret key")
+	flags.StringVarP(&o.public, "public", "p", "iotupd.pub", "`file` for the public key")
+	flags.BoolVar(&o.password, "password", false, "ask for a password to encrypt the secret key with")
+	flags.StringVar(&o.passwordFile, "password-file", "", "encrypt the secret key with the password in this `file`")
+	flags.StringVar(&o.group, "group", "", "`file` for a group key, to be made instead of a pair")
+	notFromEnvironment(flags, "password", "group")
+	under(flags, "Keys")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print errors only")
+	flags.BoolP("help", "h", false, "print this help")
+	under(flags, "Output")
+}
+
+// protected reports whether the secret key is to be encrypted.
+func (o *keygenOptions) protected() bool { return o.password || o.passwordFile != "" }
+
+// runKeygen makes a pair of keys, or a group key.
+func runKeygen(ctx context.Context, opts keygenOptions, std stdio) error {
+	report := std.err
+	if opts.quiet {
+		report = io.Discard
+	}
+	if opts.group != "" {
+		key, err := seal.NewKey(rand.Reader)
+		if err != nil {
+			return err
+		}
+		if err := createFile(opts.group, keyMode, []byte(key.Text())); err != nil {
+			return err
+		}
+		fmt.Fprintf(report, "%s  group key, for send -k and recv -k; keep it secret\n", opts.group)
+		return nil
+	}
+	// Before a password is asked for.
+	for _, path := range []string{opts.secret, opts.public} {
+		if _, err := os.Lstat(path); err == nil {
+			return existsError(path)
+		}
+	}
+	var password []byte
+	hint := "not encrypted: who reads it can sign; see --password"
+	if opts.protected() {
+		var err error
+		if password, err = (passwordSource{opts.passwordFile, std.err}).choose(ctx); err != nil {
+			return err
+		}
+		hint = "encrypted; keep it secret"
+	}
+	key := keys.Generate()
+	if err := writePair(opts, key, password); err != nil {
+		return err
+	}
+	fmt.Fprintf(report, "%s  secret key %v, %s\n", opts.secret, key.ID, hint)
+	fmt.Fprintf(report, "%s  public key %v, for recv --trust\n", opts.public, key.ID)
+	return nil
+}
+
+// writePair writes both files, or none.
+func writePair(opts keygenOptions, key keys.SecretKey, password []byte) error {
+	if err := createFile(opts.secret, keyMode, key.AppendText(nil, password)); err != nil {
+		return err
+	}
+	err := createFile(opts.public, 0o666, keys.AppendPublicKey(nil, key.Public()))
+	if err != nil {
+		os.Remove(opts.secret)
+	}
+	return err
+}
+
+// keyMode is the mode of files that hold secrets.
+const keyMode = 0o600
+
+// createFile makes a file durable that is not there yet. A failure leaves none.
+func createFile(path string, mode fs.FileMode, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if errors.Is(err, fs.ErrExist) {
+		return existsError(path)
+	}
+	if err != nil {
+		return localError(path, err)
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		os.Remove(path)
+		return localError(path, err)
+	}
+	return nil
+}
+
+func existsError(path string) error {
+	return withCode(exitLocalIO, fmt.Errorf("%s is there already, and keys are never overwritten; remove it first, or name another file", path))
+}
