@@ -18,6 +18,12 @@ func TestNoAllocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	buf := make([]byte, 0, HeaderLen)
+	tree, digest, group, index := exampleDigest(t)
+	record, err := tree.ParseDigest(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hasher, pieces := NewHasher(), NewLeafHash()
 	for name, do := range map[string]func(){
 		"AppendTo":        func() { buf = h.AppendTo(buf[:0]) },
 		"PutChecksum":     func() { PutChecksum(datagram) },
@@ -26,6 +32,11 @@ func TestNoAllocs(t *testing.T) {
 		"Parse, refused":  func() { Parse(broken) },
 		"Admits":          func() { geo.Admits(&h) },
 		"Params.Geometry": func() { h.Params.Geometry() },
+		"Geometry.Tree":   func() { geo.Tree() },
+		"Hasher.Leaf":     func() { hasher.Leaf(digest) },
+		"LeafHash":        func() { pieces.Reset(); pieces.Write(digest); pieces.Leaf() },
+		"ParseDigest":     func() { tree.ParseDigest(digest) },
+		"Descriptor":      func() { tree.Descriptor(hasher, group, index, record) },
 	} {
 		if got := testing.AllocsPerRun(100, do); got != 0 {
 			t.Errorf("%s: %v allocations, want 0", name, got)

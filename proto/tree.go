@@ -96,12 +96,38 @@ func (h *Hasher) Leaf(shard []byte) Digest { return h.tagged(leafTag, shard) }
 func (h *Hasher) Record(record []byte) Digest { return h.tagged(recordTag, record) }
 
 func (h *Hasher) tagged(tag byte, b []byte) Digest {
+	h.start(tag)
+	h.h.Write(b)
+	return h.end()
+}
+
+func (h *Hasher) start(tag byte) {
 	h.tag[0] = tag
 	h.h.Reset()
 	h.h.Write(h.tag[:])
-	h.h.Write(b)
-	return Digest(h.h.Sum(h.sum[:0]))
 }
+
+func (h *Hasher) end() Digest { return Digest(h.h.Sum(h.sum[:0])) }
+
+// A LeafHash computes the leaf of a shard that comes in pieces, in order. It is
+// an io.Writer that never fails; make one with [NewLeafHash].
+type LeafHash struct{ h *Hasher }
+
+// NewLeafHash returns the hash of a shard of which nothing was written yet.
+func NewLeafHash() *LeafHash {
+	l := &LeafHash{NewHasher()}
+	l.Reset()
+	return l
+}
+
+// Write takes the next bytes of the shard.
+func (l *LeafHash) Write(b []byte) (int, error) { return l.h.h.Write(b) }
+
+// Leaf returns the leaf of what was written.
+func (l *LeafHash) Leaf() Digest { return l.h.end() }
+
+// Reset forgets what was written.
+func (l *LeafHash) Reset() { l.h.start(leafTag) }
 
 // joined returns the node over two others.
 func joined(left, right Digest) Digest {
@@ -154,30 +180,4 @@ func (n *Nodes) AppendProof(b []byte, number uint64) []byte {
 		number /= 2
 	}
 	return b
-}
-
-// A LeafHash computes the leaf of a shard that comes in pieces, in order. It is
-// an io.Writer that never fails; make one with [NewLeafHash].
-type LeafHash struct{ h hash.Hash }
-
-// NewLeafHash returns the hash of a shard of which nothing was written yet.
-func NewLeafHash() *LeafHash {
-	l := &LeafHash{sha256.New()}
-	l.Reset()
-	return l
-}
-
-// Write takes the next bytes of the shard.
-func (l *LeafHash) Write(b []byte) (int, error) { return l.h.Write(b) }
-
-// Leaf returns the leaf of what was written.
-func (l *LeafHash) Leaf() Digest {
-	var sum [sha256.Size]byte
-	return Digest(l.h.Sum(sum[:0])[:DigestLen])
-}
-
-// Reset forgets what was written.
-func (l *LeafHash) Reset() {
-	l.h.Reset()
-	l.h.Write([]byte{0})
 }
