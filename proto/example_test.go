@@ -58,7 +58,8 @@ func ExampleTree_Descriptor() {
 
 	// The sender: the only record holds the leaf of the only shard.
 	h := proto.NewHasher()
-	shard := append([]byte("hello\n"), make([]byte, params.ShardSize-len(file))...)
+	shard := make([]byte, params.ShardSize)
+	copy(shard, file)
 	leaf := h.Leaf(shard)
 	record := append(leaf[:], make([]byte, tree.RecordLen()-len(leaf))...)
 	nodes := proto.NewNodes(tree, []proto.Digest{h.Record(record)})
