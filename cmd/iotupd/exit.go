@@ -12,17 +12,18 @@ import (
 
 // Exit codes. 2 is left to crashes of the runtime.
 const (
-	exitOK          = 0
-	exitFailure     = 1
-	exitUsage       = 3
-	exitSilence     = 4
-	exitIncomplete  = 5
-	exitIntegrity   = 6
-	exitPolicy      = 8
-	exitNetwork     = 10
-	exitLocalIO     = 11
-	exitRequirement = 13
-	exitSignal      = 128 // plus the signal's number
+	exitOK           = 0
+	exitFailure      = 1
+	exitUsage        = 3
+	exitSilence      = 4
+	exitIncomplete   = 5
+	exitIntegrity    = 6
+	exitAuthenticity = 7
+	exitPolicy       = 8
+	exitNetwork      = 10
+	exitLocalIO      = 11
+	exitRequirement  = 13
+	exitSignal       = 128 // plus the signal's number
 )
 
 const exitCodeHelp = `Exit codes:
@@ -32,7 +33,9 @@ const exitCodeHelp = `Exit codes:
     4  nothing was heard within --timeout
     5  the stream went silent for --stall before the file was complete
     6  the received file does not match its SHA-256
-    8  refused by policy: --max-size
+    7  authenticity: no key of --trust has signed what is there
+    8  refused by policy: --max-size, or an older release, other hardware, another
+       channel or a time that is over, as the signed manifest says
    10  the network could not be set up, or failed
    11  local input or output failed: no space, no permission, file changed
    13  a bench --require was not met

@@ -27,6 +27,7 @@ func TestExitCode(t *testing.T) {
 		{withCode(exitSilence, errors.New("silent")), 4},
 		{withCode(exitIncomplete, errors.New("stalled")), 5},
 		{receiver.ErrIntegrity, 6},
+		{withCode(exitAuthenticity, errors.New("not signed")), 7},
 		{withCode(exitPolicy, errors.New("too large")), 8},
 		{withCode(exitNetwork, errors.New("no network")), 10},
 		{&receiver.StoreError{Op: "write", Err: syscall.ENOSPC}, 11},
@@ -55,7 +56,7 @@ func TestWithCodeOfNoErrorIsNoError(t *testing.T) {
 
 func TestHelpListsEveryExitCode(t *testing.T) {
 	for _, code := range []int{
-		exitOK, exitFailure, exitUsage, exitSilence, exitIncomplete, exitIntegrity, exitPolicy, exitNetwork, exitLocalIO,
+		exitOK, exitFailure, exitUsage, exitSilence, exitIncomplete, exitIntegrity, exitAuthenticity, exitPolicy, exitNetwork, exitLocalIO,
 		exitSignal + int(syscall.SIGHUP), exitSignal + int(syscall.SIGINT), exitSignal + int(syscall.SIGTERM),
 	} {
 		if !regexp.MustCompile(`(?m)^[ 0-9,]*\b` + strconv.Itoa(code) + `\b[ 0-9,]*  [a-z]`).MatchString(exitCodeHelp) {
