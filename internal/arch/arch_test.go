@@ -45,6 +45,8 @@ var arrows = map[string][]string{
 
 	"internal/simnet":   {},
 	"internal/quantity": {},
+
+	"internal/discover": {"proto", "golang.org/x/net/dns/..."},
 }
 
 // cores decide and never wait. What touches the world is in their run.go.

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package discover
+
+import "time"
+
+// DefaultFailover is how long the senders of a priority may be silent until
+// those of the next one are listened to (spec.md 8.3).
+const DefaultFailover = 30 * time.Second
+
+// A question that failed is asked again after a time that doubles, within these
+// bounds.
+const (
+	minBackoff = 5 * time.Second
+	maxBackoff = 5 * time.Minute
+)
+
+// A Follower decides when to ask name servers, and which priority to listen to.
+// It does no I/O, reads no clock, and is not safe for concurrent use. Make one
+// by [NewFollower].
+type Follower struct {
+	failover time.Duration
+
+	plan   *Plan     // nil: none yet
+	active int       // index of the level that is listened to
+	since  time.Time // it was last heard, or chosen
+
+	askAt    time.Time // zero: at once
+	asking   bool
+	failures int // since the last plan
+}
+
+// NewFollower returns a Follower that gives a silent priority the time failover,
+// [DefaultFailover] if that is zero.
+func NewFollower(failover time.Duration) *Follower {
+	if failover == 0 {
+		failover = DefaultFailover
+	}
+	return &Follower{failover: failover}
+}
+
+// Plan returns the last plan, nil if there is none yet.
+func (f *Follower) Plan() *Plan { return f.plan }
+
+// Active returns the level to listen to. There must be a plan.
+func (f *Follower) Active() Level { return f.plan.Levels[f.active] }
+
+// Ask reports whether it is time to ask the name servers. If so, [Follower.Found]
+// or [Follower.Failed] has to follow.
+func (f *Follower) Ask(now time.Time) bool {
+	if f.asking || now.Before(f.askAt) {
+		return false
+	}
+	f.asking = true
+	return true
+}
+
+// Found takes an answer, and reports whether there is something else to listen
+// to. If the active level, all better ones and the groups are what they were,
+// the active level stays; otherwise it is the best one again.
+func (f *Follower) Found(now time.Time, p *Plan) (changed bool) {
+	f.asking, f.failures, f.askAt = false, 0, now.Add(p.TTL)
+	old := f.plan
+	f.plan = p
+	if old != nil && p.hasSameWay(old, f.active+1) {
+		return false
+	}
+	f.active, f.since = 0, now
+	return true
+}
+
+// Failed notes that there was no answer, and returns the time until the next
+// attempt. The old plan stays, however old.
+func (f *Follower) Failed(now time.Time) time.Duration {
+	wait := min(minBackoff<<min(f.failures, 10), maxBackoff)
+	f.asking, f.askAt = false, now.Add(wait)
+	f.failures++
+	return wait
+}
+
+// Heard notes that a packet of the active level has come.
+func (f *Follower) Heard(now time.Time) { f.since = now }
+
+// Tick turns to the next level if the active one has been silent for too long,
+// from the last to the first, and reports whether it did.
+func (f *Follower) Tick(now time.Time) (changed bool) {
+	if f.plan == nil || len(f.plan.Levels) == 1 || now.Sub(f.since) < f.failover {
+		return false
+	}
+	f.active, f.since = (f.active+1)%len(f.plan.Levels), now
+	return true
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package discover
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// followEvery is the time between two looks at what was heard.
+const followEvery = 500 * time.Millisecond
+
+// FollowOptions are what [Resolver.Follow] needs to know and whom it tells. The
+// functions are called by its goroutine alone, and must not be nil.
+type FollowOptions struct {
+	// Failover is how long a priority may be silent. If zero, [DefaultFailover].
+	Failover time.Duration
+
+	// Heard returns a number that changes with every packet from a source that is
+	// listened to.
+	Heard func() uint64
+
+	// Listen is called when there is something else to listen to. After an error
+	// it is called again, some seconds later.
+	Listen func(*Plan, Level) error
+
+	// Failed tells that there was no answer, or an error of Listen, and when it is
+	// tried again.
+	Failed func(err error, again time.Duration)
+}
+
+// Follow finds the senders of a channel and keeps up with them until ctx ends,
+// and returns the cause of that. Whatever fails is tried again.
+func (r Resolver) Follow(ctx context.Context, name string, opts FollowOptions) error {
+	w := following{opts: opts, core: NewFollower(opts.Failover)}
+	answers := make(chan resolved, 1)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	for {
+		now := time.Now()
+		w.tick(now)
+		if w.core.Ask(now) {
+			old := w.core.Plan()
+			asking.Go(func() {
+				p, err := r.Resolve(ctx, name, old)
+				answers <- resolved{p, err}
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case a := <-answers:
+			w.found(time.Now(), a)
+		case <-ticker.C:
+		}
+	}
+}
+
+// A resolved is what [Resolver.Resolve] returns.
+type resolved struct {
+	plan *Plan
+	err  error
+}
+
+// A following is one call of Follow.
+type following struct {
+	opts FollowOptions
+	core *Follower
+
+	heard    uint64
+	stale    bool      // what is listened to is not what should be
+	listenAt time.Time // not before
+}
+
+// found takes an answer.
+func (w *following) found(now time.Time, a resolved) {
+	if a.err != nil {
+		w.opts.Failed(a.err, w.core.Failed(now))
+		return
+	}
+	w.stale = w.core.Found(now, a.plan) || w.stale
+}
+
+// tick does what is due.
+func (w *following) tick(now time.Time) {
+	if n := w.opts.Heard(); n != w.heard {
+		w.heard = n
+		w.core.Heard(now)
+	}
+	w.stale = w.core.Tick(now) || w.stale
+	if !w.stale || now.Before(w.listenAt) {
+		return
+	}
+	if err := w.opts.Listen(w.core.Plan(), w.core.Active()); err != nil {
+		w.listenAt = now.Add(minBackoff)
+		w.opts.Failed(err, minBackoff)
+		return
+	}
+	w.stale = false
+}
