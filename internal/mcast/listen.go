@@ -69,12 +69,19 @@ func (c ListenConfig) validate() error {
 	if c.Port == 0 {
 		return errors.New("no UDP port to listen on")
 	}
-	for _, s := range c.Sources {
+	if err := validateSources(c.Sources); err != nil {
+		return err
+	}
+	return validateGroups(c.Groups)
+}
+
+func validateSources(sources []netip.Addr) error {
+	for _, s := range sources {
 		if !s.IsValid() || s.IsMulticast() || s.IsUnspecified() {
 			return fmt.Errorf("source %v is not the address of a host", s)
 		}
 	}
-	return validateGroups(c.Groups)
+	return nil
 }
 
 func validateGroups(groups []netip.Addr) error {
@@ -97,7 +104,8 @@ type Listener struct {
 
 	mu      sync.Mutex // guards what follows, and the memberships of the sockets
 	groups  []netip.Addr
-	members []member // those wanted, joined or not
+	sources []netip.Addr // none: any
+	members []member     // those wanted, joined or not
 
 	stop      chan struct{}
 	rescanned chan struct{} // closed when the goroutine has ended
@@ -117,7 +125,7 @@ func Listen(cfg ListenConfig) (*Listener, error) {
 			return nil, fmt.Errorf("%w; up and able to multicast here: %s", err, suitableNames())
 		}
 	}
-	l := &Listener{cfg: cfg, groups: cfg.Groups, stop: make(chan struct{}), rescanned: make(chan struct{})}
+	l := &Listener{cfg: cfg, groups: cfg.Groups, sources: cfg.Sources, stop: make(chan struct{}), rescanned: make(chan struct{})}
 	if err := l.start(); err != nil {
 		l.closeSockets()
 		return nil, err

@@ -308,6 +308,14 @@ func TestSourcesAreJoinedWithTheGroupsOfTheirFamily(t *testing.T) {
 	h.wantMembers("rx0 ff15::8:0 from fe80::2", "rx0 239.255.8.0 from 10.77.0.2", "rx0 239.255.8.0 from 10.77.0.3")
 	only4 := hear(t, mcast.ListenConfig{Sources: []netip.Addr{netip.MustParseAddr("10.77.0.2")}})
 	only4.wantMembers("rx0 239.255.8.0 from 10.77.0.2")
+	if err := only4.SetSources([]netip.Addr{netip.MustParseAddr("10.77.0.3"), netip.MustParseAddr("fe80::2")}); err != nil {
+		t.Fatal(err)
+	}
+	only4.wantMembers("rx0 ff15::8:0 from fe80::2", "rx0 239.255.8.0 from 10.77.0.3")
+	if err := only4.SetSources([]netip.Addr{group4}); err == nil {
+		t.Error("a group is taken for a source")
+	}
+	only4.wantMembers("rx0 ff15::8:0 from fe80::2", "rx0 239.255.8.0 from 10.77.0.3")
 }
 
 func TestGroupsCanBeChangedAndJoinedAgain(t *testing.T) {

@@ -59,6 +59,18 @@ func (l *Listener) SetGroups(groups []netip.Addr) error {
 	return l.update()
 }
 
+// SetSources replaces the sources, as of [ListenConfig], joining and leaving
+// what differs. None at all means any source.
+func (l *Listener) SetSources(sources []netip.Addr) error {
+	if err := validateSources(sources); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sources = slices.Clone(sources)
+	return l.update()
+}
+
 // Rejoin leaves all groups and joins them again, which makes the host announce
 // them anew to switches and routers that forgot.
 func (l *Listener) Rejoin() error {
@@ -161,8 +173,8 @@ func (l *Listener) wantedOn(i Interface) []member {
 		if l.sockets[f] == nil || !i.has(f) {
 			continue
 		}
-		sources := ofFamily(f, l.cfg.Sources)
-		if len(l.cfg.Sources) == 0 {
+		sources := ofFamily(f, l.sources)
+		if len(l.sources) == 0 {
 			sources = []netip.Addr{{}} // any
 		}
 		for _, s := range sources {

@@ -37,7 +37,7 @@ func headers(group netip.Addr) int {
 // socket to read.
 type Listener struct {
 	network *Network
-	cfg     mcast.ListenConfig
+	cfg     mcast.ListenConfig // guarded by network.mu
 
 	mu      sync.Mutex
 	arrived sync.Cond // or closed
@@ -80,6 +80,14 @@ func (l *Listener) ReadBatch(b *mcast.Batch) error {
 		b.Add(p.payload, p.from, p.index)
 	}
 	l.queue, l.queued = nil, 0
+	return nil
+}
+
+// SetSources does what [mcast.Listener.SetSources] does.
+func (l *Listener) SetSources(sources []netip.Addr) error {
+	l.network.mu.Lock()
+	defer l.network.mu.Unlock()
+	l.cfg.Sources = slices.Clone(sources)
 	return nil
 }
 

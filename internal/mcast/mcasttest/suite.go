@@ -21,6 +21,7 @@ const patience = 10 * time.Second
 // A Receiver is the receiving end for one address family.
 type Receiver interface {
 	ReadBatch(*mcast.Batch) error
+	SetSources([]netip.Addr) error
 	Stats() mcast.Stats
 	Close() error
 }
@@ -58,6 +59,7 @@ func TestPlace(t *testing.T, p Place) {
 		{"another group on the same port is ignored", testOtherGroup},
 		{"the right source is heard", testRightSource},
 		{"a wrong source is not heard", testWrongSource},
+		{"the sources can be changed", testSetSources},
 		{"what does not fit the interface is refused", testTooBig},
 		{"what is longer than allowed is dropped and counted", testTooLong},
 		{"what the receive buffer has no room for is counted", testOverflow},
@@ -261,6 +263,26 @@ func testWrongSource(t *testing.T, p Place) {
 	case got := <-picky.got:
 		t.Errorf("got %q from %v, want only %v", got.payload, got.from, cfg.Sources)
 	case <-time.After(50 * time.Millisecond):
+	}
+}
+
+func testSetSources(t *testing.T, p Place) {
+	l, c := p.listen(t, p.listenConfig()), p.dial(t, p.sendConfig())
+	right, wrong := []netip.Addr{p.Source}, []netip.Addr{p.Source.Next()}
+	for i, step := range []struct {
+		sources []netip.Addr
+		heard   bool
+	}{
+		{right, true}, {wrong, false}, {nil, true}, {wrong, false}, {append(right, wrong...), true}, {right, true},
+	} {
+		if err := l.SetSources(step.sources); err != nil {
+			t.Fatal(err)
+		}
+		b := noise(uint64(i), 100)
+		write(t, c, b, len(b))
+		if step.heard {
+			l.wantNext(fmt.Sprintf("from %v", step.sources), b) // and nothing of the step before
+		}
 	}
 }
 
