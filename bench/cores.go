@@ -27,7 +27,8 @@ func (c *cell) object(ctx context.Context, key simnet.Key) (*sender.Object, erro
 		file := make([]byte, c.Size)
 		fill(file, draw(key, "file"))
 		return sender.Prepare(ctx, bytes.NewReader(file), c.geo.Params, sender.PrepareConfig{
-			Memory: max(int64(sender.ParityBytes(c.geo)), sender.DefaultMemory),
+			Memory:         max(int64(sender.ParityBytes(c.geo)), sender.DefaultMemory),
+			WithoutDigests: true,
 		})
 	}
 	name := binary.BigEndian.AppendUint64([]byte("iotupd bench file"), key.Seed)

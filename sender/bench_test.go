@@ -11,15 +11,16 @@ import (
 )
 
 func TestAppendDatagramsAllocatesNothing(t *testing.T) {
-	// "Hot paths are pinned": data, parity and manifests, parity in memory and
-	// in a file. What is read ahead goes to the same memory again and again.
+	// "Hot paths are pinned": data, parity, digests and manifests, parity and
+	// digests in memory and in a file. What is read ahead goes to the same
+	// memory again and again.
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
 	for _, prep := range []sender.PrepareConfig{{}, {Memory: 1, Scratch: scratchInMemory}} {
 		o := prepare(t, randomFile(50_000), smallest(proto.CodeLeopard8, 50, 50), prep)
 		c := startObject(t, o, sender.Config{Rate: -1})
-		loop := 2 * 200
+		loop := 2 * 300
 		buf := make([]byte, 0, loop*c.s.DatagramLen())
 		once := func() {
 			if _, err := c.s.AppendDatagrams(buf, epoch, loop); err != nil {

@@ -181,7 +181,7 @@ func TestSequenceNumbersCountThePacketsOfAnyType(t *testing.T) {
 }
 
 func TestProgressTellsLoopAndFraction(t *testing.T) {
-	const k, m = 4, 4
+	const k, m, records = 4, 4, 2
 	c := start(t, k*proto.MinShardSize, smallest(proto.CodeLeopard8, k, m), sender.Config{Rate: -1})
 	for i := range 3 * (k + m) {
 		got := c.s.Progress()
@@ -191,8 +191,8 @@ func TestProgressTellsLoopAndFraction(t *testing.T) {
 		}
 		c.nextShard()
 	}
-	if got := c.s.Progress().Packets; got != 3*(k+m)+1 {
-		t.Errorf("%d packets, want %d shards and a manifest", got, 3*(k+m))
+	if got := c.s.Progress().Packets; got != 3*(k+m+records)+1 {
+		t.Errorf("%d packets, want %d shards, %d digests and a manifest", got, 3*(k+m), 3*records)
 	}
 }
 

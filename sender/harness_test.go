@@ -123,11 +123,14 @@ func (c *carousel) parse(b []byte) packet {
 	return packet{Header: h, payload: payload, raw: b, at: c.now}
 }
 
-// nextShard is next, past manifests.
+// hasShard reports whether p carries a shard.
+func (p packet) hasShard() bool { return p.Type == proto.TypeData || p.Type == proto.TypeParity }
+
+// nextShard is next, past manifests and digests.
 func (c *carousel) nextShard() packet {
 	c.t.Helper()
 	for {
-		if p := c.next(); p.Type != proto.TypeManifest {
+		if p := c.next(); p.hasShard() {
 			return p
 		}
 	}
@@ -145,7 +148,7 @@ func (c *carousel) rest() (all []packet) {
 // shards returns the packets that carry shards.
 func shards(all []packet) (some []packet) {
 	for _, p := range all {
-		if p.Type != proto.TypeManifest {
+		if p.hasShard() {
 			some = append(some, p)
 		}
 	}

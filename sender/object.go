@@ -13,9 +13,18 @@ type Shards interface {
 	AppendShard(b []byte, group uint32, index int) ([]byte, error)
 }
 
-// An Object is what a [Sender] sends: a description, and the shards that the
-// description commits to.
+// Digests gives the payloads of an object's DIGEST packets (spec.md 4.5). It
+// need not be safe for concurrent use.
+type Digests interface {
+	// AppendDigest appends the ShardSize bytes of the payload that proves record
+	// index of group to b. On an error it returns b as it was.
+	AppendDigest(b []byte, group uint32, index int) ([]byte, error)
+}
+
+// An Object is what a [Sender] sends: a description, and the shards and digests
+// that the description commits to.
 type Object struct {
 	Manifest proto.Manifest
 	Shards   Shards
+	Digests  Digests // nil: the object has none, and its root is all zero
 }

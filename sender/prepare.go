@@ -13,71 +13,79 @@ import (
 	"iotupd/proto"
 )
 
-// DefaultMemory is how much parity is kept in memory, in bytes, unless told otherwise.
+// DefaultMemory is how much parity and digests are kept in memory, in bytes,
+// unless told otherwise.
 const DefaultMemory = 256 << 20
 
 // hashBlock is the size in bytes of the reads for the SHA-256.
 const hashBlock = 1 << 20
 
-// Scratch is a place for parity that does not fit into memory: a temporary
-// file. WriteAt is called from several goroutines at once.
+// Scratch is a place for what does not fit into memory: a temporary file.
+// WriteAt is called from several goroutines at once.
 type Scratch interface {
 	io.ReaderAt
 	io.WriterAt
 }
 
 // PrepareConfig tells [Prepare] what it may use. The zero value is usable for
-// files whose parity fits into DefaultMemory.
+// files whose parity and digests fit into DefaultMemory.
 type PrepareConfig struct {
-	// Memory is how much parity is kept in memory, in bytes. If zero,
-	// DefaultMemory is used. The buffers of the encoder take half as much
-	// again, and are freed when it is done.
+	// Memory is how much parity and digests are kept in memory, in bytes, not
+	// counting 32 bytes for every DIGEST packet. If zero, DefaultMemory is
+	// used. The buffers of the encoder take half as much again, and are freed
+	// when it is done.
 	Memory int64
 
-	// Scratch makes a place for so many bytes of parity that do not fit into
-	// Memory. If nil, such a file is refused.
+	// Scratch makes a place for so many bytes of parity and digests that do not
+	// fit into Memory. If nil, such a file is refused.
 	Scratch func(size int64) (Scratch, error)
+
+	// Keep, if not nil, gets all parity and digests, KeepBytes bytes, also those
+	// that fit into Memory: [Restore] reads them. The others are read back from
+	// it, instead of from a Scratch.
+	Keep Scratch
+
+	// WithoutDigests makes an object without a hash tree. Otherwise a file for
+	// which there is none is refused with [proto.ErrNoTree].
+	WithoutDigests bool
 
 	// Progress, if not nil, is told how much of the work is done, 0 to 1. It
 	// is called from several goroutines, one at a time.
 	Progress func(fraction float64)
 }
 
-// Prepare reads a file once for its hash and once for its parity, on all
-// cores, and returns the object that p makes of it. The manifest has nothing
-// but its descriptor. The object reads src and the scratch as long as it is
-// used.
-func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareConfig) (*Object, error) {
+func (cfg PrepareConfig) memory() int64 {
 	if cfg.Memory == 0 {
-		cfg.Memory = DefaultMemory
+		return DefaultMemory
 	}
+	return cfg.Memory
+}
+
+// Prepare reads a file once for its SHA-256 and once for its parity and its
+// hash tree, on all cores, and returns the object that p makes of it. The
+// manifest has nothing but its descriptor. The object reads src, and Keep or
+// the scratch, as long as it is used.
+func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareConfig) (*Object, error) {
 	geo, err := p.Geometry()
 	if err != nil {
 		return nil, err
 	}
-	shards := &fileShards{geo: geo, src: src}
-	if shards.parity, err = newParityStore(geo, cfg); err != nil {
+	d, err := cfg.places(geo)
+	if err != nil {
 		return nil, err
 	}
-
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	work := meter{total: ParityBytes(geo) + geo.Size, report: cfg.Progress}
-	var sum [sha256.Size]byte
+	work := meter{total: d.work(), report: cfg.Progress}
+	descriptor := proto.Descriptor{Params: p}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		var err error
-		if sum, err = hashFile(ctx, src, geo.Size, &work); err != nil {
+		if descriptor.SHA256, err = hashFile(ctx, src, geo.Size, &work); err != nil {
 			cancel(err)
 		}
 	})
-	err = fec.Encode(ctx, geo, src, fec.EncodeConfig{
-		Memory: int(cfg.Memory / 2),
-		Put: func(group uint32, parity []byte) error {
-			work.add(len(parity))
-			return shards.parity.put(group, parity)
-		},
-	})
+	nodes, err := d.encode(ctx, src, int(cfg.memory()/2), &work)
 	if err != nil {
 		cancel(err)
 	}
@@ -85,14 +93,65 @@ func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareCo
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	d := proto.Descriptor{Params: p, SHA256: sum}
-	return &Object{Manifest: proto.Manifest{Descriptor: d}, Shards: shards}, nil
+	if nodes != nil {
+		descriptor.Root = nodes.Root()
+	}
+	return d.object(src, descriptor, nodes), nil
 }
 
-// ParityBytes returns the size in bytes of an object's parity, which a sender
-// keeps in memory or on disk.
-func ParityBytes(geo proto.Geometry) uint64 {
-	return geo.Groups * uint64(geo.M) * uint64(geo.ShardSize)
+// work returns how many bytes there are to hash and to encode.
+func (d *derived) work() uint64 {
+	n := d.geo.Size + d.parityBytes
+	if d.hasTree() {
+		n += d.geo.Groups * uint64(d.geo.K) * uint64(d.geo.ShardSize)
+	}
+	return n
+}
+
+func (d *derived) hasTree() bool { return d.recordBytes > 0 }
+
+// encode makes parity and records, with so much memory for buffers, and returns
+// the nodes over the records: nil if there is no tree.
+func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work *meter) (*proto.Nodes, error) {
+	parity := parityStore{place: d.parity, geo: d.geo}
+	cfg := fec.EncodeConfig{
+		Memory: memory,
+		Put: func(group uint32, b []byte) error {
+			work.add(len(b))
+			return parity.put(group, b)
+		},
+	}
+	if !d.hasTree() {
+		return nil, fec.Encode(ctx, d.geo, src, cfg)
+	}
+	w := recordWriter{
+		store: &recordStore{place: d.records, tree: d.tree},
+		nodes: make([]proto.Digest, d.tree.Total()),
+	}
+	cfg.Leaves = func(group uint32, leaves []byte) error {
+		work.add(d.geo.K * d.geo.ShardSize)
+		return w.put(group, leaves)
+	}
+	if err := fec.Encode(ctx, d.geo, src, cfg); err != nil {
+		return nil, err
+	}
+	return proto.NewNodes(d.tree, w.nodes), nil
+}
+
+// object returns the object of a file of which all is derived.
+func (d *derived) object(src io.ReaderAt, descriptor proto.Descriptor, nodes *proto.Nodes) *Object {
+	o := &Object{
+		Manifest: proto.Manifest{Descriptor: descriptor},
+		Shards:   &fileShards{geo: d.geo, src: src, parity: parityStore{place: d.parity, geo: d.geo}},
+	}
+	if nodes != nil {
+		o.Digests = &fileDigests{
+			sum:     descriptor.SHA256,
+			nodes:   nodes,
+			records: recordStore{place: d.records, tree: d.tree},
+		}
+	}
+	return o
 }
 
 func hashFile(ctx context.Context, src io.ReaderAt, size uint64, work *meter) (sum [sha256.Size]byte, err error) {

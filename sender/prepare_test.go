@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -34,7 +35,7 @@ func (s *scratch) ReadAt(b []byte, off int64) (int, error) {
 	if s.readErr != nil {
 		return 0, s.readErr
 	}
-	n := copy(b, s.b[off:])
+	n := copy(b, s.b[min(off, int64(len(s.b))):])
 	if n < len(b) {
 		return n, io.EOF
 	}
@@ -59,15 +60,18 @@ func TestPrepareDescribesTheFile(t *testing.T) {
 	for _, size := range []int{0, 1, 5000} {
 		file := randomFile(size)
 		p := smallest(proto.CodeNone, 1, 0)
-		d := prepare(t, file, p, sender.PrepareConfig{}).Manifest.Descriptor
+		o := prepare(t, file, p, sender.PrepareConfig{WithoutDigests: true})
 		p.Size = uint64(size)
-		if want := (proto.Descriptor{Params: p, SHA256: sha256.Sum256(file)}); d != want {
-			t.Errorf("%d bytes: descriptor %+v, want %+v", size, d, want)
+		if got, want := o.Manifest.Descriptor, (proto.Descriptor{Params: p, SHA256: sha256.Sum256(file)}); got != want {
+			t.Errorf("%d bytes: descriptor %+v, want %+v", size, got, want)
+		}
+		if o.Digests != nil {
+			t.Errorf("%d bytes: digests that nobody asked for", size)
 		}
 	}
 }
 
-func TestParityInScratchIsTheSame(t *testing.T) {
+func TestParityAndDigestsInScratchAreTheSame(t *testing.T) {
 	// Parity is kept "in memory within the budget, else in a temporary file".
 	rnd := newRand(t)
 	for range 40 {
@@ -78,31 +82,56 @@ func TestParityInScratchIsTheSame(t *testing.T) {
 		file := randomFile(size)
 		inMemory := prepare(t, file, p, sender.PrepareConfig{})
 		asked := int64(0)
-		inScratch := prepare(t, file, p, sender.PrepareConfig{
-			Memory:  1,
+		cfg := sender.PrepareConfig{
+			Memory:  1 + rnd.Int64N(30_000), // for nothing, records alone, parity alone, or both
 			Scratch: func(n int64) (sender.Scratch, error) { asked = n; return scratchInMemory(n) },
-		})
-		geo, err := inMemory.Manifest.Descriptor.Geometry()
-		if err != nil {
+		}
+		inScratch := prepare(t, file, p, cfg)
+		want, err := cfg.ScratchBytes(geometry(t, inMemory))
+		if err != nil || asked != int64(want) {
+			t.Errorf("%+v: asked for %d bytes of scratch, want %d (%v)", p, asked, want, err)
+		}
+		wantSameObject(t, inScratch, inMemory, rnd)
+	}
+}
+
+func geometry(t *testing.T, o *sender.Object) proto.Geometry {
+	t.Helper()
+	geo, err := o.Manifest.Descriptor.Geometry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return geo
+}
+
+// wantSameObject fails unless two objects give the same shards and digests, in
+// any order.
+func wantSameObject(t *testing.T, got, want *sender.Object, rnd *rand.Rand) {
+	t.Helper()
+	if got.Manifest.Descriptor != want.Manifest.Descriptor {
+		t.Fatalf("descriptor %+v, want %+v", got.Manifest.Descriptor, want.Manifest.Descriptor)
+	}
+	geo := geometry(t, want)
+	tree, err := geo.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(what string, group uint32, index int, append1, append2 func([]byte, uint32, int) ([]byte, error)) {
+		a, errA := append1([]byte("x"), group, index)
+		b, errB := append2([]byte("x"), group, index)
+		if err := errors.Join(errA, errB); err != nil {
 			t.Fatal(err)
 		}
-		if want := int64(sender.ParityBytes(geo)); asked != want {
-			t.Errorf("%+v: asked for %d bytes of scratch, want %d", p, asked, want)
+		if len(a) != 1+geo.ShardSize || !bytes.Equal(a, b) {
+			t.Fatalf("%+v: %s %d of group %d differs", geo.Params, what, index, group)
 		}
-		for range 100 { // any shard, in any order
-			group, index := uint32(rnd.Uint64N(geo.Groups)), rnd.IntN(p.K+p.M)
-			if index < p.K && geo.Virtual(group, index) {
-				continue
-			}
-			a, errA := inMemory.Shards.AppendShard([]byte("x"), group, index)
-			b, errB := inScratch.Shards.AppendShard([]byte("x"), group, index)
-			if err := errors.Join(errA, errB); err != nil {
-				t.Fatal(err)
-			}
-			if len(a) != 1+p.ShardSize || !bytes.Equal(a, b) {
-				t.Fatalf("%+v: shard %d of group %d differs", p, index, group)
-			}
+	}
+	for range 100 {
+		group, index := uint32(rnd.Uint64N(geo.Groups)), rnd.IntN(geo.K+geo.M)
+		if index >= geo.K || !geo.Virtual(group, index) {
+			same("shard", group, index, got.Shards.AppendShard, want.Shards.AppendShard)
 		}
+		same("record", group, rnd.IntN(tree.PerGroup()), got.Digests.AppendDigest, want.Digests.AppendDigest)
 	}
 }
 
@@ -135,9 +164,11 @@ func TestPrepareStopsWhenToldTo(t *testing.T) {
 		}
 		return len(b), nil
 	})
-	_, err := sender.Prepare(ctx, src, p, sender.PrepareConfig{Memory: 1, Scratch: func(int64) (sender.Scratch, error) {
-		return nowhere{}, nil
-	}})
+	_, err := sender.Prepare(ctx, src, p, sender.PrepareConfig{
+		Memory:         1,
+		Scratch:        func(int64) (sender.Scratch, error) { return nowhere{}, nil },
+		WithoutDigests: true,
+	})
 	if !errors.Is(err, enough) {
 		t.Errorf("Prepare returned %v, want the cause of the cancelling", err)
 	}
@@ -179,6 +210,7 @@ func TestPrepareFails(t *testing.T) {
 		}, errBroken},
 		{"scratch is full", good, 5000, small(&scratch{writeErr: errBroken}), errBroken},
 		{"invalid parameters", good, 0, sender.PrepareConfig{}, proto.ErrParams},
+		{"too large for a hash tree", good, 10_000_000, sender.PrepareConfig{}, proto.ErrNoTree},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

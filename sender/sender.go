@@ -97,10 +97,12 @@ func (c Config) validate() error {
 // reads no clock and starts no goroutine, and it is not safe for concurrent
 // use.
 type Sender struct {
-	cfg    Config
-	geo    proto.Geometry
-	object proto.ObjectID
-	shards Shards
+	cfg     Config
+	geo     proto.Geometry
+	object  proto.ObjectID
+	shards  Shards
+	digests Digests
+	tree    proto.Tree // zero: there are no digests
 
 	manifest []byte // payload of the MANIFEST packet
 	path     proto.Path
@@ -109,6 +111,7 @@ type Sender struct {
 	order    order
 	pos      uint64 // next position of the loop
 	walked   uint64 // positions passed since the start
+	records  int    // of those that travel before the shard at pos, that were sent
 	manifSeq manifestClock
 	bye      int // BYE packets still to send; -1: not stopping
 	packets  uint64
@@ -124,6 +127,12 @@ func New(cfg Config, o *Object) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
+	var tree proto.Tree
+	if o.Digests != nil {
+		if tree, err = geo.Tree(); err != nil {
+			return nil, err
+		}
+	}
 	payload, err := o.Manifest.AppendPayload(nil)
 	if err != nil {
 		return nil, err
@@ -137,6 +146,8 @@ func New(cfg Config, o *Object) (*Sender, error) {
 		geo:      geo,
 		object:   o.Manifest.Descriptor.Object(),
 		shards:   o.Shards,
+		digests:  o.Digests,
+		tree:     tree,
 		manifest: payload,
 		path: proto.Path{
 			Layers: 1,
@@ -150,7 +161,7 @@ func New(cfg Config, o *Object) (*Sender, error) {
 	s.order = newOrder(cfg.Order, s.object, geo)
 	loop := s.order.loop()
 	s.pos = (loop*uint64(cfg.Sender-1)/uint64(cfg.Senders) + loop*uint64(cfg.Start)/10000) % loop
-	s.skipVirtual()
+	s.settle()
 	return s, nil
 }
 
@@ -262,50 +273,77 @@ func (s *Sender) decide(now time.Time) proto.Header {
 	}
 	h := s.header(proto.TypeParity)
 	h.Group, h.Index = s.order.at(s.pos)
+	s.manifSeq.packets++
+	if index, ok := s.record(h.Index); ok {
+		h.Type, h.Index = proto.TypeDigest, index
+		s.records++
+		s.settle()
+		return h
+	}
 	if h.Index < s.geo.K {
 		h.Type, h.Offset = proto.TypeData, s.geo.Offset(h.Group, h.Index)
 	}
-	s.manifSeq.packets++
 	s.step()
 	return h
 }
 
-// step moves on to the next packet of the carousel, and ends it after the last
-// loop. A loop of an empty file is one manifest.
+// record returns the next record to send before the shard of row at pos.
+func (s *Sender) record(row int) (index int, ok bool) {
+	if s.digests == nil {
+		return 0, false
+	}
+	records, n := recordsBefore(s.tree, row)
+	if s.records == n {
+		return 0, false
+	}
+	return records[s.records], true
+}
+
+// step moves on to the next packet of the carousel. A loop of an empty file is
+// one manifest.
 func (s *Sender) step() {
 	s.advance()
-	s.skipVirtual()
-	if s.cfg.Loops > 0 && s.walked >= uint64(s.cfg.Loops)*s.order.loop() {
-		s.Stop()
-	}
+	s.settle()
 }
 
 func (s *Sender) advance() {
 	s.walked++
+	s.records = 0
 	if s.pos++; s.pos == s.order.loop() {
 		s.pos = 0
 		s.order.lap++
 	}
 }
 
-// skipVirtual moves on to a position whose shard is transmitted. An empty file
-// has none.
-func (s *Sender) skipVirtual() {
+// settle passes over positions of which nothing is left to transmit: virtual
+// shards whose records were sent. An empty file has no others. It ends the
+// carousel after the last loop.
+func (s *Sender) settle() {
 	for s.geo.Size > 0 {
 		group, row := s.order.at(s.pos)
-		if row >= s.geo.K || !s.geo.Virtual(group, row) {
-			return
+		_, record := s.record(row)
+		if record || row >= s.geo.K || !s.geo.Virtual(group, row) {
+			break
 		}
 		s.advance()
+	}
+	if s.cfg.Loops > 0 && s.walked >= uint64(s.cfg.Loops)*s.order.loop() {
+		s.Stop()
 	}
 }
 
 // appendDatagram appends the datagram of a header.
 func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err error) {
 	out = h.AppendTo(b)
-	if h.Type == proto.TypeManifest {
+	switch h.Type {
+	case proto.TypeManifest:
 		out = append(out, s.manifest...)
-	} else if out, err = s.shards.AppendShard(out, h.Group, h.Index); err != nil {
+	case proto.TypeDigest:
+		out, err = s.digests.AppendDigest(out, h.Group, h.Index)
+	default:
+		out, err = s.shards.AppendShard(out, h.Group, h.Index)
+	}
+	if err != nil {
 		return b, err
 	}
 	proto.PutChecksum(out[len(b):])

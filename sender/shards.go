@@ -3,7 +3,6 @@
 package sender
 
 import (
-	"fmt"
 	"io"
 
 	"iotupd/proto"
@@ -22,73 +21,49 @@ const (
 type fileShards struct {
 	geo    proto.Geometry
 	src    io.ReaderAt
+	run    run // of the file
 	parity parityStore
-
-	run       []byte // the last run of the file that was read
-	runOffset uint64
 }
 
 // AppendShard implements [Shards].
 func (f *fileShards) AppendShard(b []byte, group uint32, index int) ([]byte, error) {
 	if index >= f.geo.K {
-		return f.parity.appendShard(b, group, index-f.geo.K)
-	}
-	offset, n := f.geo.Offset(group, index), f.geo.ShardLen(group, index)
-	if offset < f.runOffset || offset+uint64(n) > f.runOffset+uint64(len(f.run)) {
-		if err := f.readRun(group, offset); err != nil {
+		shard, err := f.parity.shard(group, index-f.geo.K)
+		if err != nil {
 			return b, err
 		}
+		return append(b, shard...), nil
 	}
-	b = append(b, f.run[offset-f.runOffset:][:n]...)
+	offset, n := f.geo.Offset(group, index), f.geo.ShardLen(group, index)
+	shard, err := f.run.at(f.src, int64(offset), n, f.ahead(group, offset))
+	if err != nil {
+		return b, err
+	}
+	b = append(b, shard...)
 	return append(b, make([]byte, f.geo.ShardSize-n)...), nil
 }
 
-// readRun reads what the carousel will ask for next: the rest of the row in
-// this segment, or just the next bytes where a row is a single shard.
-func (f *fileShards) readRun(group uint32, offset uint64) error {
+// ahead returns the length of what the carousel will ask for next: the rest of
+// the row in this segment, or just the next bytes where a row is a single
+// shard.
+func (f *fileShards) ahead(group uint32, offset uint64) int {
 	s := f.geo.SegmentOf(group)
 	n := (s.First + s.Groups - uint64(group)) * uint64(f.geo.ShardSize)
 	if s.Groups == 1 {
 		n = readAhead
 	}
-	n = min(n, f.geo.Size-offset)
-	if uint64(cap(f.run)) < n {
-		f.run = make([]byte, n)
-	}
-	f.run, f.runOffset = f.run[:n], offset
-	if err := readFull(f.src, f.run, int64(offset)); err != nil {
-		f.run = f.run[:0]
-		return err
-	}
-	return nil
+	return int(min(n, f.geo.Size-offset))
 }
 
-// A parityStore keeps the parity of all groups, group after group: in memory,
-// or in a scratch of which a tile, the next few rows of all groups, is in
-// memory. Puts of different groups may be concurrent.
+// A parityStore keeps the parity of all groups, group after group. Of a scratch
+// a tile, the next few rows of all groups, is in memory.
 type parityStore struct {
-	geo     proto.Geometry
-	memory  []byte
-	scratch Scratch
+	place
+	geo proto.Geometry
 
 	tile     []byte
 	tileRow  int
 	tileRows int // 0: nothing read yet
-}
-
-func newParityStore(geo proto.Geometry, cfg PrepareConfig) (parityStore, error) {
-	p := parityStore{geo: geo}
-	size := ParityBytes(geo)
-	switch {
-	case size <= uint64(cfg.Memory):
-		p.memory = make([]byte, size)
-		return p, nil
-	case cfg.Scratch == nil || size > 1<<62:
-		return p, fmt.Errorf("sender: %d bytes of parity are over the limit of %d", size, cfg.Memory)
-	}
-	var err error
-	p.scratch, err = cfg.Scratch(int64(size))
-	return p, err
 }
 
 // position returns where a parity row of a group starts.
@@ -96,37 +71,30 @@ func (p *parityStore) position(group uint32, row int) int64 {
 	return (int64(group)*int64(p.geo.M) + int64(row)) * int64(p.geo.ShardSize)
 }
 
+// put takes the parity of one group. Puts of different groups may be concurrent.
 func (p *parityStore) put(group uint32, parity []byte) error {
-	at := p.position(group, 0)
-	if p.scratch == nil {
-		copy(p.memory[at:], parity)
-		return nil
-	}
-	if _, err := p.scratch.WriteAt(parity, at); err != nil {
-		return fmt.Errorf("write parity to the temporary file: %w", err)
-	}
-	return nil
+	return p.write(parity, p.position(group, 0))
 }
 
-func (p *parityStore) appendShard(b []byte, group uint32, row int) ([]byte, error) {
+// shard returns a parity shard, which is valid until the next call.
+func (p *parityStore) shard(group uint32, row int) ([]byte, error) {
 	s := p.geo.ShardSize
 	switch {
-	case p.scratch == nil:
-		return append(b, p.memory[p.position(group, row):][:s]...), nil
+	case p.memory != nil:
+		return p.memory[p.position(group, row):][:s], nil
 	case p.geo.Groups > tileBytes/uint64(s): // not even one row fits
-		out := append(b, make([]byte, s)...)
-		if err := readFull(p.scratch, out[len(b):], p.position(group, row)); err != nil {
-			return b, err
+		if p.tile == nil {
+			p.tile = make([]byte, s)
 		}
-		return out, nil
+		return p.tile, p.read(p.tile, p.position(group, row))
 	}
 	if row < p.tileRow || row >= p.tileRow+p.tileRows {
 		if err := p.readTile(row); err != nil {
-			return b, err
+			return nil, err
 		}
 	}
 	at := (int(group)*p.tileRows + row - p.tileRow) * s
-	return append(b, p.tile[at:][:s]...), nil
+	return p.tile[at:][:s], nil
 }
 
 // readTile reads as many rows from row on, of all groups, as fit into a tile:
@@ -140,7 +108,7 @@ func (p *parityStore) readTile(row int) error {
 	p.tileRow, p.tileRows = row, 0
 	n := rows * p.geo.ShardSize
 	for g := range int(p.geo.Groups) {
-		if err := readFull(p.scratch, p.tile[g*n:][:n], p.position(uint32(g), row)); err != nil {
+		if err := p.read(p.tile[g*n:][:n], p.position(uint32(g), row)); err != nil {
 			return err
 		}
 	}

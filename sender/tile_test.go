@@ -27,10 +27,10 @@ func TestATileOfParityIsBounded(t *testing.T) {
 		parity := make(memScratch, ParityBytes(geo))
 		rng := rand.NewChaCha8([32]byte{1})
 		rng.Read(parity)
-		store := parityStore{geo: geo, scratch: parity}
+		store := parityStore{geo: geo, place: place{scratch: parity}}
 		for row := range geo.M {
 			for g := range uint32(geo.Groups) {
-				b, err := store.appendShard(nil, g, row)
+				b, err := store.shard(g, row)
 				if err != nil || !bytes.Equal(b, parity[store.position(g, row):][:256]) {
 					t.Fatalf("%d groups: row %d of group %d is wrong (%v)", groups, row, g, err)
 				}

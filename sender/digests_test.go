@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"iotupd/proto"
+	"iotupd/sender"
+)
+
+func TestEveryDigestProvesItself(t *testing.T) {
+	// "it hashes the record, climbs the proof, puts the root and the file's
+	// SHA-256 into a descriptor with the parameters of the header, and compares
+	// with the object id." spec.md 4.5
+	rnd := newRand(t)
+	h := proto.NewHasher()
+	for range 60 {
+		p, size := randomParams(rnd)
+		file := randomFile(size)
+		o := prepare(t, file, p, sender.PrepareConfig{Memory: 1 + rnd.Int64N(20_000), Scratch: scratchInMemory})
+		c := startObject(t, o, sender.Config{Rate: -1, Loops: 1, Start: rnd.IntN(10001)})
+		tree, err := c.geo.Tree()
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaves, digests := make(map[shardID]proto.Digest), uint64(0)
+		all := c.rest()
+		for _, p := range all {
+			if p.Type != proto.TypeDigest {
+				continue
+			}
+			digests++
+			record, err := tree.ParseDigest(p.payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := tree.Descriptor(h, p.Group, p.Index, record)
+			if err != nil || d.Object() != p.Object || d != o.Manifest.Descriptor {
+				t.Fatalf("%+v: %s proves %+v (%v), want %+v", tree, p.id(), d, err, o.Manifest.Descriptor)
+			}
+			for i := 0; i < tree.Leaves && p.Index < tree.Records; i++ {
+				leaves[shardID{p.Group, p.Index*tree.Leaves + i}] = record.Leaf(i)
+			}
+		}
+		if digests != tree.Total() {
+			t.Errorf("%+v: %d digests in a loop, want %d", tree, digests, tree.Total())
+		}
+		for _, p := range shards(all) {
+			if got, want := leaves[p.shard()], h.Leaf(p.payload); got != want {
+				t.Fatalf("%+v: the leaf of %s is %x, want %x", tree, p.id(), got, want)
+			}
+		}
+	}
+}
+
+func TestAnEmptyFileHasATree(t *testing.T) {
+	// "An empty object is complete with one DIGEST." spec.md 4.5
+	o := prepare(t, nil, smallest(proto.CodeNone, 1, 0), sender.PrepareConfig{})
+	geo := geometry(t, o)
+	tree, err := geo.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := o.Digests.AppendDigest(nil, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := tree.ParseDigest(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := proto.NewHasher()
+	if got, err := tree.Descriptor(h, 0, 0, record); err != nil || got != o.Manifest.Descriptor {
+		t.Errorf("the only digest proves %+v (%v), want %+v", got, err, o.Manifest.Descriptor)
+	}
+	if got, want := record.Leaf(0), h.Leaf(make([]byte, geo.ShardSize)); got != want {
+		t.Errorf("leaf %x, want %x, that of zeros", got, want)
+	}
+}
+
+// kept prepares a file and returns its object with what is kept of it.
+func kept(t *testing.T, file []byte, p proto.Params) (*sender.Object, *scratch) {
+	t.Helper()
+	p.Size = uint64(len(file))
+	geo, err := p.Geometry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := sender.PrepareConfig{}.KeepBytes(geo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := &scratch{b: make([]byte, n)}
+	return prepare(t, file, p, sender.PrepareConfig{Keep: keep}), keep
+}
+
+func TestRestoreGivesTheSameObject(t *testing.T) {
+	// "Restore returns the object that Prepare made"
+	rnd := newRand(t)
+	for range 40 {
+		p, size := randomParams(rnd)
+		file := randomFile(size)
+		want, keep := kept(t, file, p)
+		for _, memory := range []int64{0, 1, 1 + rnd.Int64N(20_000)} {
+			cfg := sender.PrepareConfig{Memory: memory, Keep: keep}
+			got, err := sender.Restore(t.Context(), bytes.NewReader(file), want.Manifest.Descriptor, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantSameObject(t, got, want, rnd)
+			wantSameObject(t, prepare(t, file, p, cfg), want, rnd) // reads what it keeps
+		}
+	}
+}
+
+func TestRestoreFindsAnyDamage(t *testing.T) {
+	// "the records must give the root in d, and the parity must be what the
+	// records say"
+	rnd := newRand(t)
+	for range 200 {
+		p, size := randomParams(rnd)
+		file := randomFile(size)
+		o, keep := kept(t, file, p)
+		d := o.Manifest.Descriptor
+		switch rnd.IntN(4) {
+		case 0:
+			keep.b = keep.b[:rnd.IntN(len(keep.b))]
+		case 1:
+			d.Root[rnd.IntN(len(d.Root))] ^= 1 << rnd.IntN(8)
+		default:
+			keep.b[rnd.IntN(len(keep.b))] ^= 1 << rnd.IntN(8)
+		}
+		cfg := sender.PrepareConfig{Memory: rnd.Int64N(2), Keep: keep}
+		if _, err := sender.Restore(t.Context(), bytes.NewReader(file), d, cfg); err == nil {
+			t.Fatalf("%+v: damage was not found", d)
+		}
+	}
+}
+
+func TestRestoreFails(t *testing.T) {
+	errBroken := errors.New("broken")
+	file := randomFile(5000)
+	o, keep := kept(t, file, smallest(proto.CodeLeopard8, 5, 5))
+	d := o.Manifest.Descriptor
+	stopped, stop := context.WithCancelCause(t.Context())
+	stop(errBroken)
+	if _, err := sender.Restore(stopped, bytes.NewReader(file), d, sender.PrepareConfig{Keep: keep}); err != errBroken {
+		t.Errorf("stopped: got %v, want %v", err, errBroken)
+	}
+	keep.readErr = errBroken
+	if _, err := sender.Restore(t.Context(), bytes.NewReader(file), d, sender.PrepareConfig{Keep: keep}); !errors.Is(err, errBroken) {
+		t.Errorf("unreadable: got %v, want %v", err, errBroken)
+	}
+	d.K = 0
+	if _, err := sender.Restore(t.Context(), bytes.NewReader(file), d, sender.PrepareConfig{Keep: keep}); !errors.Is(err, proto.ErrParams) {
+		t.Errorf("invalid parameters: got %v, want %v", err, proto.ErrParams)
+	}
+}
+
+func TestDigestsOfAFailingScratchStopTheSender(t *testing.T) {
+	errGone := errors.New("medium removed")
+	_, keep := kept(t, randomFile(50_000), smallest(proto.CodeLeopard8, 100, 20))
+	o := prepare(t, randomFile(50_000), smallest(proto.CodeLeopard8, 100, 20), sender.PrepareConfig{Memory: 1, Keep: keep})
+	keep.readErr = errGone
+	for range 2 {
+		if b, err := o.Digests.AppendDigest([]byte("x"), 0, 1); !errors.Is(err, errGone) || string(b) != "x" {
+			t.Errorf("%d bytes, %v, want %v", len(b), err, errGone)
+		}
+	}
+	keep.readErr = nil
+	wantSameObject(t, o, prepare(t, randomFile(50_000), smallest(proto.CodeLeopard8, 100, 20), sender.PrepareConfig{}), rand.New(rand.NewPCG(1, 2)))
+}

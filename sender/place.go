@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender
+
+import (
+	"fmt"
+	"io"
+
+	"iotupd/proto"
+)
+
+// A place keeps bytes that were made of the file: in memory, in a scratch from
+// offset on, or in both. Writes of different bytes may be concurrent.
+type place struct {
+	memory  []byte  // nil: they are in the scratch only
+	scratch Scratch // nil: they are in memory only
+	offset  int64
+}
+
+func (p *place) write(b []byte, at int64) error {
+	if p.memory != nil {
+		copy(p.memory[at:], b)
+	}
+	if p.scratch == nil {
+		return nil
+	}
+	if _, err := p.scratch.WriteAt(b, p.offset+at); err != nil {
+		return fmt.Errorf("write to the temporary file: %w", err)
+	}
+	return nil
+}
+
+// read fills b from the scratch.
+func (p *place) read(b []byte, at int64) error { return readFull(p.scratch, b, p.offset+at) }
+
+// A run is what was last read of a file. The zero value was not read yet.
+type run struct {
+	b      []byte
+	offset int64
+}
+
+// at returns n bytes at offset, which are valid until the next call. If they
+// are not there already it reads ahead bytes from offset on, at least n.
+func (r *run) at(src io.ReaderAt, offset int64, n, ahead int) ([]byte, error) {
+	if offset < r.offset || offset+int64(n) > r.offset+int64(len(r.b)) {
+		if cap(r.b) < ahead {
+			r.b = make([]byte, ahead)
+		}
+		r.b, r.offset = r.b[:ahead], offset
+		if err := readFull(src, r.b, offset); err != nil {
+			r.b = r.b[:0]
+			return nil, err
+		}
+	}
+	return r.b[offset-r.offset:][:n], nil
+}
+
+// A derived is all that is made of a file, and where it is kept: all parity,
+// and then the records of the hash tree.
+type derived struct {
+	geo  proto.Geometry
+	tree proto.Tree // zero: there is none
+
+	parityBytes, recordBytes uint64
+	parity, records          place
+}
+
+// ParityBytes returns the size in bytes of an object's parity, which a sender
+// keeps in memory or on disk.
+func ParityBytes(geo proto.Geometry) uint64 {
+	return geo.Groups * uint64(geo.M) * uint64(geo.ShardSize)
+}
+
+// sizes derives what is to be kept of a file with geometry geo.
+func (cfg PrepareConfig) sizes(geo proto.Geometry) (d derived, err error) {
+	d = derived{geo: geo, parityBytes: ParityBytes(geo)}
+	if !cfg.WithoutDigests {
+		if d.tree, err = geo.Tree(); err != nil {
+			return d, err
+		}
+		d.recordBytes = d.tree.Total() * uint64(d.tree.RecordLen())
+	}
+	if d.parityBytes+d.recordBytes > 1<<62 {
+		return d, fmt.Errorf("sender: %d bytes of parity and records are too many", d.parityBytes+d.recordBytes)
+	}
+	return d, nil
+}
+
+// inMemory reports which of parity and records fit into the memory, in this
+// order.
+func (cfg PrepareConfig) inMemory(d derived) (parity, records bool) {
+	left := uint64(cfg.memory())
+	if parity = d.parityBytes <= left; parity {
+		left -= d.parityBytes
+	}
+	return parity, d.recordBytes <= left
+}
+
+// ScratchBytes returns how many bytes [Prepare] will ask Scratch for, where
+// there is no Keep.
+func (cfg PrepareConfig) ScratchBytes(geo proto.Geometry) (n uint64, err error) {
+	d, err := cfg.sizes(geo)
+	parity, records := cfg.inMemory(d)
+	if !parity {
+		n += d.parityBytes
+	}
+	if !records {
+		n += d.recordBytes
+	}
+	return n, err
+}
+
+// KeepBytes returns how many bytes [Prepare] writes to Keep.
+func (cfg PrepareConfig) KeepBytes(geo proto.Geometry) (uint64, error) {
+	d, err := cfg.sizes(geo)
+	return d.parityBytes + d.recordBytes, err
+}
+
+// places makes the places of what is derived of a file.
+func (cfg PrepareConfig) places(geo proto.Geometry) (*derived, error) {
+	d, err := cfg.sizes(geo)
+	if err != nil {
+		return nil, err
+	}
+	parity, records := cfg.inMemory(d)
+	if parity {
+		d.parity.memory = make([]byte, d.parityBytes)
+	}
+	if records {
+		d.records.memory = make([]byte, d.recordBytes)
+	}
+	if cfg.Keep != nil {
+		d.parity.scratch, d.records.scratch = cfg.Keep, cfg.Keep
+		d.records.offset = int64(d.parityBytes)
+		return &d, nil
+	}
+	size, err := cfg.ScratchBytes(geo)
+	if err != nil || size == 0 {
+		return &d, err
+	}
+	if cfg.Scratch == nil {
+		return nil, fmt.Errorf("sender: %d bytes of parity and records are over the limit of %d",
+			d.parityBytes+d.recordBytes, cfg.memory())
+	}
+	scratch, err := cfg.Scratch(int64(size))
+	if !parity {
+		d.parity.scratch = scratch
+		d.records.offset = int64(d.parityBytes)
+	}
+	if !records {
+		d.records.scratch = scratch
+	}
+	return &d, err
+}
