@@ -118,7 +118,7 @@ func (c *cell) newReceiver(simnet.Key) (sink, error) {
 	cfg := receiver.Config{MaxSize: maxSize, IndexOnly: !c.WithBytes, Workers: 1}
 	if c.WithBytes {
 		cfg.Open = func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
-			return memory(make([]byte, p.Size)), nil
+			return &memory{make([]byte, p.Size)}, nil
 		}
 	}
 	r, err := receiver.New(cfg)
@@ -170,21 +170,28 @@ func (s *byteSink) hear(now time.Time, p *packet) error {
 	return s.Err()
 }
 
-// memory is a file in memory.
-type memory []byte
+// A memory is a file in memory.
+type memory struct{ bytes []byte }
 
-func (m memory) ReadAt(b []byte, off int64) (int, error) {
-	n := copy(b, m[min(off, int64(len(m))):])
+func (m *memory) ReadAt(b []byte, off int64) (int, error) {
+	n := copy(b, m.bytes[min(off, int64(len(m.bytes))):])
 	if n < len(b) {
 		return n, io.EOF
 	}
 	return n, nil
 }
 
-func (m memory) WriteAt(b []byte, off int64) (int, error) { return copy(m[off:], b), nil }
-func (m memory) Reserve(int64) error                      { return nil }
-func (m memory) Sync() error                              { return nil }
-func (m memory) Discard() error                           { return nil }
+func (m *memory) WriteAt(b []byte, off int64) (int, error) {
+	if end := int(off) + len(b); end > len(m.bytes) {
+		m.bytes = append(m.bytes, make([]byte, end-len(m.bytes))...)
+	}
+	return copy(m.bytes[off:], b), nil
+}
+
+func (m *memory) Found() int64        { return 0 }
+func (m *memory) Reserve(int64) error { return nil }
+func (m *memory) Sync() error         { return nil }
+func (m *memory) Discard() error      { return nil }
 
 // noBytes refuses fountains where bytes have to travel.
 func noBytes(s Scheme) error {

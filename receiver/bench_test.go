@@ -18,6 +18,7 @@ func (pond) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
 func (pond) Reserve(int64) error                    { return nil }
 func (pond) Sync() error                            { return nil }
 func (pond) Discard() error                         { return nil }
+func (pond) Found() int64                           { return 0 }
 
 // A flood is datagrams for a receiver whose store costs nothing.
 type flood struct {

@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"iotupd/proto"
@@ -18,19 +19,36 @@ type decodeTask struct {
 	tail  []byte
 	held  []int       // shards at hand, virtual ones included
 	place map[int]int // of a parked parity shard
+
+	missing  []int                 // data shards to rebuild
+	proven   bool                  // all that is held is verified
+	expected map[int]*expectedLeaf // of missing shards; if empty, nothing is checked
 }
+
+// An expectedLeaf is compared with a rebuilt shard, which comes in pieces.
+type expectedLeaf struct {
+	leaf proto.Digest
+	hash *proto.LeafHash // nil before the first and after the last piece
+}
+
+// errForged means that a rebuilt shard is not what its leaf says: one of those
+// that it was made from is forged.
+var errForged = errors.New("receiver: rebuilt from a forged shard")
 
 func newDecodeTask(o *object, g uint32) *decodeTask {
 	grp := &o.index.groups[g]
 	t := &decodeTask{
 		group: g, geo: o.geo, stop: &o.aborted, store: o.places.store, tail: o.places.tail,
-		held:  make([]int, 0, o.geo.K),
-		place: make(map[int]int, len(grp.parked)),
+		held:   make([]int, 0, o.geo.K),
+		place:  make(map[int]int, len(grp.parked)),
+		proven: grp.provisional == 0,
 	}
 	real := o.geo.RealShards(g)
 	for i := range o.geo.K {
 		if i >= real || o.index.has(g, i) {
 			t.held = append(t.held, i)
+		} else {
+			t.missing = append(t.missing, i)
 		}
 	}
 	for _, p := range grp.parked {
@@ -38,6 +56,51 @@ func newDecodeTask(o *object, g uint32) *decodeTask {
 		t.place[int(p.index)] = int(p.place)
 	}
 	return t
+}
+
+// expectLeaves has the rebuilt shards compared with the leaves that are known.
+func (t *decodeTask) expectLeaves(o *object) error {
+	t.expected = make(map[int]*expectedLeaf)
+	for _, i := range t.missing {
+		leaf, known, err := o.leaves.leaf(&o.places, t.group, i)
+		if err != nil {
+			return err
+		}
+		if known {
+			t.expected[i] = &expectedLeaf{leaf: leaf}
+		}
+	}
+	return nil
+}
+
+// check compares the bytes b of a rebuilt shard from column on.
+func (t *decodeTask) check(shard, column int, b []byte) error {
+	e := t.expected[shard]
+	if e == nil {
+		return nil
+	}
+	if column == 0 {
+		e.hash = proto.NewLeafHash()
+	}
+	e.hash.Write(b)
+	if column+len(b) < t.geo.ShardSize {
+		return nil
+	}
+	leaf := e.hash.Leaf()
+	e.hash = nil
+	if leaf != e.leaf {
+		return errForged
+	}
+	return nil
+}
+
+// standing says how far a rebuilt shard can be relied on: what verified shards
+// give is right.
+func (t *decodeTask) standing(shard int) standing {
+	if t.proven || t.expected[shard] != nil {
+		return verified
+	}
+	return provisional
 }
 
 // read fills b with the bytes of a shard at hand from column on.

@@ -17,7 +17,24 @@ type (
 
 	// Certified: a manifest confirmed the parameters of the object. The
 	// manifest belongs to the receiver.
-	Certified struct{ Manifest *proto.Manifest }
+	Certified struct {
+		Manifest *proto.Manifest
+		Signer   proto.PublicKey // zero: nobody asked for a signature
+	}
+
+	// Resumed: what was on disk of an earlier run has been compared with the
+	// leaves that it left. More may follow, see [Progress].
+	Resumed struct {
+		Shards uint64 // of the earlier run, parity included
+		Reused uint64 // of seeds
+	}
+
+	// Forged: shards that had been stored are not what their leaves say. Their
+	// group goes on without them, and without others that cannot be proven.
+	Forged struct {
+		Group  uint32
+		Shards int // so many at least
+	}
 
 	// Dropped: the object was given up for another one.
 	Dropped struct {
@@ -30,6 +47,7 @@ type (
 	OtherObject struct {
 		Object proto.ObjectID
 		Name   string
+		Why    proto.Reason
 	}
 
 	// GroupDecoded: a group was rebuilt.
@@ -45,13 +63,15 @@ type (
 	// done.
 	Verified struct{}
 
-	// Corrupt: the SHA-256 was wrong. Everything was dropped, and the receiver
-	// starts again.
+	// Corrupt: the SHA-256 was wrong. Everything that no leaf confirms was
+	// dropped, and the receiver goes on.
 	Corrupt struct{ Attempt int }
 )
 
 func (ObjectFound) receiverEvent()  {}
 func (Certified) receiverEvent()    {}
+func (Resumed) receiverEvent()      {}
+func (Forged) receiverEvent()       {}
 func (Dropped) receiverEvent()      {}
 func (OtherObject) receiverEvent()  {}
 func (GroupDecoded) receiverEvent() {}

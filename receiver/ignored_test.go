@@ -172,13 +172,14 @@ func TestUselessShardsAreCounted(t *testing.T) {
 	hear(receiver.ReasonDuplicate, 1, 0, 3)
 	hear(receiver.ReasonNotNeeded, 1, 4)
 	tr.work()
-	hear(receiver.ReasonNotNeeded, 0, 1)
+	hear(receiver.ReasonDuplicate, 0, 1) // it was rebuilt
+	hear(receiver.ReasonNotNeeded, 0, 5)
 	tr.hearAll(src.manifest())
 	tr.idle = false
 	tr.work()
 	hear(receiver.ReasonNotNeeded, 0, 0)
 	tr.wantFile()
-	if p := tr.r.Progress(); p.Data+p.Parity != 23 || p.Rebuilt != 2 {
-		t.Errorf("progress %+v, want 23 shards heard before the end and 2 rebuilt", p)
+	if p := tr.r.Progress(); p.Data+p.Parity != 24 || p.Rebuilt != 2 {
+		t.Errorf("progress %+v, want 24 shards heard before the end and 2 rebuilt", p)
 	}
 }

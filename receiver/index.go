@@ -13,6 +13,8 @@ import (
 //
 //	untouched -> receiving -> full -> complete
 //	     \___________\___________________/^   all data shards arrived
+//
+// A group goes back to receiving if some of its shards turn out to be forged.
 type groupState uint8
 
 const (
@@ -27,13 +29,17 @@ const (
 // the highest place that is free. So at any time
 //
 //   - every place above next is taken, by its data shard or by parity;
-//   - a place up to next is taken only by its own data shard;
-//   - parked is sorted by falling place, and all its places are above next.
+//   - parked is sorted by falling place.
 type group struct {
-	state  groupState
-	held   int32 // distinct shards at hand, virtual ones included
-	next   int32
-	parked []parkedShard
+	state     groupState
+	strict    bool // only shards whose leaf is known are taken: unproven ones were forged
+	unchecked bool // it waits for a check of its provisional shards
+	frozen    bool // it waits for a comparison of what was on disk with its leaves
+
+	held        int32 // distinct shards at hand, virtual ones included
+	next        int32
+	provisional int32 // of held, those that no leaf has confirmed
+	parked      []parkedShard
 }
 
 // A parkedShard is parity shard index, kept in the place of data shard place.
@@ -41,33 +47,46 @@ type parkedShard struct{ place, index uint16 }
 
 func comparePlaces(p parkedShard, place uint16) int { return int(place) - int(p.place) }
 
+// A standing says how far a shard can be relied on (spec.md 7.3).
+type standing int
+
+const (
+	provisional standing = iota // its leaf is not known
+	verified                    // it is what its leaf says
+)
+
 // An index knows which shards of an object are held and where. It is all the
-// memory that grows with the file: a bit a shard, a few words a group, four
+// memory that grows with the file: two bits a shard, a few words a group, four
 // bytes a parked shard.
 type index struct {
 	geo      proto.Geometry
 	groups   []group
-	held     []uint64 // bit group*(K+M) + shard: received
-	enough   uint64   // groups with K shards at hand, decoded or not
-	complete uint64   // groups in that state
-	shards   uint64   // real shards held or rebuilt, of Nd
+	held     bitset // shard group*(K+M) + index is at hand
+	verified bitset // and it is what its leaf says
+	enough   uint64 // groups with K shards at hand, decoded or not
+	complete uint64 // groups in that state
+	shards   uint64 // real shards held or rebuilt, of Nd
 }
 
-// indexBytes returns the size of a fresh index, for a limit to be checked
-// before anything is allocated.
+// indexBytes returns the size of a fresh index, that of the hash records
+// included, for a limit to be checked before anything is allocated.
 func indexBytes(geo proto.Geometry) uint64 {
-	return geo.Groups*uint64(unsafe.Sizeof(group{})) + heldWords(geo)*8
-}
-
-func heldWords(geo proto.Geometry) uint64 {
-	return (geo.Groups*uint64(geo.K+geo.M) + 63) / 64
+	bits := 2 * geo.Groups * uint64(geo.K+geo.M)
+	perGroup := uint64(unsafe.Sizeof(group{}))
+	if t, err := geo.Tree(); err == nil {
+		bits += t.Total()
+		perGroup += uint64(unsafe.Sizeof(recordCount{}))
+	}
+	return geo.Groups*perGroup + bits/8
 }
 
 func newIndex(geo proto.Geometry) *index {
+	shards := geo.Groups * uint64(geo.K+geo.M)
 	x := &index{
-		geo:    geo,
-		groups: make([]group, geo.Groups),
-		held:   make([]uint64, heldWords(geo)),
+		geo:      geo,
+		groups:   make([]group, geo.Groups),
+		held:     newBitset(shards),
+		verified: newBitset(shards),
 	}
 	if geo.Size == 0 {
 		x.enough++
@@ -76,34 +95,39 @@ func newIndex(geo proto.Geometry) *index {
 	return x
 }
 
-func (x *index) bit(g uint32, shard int) (word uint64, mask uint64) {
-	n := uint64(g)*uint64(x.geo.K+x.geo.M) + uint64(shard)
-	return n / 64, 1 << (n % 64)
+// number returns where a shard stands among all shards of the object.
+func (x *index) number(g uint32, shard int) uint64 {
+	return uint64(g)*uint64(x.geo.K+x.geo.M) + uint64(shard)
 }
 
-// has reports whether shard number shard of group g was received.
-func (x *index) has(g uint32, shard int) bool {
-	word, mask := x.bit(g, shard)
-	return x.held[word]&mask != 0
-}
+// has reports whether shard number shard of group g is at hand, or was until
+// the group was decoded.
+func (x *index) has(g uint32, shard int) bool { return x.held.has(x.number(g, shard)) }
+
+// isVerified reports whether a shard that is at hand is what its leaf says.
+func (x *index) isVerified(g uint32, shard int) bool { return x.verified.has(x.number(g, shard)) }
 
 // group returns the state of group g, set up for its first shard.
 func (x *index) group(g uint32) *group {
 	grp := &x.groups[g]
 	if grp.state == untouched {
 		real := x.geo.RealShards(g)
-		*grp = group{state: receiving, held: int32(x.geo.K - real), next: int32(real - 1)}
+		grp.state, grp.held, grp.next = receiving, int32(x.geo.K-real), int32(real-1)
 	}
 	return grp
 }
 
 // add records that shard number shard of group g was stored, and moves the
 // group on if that was the K-th.
-func (x *index) add(g uint32, shard int) {
-	word, mask := x.bit(g, shard)
-	x.held[word] |= mask
+func (x *index) add(g uint32, shard int, s standing) {
+	n, grp := x.number(g, shard), &x.groups[g]
+	x.held.set(n)
+	if s == verified {
+		x.verified.set(n)
+	} else {
+		grp.provisional++
+	}
 	x.shards++
-	grp := &x.groups[g]
 	grp.held++
 	if int(grp.held) < x.geo.K {
 		return
@@ -116,10 +140,79 @@ func (x *index) add(g uint32, shard int) {
 	}
 }
 
+// confirm records that a provisional shard of group g is what its leaf says.
+func (x *index) confirm(g uint32, shard int) {
+	x.verified.set(x.number(g, shard))
+	x.groups[g].provisional--
+}
+
+// drop gives up one provisional shard of a group that is being received.
+func (x *index) drop(g uint32, shard int) {
+	grp := &x.groups[g]
+	place := shard
+	if shard >= x.geo.K {
+		i := slices.IndexFunc(grp.parked, func(p parkedShard) bool { return int(p.index) == shard })
+		place = int(grp.parked[i].place)
+		grp.parked = slices.Delete(grp.parked, i, i+1)
+	}
+	x.held.clear(x.number(g, shard))
+	x.shards--
+	grp.held--
+	grp.provisional--
+	grp.next = max(grp.next, int32(place))
+}
+
+// dropProvisional takes a group back to receiving with nothing but its verified
+// shards. After decoding these are data shards alone: the parity has been
+// overwritten.
+func (x *index) dropProvisional(g uint32) {
+	grp := &x.groups[g]
+	real := x.geo.RealShards(g)
+	if grp.state == complete {
+		x.complete--
+		for i := x.geo.K; i < x.geo.K+x.geo.M; i++ {
+			x.held.clear(x.number(g, i))
+			x.verified.clear(x.number(g, i))
+		}
+	}
+	if grp.state != receiving {
+		x.enough--
+	}
+	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.isVerified(g, int(p.index)) })
+	kept := 0
+	for i := range x.geo.K + x.geo.M {
+		n := x.number(g, i)
+		switch {
+		case x.verified.has(n):
+			kept++
+		default:
+			x.held.clear(n)
+		}
+	}
+	x.shards -= uint64(int(grp.held) - (x.geo.K - real) - kept)
+	grp.state, grp.provisional = receiving, 0
+	grp.held, grp.next = int32(x.geo.K-real+kept), int32(real-1)
+}
+
+// rebuilt records that a data shard which was not at hand has been decoded.
+func (x *index) rebuilt(g uint32, shard int, s standing) {
+	n := x.number(g, shard)
+	x.held.set(n)
+	if s == verified {
+		x.verified.set(n)
+	}
+}
+
 // finish records that all data shards of group g are in their places.
 func (x *index) finish(g uint32) {
 	grp := &x.groups[g]
 	grp.state, grp.parked = complete, nil
+	grp.held, grp.provisional = int32(x.geo.K), 0
+	for i := range x.geo.RealShards(g) {
+		if !x.isVerified(g, i) {
+			grp.provisional++
+		}
+	}
 	x.complete++
 }
 
@@ -130,17 +223,26 @@ func (x *index) done() bool { return x.complete == x.geo.Groups }
 // has taken. There is one as long as the group lacks a shard.
 func (x *index) freePlace(g uint32) int {
 	grp := &x.groups[g]
-	for x.has(g, int(grp.next)) {
+	for x.has(g, int(grp.next)) || grp.taken(int(grp.next)) {
 		grp.next--
 	}
 	return int(grp.next)
 }
 
-// park records that parity shard number shard is in the place that freePlace
-// returned.
+// taken reports whether a parity shard is parked in a place.
+func (grp *group) taken(place int) bool {
+	n := len(grp.parked)
+	if n == 0 || place < int(grp.parked[n-1].place) {
+		return false
+	}
+	_, ok := slices.BinarySearchFunc(grp.parked, uint16(place), comparePlaces)
+	return ok
+}
+
+// park records that parity shard number shard is in a place that is free.
 func (grp *group) park(place, shard int) {
-	grp.parked = append(grp.parked, parkedShard{place: uint16(place), index: uint16(shard)})
-	grp.next = int32(place) - 1
+	i, _ := slices.BinarySearchFunc(grp.parked, uint16(place), comparePlaces)
+	grp.parked = slices.Insert(grp.parked, i, parkedShard{place: uint16(place), index: uint16(shard)})
 }
 
 // unpark takes the parity shard out of a place that its data shard claims, and
@@ -148,9 +250,18 @@ func (grp *group) park(place, shard int) {
 func (grp *group) unpark(place int) (shard int) {
 	i, ok := slices.BinarySearchFunc(grp.parked, uint16(place), comparePlaces)
 	if !ok {
-		panic("receiver: internal error: a place above next is free")
+		panic("receiver: internal error: nothing is parked here")
 	}
 	shard = int(grp.parked[i].index)
 	grp.parked = slices.Delete(grp.parked, i, i+1)
 	return shard
 }
+
+// A bitset is a set of small numbers.
+type bitset []uint64
+
+func newBitset(n uint64) bitset { return make(bitset, (n+63)/64) }
+
+func (b bitset) has(n uint64) bool { return b[n/64]&(1<<(n%64)) != 0 }
+func (b bitset) set(n uint64)      { b[n/64] |= 1 << (n % 64) }
+func (b bitset) clear(n uint64)    { b[n/64] &^= 1 << (n % 64) }

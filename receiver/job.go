@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"iotupd/fec"
@@ -15,18 +16,44 @@ import (
 // again: some packets are forged, or the sender's file changes.
 var ErrIntegrity = errors.New("the received file does not match its SHA-256")
 
-// A Job is work that takes long: decoding a group, or hashing the whole file.
-// Its owner calls Run on any goroutine, once, and then gives it to
-// [Receiver.Finish].
+// A Job is work that takes long: decoding a group, hashing the whole file,
+// comparing what is stored with its leaves. Its owner calls Run on any
+// goroutine, once, and then gives it to [Receiver.Finish].
 type Job struct {
 	object *object
-	run    func() error
-	finish func() // applied to the receiver if run succeeded
-	err    error
+	job
+	err error
+}
+
+// A job is what a Job does.
+type job struct {
+	run      func() error
+	finish   func() // applied to the receiver if run succeeded
+	decoding bool   // it has a decoder
 }
 
 // Run does the work.
 func (j *Job) Run() { j.err = j.run() }
+
+// todo is the work of an object that waits for jobs, as groups.
+type todo struct {
+	ready     []uint32 // full: to be decoded
+	unbuilt   []uint32 // lack records that can be rebuilt
+	unadopted []uint32 // to be compared with what was on disk
+	unchecked []uint32 // have provisional shards whose leaves are known
+
+	running  int // jobs handed out
+	decoding int // of these, decoders
+}
+
+func (r *Receiver) newJob(j job) *Job {
+	o := r.object
+	o.running++
+	if j.decoding {
+		o.decoding++
+	}
+	return &Job{object: o, job: j}
+}
 
 // NextJob returns work to be done, nil if there is none now. Jobs of one
 // receiver may run at the same time.
@@ -35,10 +62,22 @@ func (r *Receiver) NextJob() *Job {
 		return nil
 	}
 	o := r.object
-	if len(o.ready) > 0 && o.running < r.decodersAtOnce() {
+	if len(o.ready) > 0 && o.decoding < r.decodersAtOnce() {
 		return r.decodeJob()
 	}
-	if o.manifest != nil && o.index.done() && !o.hashed {
+	if o.running-o.decoding < r.cfg.Workers {
+		switch {
+		case o.adopted.recall:
+			return r.recallJob()
+		case len(o.unbuilt) > 0:
+			return r.rebuildJob()
+		case len(o.unadopted) > 0:
+			return r.adoptJob()
+		case len(o.unchecked) > 0:
+			return r.checkJob()
+		}
+	}
+	if o.manifest != nil && o.index.done() && !o.hashed && o.running == 0 {
 		return r.hashJob()
 	}
 	return nil
@@ -52,6 +91,9 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 		return // of an object that was dropped meanwhile
 	}
 	j.object.running--
+	if j.decoding {
+		j.object.decoding--
+	}
 	if j.err != nil {
 		r.fail(j.err)
 		return
@@ -87,44 +129,73 @@ func (r *Receiver) decoder() (*fec.Decoder, error) {
 	})
 }
 
-// decodeJob rebuilds the next group that is full.
+// decodeJob rebuilds the next group that is full. If some of its shards are
+// provisional, what they give is compared with the leaves that are known before
+// anything is written.
 func (r *Receiver) decodeJob() *Job {
 	o := r.object
 	g := o.ready[0]
 	o.ready = o.ready[1:]
-	o.running++
+	task := newDecodeTask(o, g)
 	d, err := r.decoder()
+	if err == nil && o.leaves != nil && o.index.groups[g].provisional > 0 {
+		err = task.expectLeaves(o)
+	}
 	if err == nil {
 		err = o.places.flush()
 	}
-	if err != nil {
-		return &Job{object: o, run: func() error { return err }}
-	}
-	task := newDecodeTask(o, g)
-	return &Job{
-		object: o,
+	forged := false
+	return r.newJob(job{
+		decoding: true,
 		run: func() error {
-			return d.Decode(fec.Group{Held: task.held, Read: task.read, Write: task.write})
+			if err != nil {
+				return err
+			}
+			group := fec.Group{Held: task.held, Read: task.read, Write: task.write}
+			if len(task.expected) > 0 {
+				group.Check = task.check
+			}
+			err := d.Decode(group)
+			if forged = errors.Is(err, errForged); forged {
+				return nil
+			}
+			return err
 		},
 		finish: func() {
 			o.decoders = append(o.decoders, d)
+			if forged {
+				o.forged++ // one at least
+				r.observe(Forged{Group: g, Shards: 1})
+				r.distrust(g)
+				return
+			}
+			for _, i := range task.missing {
+				o.index.rebuilt(g, i, task.standing(i))
+			}
 			r.decoded(g)
 		},
-	}
+	})
+}
+
+// isDecoding reports whether a full group is being decoded.
+func (o *object) isDecoding(g uint32) bool { return !slices.Contains(o.ready, g) }
+
+// unready takes a group out of those that wait for a decoder.
+func (o *object) unready(g uint32) {
+	o.ready = slices.DeleteFunc(o.ready, func(other uint32) bool { return other == g })
 }
 
 // hashJob reads the finished file back and compares its SHA-256: the last word.
 func (r *Receiver) hashJob() *Job {
 	o := r.object
 	o.hashed = true
-	o.running++
-	if err := o.places.flush(); err != nil {
-		return &Job{object: o, run: func() error { return err }}
-	}
+	err := o.places.flush()
 	var right bool
-	return &Job{
-		object: o,
+	return r.newJob(job{
 		run: func() error {
+			if err != nil {
+				return err
+			}
 			if err := o.places.store.Sync(); err != nil {
 				return storeError("sync", err)
 			}
@@ -138,14 +209,33 @@ func (r *Receiver) hashJob() *Job {
 				r.observe(Verified{})
 				return
 			}
-			r.attempts++
-			r.observe(Corrupt{Attempt: r.attempts})
-			if r.attempts == maxAttempts {
-				r.fail(ErrIntegrity)
-				return
-			}
-			o.forget()
+			r.corrupt()
 		},
+	})
+}
+
+// corrupt is called when the SHA-256 of the whole is wrong: what no leaf has
+// confirmed is given up. Where every leaf is right, the object itself is wrong.
+func (r *Receiver) corrupt() {
+	o := r.object
+	r.attempts++
+	r.observe(Corrupt{Attempt: r.attempts})
+	if o.leaves == nil {
+		if r.attempts == maxAttempts {
+			r.fail(ErrIntegrity)
+			return
+		}
+		o.forget()
+		return
+	}
+	before := o.index.complete
+	for g := range o.index.groups {
+		if o.index.groups[g].provisional > 0 {
+			r.distrust(uint32(g))
+		}
+	}
+	if o.index.complete == before {
+		r.fail(ErrIntegrity)
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 )
 
 // A MemStore is a Store in memory, for tests inside and outside the package. It
-// is as big as the file and not a byte bigger.
+// has room for the file and the workspace behind it.
 type MemStore struct {
 	mu        sync.Mutex
+	size      int // of the file
+	found     int64
 	bytes     []byte
 	calls     map[string]int
 	Fail      map[string]error // by operation, the names of its methods
@@ -22,12 +24,36 @@ type MemStore struct {
 // NewMemStore returns a store for a file of size bytes. All of it is 0xa5, so
 // that nothing is right by chance.
 func NewMemStore(size int) *MemStore {
-	m := &MemStore{bytes: make([]byte, size), calls: map[string]int{}, Fail: map[string]error{}}
+	m := &MemStore{size: size, bytes: make([]byte, size, roomFor(size)), calls: map[string]int{}, Fail: map[string]error{}}
 	for i := range m.bytes {
 		m.bytes[i] = 0xa5
 	}
 	return m
 }
+
+// roomFor bounds what a receiver may use for a file of size bytes with the
+// smallest shards, which have the largest share of records.
+func roomFor(size int) int { return 4*size + 64<<10 }
+
+// Again returns a store with the bytes of m, as a later run finds them.
+func (m *MemStore) Again() *MemStore {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	again := NewMemStore(m.size)
+	again.bytes = append(again.bytes[:0], m.bytes...)
+	again.found = int64(len(again.bytes))
+	return again
+}
+
+// Damage changes the bytes as do says, of file and workspace.
+func (m *MemStore) Damage(do func(b []byte)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	do(m.bytes)
+}
+
+// Found implements [Store].
+func (m *MemStore) Found() int64 { return m.found }
 
 // ErrOutside is what access past the end of the file gives.
 var ErrOutside = errors.New("outside the file")
@@ -40,8 +66,8 @@ func (m *MemStore) enter(op string, off int64, n int) error {
 	if m.Discarded {
 		return fmt.Errorf("%s: discarded", op)
 	}
-	if off < 0 || off+int64(n) > int64(len(m.bytes)) {
-		return fmt.Errorf("%s %d bytes at %d: %w of %d", op, n, off, ErrOutside, len(m.bytes))
+	if off < 0 || off+int64(n) > int64(cap(m.bytes)) {
+		return fmt.Errorf("%s %d bytes at %d: %w of %d", op, n, off, ErrOutside, cap(m.bytes))
 	}
 	return m.Fail[op]
 }
@@ -57,7 +83,7 @@ func (m *MemStore) Calls(op string) int {
 func (m *MemStore) Bytes() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]byte(nil), m.bytes...)
+	return append([]byte(nil), m.bytes[:m.size]...)
 }
 
 // ReadAt implements [Store]. Unlike the receiver's own reads, those of the
@@ -68,7 +94,7 @@ func (m *MemStore) ReadAt(b []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n := copy(b, m.bytes[off:])
+	n := copy(b, m.bytes[min(off, int64(len(m.bytes))):])
 	if n < len(b) {
 		return n, io.EOF
 	}
@@ -81,6 +107,9 @@ func (m *MemStore) WriteAt(b []byte, off int64) (int, error) {
 	defer m.mu.Unlock()
 	if err != nil {
 		return 0, err
+	}
+	if end := int(off) + len(b); end > len(m.bytes) {
+		m.bytes = m.bytes[:end] // zeros up to off, like a file
 	}
 	return copy(m.bytes[off:], b), nil
 }

@@ -13,47 +13,82 @@ import (
 
 // An object is the state of the object being received.
 type object struct {
-	id       proto.ObjectID
+	identity
 	geo      proto.Geometry
 	since    time.Time       // of the first packet
 	manifest *proto.Manifest // nil: parameters and content are hearsay
+	signer   proto.PublicKey // of the manifest; zero: not verified
 
 	index  *index
 	places places
-	spare  []byte // one shard, to move parked parity
+	leaves *leaves // nil: the object has no hash tree
+	spare  []byte  // one shard, to move parked parity
 
-	ready    []uint32       // groups that are full and wait for a decoder
-	decoders []*fec.Decoder // idle
-	running  int            // jobs handed out
-	aborted  atomic.Bool    // running jobs shall end
-	hashed   bool           // the final hash was handed out
-	rebuilt  uint64
+	todo                     // work for jobs
+	decoders  []*fec.Decoder // idle
+	aborted   atomic.Bool    // running jobs shall end
+	hashed    bool           // the final hash was handed out
+	collected bool           // Collected was observed
+	adopted   adoption
+
+	rebuilt uint64
+	forged  uint64 // shards found forged after they were stored
 }
 
-// add stores a shard that the object still lacks. The error is a Reason to
-// ignore it, or a failure of the store.
-func (o *object) add(h *proto.Header, payload []byte) (err error) {
-	grp := o.index.group(h.Group)
+// add stores a shard that the chosen object still lacks. The error is a Reason
+// to ignore it, or a failure of the store.
+func (r *Receiver) add(p *packet) (err error) {
+	o := r.object
+	grp := o.index.group(p.Group)
 	switch {
-	case o.index.has(h.Group, h.Index):
+	case o.index.has(p.Group, p.Index):
 		return ReasonDuplicate
 	case grp.state != receiving:
 		return ReasonNotNeeded
-	case h.Type == proto.TypeData:
-		err = o.putData(h.Group, h.Index, payload)
+	case grp.frozen:
+		return ReasonAdopting
+	}
+	if r.plain, err = p.open(&o.identity, r.plain); err != nil {
+		return err
+	}
+	s, err := o.standing(p)
+	switch {
+	case err != nil:
+		return err
+	case p.Type == proto.TypeData:
+		err = o.putData(p.Group, p.Index, p.payload)
 	default:
-		err = o.parkParity(h.Group, h.Index, payload)
+		err = o.parkParity(p.Group, p.Index, p.payload)
 	}
 	if err == nil {
-		o.index.add(h.Group, h.Index)
+		o.index.add(p.Group, p.Index, s)
 	}
 	return err
+}
+
+// standing compares a shard with its leaf.
+func (o *object) standing(p *packet) (standing, error) {
+	if o.leaves == nil || o.places.store == nil {
+		return provisional, nil
+	}
+	leaf, known, err := o.leaves.leaf(&o.places, p.Group, p.Index)
+	switch {
+	case err != nil:
+		return 0, err
+	case known && o.leaves.hasher.Leaf(p.payload) != leaf:
+		return 0, ReasonForged
+	case known:
+		return verified, nil
+	case o.index.groups[p.Group].strict:
+		return 0, ReasonUnverified
+	}
+	return provisional, nil
 }
 
 // putData writes a data shard to its place. If parity was parked there, it
 // moves to another free place first.
 func (o *object) putData(g uint32, i int, payload []byte) error {
-	if i > int(o.index.groups[g].next) {
+	if o.index.groups[g].taken(i) {
 		if err := o.move(g, i); err != nil {
 			return err
 		}
@@ -90,41 +125,63 @@ func (o *object) parkParity(g uint32, i int, payload []byte) error {
 func (o *object) forget() {
 	o.index = newIndex(o.geo)
 	o.places.run, o.places.tail = o.places.run[:0], nil
-	o.ready, o.hashed, o.rebuilt = nil, false, 0
+	o.todo = todo{running: o.running, decoding: o.decoding}
+	o.hashed, o.collected, o.rebuilt = false, false, 0
 }
 
-// unwanted reports whether an object that is not the chosen one can be ignored
-// without a further look.
-func (r *Receiver) unwanted(id proto.ObjectID) bool {
-	pinned := r.cfg.Object != proto.ObjectID{}
-	return pinned && id != r.cfg.Object || r.refused.has(id)
+// unwanted reports whether a packet of an object that is not the chosen one can
+// be ignored without a further look. Where signatures count, an object can come
+// back by a better manifest.
+func (r *Receiver) unwanted(p *packet) bool {
+	if !r.pinned(p.Object) {
+		return true
+	}
+	return r.refused.has(p.Object) && (r.cfg.Trust == nil || p.Type != proto.TypeManifest)
 }
 
 // meet decides what to do about an object that is not the chosen one. It
 // returns nil if it has become that (spec.md 7.2).
-func (r *Receiver) meet(from Origin, h *proto.Header, payload []byte) error {
-	m, err := manifestOf(h, payload)
-	switch {
-	case err == ReasonManifest:
+func (r *Receiver) meet(p *packet) error {
+	id, err := r.identify(p)
+	if err != nil {
 		return err
-	case m != nil && r.cfg.Name != nil && !r.cfg.Name(m.Name):
-		r.refuse(h.Object, m.Name)
+	}
+	m, err := r.manifestOf(p, &id)
+	switch {
+	case m == nil && p.Type == proto.TypeManifest:
+		return err
+	case r.object == nil && m == nil && r.refused.has(p.Object):
 		return ReasonOtherObject
 	case r.object == nil:
-		return r.choose(from, h)
+		return r.choose(p, id)
 	case m == nil:
-		return err
-	}
-	r.report(h.Object, m.Name)
-	late := r.now.Sub(r.object.since) > uncertifiedFor
-	if r.object.manifest != nil || r.cfg.Name == nil && !late {
+		return ReasonOtherObject
+	case !r.supersedes(m):
+		r.report(OtherObject{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
 		return ReasonOtherObject
 	}
-	if _, err := r.admissible(h); err != nil {
+	if _, err := r.admissible(&p.Header); err != nil {
 		return err
 	}
-	r.drop("it has shown no manifest, and another object has")
-	return r.choose(from, h)
+	why := "it has shown no manifest, and another object has"
+	if r.object.manifest != nil {
+		why = "a newer release is on the air"
+	}
+	r.drop(why)
+	return r.choose(p, id)
+}
+
+// supersedes reports whether an object with manifest m, which is one to follow,
+// takes the place of the chosen one.
+func (r *Receiver) supersedes(m *proto.Manifest) bool {
+	o := r.object
+	switch {
+	case r.cfg.Trust != nil:
+		return o.manifest == nil || m.Sequence > o.manifest.Sequence
+	case o.manifest != nil:
+		return false
+	}
+	return r.cfg.Name != nil || r.now.Sub(o.since) > uncertifiedFor
 }
 
 // admissible checks the parameters of a packet against themselves and against
@@ -141,31 +198,31 @@ func (r *Receiver) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 }
 
 // choose begins with the object of a packet.
-func (r *Receiver) choose(from Origin, h *proto.Header) error {
-	geo, err := r.admissible(h)
+func (r *Receiver) choose(p *packet, id identity) error {
+	geo, err := r.admissible(&p.Header)
 	if err != nil {
 		return err
 	}
-	var store Store
+	o := &object{identity: id, geo: geo, since: r.now, index: newIndex(geo), places: places{geo: geo}}
 	if !r.cfg.IndexOnly {
-		if store, err = r.cfg.Open(h.Object, h.Params); err != nil {
+		if o.places.store, err = r.cfg.Open(p.Object, p.Params); err != nil {
 			r.fail(err)
 			return nil
 		}
+		if tree, err := geo.Tree(); err == nil {
+			o.leaves = newLeaves(tree, r.cfg.LeafMemory)
+		}
 	}
-	r.object = &object{
-		id: h.Object, geo: geo, since: r.now,
-		index:  newIndex(geo),
-		places: places{store: store, geo: geo},
-	}
+	r.object = o
 	r.received, r.flows, r.lossThen, r.attempts = received{}, flows{}, Loss{}, 0
-	r.observe(ObjectFound{Object: h.Object, Params: h.Params, From: from})
+	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from})
+	r.adopt()
 	return nil
 }
 
 // drop gives up the chosen object.
 func (r *Receiver) drop(why string) {
-	r.observe(Dropped{Object: r.object.id, Why: why})
+	r.observe(Dropped{Object: r.object.wire, Why: why})
 	if store := r.object.places.store; store != nil {
 		if err := store.Discard(); err != nil {
 			r.fail(storeError("discard", err))
@@ -177,66 +234,111 @@ func (r *Receiver) drop(why string) {
 // certify takes the first manifest of the chosen object. Its descriptor hashes
 // to the object id, so that its parameters, and not those of the packet that
 // came first, are the true ones.
-func (r *Receiver) certify(h *proto.Header, payload []byte) error {
-	m, err := manifestOf(h, payload)
+func (r *Receiver) certify(p *packet) error {
+	id := r.object.identity
+	m, err := r.manifestOf(p, &id)
 	if m == nil {
+		if r.refused.has(p.Object) {
+			r.drop("it is not one to receive")
+		}
 		return err
 	}
-	if r.cfg.Name != nil && !r.cfg.Name(m.Name) {
-		r.refuse(h.Object, m.Name)
-		r.drop("its name is not the wanted one")
-		return ReasonOtherObject
-	}
-	if r.object.geo.Params != h.Params {
-		if _, err := r.admissible(h); err != nil {
+	if r.object.geo.Params != p.Params {
+		if _, err := r.admissible(&p.Header); err != nil {
 			return err
 		}
 		r.drop("its first packet was forged")
-		if err := r.choose(Origin{}, h); err != nil {
+		if err := r.choose(&packet{Header: p.Header}, id); err != nil {
 			return err
 		}
 	}
 	if r.err != nil {
 		return nil // of Config.Open
 	}
-	r.object.manifest = m
-	r.observe(Certified{Manifest: m})
-	if store := r.object.places.store; store != nil {
-		if err := store.Reserve(int64(h.Size)); err != nil {
-			r.fail(storeError("reserve space", err))
-			return nil
-		}
+	o := r.object
+	o.manifest, o.signer = m, r.signer
+	if m.Descriptor.Root == (proto.Digest{}) {
+		o.leaves = nil
 	}
-	if h.Size == 0 {
+	r.observe(Certified{Manifest: m, Signer: o.signer})
+	if err := o.reserve(); err != nil {
+		r.fail(storeError("reserve space", err))
+		return nil
+	}
+	if p.Size == 0 {
 		r.checkCollected()
 	}
 	return nil
 }
 
-// manifestOf returns the manifest that an undamaged packet carries, nil if it
-// carries something else or one that does not describe its object.
-func manifestOf(h *proto.Header, payload []byte) (*proto.Manifest, error) {
-	if h.Type != proto.TypeManifest {
+// reserve makes room for the object and, if it has leaves, for them.
+func (o *object) reserve() error {
+	switch {
+	case o.places.store == nil:
+		return nil
+	case o.leaves == nil:
+		return o.places.store.Reserve(int64(o.geo.Size))
+	}
+	if err := o.places.store.Reserve(o.leaves.end()); err != nil {
+		return err
+	}
+	return o.writeTrailer()
+}
+
+// manifestOf returns the manifest that an undamaged packet of object id
+// carries, if it is one to follow. An object whose manifest is genuine and not
+// to be followed is refused from then on.
+func (r *Receiver) manifestOf(p *packet, id *identity) (m *proto.Manifest, err error) {
+	if p.Type != proto.TypeManifest {
 		return nil, ReasonOtherObject
 	}
-	m, err := proto.ParseManifestPayload(slices.Clone(payload))
-	if err != nil || m.Descriptor.Params != h.Params || m.Descriptor.Object() != h.Object {
+	if r.plain, err = p.open(id, r.plain); err != nil {
+		return nil, err
+	}
+	if r.cfg.Trust != nil {
+		if !r.checks.take(r.now, r.cfg.SignatureRate) {
+			return nil, ReasonSignatureRate
+		}
+		var ok bool
+		if r.signer, ok = proto.PayloadSigner(p.payload, r.cfg.Trust.Keys); !ok {
+			r.report(OtherObject{Object: p.Object, Why: ReasonSignature})
+			return nil, ReasonSignature
+		}
+	}
+	m, err = proto.ParseManifestPayload(slices.Clone(p.payload))
+	if err != nil || m.Descriptor.Params != p.Params || !id.proves(m.Descriptor) {
 		return nil, ReasonManifest
 	}
+	if err := r.wants(m); err != nil {
+		r.refused.add(p.Object)
+		r.report(OtherObject{Object: p.Object, Name: m.Name, Why: err.(proto.Reason)})
+		return nil, err
+	}
+	r.refused.remove(p.Object)
 	return m, nil
 }
 
-// refuse ignores an object from now on.
-func (r *Receiver) refuse(id proto.ObjectID, name string) {
-	r.refused.add(id)
-	r.report(id, name)
+// wants returns why a genuine manifest is not to be followed, a Reason, or nil.
+func (r *Receiver) wants(m *proto.Manifest) error {
+	if r.cfg.Trust != nil {
+		if err := r.cfg.Trust.judge(r.now, m, r.signer.ID); err != nil {
+			return err
+		}
+	}
+	if r.cfg.Name != nil && !r.cfg.Name(m.Name) {
+		return ReasonOtherObject
+	}
+	if r.cfg.SHA256 != [32]byte{} && r.cfg.SHA256 != m.Descriptor.SHA256 {
+		return ReasonOtherObject
+	}
+	return nil
 }
 
 // report tells once about an object that was not chosen.
-func (r *Receiver) report(id proto.ObjectID, name string) {
-	if !r.reported.full() && !r.reported.has(id) {
-		r.reported.add(id)
-		r.observe(OtherObject{Object: id, Name: name})
+func (r *Receiver) report(e OtherObject) {
+	if !r.reported.full() && !r.reported.has(e.Object) {
+		r.reported.add(e.Object)
+		r.observe(e)
 	}
 }
 
@@ -255,4 +357,10 @@ func (s *recent) add(id proto.ObjectID) {
 		s.ids = slices.Delete(s.ids, 0, 1)
 	}
 	s.ids = append(s.ids, id)
+}
+
+func (s *recent) remove(id proto.ObjectID) {
+	if i := slices.Index(s.ids, id); i >= 0 {
+		s.ids = slices.Delete(s.ids, i, i+1)
+	}
 }

@@ -15,9 +15,14 @@ type Store interface {
 	io.ReaderAt
 	io.WriterAt
 
+	// Found is the number of bytes that were there already when the store was
+	// opened: left by an earlier run, or anything at all. 0: nothing.
+	Found() int64
+
 	// Reserve makes sure that size bytes fit, so that a full disk shows
 	// before the transfer and not at its end. It is called once the size is
-	// certified by a manifest.
+	// certified by a manifest. What is behind the object is workspace: whoever
+	// commits the object cuts it off.
 	Reserve(size int64) error
 
 	// Sync makes all that was written durable.
@@ -95,6 +100,18 @@ func (p *places) parked(g uint32, place int, b []byte) error {
 		return err
 	}
 	_, err := p.store.ReadAt(b, int64(p.geo.Offset(g, place)))
+	return storeError("read back", err)
+}
+
+// read fills b with the shard that lies in a place, padded with zeros. What was
+// never written is zero.
+func (p *places) read(g uint32, place int, b []byte) error {
+	n := p.geo.ShardLen(g, place)
+	clear(b)
+	_, err := p.store.ReadAt(b[:n], int64(p.geo.Offset(g, place)))
+	if err == io.EOF {
+		err = nil
+	}
 	return storeError("read back", err)
 }
 

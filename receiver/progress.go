@@ -6,7 +6,7 @@ import "iotupd/proto"
 
 // Progress is how far a transfer has come, in shards of the chosen object.
 type Progress struct {
-	Object    proto.ObjectID // zero: none chosen yet
+	Object    proto.ObjectID // as on the wire; zero: none chosen yet
 	Params    proto.Params
 	Certified bool // a manifest confirmed the object
 
@@ -16,8 +16,16 @@ type Progress struct {
 	Decoded uint64 // groups complete
 	Rebuilt uint64 // data shards that were lost and rebuilt
 
+	Resumed uint64 // of Held, found in the store, left by an earlier run
+	Reused  uint64 // of Held, taken from Config.Seeds
+	Forged  uint64 // given up again after they had been stored
+
+	// Hash records of leaves, known and in all. If there are none the object is
+	// sent without digests, or they do not matter any more.
+	Records, AllRecords uint64
+
 	// What arrived undamaged, duplicates included.
-	Data, Parity, Manifests uint64
+	Data, Parity, Digests, Manifests uint64
 
 	// Loss on the way up to now, or up to when everything was collected.
 	Loss Loss
@@ -30,11 +38,15 @@ func (r *Receiver) Progress() Progress {
 		return Progress{}
 	}
 	p := Progress{
-		Object: o.id, Params: o.geo.Params, Certified: o.manifest != nil,
+		Object: o.wire, Params: o.geo.Params, Certified: o.manifest != nil,
 		Needed: o.geo.DataShards, Held: o.index.shards,
 		Groups: o.geo.Groups, Decoded: o.index.complete, Rebuilt: o.rebuilt,
-		Data: r.received.data, Parity: r.received.parity, Manifests: r.received.manifests,
+		Resumed: o.adopted.resumed, Reused: o.adopted.reused, Forged: o.forged,
+		Data: r.received.data, Parity: r.received.parity, Digests: r.received.digests, Manifests: r.received.manifests,
 		Loss: r.lossThen,
+	}
+	if o.leaves != nil {
+		p.Records, p.AllRecords = o.leaves.records, o.leaves.tree.Groups*uint64(o.leaves.tree.Records)
 	}
 	if o.index.enough < o.geo.Groups {
 		p.Loss = r.flows.total()

@@ -4,12 +4,23 @@ package receiver
 
 import "iotupd/proto"
 
-// Reasons to ignore a datagram, beside those of package proto (spec.md 7.1).
+// Reasons to ignore a datagram, beside those of package proto and the one of
+// package seal (spec.md 7.1).
 const (
-	ReasonDuplicate   proto.Reason = "duplicate"    // this shard is held already
-	ReasonNotNeeded   proto.Reason = "not-needed"   // its group has all it needs
-	ReasonOtherObject proto.Reason = "other-object" // an object that was not chosen
-	ReasonSealed      proto.Reason = "sealed"       // encrypted, and there is no key
-	ReasonManifest    proto.Reason = "manifest"     // a manifest that does not fit its object
-	ReasonTooLarge    proto.Reason = "too-large"    // the object is over a limit
+	ReasonSealed        proto.Reason = "sealed"         // encrypted, and there is no key
+	ReasonUnsealed      proto.Reason = "unsealed"       // not encrypted, and only those with a key are wanted
+	ReasonOtherObject   proto.Reason = "other-object"   // an object that was not chosen
+	ReasonTooLarge      proto.Reason = "too-large"      // the object is over a limit
+	ReasonManifest      proto.Reason = "manifest"       // a manifest that does not fit its object
+	ReasonSignatureRate proto.Reason = "signature-rate" // more manifests than are verified in that time
+	ReasonSignature     proto.Reason = "signature"      // no trusted key has signed the manifest
+	ReasonChannel       proto.Reason = "channel"        // a signed manifest of another channel
+	ReasonTarget        proto.Reason = "target"         // a signed manifest for other hardware
+	ReasonExpired       proto.Reason = "expired"        // a signed manifest whose time is over
+	ReasonRollback      proto.Reason = "rollback"       // a signed manifest older than what was installed
+	ReasonDuplicate     proto.Reason = "duplicate"      // this shard or record is held already
+	ReasonNotNeeded     proto.Reason = "not-needed"     // its group has all it needs
+	ReasonAdopting      proto.Reason = "adopting"       // its group is being compared with what is on disk
+	ReasonForged        proto.Reason = "forged"         // a shard that is not what its leaf says
+	ReasonUnverified    proto.Reason = "unverified"     // no leaf is known for it, in a group that was forged
 )

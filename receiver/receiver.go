@@ -4,26 +4,31 @@ package receiver
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"time"
 
+	"iotupd/internal/seal"
 	"iotupd/proto"
 )
 
 // Defaults and limits of a [Config].
 const (
-	DefaultMaxSize = 256 << 30
-	DefaultMemory  = 64 << 20
+	DefaultMaxSize       = 256 << 30
+	DefaultMemory        = 64 << 20
+	DefaultLeafMemory    = 4 << 20
+	DefaultSignatureRate = 2000
 
-	// maxIndex bounds the memory of a fresh index, in bytes. It is three times
-	// what DefaultMaxSize needs at the default shard size.
-	maxIndex = 128 << 20
+	// maxIndex bounds the memory of a fresh index, in bytes. It is twice what
+	// DefaultMaxSize needs at the default shard size.
+	maxIndex = 160 << 20
 	// flushAfter bounds how long a received shard stays in memory only.
 	flushAfter = 250 * time.Millisecond
 	// uncertifiedFor is how long an object without a manifest stays chosen
 	// while another one has shown its own; senders repeat theirs within 10 s.
 	uncertifiedFor = 12 * time.Second
-	// maxAttempts is how often a wrong SHA-256 starts the transfer again.
+	// maxAttempts is how often a wrong SHA-256 starts the transfer of an object
+	// without digests again.
 	maxAttempts = 3
 )
 
@@ -42,6 +47,22 @@ type Config struct {
 	// Object is the only object to receive. If zero, any.
 	Object proto.ObjectID
 
+	// SHA256 is that of the only file to receive. If zero, any.
+	SHA256 [32]byte
+
+	// Trust says whose manifests to believe. If nil, the origin of the file is
+	// not verified. It must not be changed any more.
+	Trust *Policy
+
+	// GroupKeys open sealed packets. If there are any, only packets sealed with
+	// one of them are taken.
+	GroupKeys []*seal.Group
+
+	// Seeds are files that may be like the wanted one, such as an older version:
+	// what has the right bytes at the right offset need not be received. They
+	// need an object with digests.
+	Seeds []io.ReaderAt
+
 	// Name accepts the file name in an object's manifest, which may be empty.
 	// If nil, every name will do.
 	Name func(string) bool
@@ -52,6 +73,14 @@ type Config struct {
 	// Memory is what the buffers of all decoders together may take, in bytes,
 	// beside the index and the tables of the code. If zero, DefaultMemory.
 	Memory int
+
+	// LeafMemory is what the cache of hash records may take, in bytes. If zero,
+	// DefaultLeafMemory.
+	LeafMemory int
+
+	// SignatureRate is the highest number of manifests whose signature is
+	// verified in a second. If zero, DefaultSignatureRate.
+	SignatureRate int
 
 	// Workers is the number of groups decoded at a time. If zero, one for
 	// every processor.
@@ -74,6 +103,12 @@ func (c Config) withDefaults() Config {
 	if c.Memory == 0 {
 		c.Memory = DefaultMemory
 	}
+	if c.LeafMemory == 0 {
+		c.LeafMemory = DefaultLeafMemory
+	}
+	if c.SignatureRate == 0 {
+		c.SignatureRate = DefaultSignatureRate
+	}
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -84,8 +119,11 @@ func (c Config) validate() error {
 	if (c.Open == nil) != c.IndexOnly {
 		return fmt.Errorf("receiver: Config wants either Open or IndexOnly")
 	}
-	if c.MaxSize > 1<<62 || c.Memory < 0 || c.Workers < 0 {
+	if c.MaxSize > 1<<62 || c.Memory < 0 || c.Workers < 0 || c.LeafMemory < 0 || c.SignatureRate < 0 {
 		return fmt.Errorf("receiver: limit out of range")
+	}
+	if c.Trust != nil && len(c.Trust.Keys) == 0 {
+		return fmt.Errorf("receiver: Config.Trust without a key")
 	}
 	return nil
 }
@@ -100,6 +138,9 @@ type Receiver struct {
 	refused  recent  // objects that were looked at and are not wanted
 	reported recent  // objects told by OtherObject
 	attempts int
+	checks   allowance       // of signatures
+	signer   proto.PublicKey // of the manifest that is looked at
+	plain    []byte          // payload of the sealed packet that is looked at
 
 	flushAt time.Time // zero: nothing to flush
 	err     error     // why the transfer failed
@@ -111,7 +152,7 @@ type Receiver struct {
 }
 
 // received counts the useful and useless packets of the chosen object.
-type received struct{ data, parity, manifests uint64 }
+type received struct{ data, parity, digests, manifests uint64 }
 
 // New returns a receiver that has heard nothing yet.
 func New(cfg Config) (*Receiver, error) {
@@ -170,13 +211,14 @@ func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := r.look(&h); err != nil {
+	p := packet{from: from, Header: h, datagram: datagram, payload: payload, sealed: h.Sealed}
+	if err := r.look(&p); err != nil {
 		return err
 	}
 	if !proto.ChecksumOK(datagram) {
 		return proto.ReasonChecksum
 	}
-	return r.take(from, &h, payload)
+	return r.take(&p)
 }
 
 // HandleHeader is Handle of an undamaged datagram of which only the header is
@@ -186,21 +228,24 @@ func (r *Receiver) HandleHeader(now time.Time, from Origin, h *proto.Header, man
 		panic("receiver: HandleHeader without Config.IndexOnly")
 	}
 	r.now = now
-	if err := r.look(h); err != nil {
+	p := packet{from: from, Header: *h, payload: manifest}
+	if err := r.look(&p); err != nil {
 		return err
 	}
-	return r.take(from, h, manifest)
+	return r.take(&p)
 }
 
 // look drops what is not worth a checksum.
-func (r *Receiver) look(h *proto.Header) error {
+func (r *Receiver) look(p *packet) error {
 	switch {
-	case h.Sealed:
+	case p.sealed && len(r.cfg.GroupKeys) == 0:
 		return ReasonSealed
+	case !p.sealed && len(r.cfg.GroupKeys) > 0:
+		return ReasonUnsealed
 	case r.Done():
 		return ReasonNotNeeded
-	case r.object != nil && r.object.id == h.Object:
-	case r.unwanted(h.Object):
+	case r.object != nil && r.object.wire == p.Object:
+	case r.unwanted(p):
 		return ReasonOtherObject
 	}
 	return nil
@@ -208,13 +253,13 @@ func (r *Receiver) look(h *proto.Header) error {
 
 // take handles an undamaged packet of an object that is or may be the chosen
 // one.
-func (r *Receiver) take(from Origin, h *proto.Header, payload []byte) error {
-	if r.object == nil || r.object.id != h.Object {
-		if err := r.meet(from, h, payload); err != nil || r.err != nil {
+func (r *Receiver) take(p *packet) error {
+	if r.object == nil || r.object.wire != p.Object {
+		if err := r.meet(p); err != nil || r.err != nil {
 			return err
 		}
 	}
-	err := r.accept(from, h, payload)
+	err := r.accept(p)
 	if r.cfg.IndexOnly {
 		r.settle()
 	}
@@ -231,33 +276,34 @@ func (r *Receiver) settle() {
 
 // accept handles an undamaged packet of the chosen object, in the order of
 // spec.md 7.1.
-func (r *Receiver) accept(from Origin, h *proto.Header, payload []byte) error {
-	if h.Type == proto.TypeManifest && r.object.manifest == nil {
-		if err := r.certify(h, payload); err != nil || r.err != nil {
+func (r *Receiver) accept(p *packet) error {
+	if p.Type == proto.TypeManifest && r.object.manifest == nil {
+		if err := r.certify(p); err != nil || r.err != nil {
 			return err
 		}
 	}
 	o := r.object
-	if err := o.geo.Admits(h); err != nil {
+	if err := o.geo.Admits(&p.Header); err != nil {
 		return err
 	}
-	r.flows.observe(from, h.Path.Layer, h.Path.Seq)
+	r.flows.observe(p.from, p.Path.Layer, p.Path.Seq)
 	if r.cfg.Heard != nil {
-		r.cfg.Heard(from, h.Path)
+		r.cfg.Heard(p.from, p.Path)
 	}
 
-	switch h.Type {
+	switch p.Type {
 	case proto.TypeManifest:
 		r.received.manifests++
 		return nil
+	case proto.TypeDigest:
+		r.received.digests++
+		return r.learn(p)
 	case proto.TypeData:
 		r.received.data++
-	case proto.TypeParity:
-		r.received.parity++
 	default:
-		return proto.ReasonDigest
+		r.received.parity++
 	}
-	return r.stored(h.Group, o.add(h, payload))
+	return r.stored(p.Group, r.add(p))
 }
 
 // stored follows up on an attempt to store a shard.
@@ -269,15 +315,19 @@ func (r *Receiver) stored(g uint32, err error) error {
 		r.fail(err)
 		return nil
 	}
-	o := r.object
 	if r.flushAt.IsZero() {
 		r.flushAt = r.now.Add(flushAfter)
 	}
-	if o.index.groups[g].state == full {
+	r.gained(g)
+	return nil
+}
+
+// gained is called when group g got a shard that it lacked.
+func (r *Receiver) gained(g uint32) {
+	if r.object.index.groups[g].state == full {
 		r.filled(g)
 	}
 	r.checkCollected()
-	return nil
 }
 
 // filled is called when a group holds K shards, some of them parity.
@@ -290,19 +340,21 @@ func (r *Receiver) filled(g uint32) {
 	r.decoded(g)
 }
 
-// decoded is called when all data shards of a group are in their places.
+// decoded is called when all data shards of a group are in their places, and
+// the index knows it.
 func (r *Receiver) decoded(g uint32) {
 	o := r.object
 	rebuilt := len(o.index.groups[g].parked) // each stood in for one
 	o.rebuilt += uint64(rebuilt)
 	o.index.finish(g)
 	r.observe(GroupDecoded{Group: g, Rebuilt: rebuilt})
+	r.suspect(g)
 }
 
-// checkCollected is called once for every shard that was stored, so that it
-// tells just once when the last needed one is there.
+// checkCollected tells when the last needed shard is there.
 func (r *Receiver) checkCollected() {
-	if x := r.object.index; x.enough == x.geo.Groups {
+	if x := r.object.index; x.enough == x.geo.Groups && !r.object.collected {
+		r.object.collected = true
 		r.lossThen = r.flows.total()
 		r.observe(Collected{})
 	}

@@ -340,6 +340,9 @@ type store struct {
 	discard func()
 }
 
+// Found implements [receiver.Store].
+func (s store) Found() int64 { return 0 }
+
 func (s store) Reserve(size int64) error {
 	return cause(allocate(s.File, size))
 }

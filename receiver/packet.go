@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"iotupd/internal/seal"
+	"iotupd/proto"
+)
+
+// A packet is a datagram on its way through the checks of spec.md 7.1.
+type packet struct {
+	from Origin
+	proto.Header
+	datagram []byte // nil: there is only a header, and perhaps a payload
+	payload  []byte // encrypted as long as sealed is set
+	sealed   bool
+}
+
+// An identity is what an object is called on the wire: its id, or in sealed
+// packets the keyed form of it.
+type identity struct {
+	wire   proto.ObjectID
+	group  *seal.Group // whose key it is keyed by; nil: not sealed
+	cipher *seal.Cipher
+}
+
+// proves reports whether d is the descriptor of the object.
+func (i *identity) proves(d proto.Descriptor) bool {
+	id := d.Object()
+	if i.group != nil {
+		id = i.group.Object(id)
+	}
+	return id == i.wire
+}
+
+// open decrypts the payload of a sealed packet of object i into b, and returns
+// b.
+func (p *packet) open(i *identity, b []byte) ([]byte, error) {
+	if !p.sealed {
+		return b, nil
+	}
+	b, err := i.cipher.Open(b[:0], p.datagram)
+	if err == nil {
+		p.payload, p.sealed = b, false
+	}
+	return b, err
+}
+
+// identify finds out by which group key a sealed packet of a new object was
+// made: the hint picks candidates, and only the right one opens it.
+func (r *Receiver) identify(p *packet) (id identity, err error) {
+	if !p.sealed {
+		return identity{wire: p.Object}, nil
+	}
+	err = ReasonSealed
+	for _, g := range r.cfg.GroupKeys {
+		if g.Hint() != p.KeyHint {
+			continue
+		}
+		id = identity{wire: p.Object, group: g, cipher: g.Cipher(p.Object)}
+		if r.plain, err = p.open(&id, r.plain); err == nil {
+			return id, nil
+		}
+	}
+	return identity{}, err
+}
+
+// pinned reports whether an object may be the only one that is wanted.
+func (r *Receiver) pinned(wire proto.ObjectID) bool {
+	pin := r.cfg.Object
+	if pin == (proto.ObjectID{}) || pin == wire {
+		return true
+	}
+	for _, g := range r.cfg.GroupKeys {
+		if g.Object(pin) == wire {
+			return true
+		}
+	}
+	return false
+}

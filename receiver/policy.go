@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"slices"
+	"time"
+
+	"iotupd/proto"
+)
+
+// A Policy says which manifests to believe (spec.md 5.5). It needs at least one
+// key; all else may be zero.
+type Policy struct {
+	// Keys are those of which one must have signed.
+	Keys []proto.PublicKey
+
+	// Channel is what the manifest must say that it is for.
+	Channel string
+
+	// Targets are names of this hardware. A manifest that lists targets must
+	// list one of them. If empty, every manifest will do.
+	Targets []string
+
+	// MinSequence is the lowest sequence to accept.
+	MinSequence uint64
+
+	// Installed tells for every key what was installed last. Nothing older is
+	// accepted, nor anything else of the same sequence.
+	Installed map[proto.KeyID]Release
+
+	// AllowDowngrade turns MinSequence and Installed off.
+	AllowDowngrade bool
+}
+
+// A Release is what a manifest of some sequence stood for.
+type Release struct {
+	Sequence uint64
+	Object   proto.ObjectID
+}
+
+// plausible is a time that lies behind every clock that is set.
+var plausible = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// judge returns why a manifest that signer has signed is not to be followed, nil
+// if it is. A clock that was never set expires nothing.
+func (p *Policy) judge(now time.Time, m *proto.Manifest, signer proto.KeyID) error {
+	last, known := p.Installed[signer]
+	switch {
+	case m.Channel != p.Channel:
+		return ReasonChannel
+	case len(m.Targets) > 0 && len(p.Targets) > 0 && !slices.ContainsFunc(m.Targets, func(t string) bool {
+		return slices.Contains(p.Targets, t)
+	}):
+		return ReasonTarget
+	case m.Expires != 0 && now.After(plausible) && now.Unix() > 0 && uint64(now.Unix()) >= m.Expires:
+		return ReasonExpired
+	case p.AllowDowngrade:
+		return nil
+	case m.Sequence < p.MinSequence || known && m.Sequence < last.Sequence:
+		return ReasonRollback
+	case known && m.Sequence == last.Sequence && m.Descriptor.Object() != last.Object:
+		return ReasonRollback
+	}
+	return nil
+}
+
+// An allowance bounds how often something happens. The zero value allows
+// nothing before its first refill.
+type allowance struct {
+	left float64
+	last time.Time
+}
+
+// take reports whether it may happen once more, perSecond times a second in the
+// long run and a tenth of that at once.
+func (a *allowance) take(now time.Time, perSecond int) bool {
+	most := max(1, float64(perSecond)/10)
+	if a.last.IsZero() {
+		a.left = most
+	} else if passed := now.Sub(a.last); passed > 0 {
+		a.left = min(most, a.left+passed.Seconds()*float64(perSecond))
+	}
+	a.last = now
+	if a.left < 1 {
+		return false
+	}
+	a.left--
+	return true
+}

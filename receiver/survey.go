@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"errors"
+	"io"
+
+	"iotupd/proto"
+)
+
+// The trailer at the end of the workspace tells what a partial file is of. Only
+// people rely on it.
+//
+//	"IUPART1\0" (8) | descriptor (64)
+const (
+	trailerLen   = 72
+	trailerMagic = "IUPART1\x00"
+)
+
+var errNoTrailer = errors.New("not a partial file")
+
+func (o *object) writeTrailer() error {
+	b := o.manifest.Descriptor.AppendTo([]byte(trailerMagic))
+	_, err := o.places.store.WriteAt(b, o.leaves.end()-trailerLen)
+	return err
+}
+
+// A Surveyed is what a partial file holds.
+type Surveyed struct {
+	Descriptor proto.Descriptor
+	Needed     uint64 // Nd: data shards of the file
+	Data       uint64 // data shards that are what their leaf says
+	Parity     uint64 // parity shards that are, in places of missing data shards
+	Records    uint64 // hash records of leaves
+	AllRecords uint64 // that there are
+}
+
+// Survey looks at a partial file of size bytes: which object it is of, and what
+// it holds of that. It only reads. A file that is not one is an error.
+func Survey(file io.ReaderAt, size int64) (s Surveyed, err error) {
+	b := make([]byte, trailerLen)
+	if size < trailerLen {
+		return s, errNoTrailer
+	}
+	if _, err := file.ReadAt(b, size-trailerLen); err != nil {
+		return s, err
+	}
+	if string(b[:8]) != trailerMagic {
+		return s, errNoTrailer
+	}
+	if s.Descriptor, err = proto.ParseDescriptor(b[8:]); err != nil {
+		return s, err
+	}
+	geo, err := s.Descriptor.Geometry()
+	if err != nil {
+		return s, err
+	}
+	tree, err := geo.Tree()
+	if err != nil || indexBytes(geo) > maxIndex {
+		return s, errNoTrailer
+	}
+	o := &object{
+		identity: identity{wire: s.Descriptor.Object()}, geo: geo,
+		places: places{store: readOnly{file}, geo: geo}, leaves: newLeaves(tree, 0),
+	}
+	slots, err := o.leaves.recall(file, &o.identity, o.aborted.Load)
+	if err != nil {
+		return s, err
+	}
+	for _, slot := range slots {
+		o.leaves.add(uint32(slot%tree.Groups), int(slot/tree.Groups))
+	}
+	s.Needed, s.AllRecords = geo.DataShards, tree.Groups*uint64(tree.Records)
+	known := make([]bool, tree.Records)
+	for g := range uint32(geo.Groups) {
+		for i := range known {
+			known[i] = o.leaves.has(g, i)
+		}
+		f, err := o.search(g, known, nil)
+		if err != nil {
+			return s, err
+		}
+		s.Records += uint64(o.leaves.counts[g].leaf)
+		s.Data += uint64(len(f.data))
+		s.Parity += uint64(len(f.parity))
+	}
+	return s, nil
+}
+
+// readOnly is a Store to look at.
+type readOnly struct{ io.ReaderAt }
+
+func (readOnly) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
+func (readOnly) Reserve(int64) error                { return errors.ErrUnsupported }
+func (readOnly) Sync() error                        { return errors.ErrUnsupported }
+func (readOnly) Discard() error                     { return errors.ErrUnsupported }
+func (readOnly) Found() int64                       { return 0 }
