@@ -76,7 +76,7 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(newSendCommand(), newRecvCommand(), newKeygenCommand())
+	root.AddCommand(newSendCommand(), newRecvCommand(), newInspectCommand(), newKeygenCommand())
 	for _, newCommand := range optionalCommands {
 		root.AddCommand(newCommand())
 	}

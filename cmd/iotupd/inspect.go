@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const inspectHelp = `Show what a manifest says, and whether a trusted key signed it. Without FILE,
+listen for a while and show what is on the air: every object, what its manifest
+says, who sends it how fast, and how much of it gets lost on the way to here.
+
+Nothing is received, and nothing is trusted but the keys of --trust.`
+
+type inspectOptions struct {
+	channelOptions
+	outputOptions
+	trust      []string
+	groupKey   string
+	interfaces []string
+	groups     []string
+	sources    []string
+	listen     time.Duration
+}
+
+func newInspectCommand() *cobra.Command {
+	var opts inspectOptions
+	cmd := &cobra.Command{
+		Use:   "inspect [flags] [FILE]",
+		Short: "show a manifest, or what is on the air",
+		Long:  inspectHelp,
+		Example: `  iotupd inspect
+  iotupd inspect -i eth1 --for 30s --trust release.pub
+  iotupd inspect firmware.bin.iotupd --trust /etc/iotupd/keys`,
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args:                  cobra.ArbitraryArgs, // so that RunE can explain
+		RunE: func(cmd *cobra.Command, args []string) error {
+			std := stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()}
+			switch len(args) {
+			case 0:
+				return runInspect(cmd.Context(), opts, std)
+			case 1:
+				return runInspectFile(opts, args[0], std)
+			}
+			return usageError("want at most one FILE, got %d arguments; see %s --help", len(args), cmd.CommandPath())
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	completeFlags(cmd, opts.channelOptions.completions())
+	completeFlags(cmd, opts.outputOptions.completions())
+	return cmd
+}
+
+func (o *inspectOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, to verify with, repeatable")
+	flags.StringVarP(&o.groupKey, "group-key", "k", "", "key `file` of a group, to open what is sealed")
+	under(flags, "Keys")
+
+	flags.StringSliceVarP(&o.interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every suitable one)")
+	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
+	o.channelOptions.addFlags(flags)
+	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
+	flags.DurationVar(&o.listen, "for", 5*time.Second, "`time` to listen")
+	under(flags, "Network")
+
+	o.outputOptions.addFlags(flags)
+}
+
+func (o *inspectOptions) validate() error {
+	if o.listen <= 0 {
+		return usageError("--for %v: want a time, such as 5s", o.listen)
+	}
+	return cmp.Or(o.channelOptions.validate(), o.outputOptions.validate())
+}
+
+// runInspectFile shows a file.
+func runInspectFile(opts inspectOptions, path string, std stdio) (err error) {
+	if err := opts.validate(); err != nil {
+		return err
+	}
+	out := newOutput(opts.outputOptions, std, std.out)
+	defer func() { err = out.close(err) }()
+	trusted, err := readTrusted(opts.trust)
+	if err != nil {
+		return err
+	}
+	m, err := readManifest(path)
+	if err != nil {
+		return err
+	}
+	e := newManifestEvent(m, trusted)
+	e.File = path
+	out.event("manifest", e)
+	if !opts.json && !opts.quiet {
+		io.WriteString(std.out, e.text())
+	}
+	if len(trusted) > 0 && e.VerifiedBy == "" {
+		return withCode(exitAuthenticity, fmt.Errorf("%s: no key of --trust has signed it", path))
+	}
+	return nil
+}
+
+// runInspect shows what is on the air.
+func runInspect(ctx context.Context, opts inspectOptions, std stdio) (err error) {
+	if err := opts.validate(); err != nil {
+		return err
+	}
+	out := newOutput(opts.outputOptions, std, std.out)
+	defer func() { err = out.close(err) }()
+	v := &airView{opts: opts, out: out, air: newAir(), text: std.out}
+	if v.air.trusted, err = readTrusted(opts.trust); err != nil {
+		return err
+	}
+	if v.air.group, err = readGroupKey(opts.groupKey); err != nil {
+		return err
+	}
+	return v.run(ctx)
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"iotupd/internal/keys"
+	"iotupd/internal/seal"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// A listening is an air that packets are put on.
+type listening struct {
+	*testing.T
+	*air
+	now  time.Time
+	from receiver.Origin
+	path proto.Path
+}
+
+func newListening(t *testing.T) *listening {
+	return &listening{
+		T: t, air: newAir(), now: epoch,
+		from: receiver.Origin{From: netip.MustParseAddrPort("10.0.0.1:4711"), Interface: 1},
+		path: proto.Path{Layers: 1, Sender: 1, Senders: 1},
+	}
+}
+
+// manifest is one of an object with a content of its own.
+func manifest(content string) *proto.Manifest {
+	m := objectOf("fw.bin", content)
+	m.Channel, m.Version, m.Sequence = "iotupd", "1.0", 7
+	return m
+}
+
+// hears puts a packet on the air, 10 ms later.
+func (l *listening) hears(h proto.Header, payload []byte) {
+	l.now = l.now.Add(10 * time.Millisecond)
+	h.Path = l.path
+	l.path.Seq++
+	b := append(h.AppendTo(nil), payload...)
+	if h.Sealed {
+		b = seal.NewGroup(seal.Key{1}).Cipher(h.Object).Seal(b)
+	}
+	proto.PutChecksum(b)
+	l.hear(l.now, l.from, b)
+}
+
+func (l *listening) hearsManifest(m *proto.Manifest) {
+	l.Helper()
+	payload, err := m.AppendPayload(nil)
+	check(l.T, err)
+	l.hears(header(m, proto.TypeManifest), payload)
+}
+
+func (l *listening) hearsData(m *proto.Manifest) {
+	l.hears(header(m, proto.TypeData), make([]byte, m.Descriptor.ShardSize))
+}
+
+func header(m *proto.Manifest, t proto.Type) proto.Header {
+	return proto.Header{Type: t, Object: m.Descriptor.Object(), Params: m.Descriptor.Params}
+}
+
+// sealed is the header of a packet under the key that hears seals with.
+func sealed(h proto.Header) proto.Header {
+	g := seal.NewGroup(seal.Key{1})
+	h.Sealed, h.KeyHint, h.Object = true, g.Hint(), g.Object(h.Object)
+	return h
+}
+
+// shows returns what is printed about the only object.
+func (l *listening) shows() string {
+	l.Helper()
+	if len(l.objects) != 1 {
+		l.Fatalf("got %d objects, want one", len(l.objects))
+	}
+	e := newHeardEvent(l.objects[0], l.now, l.trusted)
+	return e.text()
+}
+
+func (l *listening) wantShown(what ...string) {
+	l.Helper()
+	for _, want := range what {
+		if got := l.shows(); !strings.Contains(got, want) {
+			l.Errorf("got\n%swant %q in it", got, want)
+		}
+	}
+}
+
+func TestWhatIsHeardIsShown(t *testing.T) {
+	l := newListening(t)
+	m := manifest("content")
+	l.hearsData(m)
+	l.wantShown("object      "+m.Descriptor.Object().String(), "no manifest was heard", "size        7 B", "groups of 1+0 of 1152 bytes")
+	l.hearsManifest(m)
+	for range 9 {
+		l.hearsData(m)
+	}
+	l.now = l.now.Add(10 * time.Millisecond) // 110 ms since the first packet
+	want := `object      ` + m.Descriptor.Object().String() + `
+  name        fw.bin
+  size        7 B
+  SHA-256     ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73
+  shards      1 group of 1+0 shards of 1152 bytes, code none, no digests
+  channel     iotupd
+  version     1.0
+  sequence    7
+  unsigned    nothing says who made it
+  data        90.9 packets/s  905 kbit/s
+  manifest    9.1 packets/s  90.5 kbit/s
+  from 10.0.0.1:4711 on lo  sender 1/1  layer 0 of 1  995 kbit/s  loss 0.0%
+`
+	if got := strings.Replace(l.shows(), "on lo0", "on lo", 1); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestAManifestOfATrustedKeyIsShownRatherThanTheFirst(t *testing.T) {
+	key, other := keys.Generate(), keys.Generate()
+	l := newListening(t)
+	l.trusted = []proto.PublicKey{key.Public()}
+	unsigned, foreign, signed := manifest("content"), manifest("content"), manifest("content")
+	unsigned.Version, foreign.Version, signed.Version = "forged", "foreign", "true"
+	foreign.Signatures = []proto.Signature{other.Sign(foreign)}
+	signed.Signatures = []proto.Signature{other.Sign(signed), key.Sign(signed)}
+	l.hearsManifest(unsigned)
+	l.hearsManifest(foreign)
+	l.wantShown("version     forged", "unsigned")
+	l.hearsManifest(signed)
+	l.hearsManifest(unsigned)
+	l.wantShown("version     true", "signed by   "+other.ID.String()+"  not known", "signed by   "+key.ID.String()+"  verified")
+}
+
+func TestASignatureThatIsWrongIsShownAsSuch(t *testing.T) {
+	key := keys.Generate()
+	m := manifest("content")
+	m.Signatures = []proto.Signature{key.Sign(m)}
+	m.Version = "changed"
+	e := newManifestEvent(m, []proto.PublicKey{key.Public()})
+	if e.VerifiedBy != "" || e.Signatures[0].Status != statusWrong {
+		t.Errorf("got %+v", e)
+	}
+}
+
+func TestForgedParametersGiveWayToTheManifest(t *testing.T) {
+	l := newListening(t)
+	m := manifest("content")
+	forged := header(m, proto.TypeData)
+	forged.Size, forged.K = 1<<40, 1000
+	l.hears(forged, make([]byte, forged.ShardSize))
+	l.hearsData(m)
+	l.hearsManifest(m)
+	l.hearsData(m)
+	l.hears(forged, make([]byte, forged.ShardSize))
+	l.wantShown("size        7 B")
+	if got := l.ignored[proto.ReasonGeometry]; got != 2 {
+		t.Errorf("got %d packets that contradict the object, want 2", got)
+	}
+	stranger := manifest("another content")
+	payload, err := stranger.AppendPayload(nil)
+	check(t, err)
+	l.hears(header(m, proto.TypeManifest), payload)
+	l.hears(header(m, proto.TypeManifest), make([]byte, m.Descriptor.ShardSize))
+	if got := l.ignored[receiver.ReasonManifest]; got != 2 {
+		t.Errorf("got %d wrong manifests, want 2", got)
+	}
+}
+
+func TestSealedObjectsTakeTheirKey(t *testing.T) {
+	m := manifest("content")
+	payload, err := m.AppendPayload(nil)
+	check(t, err)
+	for name, group := range map[string]*seal.Group{
+		"key": seal.NewGroup(seal.Key{1}), "no key": nil, "other key": seal.NewGroup(seal.Key{2}),
+	} {
+		l := newListening(t)
+		l.group = group
+		l.hears(sealed(header(m, proto.TypeData)), make([]byte, m.Descriptor.ShardSize))
+		l.hears(sealed(header(m, proto.TypeManifest)), payload)
+		keyed := sealed(header(m, proto.TypeData)).Object.String()
+		if name == "key" {
+			l.wantShown("object      "+m.Descriptor.Object().String(), "name        fw.bin", "sealed      as object "+keyed)
+			continue
+		}
+		l.wantShown("object      "+keyed, "--group-key tells the rest", "size        7 B", "manifest    ")
+		if got := l.shows(); strings.Contains(got, "fw.bin") {
+			t.Errorf("%s: got\n%s", name, got)
+		}
+	}
+	// Who knows the keyed id, and no key, forges no manifest.
+	l := newListening(t)
+	l.group = seal.NewGroup(seal.Key{1})
+	h := sealed(header(m, proto.TypeManifest))
+	b := append(h.AppendTo(nil), payload...)
+	b = append(b, make([]byte, proto.SealLen)...)
+	proto.PutChecksum(b)
+	l.hear(l.now, l.from, b)
+	if got := l.ignored[receiver.ReasonManifest]; got != 1 {
+		t.Errorf("got %d forged manifests, want 1", got)
+	}
+}
+
+func TestLossIsMeasuredByTheSequenceNumbers(t *testing.T) {
+	tests := map[string]struct {
+		seq  []uint32
+		lost float64
+	}{
+		"all":                 {[]uint32{7, 8, 9, 10}, 0},
+		"one of four":         {[]uint32{7, 8, 10}, 0.25},
+		"half":                {[]uint32{7, 10}, 0.5},
+		"out of order":        {[]uint32{7, 9, 8, 10}, 0},
+		"sent before":         {[]uint32{7, 6, 8, 9}, 0},
+		"duplicates":          {[]uint32{7, 7, 7, 8}, 0},
+		"around zero":         {[]uint32{1<<32 - 2, 1<<32 - 1, 1}, 0.25},
+		"a sender that began": {[]uint32{7, 9, 1 << 30, 1<<30 + 1}, 0},
+	}
+	for name, test := range tests {
+		var s heardStream
+		s.base = test.seq[0]
+		for _, seq := range test.seq {
+			s.hear(proto.Path{Seq: seq}, 1)
+		}
+		if got := s.lost(); got != test.lost {
+			t.Errorf("%s: got %v, want %v", name, got, test.lost)
+		}
+	}
+}
+
+func TestTheAirCannotFillMemory(t *testing.T) {
+	// "Headers can be forged, so every number in them is checked against a limit
+	// before memory or disk is used." spec.md 7.4
+	l := newListening(t)
+	l.group = seal.NewGroup(seal.Key{1})
+	m := manifest("content")
+	for i := range uint32(1000) {
+		h := header(m, proto.TypeData)
+		h.Sealed, h.KeyHint = true, l.group.Hint()
+		binary.BigEndian.PutUint32(h.Object[:], i)
+		l.hears(h, make([]byte, h.ShardSize))
+	}
+	if len(l.objects) != maxHeardObjects || len(l.byID) != maxHeardObjects || l.beyond != 1000-maxHeardObjects {
+		t.Errorf("got %d objects, %d ids, %d more, want %d", len(l.objects), len(l.byID), l.beyond, maxHeardObjects)
+	}
+
+	l = newListening(t)
+	for i := range 1000 {
+		l.from.From = netip.AddrPortFrom(l.from.From.Addr(), uint16(1+i))
+		l.path.Layer = i % 16
+		l.hearsData(m)
+	}
+	l.wantShown(fmt.Sprintf("and %d packets of more streams", 1000-maxHeardStreams), "data        ")
+	if got := len(l.objects[0].streams); got != maxHeardStreams {
+		t.Errorf("got %d streams, want %d", got, maxHeardStreams)
+	}
+
+	l = newListening(t)
+	l.trusted = []proto.PublicKey{keys.Generate().Public()}
+	for i := range 1000 {
+		m := manifest("content")
+		m.Sequence = uint64(i)
+		l.hearsManifest(m)
+	}
+	if got := l.objects[0].checks; got != maxSignedChecks {
+		t.Errorf("got %d manifests looked at, want %d", got, maxSignedChecks)
+	}
+}
+
+func TestTextsOfOthersAreSafeToPrint(t *testing.T) {
+	m := manifest("content")
+	m.Channel, m.Version, m.Notes = "a\x1b[2Jb", "1\r0", "one\ntwo\u009b\u202e\nobject      forged"
+	m.Targets = []string{"board\x00"}
+	m.Metadata, m.Unknown = []byte("\x1b[2J"), []proto.TLV{{Type: 77, Value: []byte("\x1b")}}
+	m.Created, m.Expires = 1700000000, 1<<64-1
+	e := newManifestEvent(m, nil)
+	want := `channel     a` + "\ufffd" + `[2Jb
+version     1` + "\ufffd" + `0
+sequence    7
+created     2023-11-14 22:13:20 UTC
+expires     18446744073709551615 s after 1970
+target      board` + "\ufffd" + `
+notes       one
+            two` + "\ufffd\ufffd" + `
+            object      forged
+metadata    4 bytes, see --json
+unknown     field of type 77 with 1 bytes, see --json
+unsigned    nothing says who made it
+`
+	if got := e.text(); !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%swant at its end\n%s", got, want)
+	}
+	for _, s := range slices.Concat([]string{e.Channel, e.Version, e.Notes}, e.Targets) {
+		if strings.ContainsAny(s, "\x1b\u009b\r\x00\u202e") {
+			t.Errorf("%q goes to JSON", s)
+		}
+	}
+}
+
+// Any datagram, with a valid checksum if it has room for one.
+func FuzzAir(f *testing.F) {
+	m := manifest("content")
+	payload, err := m.AppendPayload(nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append(header(m, proto.TypeManifest).AppendTo(nil), payload...))
+	f.Add(append(header(m, proto.TypeData).AppendTo(nil), make([]byte, m.Descriptor.ShardSize)...))
+	f.Add(append(sealed(header(m, proto.TypeManifest)).AppendTo(nil), make([]byte, m.Descriptor.ShardSize+proto.SealLen)...))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		a := newAir()
+		a.group = seal.NewGroup(seal.Key{1})
+		in = bytes.Clone(in)
+		if _, _, err := proto.Parse(in); err == nil {
+			proto.PutChecksum(in)
+		}
+		for range 2 {
+			a.hear(epoch, receiver.Origin{}, in)
+		}
+		for _, o := range a.objects {
+			e := newHeardEvent(o, epoch, nil)
+			if text := e.text(); strings.Contains(text, "\x1b") {
+				t.Errorf("%q is not safe to print", text)
+			}
+		}
+	})
+}

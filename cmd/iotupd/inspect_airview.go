@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"iotupd/internal/mcast"
+	"iotupd/internal/quantity"
+	"iotupd/receiver"
+)
+
+// An airView listens, and shows what it heard.
+type airView struct {
+	opts inspectOptions
+	out  *output
+	text io.Writer // for the result
+
+	mu  sync.Mutex // guards air while there are readers
+	air *air
+}
+
+// run listens for the time of --for, or until ctx ends, and shows what was heard.
+func (v *airView) run(ctx context.Context) error {
+	asked := recvOptions{
+		channelOptions: v.opts.channelOptions, interfaces: v.opts.interfaces,
+		groups: v.opts.groups, sources: v.opts.sources, buffer: 32 << 20,
+	}
+	cfg, err := asked.listenConfig()
+	if err != nil {
+		return err
+	}
+	cfg.Logger = v.out.logger()
+	l, err := mcast.Listen(cfg)
+	if err != nil {
+		return withCode(exitNetwork, err)
+	}
+	shown := newRecvView(asked, v.out, l, cfg.Sources)
+	shown.listening()
+	where := shown.where()
+	stopped := v.listen(ctx, l)
+	drops := l.Stats().KernelDrops
+	v.show(time.Now(), drops)
+	if stopped == nil && len(v.air.objects) == 0 {
+		stopped = withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), where))
+	}
+	return stopped
+}
+
+// listen hears until it is time, and returns what ended it before.
+func (v *airView) listen(ctx context.Context, l *mcast.Listener) error {
+	failed := make(chan error, len(l.Sockets()))
+	var readers sync.WaitGroup
+	for _, s := range l.Sockets() {
+		readers.Go(func() { failed <- v.readFrom(s) })
+	}
+	defer readers.Wait()
+	defer l.Close()
+	over := time.NewTimer(v.opts.listen)
+	defer over.Stop()
+	refresh := time.NewTicker(liveEvery)
+	defer refresh.Stop()
+	begin := time.Now()
+	for {
+		select {
+		case now := <-refresh.C:
+			if v.out.progressDue(now) {
+				v.mu.Lock()
+				line := fmt.Sprintf(" %s  %d packets  %d objects", quantity.Duration(now.Sub(begin)), v.air.datagrams, len(v.air.objects))
+				v.mu.Unlock()
+				v.out.progressLine(line)
+			}
+		case err := <-failed:
+			return withCode(exitNetwork, err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-over.C:
+			return nil
+		}
+	}
+}
+
+// readFrom hears what arrives on one socket until that is closed.
+func (v *airView) readFrom(s *mcast.Socket) error {
+	b := mcast.NewBatch(readMessages)
+	for {
+		if err := s.ReadBatch(b); errors.Is(err, net.ErrClosed) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		now := time.Now()
+		v.mu.Lock()
+		for i := range b.Len() {
+			v.air.hear(now, receiver.Origin{From: b.From(i), Interface: b.Interface(i)}, b.Datagram(i))
+		}
+		v.mu.Unlock()
+	}
+}
+
+// show prints what was heard until now.
+func (v *airView) show(now time.Time, drops uint64) {
+	v.out.endProgress()
+	print := func(format string, args ...any) {
+		if !v.opts.json && !v.opts.quiet {
+			fmt.Fprintf(v.text, format+"\n", args...)
+		}
+	}
+	for _, o := range v.air.objects {
+		e := newHeardEvent(o, now, v.air.trusted)
+		v.out.event("heard", e)
+		print("%s", e.text()) // and an empty line
+	}
+	end := listenedEvent{
+		Objects: len(v.air.objects), Datagrams: v.air.datagrams, Beyond: v.air.beyond,
+		OwnDrops: drops, Ignored: ignored(v.air.ignored),
+	}
+	v.out.event("listened", end)
+	if end.Beyond > 0 {
+		print("and %d packets of more objects", end.Beyond)
+	}
+	if len(end.Ignored) > 0 {
+		print("ignored: %s", counts(end.Ignored))
+	}
+	if drops > 0 {
+		print("this host dropped %d packets itself, which count as lost", drops)
+	}
+}

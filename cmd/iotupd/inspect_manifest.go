@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"iotupd/internal/quantity"
+	"iotupd/proto"
+)
+
+// A manifestEvent is all that a manifest says. Its texts are safe to print.
+type manifestEvent struct {
+	File string `json:"file,omitempty"`
+	objectEvent
+	Groups     uint64           `json:"groups"`
+	Digests    bool             `json:"digests"`
+	Channel    string           `json:"channel,omitempty"`
+	Version    string           `json:"version,omitempty"`
+	Sequence   uint64           `json:"sequence"`
+	Created    uint64           `json:"created_unix_seconds"` // 0: not stated
+	Expires    uint64           `json:"expires_unix_seconds"` // 0: never
+	Targets    []string         `json:"targets,omitempty"`
+	Notes      string           `json:"notes,omitempty"`
+	Metadata   []byte           `json:"metadata,omitempty"` // base64
+	Unknown    []unknownEvent   `json:"unknown,omitempty"`
+	Signatures []signatureEvent `json:"signatures"`
+	VerifiedBy string           `json:"verified_by,omitempty"` // key id
+}
+
+// An unknownEvent is a field of a later version.
+type unknownEvent struct {
+	Type  uint16 `json:"type"`
+	Value []byte `json:"value"` // base64
+}
+
+type signatureEvent struct {
+	Key    string `json:"key"`
+	Status string `json:"status"`
+}
+
+// What can be said of a signature.
+const (
+	statusVerified = "verified"
+	statusWrong    = "wrong"     // the key of that id did not make it
+	statusUnknown  = "not known" // no trusted key has that id
+)
+
+func newManifestEvent(m *proto.Manifest, trusted []proto.PublicKey) manifestEvent {
+	d := m.Descriptor
+	geo, _ := d.Geometry() // parsed
+	e := manifestEvent{
+		objectEvent: newObjectEvent(d.Object(), d.Params),
+		Groups:      geo.Groups,
+		Digests:     d.Root != proto.Digest{},
+		Channel:     printable(m.Channel), Version: printable(m.Version),
+		Sequence: m.Sequence, Created: m.Created, Expires: m.Expires,
+		Notes: printableLines(m.Notes), Metadata: m.Metadata,
+		Signatures: []signatureEvent{}, // not null in JSON
+	}
+	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
+	for _, t := range m.Targets {
+		e.Targets = append(e.Targets, printable(t))
+	}
+	for _, u := range m.Unknown {
+		e.Unknown = append(e.Unknown, unknownEvent{u.Type, u.Value})
+	}
+	for _, s := range m.Signatures {
+		e.Signatures = append(e.Signatures, signatureEvent{s.KeyID.String(), signatureStatus(m, s, trusted)})
+	}
+	if key, ok := proto.Signer(m.AppendTo(nil), trusted); ok {
+		e.VerifiedBy = key.ID.String()
+	}
+	return e
+}
+
+// signatureStatus says what one signature of m is worth.
+func signatureStatus(m *proto.Manifest, s proto.Signature, trusted []proto.PublicKey) string {
+	alone := *m
+	alone.Signatures = []proto.Signature{s}
+	if _, ok := proto.Signer(alone.AppendTo(nil), trusted); ok {
+		return statusVerified
+	}
+	for _, key := range trusted {
+		if key.ID == s.KeyID {
+			return statusWrong
+		}
+	}
+	return statusUnknown
+}
+
+// text is e for people. The object comes first.
+func (e *manifestEvent) text() string {
+	var b strings.Builder
+	add := func(what, format string, args ...any) {
+		fmt.Fprintf(&b, "%-10s  %s\n", what, fmt.Sprintf(format, args...))
+	}
+	addText := func(what, text string) {
+		if text != "" {
+			add(what, "%s", text)
+		}
+	}
+	add("object", "%s", e.Object)
+	addText("name", e.Name)
+	add("size", "%s", sizeInBytes(e.Bytes))
+	add("SHA-256", "%s", e.SHA256)
+	digests := "with digests"
+	if !e.Digests {
+		digests = "no digests"
+	}
+	add("shards", "%s of %d bytes, code %s, %s", shape(e.Groups, e.K, e.M), e.Shard, e.Code, digests)
+	addText("channel", e.Channel)
+	addText("version", e.Version)
+	add("sequence", "%d", e.Sequence)
+	if e.Created != 0 {
+		add("created", "%s", date(e.Created))
+	}
+	if e.Expires != 0 {
+		add("expires", "%s", date(e.Expires))
+	}
+	for _, t := range e.Targets {
+		add("target", "%s", t)
+	}
+	addText("notes", strings.ReplaceAll(e.Notes, "\n", "\n            "))
+	if len(e.Metadata) > 0 {
+		add("metadata", "%d bytes, see --json", len(e.Metadata))
+	}
+	for _, u := range e.Unknown {
+		add("unknown", "field of type %d with %d bytes, see --json", u.Type, len(u.Value))
+	}
+	for _, s := range e.Signatures {
+		add("signed by", "%s  %s", s.Key, s.Status)
+	}
+	if len(e.Signatures) == 0 {
+		add("unsigned", "nothing says who made it")
+	}
+	return b.String()
+}
+
+// shape tells the groups of an object.
+func shape(groups uint64, k, m int) string {
+	if groups == 1 {
+		return fmt.Sprintf("1 group of %d+%d shards", k, m)
+	}
+	return fmt.Sprintf("%d groups of %d+%d shards", groups, k, m)
+}
+
+// sizeInBytes is a size in two ways, of which one is exact.
+func sizeInBytes(n uint64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%v, %d bytes", quantity.Size(n), n)
+}
+
+// date is a time in Unix seconds, for people. Times that no calendar has are
+// numbers.
+func date(seconds uint64) string {
+	if seconds > 253402300799 { // the end of the year 9999
+		return fmt.Sprintf("%d s after 1970", seconds)
+	}
+	return time.Unix(int64(seconds), 0).UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// printableLines is printable for a text of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// printable replaces what would not print, or would change how the rest does.
+// The text is somebody else's.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}

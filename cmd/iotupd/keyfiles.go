@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"iotupd/internal/keys"
+	"iotupd/internal/seal"
+	"iotupd/proto"
+)
+
+// readTrusted returns the keys that --trust names.
+func readTrusted(paths []string) ([]proto.PublicKey, error) {
+	trusted, err := keys.ReadTrusted(paths)
+	if err != nil {
+		return nil, keyFileError(fmt.Errorf("--trust %w", err))
+	}
+	return trusted, nil
+}
+
+// readGroupKey returns the group of a key file; nil if no file is named.
+func readGroupKey(path string) (*seal.Group, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, localError("--group-key "+path, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 1024)) // of a file of 65 bytes
+	if err != nil {
+		return nil, localError("--group-key "+path, err)
+	}
+	key, err := seal.ParseKey(b)
+	if err != nil {
+		return nil, usageError("--group-key %s: %w", path, err)
+	}
+	return seal.NewGroup(key), nil
+}
+
+// keyFileError gives an error of a key file its exit code: what cannot be read
+// is a local matter, what is no key is the wrong file.
+func keyFileError(err error) error {
+	if errors.As(err, new(syscall.Errno)) {
+		return withCode(exitLocalIO, err)
+	}
+	return withCode(exitUsage, err)
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"iotupd/proto"
+)
+
+// manifestSuffix is put behind the name of a file to name its manifest.
+const manifestSuffix = ".iotupd"
+
+// manifestMagic begins every manifest.
+const manifestMagic = "IUM1"
+
+// readManifest reads a manifest from a file.
+func readManifest(path string) (*proto.Manifest, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, localError(path, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, proto.MaxShardSize+1)) // more does not fit a packet
+	if err != nil {
+		return nil, localError(path, err)
+	}
+	m, err := proto.ParseManifest(b)
+	if err != nil {
+		return nil, usageError("%s is not a manifest that iotupd sign wrote: %w", path, err)
+	}
+	return m, nil
+}
+
+// writeManifest makes a file of m, or replaces one at once.
+func writeManifest(path string, m *proto.Manifest) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return localError(path, err)
+	}
+	defer func() {
+		f.Close()
+		if err != nil {
+			os.Remove(f.Name())
+			err = localError(path, err)
+		}
+	}()
+	// It is public, whatever the umask of temporary files.
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if _, err := f.Write(m.AppendTo(nil)); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil { // before, since Windows renames no open file
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// signedBy lists the keys that are said to have signed m.
+func signedBy(m *proto.Manifest) string {
+	if len(m.Signatures) == 0 {
+		return "unsigned"
+	}
+	s := "signed by "
+	for i, sig := range m.Signatures {
+		if i > 0 {
+			s += ", "
+		}
+		s += fmt.Sprint(sig.KeyID)
+	}
+	return s
+}
