@@ -8,12 +8,14 @@ import "time"
 // those of the next one are listened to (spec.md 8.3).
 const DefaultFailover = 30 * time.Second
 
-// A question that failed is asked again after a time that doubles, within these
-// bounds.
+// What failed is tried again after a time that doubles, within these bounds.
 const (
 	minBackoff = 5 * time.Second
 	maxBackoff = 5 * time.Minute
 )
+
+// backoff returns how long to wait after one more failure.
+func backoff(failures int) time.Duration { return min(minBackoff<<min(failures, 10), maxBackoff) }
 
 // A Follower decides when to ask name servers, and which priority to listen to.
 // It does no I/O, reads no clock, and is not safe for concurrent use. Make one
@@ -72,7 +74,7 @@ func (f *Follower) Found(now time.Time, p *Plan) (changed bool) {
 // Failed notes that there was no answer, and returns the time until the next
 // attempt. The old plan stays, however old.
 func (f *Follower) Failed(now time.Time) time.Duration {
-	wait := min(minBackoff<<min(f.failures, 10), maxBackoff)
+	wait := backoff(f.failures)
 	f.asking, f.askAt = false, now.Add(wait)
 	f.failures++
 	return wait

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -214,4 +215,36 @@ func TestFollowTurnsToTheNextPriority(t *testing.T) {
 		fl.want("priority 1: a (192.0.2.1)")
 		fl.want("priority 2: a (192.0.2.1)")
 	}
+}
+
+func TestWhatCannotBeListenedToIsTriedAgain(t *testing.T) {
+	var told []string
+	failing := errors.New("no interface")
+	w := following{core: NewFollower(0), opts: FollowOptions{
+		Heard:  func() uint64 { return 0 },
+		Listen: func(_ *Plan, l Level) error { told = append(told, l.String()); return failing },
+		Failed: func(err error, again time.Duration) { told = append(told, fmt.Sprint(err, again)) },
+	}}
+	want := func(at time.Time, want ...string) {
+		t.Helper()
+		w.tick(at)
+		if !slices.Equal(told, want) {
+			t.Fatalf("told %q, want %q", told, want)
+		}
+		told = nil
+	}
+	now := time.Unix(1e9, 0)
+	want(now)
+	w.core.Ask(now)
+	w.found(now, resolved{plan: planOf("a b")})
+	first, second := w.core.Plan().Levels[0].String(), w.core.Plan().Levels[1].String()
+	want(now, first, "no interface 5s")
+	want(now.Add(5*time.Second - 1))
+	want(now.Add(5*time.Second), first, "no interface 10s")
+	want(now.Add(15*time.Second), first, "no interface 20s")
+	want(now.Add(30*time.Second), second, "no interface 5s") // another one is tried at once
+	failing = nil
+	want(now.Add(59*time.Second), second)
+	want(now.Add(60*time.Second), first)
+	want(now.Add(61 * time.Second))
 }

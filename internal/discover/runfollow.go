@@ -21,8 +21,8 @@ type FollowOptions struct {
 	// listened to.
 	Heard func() uint64
 
-	// Listen is called when there is something else to listen to. After an error
-	// it is called again, some seconds later.
+	// Listen is called when there is something else to listen to, and again some
+	// seconds after an error.
 	Listen func(*Plan, Level) error
 
 	// Failed tells that there was no answer, or an error of Listen, and when it is
@@ -73,6 +73,7 @@ type following struct {
 	heard    uint64
 	stale    bool      // what is listened to is not what should be
 	listenAt time.Time // not before
+	failures int       // of Listen, in a row
 }
 
 // found takes an answer.
@@ -81,7 +82,9 @@ func (w *following) found(now time.Time, a resolved) {
 		w.opts.Failed(a.err, w.core.Failed(now))
 		return
 	}
-	w.stale = w.core.Found(now, a.plan) || w.stale
+	if w.core.Found(now, a.plan) {
+		w.stale, w.listenAt, w.failures = true, now, 0
+	}
 }
 
 // tick does what is due.
@@ -90,14 +93,18 @@ func (w *following) tick(now time.Time) {
 		w.heard = n
 		w.core.Heard(now)
 	}
-	w.stale = w.core.Tick(now) || w.stale
+	if w.core.Tick(now) {
+		w.stale, w.listenAt, w.failures = true, now, 0
+	}
 	if !w.stale || now.Before(w.listenAt) {
 		return
 	}
 	if err := w.opts.Listen(w.core.Plan(), w.core.Active()); err != nil {
-		w.listenAt = now.Add(minBackoff)
-		w.opts.Failed(err, minBackoff)
+		wait := backoff(w.failures)
+		w.failures++
+		w.listenAt = now.Add(wait)
+		w.opts.Failed(err, wait)
 		return
 	}
-	w.stale = false
+	w.stale, w.failures = false, 0
 }

@@ -3,9 +3,9 @@
 package discover
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +20,7 @@ const zonePriority = 10
 type Sender struct {
 	Name  string       // of the channel, as of [ParseName]
 	Host  string       // of the sender; what is no name of a host is made one
-	Addrs []netip.Addr // that its packets come from; at least one
+	Addrs []netip.Addr // that its packets may come from; those that mean nothing elsewhere are left out
 	Port  uint16       // that they go to
 	Group netip.Addr   // that they go to, on layer 0
 
@@ -29,10 +29,13 @@ type Sender struct {
 }
 
 // Zone returns the records by which receivers find a sender, one a line, as a
-// zone file has them. The error is that DNS cannot hold an address.
+// zone file has them. The error is that no address is left for them.
 func Zone(s Sender) (string, error) {
-	if len(s.Addrs) == 0 {
-		return "", errors.New("no address that packets come from")
+	addrs := slices.DeleteFunc(slices.Clone(s.Addrs), func(a netip.Addr) bool {
+		return !isHost(a) || a.IsLinkLocalUnicast() || a.Zone() != "" || a.Is4() != s.Group.Is4()
+	})
+	if len(addrs) == 0 {
+		return "", fmt.Errorf("no address to publish for senders to %v: of %v, none is global or unique local", s.Group, s.Addrs)
 	}
 	host := hostLabel(s.Host) + "." + s.Name
 	text := []string{version, groupKey(s.Group) + s.Group.String()}
@@ -46,11 +49,7 @@ func Zone(s Sender) (string, error) {
 	line := func(name, typ, data string) { fmt.Fprintf(&b, "%s. %d IN %s %s\n", name, zoneTTL, typ, data) }
 	line(service+s.Name, "SRV", fmt.Sprintf("%d 0 %d %s.", zonePriority, s.Port, host))
 	line(service+s.Name, "TXT", `"`+strings.Join(text, `" "`)+`"`)
-	for _, a := range s.Addrs {
-		if !isHost(a) || a.IsLinkLocalUnicast() || a.Zone() != "" {
-			return "", fmt.Errorf("packets come from %v, which means nothing to other networks: "+
-				"give the interface a global or unique local address", a)
-		}
+	for _, a := range addrs {
 		typ := "AAAA"
 		if a.Is4() {
 			typ = "A"

@@ -73,14 +73,25 @@ func TestWhatIsPrintedIsFound(t *testing.T) {
 	}
 }
 
-func TestWhatDNSCannotHoldIsNotPrinted(t *testing.T) {
-	for _, a := range []string{"fe80::1", "169.254.1.2", "127.0.0.1", "fd00::1%eth0"} {
-		text, err := Zone(Sender{Name: channel, Port: 1, Group: netip.MustParseAddr("ff15::"), Addrs: []netip.Addr{netip.MustParseAddr(a)}})
-		if err == nil || !strings.Contains(err.Error(), a) {
-			t.Errorf("%s: got %q, %v", a, text, err)
+func TestOnlyAddressesThatMeanSomethingElsewhereArePrinted(t *testing.T) {
+	addrs := func(list ...string) (a []netip.Addr) {
+		for _, s := range list {
+			a = append(a, netip.MustParseAddr(s))
 		}
+		return a
 	}
-	if text, err := Zone(Sender{Name: channel, Port: 1, Group: netip.MustParseAddr("ff15::")}); err == nil {
-		t.Errorf("without address: got %q", text)
+	s := Sender{Name: channel, Port: 1, Group: netip.MustParseAddr("ff15::"),
+		Addrs: addrs("fe80::1", "fd00::1", "::1", "10.1.2.3", "fd00::2%eth0", "2001:db8::1")}
+	text, err := Zone(s)
+	if err != nil || strings.Count(text, "\n") != 4 || !strings.Contains(text, "AAAA fd00::1\n") || !strings.Contains(text, "AAAA 2001:db8::1\n") {
+		t.Errorf("got %q, %v; want fd00::1 and 2001:db8::1", text, err)
+	}
+	s.Addrs = addrs("fe80::1", "10.1.2.3")
+	if text, err := Zone(s); err == nil || !strings.Contains(err.Error(), "fe80::1") {
+		t.Errorf("got %q, %v", text, err)
+	}
+	s.Group, s.Addrs = netip.MustParseAddr("232.1.2.0"), addrs("169.254.1.2", "127.0.0.1")
+	if text, err := Zone(s); err == nil {
+		t.Errorf("got %q", text)
 	}
 }
