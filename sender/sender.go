@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"iotupd/internal/seal"
 	"iotupd/proto"
 )
 
@@ -62,6 +63,10 @@ type Config struct {
 	// but the zero value, which is that of spec.md 6.1.
 	Order Order
 
+	// Seal encrypts and authenticates all datagrams for the group that has the
+	// key (spec.md 9). If nil, they are sent in the clear.
+	Seal *seal.Group
+
 	// Rand draws the first sequence number. If nil, the global source is used.
 	Rand *rand.Rand
 }
@@ -99,7 +104,8 @@ func (c Config) validate() error {
 type Sender struct {
 	cfg     Config
 	geo     proto.Geometry
-	object  proto.ObjectID
+	object  proto.ObjectID // as headers have it
+	cipher  *seal.Cipher   // nil: datagrams are not sealed
 	shards  Shards
 	digests Digests
 	tree    proto.Tree // zero: there are no digests
@@ -141,10 +147,11 @@ func New(cfg Config, o *Object) (*Sender, error) {
 	if cfg.Rand != nil {
 		seq = cfg.Rand.Uint32
 	}
+	object := o.Manifest.Descriptor.Object()
 	s := &Sender{
 		cfg:      cfg,
 		geo:      geo,
-		object:   o.Manifest.Descriptor.Object(),
+		object:   object,
 		shards:   o.Shards,
 		digests:  o.Digests,
 		tree:     tree,
@@ -157,8 +164,12 @@ func New(cfg Config, o *Object) (*Sender, error) {
 		},
 		bye: -1,
 	}
+	if cfg.Seal != nil {
+		s.object = cfg.Seal.Object(object)
+		s.cipher = cfg.Seal.Cipher(s.object)
+	}
 	s.pace = newPacer(cfg.Rate, s.DatagramLen()+cfg.Overhead)
-	s.order = newOrder(cfg.Order, s.object, geo)
+	s.order = newOrder(cfg.Order, object, geo)
 	loop := s.order.loop()
 	s.pos = (loop*uint64(cfg.Sender-1)/uint64(cfg.Senders) + loop*uint64(cfg.Start)/10000) % loop
 	s.settle()
@@ -166,7 +177,13 @@ func New(cfg Config, o *Object) (*Sender, error) {
 }
 
 // DatagramLen returns the length in bytes of every datagram of this sender.
-func (s *Sender) DatagramLen() int { return proto.HeaderLen + s.geo.ShardSize }
+func (s *Sender) DatagramLen() int {
+	n := proto.HeaderLen + s.geo.ShardSize
+	if s.cipher != nil {
+		n += proto.SealLen
+	}
+	return n
+}
 
 // AppendDatagrams appends at most max datagrams that are due now to dst, end to
 // end, each DatagramLen bytes long. At [Sender.Wake] there is one at least. An
@@ -346,12 +363,19 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 	if err != nil {
 		return b, err
 	}
+	if s.cipher != nil {
+		out = append(b, s.cipher.Seal(out[len(b):])...) // mostly onto itself
+	}
 	proto.PutChecksum(out[len(b):])
 	return out, nil
 }
 
 func (s *Sender) header(t proto.Type) proto.Header {
-	return proto.Header{Type: t, Object: s.object, Params: s.geo.Params, Path: s.path}
+	h := proto.Header{Type: t, Object: s.object, Params: s.geo.Params, Path: s.path}
+	if s.cipher != nil {
+		h.Sealed, h.KeyHint = true, s.cfg.Seal.Hint()
+	}
+	return h
 }
 
 // A manifestClock says when the manifest is due again (spec.md 5.4).
