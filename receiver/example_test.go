@@ -63,5 +63,5 @@ func Example() {
 	fmt.Printf("%d data and %d parity shards heard, %d rebuilt\n", p.Data, p.Parity, p.Rebuilt)
 	// Output:
 	// <nil> true
-	// 278 data and 70 parity shards heard, 70 rebuilt
+	// 280 data and 68 parity shards heard, 68 rebuilt
 }

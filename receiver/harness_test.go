@@ -42,14 +42,26 @@ type source struct {
 	id     proto.ObjectID
 }
 
-// newSource makes a file of size random bytes, called name.
+// newSource makes a file of size random bytes, called name, and of that an
+// object without digests.
 func newSource(t testing.TB, name string, size int, p proto.Params) *source {
+	t.Helper()
+	return prepare(t, name, size, p, sender.PrepareConfig{WithoutDigests: true})
+}
+
+// newTree is newSource of an object with digests.
+func newTree(t testing.TB, name string, size int, p proto.Params) *source {
+	t.Helper()
+	return prepare(t, name, size, p, sender.PrepareConfig{})
+}
+
+func prepare(t testing.TB, name string, size int, p proto.Params, cfg sender.PrepareConfig) *source {
 	t.Helper()
 	key := [32]byte([]byte(fmt.Sprintf("%-32.32s", fmt.Sprint(size, name))))
 	file := make([]byte, size)
 	rand.NewChaCha8(key).Read(file)
 	p.Size = uint64(size)
-	o, err := sender.Prepare(t.Context(), bytes.NewReader(file), p, sender.PrepareConfig{})
+	o, err := sender.Prepare(t.Context(), bytes.NewReader(file), p, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
