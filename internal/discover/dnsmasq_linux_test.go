@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,6 +111,25 @@ func TestARealNameServer(t *testing.T) {
 		}
 		if p.TTL != 20*time.Second {
 			t.Errorf("holds for %v, want the time of the alias, 20s", p.TTL)
+		}
+	}
+}
+
+func TestTheServersOfTheHostAreAskedUnlessTold(t *testing.T) {
+	serve(t, "127.0.0.1:53", records...)
+	usual := resolvConf
+	resolvConf = filepath.Join(t.TempDir(), "resolv.conf")
+	t.Cleanup(func() { resolvConf = usual })
+	_, err := Resolver{}.Resolve(t.Context(), channel, nil)
+	if err == nil || !strings.Contains(err.Error(), "name one by --resolver") {
+		t.Errorf("without the file: got %v", err)
+	}
+	for _, text := range []string{"nameserver 127.0.0.1\n", "nameserver 127.0.0.99\nnameserver 127.0.0.1\n", ""} {
+		if err := os.WriteFile(resolvConf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (Resolver{}).Resolve(t.Context(), channel, nil); err != nil {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

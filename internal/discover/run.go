@@ -19,8 +19,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// resolvConf names the name servers of the host.
-const resolvConf = "/etc/resolv.conf"
+// resolvConf names the name servers of the host. Tests have their own.
+var resolvConf = "/etc/resolv.conf"
 
 // rounds is how often every server is asked before one gives up.
 const rounds = 2
