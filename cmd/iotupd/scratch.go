@@ -50,19 +50,23 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 	return f, remove, nil
 }
 
-// A parityFile is a temporary file whose failures name it and are local.
-type parityFile struct{ *os.File }
+// A scratchFile is a file from byte start on, whose failures name it and are
+// local.
+type scratchFile struct {
+	*os.File
+	start int64
+}
 
-func (f parityFile) ReadAt(b []byte, offset int64) (int, error) {
-	n, err := f.File.ReadAt(b, offset)
+func (f scratchFile) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := f.File.ReadAt(b, f.start+offset)
 	if err != nil && err != io.EOF {
 		err = localError(f.Name(), err)
 	}
 	return n, err
 }
 
-func (f parityFile) WriteAt(b []byte, offset int64) (int, error) {
-	n, err := f.File.WriteAt(b, offset)
+func (f scratchFile) WriteAt(b []byte, offset int64) (int, error) {
+	n, err := f.File.WriteAt(b, f.start+offset)
 	if err != nil {
 		err = localError(f.Name(), err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,8 +27,9 @@ import (
 const sendHelp = `Send a file for ever, until stopped: its data, then Reed-Solomon parity, then
 again. Any number of receivers may listen, and may start at any moment.
 
-The file is encoded first. Parity that does not fit into --memory goes to a
-temporary file in $TMPDIR, or else /var/tmp.`
+The file is encoded first. Parity and digests that do not fit into --memory go
+to a temporary file in $TMPDIR, or else /var/tmp. With --cache they are kept for
+the next time that the same file is sent.`
 
 type sendOptions struct {
 	channelOptions
@@ -42,7 +44,9 @@ type sendOptions struct {
 	parity    string
 	profile   string
 	shardSize int
+	digest    string
 	memory    quantity.Size
+	cache     string
 	senderOf  string
 	start     quantity.Percent
 	loops     int
@@ -66,13 +70,16 @@ func newSendCommand() *cobra.Command {
 		},
 	}
 	opts.addFlags(cmd.Flags())
-	completeFlags(cmd, map[string]cobra.CompletionFunc{"profile": oneOf(profiles...)})
+	completeFlags(cmd, map[string]cobra.CompletionFunc{"profile": oneOf(profiles...), "digest": oneOf(digestChoices...)})
+	cmd.MarkFlagDirname("cache")
 	completeFlags(cmd, opts.channelOptions.completions())
 	completeFlags(cmd, opts.outputOptions.completions())
 	return cmd
 }
 
 var profiles = []string{fec.Standard.String(), fec.Tiny.String(), fec.Large.String(), fec.Fast.String()}
+
+var digestChoices = []string{"on", "off"}
 
 func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.VarP(&o.rate, "rate", "r", "bit `rate` of whole IP packets, such as 500k, 20M, 1G")
@@ -94,7 +101,9 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.parity, "parity", "auto", "parity in `percent` of the data, 0% to 300%")
 	flags.StringVar(&o.profile, "profile", "standard", "`kind` of groups: standard, tiny for receivers with little memory, large for slow lossy links, fast for links above 1 Gbit/s")
 	flags.IntVar(&o.shardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500")
-	flags.Var(&o.memory, "memory", "parity to keep in memory; if there is more, all of it goes to a temporary file")
+	flags.StringVar(&o.digest, "digest", "on", "`on` for receivers to verify every packet, or off")
+	flags.Var(&o.memory, "memory", "parity and digests to keep in memory; what does not fit goes to a temporary file")
+	flags.StringVar(&o.cache, "cache", "", "`directory` to keep parity and digests in for the next time (default none)")
 	under(flags, "Forward error correction")
 
 	o.outputOptions.addFlags(flags)
@@ -120,6 +129,9 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	if err != nil {
 		return usageError("%w", err)
 	}
+	if err := opts.checkTree(geo); err != nil {
+		return err
+	}
 	way, err := opts.way()
 	if err == nil {
 		err = fits(way, geo.ShardSize)
@@ -140,8 +152,8 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 		return withCode(exitNetwork, err)
 	}
 	defer conn.Close()
-	o, removeScratch, err := v.prepare(ctx, src)
-	defer removeScratch()
+	o, release, err := v.prepare(ctx, src)
+	defer release()
 	if err != nil {
 		return err
 	}
@@ -154,27 +166,41 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	return v.run(ctx, s, sendConn{conn}, src)
 }
 
-// prepare encodes the file.
-func (v *sendView) prepare(ctx context.Context, src *sourceFile) (o *sender.Object, removeScratch func(), err error) {
-	removeScratch = func() {}
+// prepare encodes the file, or takes what --cache has of it. The object is
+// good until release is called, which is never nil.
+func (v *sendView) prepare(ctx context.Context, src *sourceFile) (o *sender.Object, release func(), err error) {
 	begin := time.Now()
 	defer func() { v.prepared = time.Since(begin) }()
-	o, err = sender.Prepare(ctx, src, v.geo.Params, sender.PrepareConfig{
-		Memory:   max(1, int64(v.opts.memory)), // zero would be the default
-		Progress: v.preparing,
-		Scratch: func(size int64) (sender.Scratch, error) {
-			f, remove, err := newScratch(size)
-			if err != nil {
-				return nil, err
-			}
-			removeScratch = remove
-			return parityFile{f}, nil
-		},
-	})
-	if err == nil {
+	cfg := v.opts.prepareConfig()
+	cfg.Progress = v.preparing
+	if v.opts.cache != "" {
+		if o, release, err = v.prepareCached(ctx, src, cfg); o != nil {
+			return o, release, nil
+		}
+	}
+	release = func() {}
+	if err != nil {
+		return nil, release, err
+	}
+	cfg.Scratch = func(size int64) (sender.Scratch, error) {
+		f, remove, err := newScratch(size)
+		if err != nil {
+			return nil, err
+		}
+		release = remove
+		return scratchFile{File: f}, nil
+	}
+	if o, err = sender.Prepare(ctx, src, v.geo.Params, cfg); err == nil {
 		err = src.check()
 	}
-	return o, removeScratch, err
+	return o, release, err
+}
+
+func (o *sendOptions) prepareConfig() sender.PrepareConfig {
+	return sender.PrepareConfig{
+		Memory:         max(1, int64(o.memory)), // zero would be the default
+		WithoutDigests: o.digest == "off",
+	}
 }
 
 // run sends until it is stopped.
@@ -216,6 +242,10 @@ func (o *sendOptions) validate() error {
 	case o.shardSize < proto.MinShardSize || o.shardSize > proto.MaxShardSize || o.shardSize%proto.ShardUnit != 0:
 		return usageError("--shard-size %d: want a multiple of %d, from %d to %d",
 			o.shardSize, proto.ShardUnit, proto.MinShardSize, proto.MaxShardSize)
+	case !slices.Contains(digestChoices, o.digest):
+		return usageError("--digest %q: want %s", o.digest, choice(digestChoices))
+	case o.cache != "" && o.digest == "off":
+		return usageError("--cache needs digests, by which it is verified: leave out --digest off")
 	case o.group != "" && o.ssm:
 		return usageError("--group and --source-specific exclude each other")
 	}
@@ -285,6 +315,31 @@ func (o *sendOptions) manifest(src *sourceFile) (*proto.Manifest, error) {
 		return nil, usageError("%w", err)
 	}
 	return m, nil
+}
+
+// checkTree reports shards that are too small for digests of this file.
+func (o *sendOptions) checkTree(geo proto.Geometry) error {
+	if _, err := geo.Tree(); o.digest == "off" || err == nil {
+		return nil
+	}
+	for s := geo.ShardSize + proto.ShardUnit; s <= proto.MaxShardSize; s += proto.ShardUnit {
+		policy, err := o.policy()
+		if err != nil {
+			return err
+		}
+		policy.ShardSize = s
+		params, err := policy.Params(geo.Size)
+		if err != nil {
+			continue
+		}
+		if larger, err := params.Geometry(); err == nil {
+			if _, err := larger.Tree(); err == nil {
+				return usageError("--shard-size %d is too small for digests of a file of %v: use %d or more, or --digest off",
+					geo.ShardSize, quantity.Size(geo.Size), s)
+			}
+		}
+	}
+	return usageError("there are no digests for groups of %d+%d shards: use --digest off", geo.K, geo.M)
 }
 
 // way chooses interface, family and group.

@@ -45,8 +45,8 @@ func TestFailuresOfTheTemporaryFileAreLocalAndNameIt(t *testing.T) {
 	check(t, err)
 	check(t, f.Close())
 	d := &delivery{T: t}
-	_, err = parityFile{f}.ReadAt(make([]byte, 1), 0)
+	_, err = scratchFile{File: f}.ReadAt(make([]byte, 1), 0)
 	d.wantError(err, exitLocalIO, "parity.tmp: ")
-	_, err = parityFile{f}.WriteAt(make([]byte, 1), 0)
+	_, err = scratchFile{File: f}.WriteAt(make([]byte, 1), 0)
 	d.wantError(err, exitLocalIO, "parity.tmp: ")
 }

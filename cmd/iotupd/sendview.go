@@ -30,25 +30,27 @@ type sendView struct {
 
 // A schedule is what sending a file amounts to.
 type schedule struct {
-	Name       string  `json:"name"`
-	Bytes      uint64  `json:"bytes"`
-	Object     string  `json:"object,omitempty"`
-	Code       string  `json:"code"`
-	Groups     uint64  `json:"groups"`
-	K          int     `json:"k"`
-	M          int     `json:"m"`
-	Shard      int     `json:"shard_bytes"`
-	Data       uint64  `json:"data_packets"`   // of a loop
-	Parity     uint64  `json:"parity_packets"` // of a loop
-	Rate       int64   `json:"bits_per_second"`
-	DataTime   float64 `json:"data_seconds"`
-	LoopTime   float64 `json:"loop_seconds"`
-	Interface  string  `json:"interface,omitempty"`
-	Group      string  `json:"group,omitempty"`
-	Port       uint16  `json:"port"`
-	ParityFile uint64  `json:"temporary_file_bytes"`
-	Failure    string  `json:"network_error,omitempty"` // of a dry run
-	Prepared   float64 `json:"seconds_preparing,omitempty"`
+	Name      string  `json:"name"`
+	Bytes     uint64  `json:"bytes"`
+	Object    string  `json:"object,omitempty"`
+	Code      string  `json:"code"`
+	Groups    uint64  `json:"groups"`
+	K         int     `json:"k"`
+	M         int     `json:"m"`
+	Shard     int     `json:"shard_bytes"`
+	Data      uint64  `json:"data_packets"`   // of a loop
+	Parity    uint64  `json:"parity_packets"` // of a loop
+	Digests   uint64  `json:"digest_packets"` // of a loop
+	Rate      int64   `json:"bits_per_second"`
+	DataTime  float64 `json:"data_seconds"`
+	LoopTime  float64 `json:"loop_seconds"`
+	Interface string  `json:"interface,omitempty"`
+	Group     string  `json:"group,omitempty"`
+	Port      uint16  `json:"port"`
+	TempFile  uint64  `json:"temporary_file_bytes"`
+	Cached    uint64  `json:"cache_bytes,omitempty"`
+	Failure   string  `json:"network_error,omitempty"` // of a dry run
+	Prepared  float64 `json:"seconds_preparing,omitempty"`
 }
 
 func (v *sendView) schedule() schedule {
@@ -61,13 +63,19 @@ func (v *sendView) schedule() schedule {
 	if g.Size > 0 {
 		s.Data = g.DataShards
 	}
+	if tree, err := g.Tree(); err == nil && g.Size > 0 && v.opts.digest != "off" {
+		s.Digests = tree.Total()
+	}
 	if v.way.Group.IsValid() {
 		s.Group = v.way.Group.String()
 	}
 	s.DataTime = float64(s.Data) * v.packetBits() / float64(v.opts.rate)
-	s.LoopTime = float64(s.Data+s.Parity) * v.packetBits() / float64(v.opts.rate)
-	if size := sender.ParityBytes(g); size > uint64(v.opts.memory) {
-		s.ParityFile = size
+	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(v.opts.rate)
+	// The file was refused if there is an error.
+	if cfg := v.opts.prepareConfig(); v.opts.cache != "" {
+		s.Cached, _ = cfg.KeepBytes(g)
+	} else {
+		s.TempFile, _ = cfg.ScratchBytes(g)
 	}
 	return s
 }
@@ -86,9 +94,16 @@ func (v *sendView) plan(networkErr error) {
 	v.out.event("plan", s)
 	v.describe(s)
 	v.route(s, fasterHint)
-	v.out.line("a loop is %d data and %d parity packets of %d bytes", s.Data, s.Parity, int(v.packetBits()/8))
-	if s.ParityFile > 0 {
-		v.out.line("parity needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.ParityFile), scratchDir(), v.opts.memory)
+	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
+	if s.Digests > 0 {
+		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
+	}
+	v.out.line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
+	if s.TempFile > 0 {
+		v.out.line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), scratchDir(), v.opts.memory)
+	}
+	if s.Cached > 0 {
+		v.out.line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.cache)
 	}
 	if s.Failure != "" {
 		v.out.line("but now it would fail: %s", s.Failure)
