@@ -46,7 +46,8 @@ var arrows = map[string][]string{
 	"internal/simnet":   {},
 	"internal/quantity": {},
 
-	"internal/discover": {"proto", "golang.org/x/net/dns/..."},
+	"internal/discover":  {"proto", "golang.org/x/net/dns/..."},
+	"internal/listeners": {"internal/diagnose", "golang.org/x/net/...", "golang.org/x/sys/..."},
 }
 
 // cores decide and never wait. What touches the world is in their run.go.

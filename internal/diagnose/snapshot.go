@@ -24,6 +24,7 @@ import (
 	"net/netip"
 	"os"
 	"path"
+	"slices"
 )
 
 // ErrUnavailable means that this system shows no counters.
@@ -105,6 +106,12 @@ func Take(fsys fs.FS) (Snapshot, error) {
 	addDrops(s.drops, proc("udp6"))
 	s.count(parsePairs(proc("snmp")+proc("netstat")), parseColumns(proc("snmp6")))
 	return s, nil
+}
+
+// Member tells whether a program on the host is a member of a group, on the
+// interface of that name.
+func (s Snapshot) Member(group netip.Addr, device string) bool {
+	return slices.Contains(s.members[group], device)
 }
 
 // count fills in the counters of the protocols. The names are those of the
