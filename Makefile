@@ -9,7 +9,7 @@ OTHER := darwin windows
 export CGO_ENABLED ?= 0
 
 # Whose vectors are frozen, for every CPU.
-FROZEN := ./proto ./fec ./sender ./internal/simnet ./bench/...
+FROZEN := ./proto ./fec ./sender ./internal/seal ./internal/simnet ./bench/...
 
 .PHONY: build small man demo test race lint fuzz bench cross qemu e2e clean
 
