@@ -10,17 +10,15 @@ import (
 	"time"
 )
 
-// manifestEvery is how many packets there are for one manifest (spec.md 5.4).
-const manifestEvery = 257
-
 // shardsSent returns how many data and parity packets left the senders from the
-// first to the last that a receiver needed.
+// first to the last that a receiver needed. Those that were lost count by their
+// share of what arrived.
 func (e event) shardsSent() float64 {
-	return float64(e.Sent - (e.Sent+manifestEvery-1)/manifestEvery)
+	return e.shardsTaken() * float64(e.Sent) / float64(e.Sent-e.Lost)
 }
 
 // shardsTaken returns how many of these arrived.
-func (e event) shardsTaken() float64 { return e.shardsSent() - float64(e.Lost) }
+func (e event) shardsTaken() float64 { return float64(e.Data + e.Parity) }
 
 // overBound returns what was sent, as a multiple of the least that anybody who
 // loses a share p of the packets can do with.
@@ -128,8 +126,7 @@ func TestALateReceiverTakesNoMoreThanOneShardOfEveryGroup(t *testing.T) {
 		groups := (e.Needed + object.K - 1) / object.K
 		t.Logf("joined at %3.0f %% of loop %d: took %.0f shards of %d needed in %d groups, %.4f; rebuilt %d, lost %d",
 			100*at.Fraction, at.Loop, e.shardsTaken(), e.Needed, groups, e.shardsTaken()/float64(e.Needed), e.Rebuilt, e.Lost)
-		const slack = 1 // the manifests among the packets are known to within one
-		if most := float64(object.K*groups + groups - 1 + slack); e.shardsTaken() > most {
+		if most := float64(object.K*groups + groups - 1); e.shardsTaken() > most {
 			t.Errorf("took %.0f shards, want at most %.0f", e.shardsTaken(), most)
 		}
 		if e.shardsTaken() > 1.005*float64(e.Needed) {

@@ -53,6 +53,11 @@ type event struct {
 	Seconds   float64 `json:"seconds"`
 	Collected float64 `json:"seconds_collected"`
 
+	// Of packets of the object that arrived.
+	Data      uint64 `json:"data_received"`
+	Parity    uint64 `json:"parity_received"`
+	Manifests uint64 `json:"manifests_received"`
+
 	Packets  uint64            `json:"packets"` // by the sender, since its start
 	Loop     int               `json:"loop"`
 	Fraction float64           `json:"fraction"`
@@ -212,10 +217,18 @@ func (p *process) wantExit(code int, why string) {
 	}
 }
 
-// done waits for a receiver that succeeds.
+// done waits for a receiver that succeeds. What arrived counts until everything
+// was collected.
 func (p *process) done() event {
 	p.t.Helper()
-	e := p.wait("done")
+	var collected event
+	e := p.waitFor("done", func(e event) bool {
+		if e.Type == "collected" {
+			collected = e
+		}
+		return e.Type == "done"
+	})
+	e.Data, e.Parity, e.Manifests = collected.Data, collected.Parity, collected.Manifests
 	p.wantExit(0, "")
 	return e
 }
