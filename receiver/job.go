@@ -30,6 +30,7 @@ type job struct {
 	run      func() error
 	finish   func() // applied to the receiver if run succeeded
 	decoding bool   // it has a decoder
+	leafy    bool   // it is about leaves: useless if it turns out that there are none
 }
 
 // Run does the work.
@@ -62,20 +63,21 @@ func (r *Receiver) NextJob() *Job {
 		return nil
 	}
 	o := r.object
-	if len(o.ready) > 0 && o.decoding < r.decodersAtOnce() {
-		return r.decodeJob()
+	spare := o.running-o.decoding < r.cfg.Workers
+	if spare && o.adopted.recall {
+		return r.recallJob()
 	}
-	if o.running-o.decoding < r.cfg.Workers {
-		switch {
-		case o.adopted.recall:
-			return r.recallJob()
-		case len(o.unbuilt) > 0:
-			return r.rebuildJob()
-		case len(o.unadopted) > 0:
-			return r.adoptJob()
-		case len(o.unchecked) > 0:
-			return r.checkJob()
-		}
+	if spare && len(o.unbuilt) > 0 {
+		return r.rebuildJob()
+	}
+	if i := o.nextReady(); i >= 0 && o.decoding < r.decodersAtOnce() {
+		return r.decodeJob(i)
+	}
+	if spare && len(o.unadopted) > 0 {
+		return r.adoptJob()
+	}
+	if spare && len(o.unchecked) > 0 {
+		return r.checkJob()
 	}
 	if o.manifest != nil && o.index.done() && !o.hashed && o.running == 0 {
 		return r.hashJob()
@@ -94,11 +96,13 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	if j.decoding {
 		j.object.decoding--
 	}
-	if j.err != nil {
+	switch {
+	case j.err != nil:
 		r.fail(j.err)
-		return
+	case j.leafy && j.object.leaves == nil:
+	default:
+		j.finish()
 	}
-	j.finish()
 }
 
 // goodStrip is how many bytes of every shard a decoder should hold at a time
@@ -129,13 +133,20 @@ func (r *Receiver) decoder() (*fec.Decoder, error) {
 	})
 }
 
-// decodeJob rebuilds the next group that is full. If some of its shards are
-// provisional, what they give is compared with the leaves that are known before
-// anything is written.
-func (r *Receiver) decodeJob() *Job {
+// nextReady returns which of the full groups to decode next, -1: none. One whose
+// records are about to be rebuilt waits for them: with more leaves, more of what
+// it gives can be checked.
+func (o *object) nextReady() int {
+	return slices.IndexFunc(o.ready, func(g uint32) bool { return o.leaves == nil || !o.leaves.counts[g].queued })
+}
+
+// decodeJob rebuilds a group that is full, number i of those. If some of its
+// shards are provisional, what they give is compared with the leaves that are
+// known before anything is written.
+func (r *Receiver) decodeJob(i int) *Job {
 	o := r.object
-	g := o.ready[0]
-	o.ready = o.ready[1:]
+	g := o.ready[i]
+	o.ready = slices.Delete(o.ready, i, i+1)
 	task := newDecodeTask(o, g)
 	d, err := r.decoder()
 	if err == nil && o.leaves != nil && o.index.groups[g].provisional > 0 {
@@ -164,9 +175,7 @@ func (r *Receiver) decodeJob() *Job {
 		finish: func() {
 			o.decoders = append(o.decoders, d)
 			if forged {
-				o.forged++ // one at least
-				r.observe(Forged{Group: g, Shards: 1})
-				r.distrust(g)
+				r.misfit(g)
 				return
 			}
 			for _, i := range task.missing {
@@ -175,6 +184,25 @@ func (r *Receiver) decodeJob() *Job {
 			r.decoded(g)
 		},
 	})
+}
+
+// misfit is called when a full group gave something that is not what a leaf
+// says, before anything was written.
+func (r *Receiver) misfit(g uint32) {
+	o := r.object
+	if o.index.groups[g].provisional > 0 {
+		r.foundForged(g, 1) // at least
+		r.distrust(g)
+		return
+	}
+	// All that it was made from has been verified, so that the tree is not one
+	// of this code: no file will ever come of this object.
+	if o.manifest != nil {
+		r.fail(ErrIntegrity)
+		return
+	}
+	r.refused.add(o.wire)
+	r.drop("it contradicts itself")
 }
 
 // isDecoding reports whether a full group is being decoded.
@@ -204,12 +232,15 @@ func (r *Receiver) hashJob() *Job {
 			return err
 		},
 		finish: func() {
-			if right {
+			switch {
+			case !o.hashed: // a forged shard was found meanwhile
+				return
+			case right:
 				r.done = true
 				r.observe(Verified{})
-				return
+			default:
+				r.corrupt()
 			}
-			r.corrupt()
 		},
 	})
 }

@@ -3,6 +3,8 @@
 package receiver
 
 import (
+	"io"
+
 	"iotupd/proto"
 )
 
@@ -88,8 +90,47 @@ func (l *leaves) rebuildable(g uint32) bool {
 	return !c.queued && !l.allLeaves(g) && int(c.leaf)+int(c.parity) >= l.tree.Records
 }
 
-// knows reports whether the leaf of a shard is known.
-func (l *leaves) knows(g uint32, shard int) bool { return l.has(g, shard/l.tree.Leaves) }
+// addAll is add of a set of slots.
+func (l *leaves) addAll(slots bitset) {
+	for slot := range l.tree.Total() {
+		if slots.has(slot) {
+			l.add(uint32(slot%l.tree.Groups), int(slot/l.tree.Groups))
+		}
+	}
+}
+
+// of tells which of the records of leaves of a group are known.
+func (l *leaves) of(g uint32) []bool {
+	known := make([]bool, l.tree.Records)
+	for i := range known {
+		known[i] = l.has(g, i)
+	}
+	return known
+}
+
+// read fills b with a record that is known.
+func (l *leaves) read(from io.ReaderAt, slot uint64, b []byte) error {
+	_, err := from.ReadAt(b, l.offset(slot)+int64(l.recordAt()))
+	return storeError("read back", err)
+}
+
+// readAll returns the leaves of a group, those that known records tell.
+func (l *leaves) readAll(from io.ReaderAt, g uint32, known []bool) ([]proto.Digest, error) {
+	all := make([]proto.Digest, len(known)*l.tree.Leaves)
+	record := make([]byte, l.tree.RecordLen())
+	for i, k := range known {
+		if !k {
+			continue
+		}
+		if err := l.read(from, l.slot(g, i), record); err != nil {
+			return nil, err
+		}
+		for j := range l.tree.Leaves {
+			all[i*l.tree.Leaves+j] = proto.DigestRecord{Record: record}.Leaf(j)
+		}
+	}
+	return all, nil
+}
 
 // leaf returns the leaf of a shard, if it is known.
 func (l *leaves) leaf(p *places, g uint32, shard int) (leaf proto.Digest, known bool, err error) {
@@ -100,9 +141,9 @@ func (l *leaves) leaf(p *places, g uint32, shard int) (leaf proto.Digest, known 
 	}
 	b, hit := l.cache.get(slot)
 	if !hit {
-		if _, err := p.store.ReadAt(b, l.offset(slot)+int64(l.recordAt())); err != nil {
+		if err := l.read(p.store, slot, b); err != nil {
 			l.cache.forget(slot)
-			return leaf, false, storeError("read back", err)
+			return leaf, false, err
 		}
 	}
 	return proto.Digest(b[i*proto.DigestLen:]), true, nil

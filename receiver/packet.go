@@ -64,17 +64,3 @@ func (r *Receiver) identify(p *packet) (id identity, err error) {
 	}
 	return identity{}, err
 }
-
-// pinned reports whether an object may be the only one that is wanted.
-func (r *Receiver) pinned(wire proto.ObjectID) bool {
-	pin := r.cfg.Object
-	if pin == (proto.ObjectID{}) || pin == wire {
-		return true
-	}
-	for _, g := range r.cfg.GroupKeys {
-		if g.Object(pin) == wire {
-			return true
-		}
-	}
-	return false
-}

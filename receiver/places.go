@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // A Store keeps the bytes of an object while it is received. ReadAt and WriteAt
-// are called from several goroutines at once, never for overlapping bytes.
+// are called from several goroutines at once. Two writes never overlap. What a
+// read gives that overlaps a write does not matter.
 type Store interface {
 	io.ReaderAt
 	io.WriterAt
@@ -81,7 +83,7 @@ func (p *places) park(g uint32, place int, shard []byte) error {
 		return nil
 	}
 	if p.geo.ShardLen(g, place) < len(shard) {
-		p.tail = append(p.tail[:0], shard...)
+		p.tail = bytes.Clone(shard) // a job may still read the last one
 		return nil
 	}
 	return p.write(p.geo.Offset(g, place), shard)

@@ -131,16 +131,16 @@ func (c Config) validate() error {
 // A Receiver decides what to keep of what arrives. It does no socket I/O, reads
 // no clock and starts no goroutine, and it is not safe for concurrent use.
 type Receiver struct {
-	cfg Config
-	now time.Time
+	cfg  Config
+	pins []proto.ObjectID // what Config.Object may be called on the wire; empty: any will do
+	now  time.Time
 
 	object   *object // the chosen one; nil: none yet
 	refused  recent  // objects that were looked at and are not wanted
 	reported recent  // objects told by OtherObject
 	attempts int
-	checks   allowance       // of signatures
-	signer   proto.PublicKey // of the manifest that is looked at
-	plain    []byte          // payload of the sealed packet that is looked at
+	checks   allowance // of signatures
+	plain    []byte    // payload of the sealed packet that is looked at
 
 	flushAt time.Time // zero: nothing to flush
 	err     error     // why the transfer failed
@@ -160,7 +160,14 @@ func New(cfg Config) (*Receiver, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Receiver{cfg: cfg}, nil
+	r := &Receiver{cfg: cfg}
+	if cfg.Object != (proto.ObjectID{}) {
+		r.pins = append(r.pins, cfg.Object)
+		for _, g := range cfg.GroupKeys {
+			r.pins = append(r.pins, g.Object(cfg.Object))
+		}
+	}
+	return r, nil
 }
 
 // Done reports whether the object is complete and verified, or the transfer
@@ -244,22 +251,26 @@ func (r *Receiver) look(p *packet) error {
 		return ReasonUnsealed
 	case r.Done():
 		return ReasonNotNeeded
-	case r.object != nil && r.object.wire == p.Object:
-	case r.unwanted(p):
+	case !r.chosen(p.Object) && r.unwanted(p):
 		return ReasonOtherObject
 	}
 	return nil
 }
 
+// chosen reports whether an object is the one being received.
+func (r *Receiver) chosen(wire proto.ObjectID) bool { return r.object != nil && r.object.wire == wire }
+
 // take handles an undamaged packet of an object that is or may be the chosen
-// one.
-func (r *Receiver) take(p *packet) error {
-	if r.object == nil || r.object.wire != p.Object {
-		if err := r.meet(p); err != nil || r.err != nil {
-			return err
-		}
+// one, in the order of spec.md 7.1.
+func (r *Receiver) take(p *packet) (err error) {
+	if !r.chosen(p.Object) {
+		err = r.meet(p)
+	} else if p.Type == proto.TypeManifest && r.object.manifest == nil {
+		err = r.recognize(p)
 	}
-	err := r.accept(p)
+	if err == nil && r.err == nil {
+		err = r.accept(p)
+	}
 	if r.cfg.IndexOnly {
 		r.settle()
 	}
@@ -274,14 +285,8 @@ func (r *Receiver) settle() {
 	}
 }
 
-// accept handles an undamaged packet of the chosen object, in the order of
-// spec.md 7.1.
+// accept handles an undamaged packet of the chosen object.
 func (r *Receiver) accept(p *packet) error {
-	if p.Type == proto.TypeManifest && r.object.manifest == nil {
-		if err := r.certify(p); err != nil || r.err != nil {
-			return err
-		}
-	}
 	o := r.object
 	if err := o.geo.Admits(&p.Header); err != nil {
 		return err

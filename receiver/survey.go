@@ -60,28 +60,20 @@ func Survey(file io.ReaderAt, size int64) (s Surveyed, err error) {
 	if err != nil || indexBytes(geo) > maxIndex {
 		return s, errNoTrailer
 	}
-	o := &object{
-		identity: identity{wire: s.Descriptor.Object()}, geo: geo,
-		places: places{store: readOnly{file}, geo: geo}, leaves: newLeaves(tree, 0),
-	}
-	slots, err := o.leaves.recall(file, &o.identity, o.aborted.Load)
+	l, never := newLeaves(tree, 0), func() bool { return false }
+	found, err := l.recall(file, &identity{wire: s.Descriptor.Object()}, never)
 	if err != nil {
 		return s, err
 	}
-	for _, slot := range slots {
-		o.leaves.add(uint32(slot%tree.Groups), int(slot/tree.Groups))
-	}
-	s.Needed, s.AllRecords = geo.DataShards, tree.Groups*uint64(tree.Records)
-	known := make([]bool, tree.Records)
+	l.addAll(found)
+	s.Needed, s.Records, s.AllRecords = geo.DataShards, l.records, tree.Groups*uint64(tree.Records)
+	search := search{finder: newFinder(readOnly{file}, geo, nil), leaves: l, aborted: never}
 	for g := range uint32(geo.Groups) {
-		for i := range known {
-			known[i] = o.leaves.has(g, i)
-		}
-		f, err := o.search(g, known, nil)
+		search.group, search.known = g, l.of(g)
+		f, err := search.run()
 		if err != nil {
 			return s, err
 		}
-		s.Records += uint64(o.leaves.counts[g].leaf)
 		s.Data += uint64(len(f.data))
 		s.Parity += uint64(len(f.parity))
 	}

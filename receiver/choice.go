@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"slices"
+	"time"
+
+	"iotupd/proto"
+)
+
+// unwanted reports whether a packet of an object that is not the chosen one can
+// be ignored without a further look. Once an object is chosen, others have to
+// show a manifest.
+func (r *Receiver) unwanted(p *packet) bool {
+	switch {
+	case len(r.pins) > 0 && !slices.Contains(r.pins, p.Object):
+		return true
+	case p.Type != proto.TypeManifest:
+		return r.object != nil || r.refused.has(p.Object)
+	case r.cfg.Trust != nil:
+		return false // an object can come back by a better manifest
+	case r.object != nil && r.object.manifest != nil:
+		return r.reported.full() || r.reported.has(p.Object) // there is no more to say
+	}
+	return r.refused.has(p.Object)
+}
+
+// meet decides what to do about an object that is not the chosen one. It
+// returns nil if it has become that (spec.md 7.2).
+func (r *Receiver) meet(p *packet) error {
+	geo, err := r.admissible(&p.Header)
+	if err != nil {
+		return err
+	}
+	id, err := r.identify(p)
+	if err != nil {
+		return err
+	}
+	var m vouched
+	if p.Type == proto.TypeManifest {
+		if m, err = r.vouch(p, &id); err != nil {
+			return err
+		}
+	}
+	if r.object != nil {
+		if !r.supersedes(m.Manifest) {
+			r.report(OtherObject{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
+			return ReasonOtherObject
+		}
+		why := "it has shown no manifest, and another object has"
+		if r.object.manifest != nil {
+			why = "a newer release is on the air"
+		}
+		r.drop(why)
+	}
+	r.choose(p, id, geo)
+	if m.Manifest != nil {
+		r.certify(m)
+	}
+	return nil
+}
+
+// supersedes reports whether an object with manifest m, which is one to follow,
+// takes the place of the chosen one.
+func (r *Receiver) supersedes(m *proto.Manifest) bool {
+	o := r.object
+	switch {
+	case r.cfg.Trust != nil:
+		return o.manifest == nil || m.Sequence > o.manifest.Sequence
+	case o.manifest != nil:
+		return false
+	}
+	return r.cfg.Name != nil || r.now.Sub(o.since) > uncertifiedFor
+}
+
+// admissible checks the parameters of a packet against themselves and against
+// the limits (spec.md 3.1, 7.6).
+func (r *Receiver) admissible(h *proto.Header) (geo proto.Geometry, err error) {
+	geo, err = h.Params.Geometry()
+	if err != nil || geo.Admits(h) != nil {
+		return geo, proto.ReasonGeometry
+	}
+	if h.Size > r.cfg.MaxSize || indexBytes(geo) > maxIndex {
+		return geo, ReasonTooLarge
+	}
+	return geo, nil
+}
+
+// choose begins with the object of a packet.
+func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) {
+	var store Store
+	if !r.cfg.IndexOnly {
+		var err error
+		if store, err = r.cfg.Open(p.Object, p.Params); err != nil {
+			r.fail(err)
+			return
+		}
+	}
+	o := newObject(geo, store)
+	o.identity, o.since = id, r.now
+	if tree, err := geo.Tree(); err == nil && store != nil {
+		o.leaves = newLeaves(tree, r.cfg.LeafMemory)
+	}
+	r.object = o
+	r.received, r.flows, r.lossThen, r.attempts = received{}, flows{}, Loss{}, 0
+	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from})
+	r.adopt()
+}
+
+// drop gives up the chosen object.
+func (r *Receiver) drop(why string) {
+	o := r.object
+	r.observe(Dropped{Object: o.wire, Why: why})
+	o.aborted.Store(true)
+	if o.places.store != nil {
+		if err := o.places.store.Discard(); err != nil {
+			r.fail(storeError("discard", err))
+		}
+	}
+	r.object, r.flushAt = nil, time.Time{}
+}
+
+// recognize takes a manifest of the chosen object, which has none yet. Its
+// descriptor hashes to the object id, so that its parameters, and not those of
+// the packet that came first, are the true ones.
+func (r *Receiver) recognize(p *packet) error {
+	o := r.object
+	m, err := r.vouch(p, &o.identity)
+	if err != nil {
+		if r.refused.has(o.wire) {
+			r.drop("it is not one to receive")
+		}
+		return err
+	}
+	if o.geo.Params != p.Params {
+		geo, err := r.admissible(&p.Header)
+		if err != nil {
+			return err
+		}
+		r.drop("its first packet was forged")
+		r.choose(p, o.identity, geo)
+	}
+	r.certify(m)
+	return nil
+}
+
+// certify takes the first manifest of the chosen object.
+func (r *Receiver) certify(m vouched) {
+	if r.err != nil {
+		return // of Config.Open
+	}
+	o := r.object
+	o.manifest = m.Manifest
+	if o.leaves != nil && m.Descriptor.Root == (proto.Digest{}) {
+		r.withoutLeaves()
+	}
+	r.observe(Certified{Manifest: m.Manifest, Signer: m.signer})
+	if err := o.reserve(); err != nil {
+		r.fail(storeError("reserve space", err))
+		return
+	}
+	if o.geo.Size == 0 {
+		r.checkCollected()
+	}
+}
+
+// reserve makes room for the object and, if it has leaves, for them.
+func (o *object) reserve() error {
+	switch {
+	case o.places.store == nil:
+		return nil
+	case o.leaves == nil:
+		return o.places.store.Reserve(int64(o.geo.Size))
+	}
+	if err := o.places.store.Reserve(o.leaves.end()); err != nil {
+		return err
+	}
+	return o.writeTrailer()
+}
+
+// A vouched manifest is one to follow.
+type vouched struct {
+	*proto.Manifest
+	signer proto.PublicKey // zero: nobody asked for a signature
+}
+
+// vouch returns the manifest that an undamaged packet of object id carries, if
+// it is one to follow. An object whose manifest is genuine and not to be
+// followed is refused from then on.
+func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
+	if r.plain, err = p.open(id, r.plain); err != nil {
+		return m, err
+	}
+	if r.cfg.Trust != nil {
+		if !r.checks.take(r.now, r.cfg.SignatureRate) {
+			return m, ReasonSignatureRate
+		}
+		var ok bool
+		if m.signer, ok = proto.PayloadSigner(p.payload, r.cfg.Trust.Keys); !ok {
+			r.report(OtherObject{Object: p.Object, Why: ReasonSignature})
+			return m, ReasonSignature
+		}
+	}
+	m.Manifest, err = proto.ParseManifestPayload(slices.Clone(p.payload))
+	if err != nil || m.Descriptor.Params != p.Params || !id.proves(m.Descriptor) {
+		return m, ReasonManifest
+	}
+	if err := r.wants(m); err != nil {
+		r.refused.add(p.Object)
+		r.report(OtherObject{Object: p.Object, Name: m.Name, Why: err.(proto.Reason)})
+		return m, err
+	}
+	r.refused.remove(p.Object)
+	return m, nil
+}
+
+// wants returns why a genuine manifest is not to be followed, a Reason, or nil.
+func (r *Receiver) wants(m vouched) error {
+	if r.cfg.Trust != nil {
+		if err := r.cfg.Trust.judge(r.now, m.Manifest, m.signer.ID); err != nil {
+			return err
+		}
+	}
+	if r.cfg.Name != nil && !r.cfg.Name(m.Name) {
+		return ReasonOtherObject
+	}
+	if r.cfg.SHA256 != [32]byte{} && r.cfg.SHA256 != m.Descriptor.SHA256 {
+		return ReasonOtherObject
+	}
+	return nil
+}
+
+// report tells once about an object that was not chosen.
+func (r *Receiver) report(e OtherObject) {
+	if !r.reported.full() && !r.reported.has(e.Object) {
+		r.reported.add(e.Object)
+		r.observe(e)
+	}
+}
+
+// recent remembers the last few objects: their number is an attacker's to
+// choose.
+type recent struct{ ids []proto.ObjectID }
+
+const maxRecent = 64
+
+func (s *recent) full() bool { return len(s.ids) == maxRecent }
+
+func (s *recent) has(id proto.ObjectID) bool { return slices.Contains(s.ids, id) }
+
+func (s *recent) add(id proto.ObjectID) {
+	if s.has(id) {
+		return
+	}
+	if s.full() {
+		s.ids = slices.Delete(s.ids, 0, 1)
+	}
+	s.ids = append(s.ids, id)
+}
+
+func (s *recent) remove(id proto.ObjectID) {
+	if i := slices.Index(s.ids, id); i >= 0 {
+		s.ids = slices.Delete(s.ids, i, i+1)
+	}
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"io"
+
+	"iotupd/fec"
+	"iotupd/proto"
+)
+
+// wantRecords has the missing records of a group rebuilt, once that can be done
+// and something waits for them: a receiver without loss never needs it.
+func (o *object) wantRecords(g uint32) {
+	grp := &o.index.groups[g]
+	if o.leaves == nil || !o.leaves.rebuildable(g) {
+		return
+	}
+	if grp.provisional > 0 || grp.strict || o.adopted.looking {
+		o.leaves.counts[g].queued = true
+		o.unbuilt = append(o.unbuilt, g)
+	}
+}
+
+// rebuildJob computes the records of leaves that the next group lacks from
+// those that it has.
+func (r *Receiver) rebuildJob() *Job {
+	o, l := r.object, r.object.leaves
+	g := o.unbuilt[0]
+	o.unbuilt = o.unbuilt[1:]
+	t := l.tree
+	records := make([][]byte, t.PerGroup())
+	memory := make([]byte, len(records)*t.RecordLen())
+	var missing []int
+	for i := range records {
+		records[i] = memory[i*t.RecordLen():][:t.RecordLen()]
+		if !l.has(g, i) {
+			records[i] = records[i][:0]
+			if i < t.Records {
+				missing = append(missing, i)
+			}
+		}
+	}
+	return r.newJob(job{
+		leafy: true,
+		run: func() error {
+			if err := l.rebuild(o.places.store, g, records); err != nil {
+				return err
+			}
+			return l.writeUnproven(o.places.store, g, records, missing)
+		},
+		finish: func() {
+			l.counts[g].queued = false
+			for _, i := range missing {
+				r.learned(g, i, records[i])
+			}
+			if o.index.groups[g].frozen {
+				o.unadopted = append(o.unadopted, g)
+			}
+		},
+	})
+}
+
+// rebuild reads the records of a group that are not empty and computes the
+// missing ones.
+func (l *leaves) rebuild(from io.ReaderAt, g uint32, records [][]byte) error {
+	for i, b := range records {
+		if len(b) == 0 {
+			continue
+		}
+		if err := l.read(from, l.slot(g, i), b); err != nil {
+			return err
+		}
+	}
+	code, err := fec.NewRecords(l.tree)
+	if err != nil {
+		return err
+	}
+	return code.Rebuild(records)
+}
+
+// writeUnproven puts records into their slots without a proof: a later run has
+// to rebuild them again.
+func (l *leaves) writeUnproven(to io.WriterAt, g uint32, records [][]byte, which []int) error {
+	proof := make([]byte, l.tree.Depth*proto.DigestLen)
+	for _, i := range which {
+		b := proto.DigestRecord{Proof: proof, Record: records[i]}.AppendTo(nil, l.tree.ShardSize)
+		if _, err := to.WriteAt(b, l.offset(l.slot(g, i))); err != nil {
+			return storeError("write", err)
+		}
+	}
+	return nil
+}
