@@ -43,24 +43,48 @@ func TestAppendDatagramsAllocatesNothing(t *testing.T) {
 	}
 }
 
-func BenchmarkAppendDatagrams(b *testing.B) {
-	for _, p := range []proto.Params{
-		{Code: proto.CodeLeopard8, K: 128, M: 128, ShardSize: 1152},
-		{Code: proto.CodeLeopard16, K: 4096, M: 4096, ShardSize: 1152},
-		{Code: proto.CodeLeopard8, K: 128, M: 64, ShardSize: 8832},
-	} {
-		b.Run(fmt.Sprintf("k=%d/m=%d/shard=%d", p.K, p.M, p.ShardSize), func(b *testing.B) {
-			o := prepare(b, randomFile(8<<20), p, sender.PrepareConfig{})
-			c := startObject(b, o, sender.Config{Rate: -1})
-			const batch = 64
-			buf := make([]byte, 0, batch*c.s.DatagramLen())
-			b.SetBytes(int64(batch * c.s.DatagramLen()))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := c.s.AppendDatagrams(buf, epoch, batch); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+var benchParams = []proto.Params{
+	{Code: proto.CodeLeopard8, K: 128, M: 128, ShardSize: 1152},
+	{Code: proto.CodeLeopard16, K: 4096, M: 4096, ShardSize: 1152},
+	{Code: proto.CodeLeopard8, K: 128, M: 64, ShardSize: 8832},
+}
+
+// benchmark runs a benchmark for files of 8 MiB, with digests and without.
+func benchmark(b *testing.B, run func(b *testing.B, p proto.Params, cfg sender.PrepareConfig)) {
+	for _, p := range benchParams {
+		p.Size = 8 << 20
+		for _, digests := range []bool{true, false} {
+			b.Run(fmt.Sprintf("k=%d/m=%d/shard=%d/digests=%t", p.K, p.M, p.ShardSize, digests), func(b *testing.B) {
+				run(b, p, sender.PrepareConfig{WithoutDigests: !digests})
+			})
+		}
 	}
+}
+
+// BenchmarkAppendDatagrams makes packets of all types, as many of each as there
+// are in a loop.
+func BenchmarkAppendDatagrams(b *testing.B) {
+	benchmark(b, func(b *testing.B, p proto.Params, cfg sender.PrepareConfig) {
+		c := startObject(b, prepare(b, randomFile(int(p.Size)), p, cfg), sender.Config{Rate: -1})
+		const batch = 64
+		buf := make([]byte, 0, batch*c.s.DatagramLen())
+		b.SetBytes(int64(batch * c.s.DatagramLen()))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := c.s.AppendDatagrams(buf, epoch, batch); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkPrepare prepares a file in memory; the bytes are those of the file.
+func BenchmarkPrepare(b *testing.B) {
+	benchmark(b, func(b *testing.B, p proto.Params, cfg sender.PrepareConfig) {
+		file := randomFile(int(p.Size))
+		b.SetBytes(int64(p.Size))
+		for b.Loop() {
+			prepare(b, file, p, cfg)
+		}
+	})
 }
