@@ -7,41 +7,41 @@ import (
 	"time"
 
 	"iotupd/internal/quantity"
-	"iotupd/receiver"
 )
-
-// tooLargeAfter is how long objects over a limit may be all that is heard.
-const tooLargeAfter = 3 * time.Second
 
 // patience returns an error when it is time to give up.
 func (v *recvView) patience(now time.Time) error {
-	silent := now.Sub(v.heard)
 	s := v.status
+	silent := now.Sub(v.heard)
 	switch {
-	case s.Needed == 0 && v.opts.timeout > 0 && silent >= v.opts.timeout:
-		return withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.timeout), v.where()))
-	case s.Needed > 0 && v.opts.stall > 0 && v.collected.IsZero() && silent >= v.opts.stall:
-		return withCode(exitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %s, with %d of %d shards at hand",
-			quantity.Duration(v.opts.stall), s.Held, s.Needed))
-	case s.Needed == 0 && v.tooLarge.goesOn(now, s.Ignored[receiver.ReasonTooLarge]):
-		return withCode(exitPolicy, fmt.Errorf("the file on the air is larger than --max-size %v, or cut into so many groups that their index is over 128 MiB", v.opts.maxSize))
+	case !v.chosen() && v.opts.timeout > 0 && now.Sub(v.idle) >= v.opts.timeout:
+		what := "nothing"
+		if v.trust != nil {
+			what = "nothing that is signed"
+		}
+		return v.whyNothing(fmt.Sprintf("%s was heard within %s on %s", what, quantity.Duration(v.opts.timeout), v.where()))
+	case s.Needed == 0 || v.opts.stall == 0 || !v.collected.IsZero() || silent < v.opts.stall:
+		return nil
+	case !v.chosen():
+		return v.whyNothing(fmt.Sprintf("nothing that is signed was heard, and the stream has been silent for %s", quantity.Duration(v.opts.stall)))
 	}
-	return nil
+	return withCode(exitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %s, with %d of %d shards at hand%s",
+		quantity.Duration(v.opts.stall), s.Held, s.Needed, v.next()))
 }
 
-// A tooLarge watches packets of objects over a limit. A few may be forged,
-// or the last ones of a transfer, and are no reason to give up.
-type tooLarge struct {
-	since, last time.Time // such packets have been coming in
-	count       uint64    // at last
+// chosen reports whether an object is received that may be the wanted one. With
+// --trust, that takes more than packets that anybody can send.
+func (v *recvView) chosen() bool {
+	return v.status.Needed > 0 && (v.trust == nil || v.status.Certified)
 }
 
-func (t *tooLarge) goesOn(now time.Time, count uint64) bool {
-	if now.Sub(t.last) > time.Second {
-		t.since = now
+// next tells what becomes of what was received.
+func (v *recvView) next() string {
+	switch {
+	case !v.opts.keeps():
+		return ""
+	case v.status.Digests == 0 && v.status.Records == 0:
+		return "; the next run starts over, since no digests were heard"
 	}
-	if count != t.count {
-		t.last, t.count = now, count
-	}
-	return t.last.Sub(t.since) >= tooLargeAfter
+	return "; the next run continues from there"
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/netip"
@@ -12,7 +13,6 @@ import (
 	"path"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,11 +29,16 @@ const recvHelp = `Receive one file that somebody sends on the channel, and exit 
 
 The file is received into a hidden file beside the target, checked by its
 SHA-256 as it is read back from the disk, and only then renamed over an old one.
-Packets of any number of senders of the same file count together.`
+Packets of any number of senders of the same file count together. If a transfer
+is interrupted, the hidden file stays, and the next run continues from it.
+
+With --trust, only what one of these keys has signed is received, and nothing
+older than what was installed before.`
 
 type recvOptions struct {
 	channelOptions
 	outputOptions
+	trustOptions
 	output     string
 	dir        string
 	dryRun     bool
@@ -42,10 +47,14 @@ type recvOptions struct {
 	sources    []string
 	buffer     quantity.Size
 
-	object  string
-	name    string
-	maxSize quantity.Size
-	memory  quantity.Size
+	reuse      []string
+	object     string
+	sha256     string
+	name       string
+	maxSize    quantity.Size
+	memory     quantity.Size
+	leafMemory quantity.Size
+	signatures int
 
 	timeout time.Duration
 	stall   time.Duration
@@ -57,7 +66,8 @@ type recvOptions struct {
 
 func newRecvCommand() *cobra.Command {
 	opts := recvOptions{
-		buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory, seed: lossSeed{Seed: 1},
+		buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory, leafMemory: receiver.DefaultLeafMemory,
+		signatures: receiver.DefaultSignatureRate, seed: lossSeed{Seed: 1},
 	}
 	cmd := &cobra.Command{
 		Use:   "recv (-o FILE | -d DIR) [flags]",
@@ -65,6 +75,7 @@ func newRecvCommand() *cobra.Command {
 		Long:  recvHelp,
 		Example: `  iotupd recv -o firmware.bin
   iotupd recv -d /var/lib/fw --name 'fw-*.bin' --timeout 1m
+  iotupd recv -o firmware.bin --trust release.pub
   iotupd recv -o - | tar x`,
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
@@ -85,14 +96,18 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.output, "output", "o", "", "`file` to write or replace; - for stdout, verified bytes only")
 	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name sent")
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "receive and verify, but write no target")
+	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file`, repeatable: what it has at the same place is not received again")
 	under(flags, "Target")
 
 	flags.StringVar(&o.name, "name", "", "only a file whose sent name matches this `glob`")
 	flags.StringVar(&o.object, "object", "", "only the object with this `id`")
+	flags.StringVar(&o.sha256, "sha256", "", "only the file with this SHA-256, in `hex`adecimal")
 	flags.Var(&o.maxSize, "max-size", "refuse larger files")
 	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for this `time` at the start (default never)")
 	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream is silent for this `time` (default never)")
 	under(flags, "What to receive")
+
+	o.trustOptions.addFlags(flags)
 
 	flags.StringSliceVarP(&o.interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every suitable one)")
 	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
@@ -102,6 +117,8 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	under(flags, "Network")
 
 	flags.Var(&o.memory, "memory", "buffers for decoding; tables and index come extra")
+	flags.Var(&o.leafMemory, "leaf-memory", "hashes of shards to keep in memory; the others are read from the disk")
+	flags.IntVar(&o.signatures, "max-signature-rate", o.signatures, "most signatures to verify in a second, as a `number`")
 	flags.StringVar(&o.record, "record", "", "write to this `file` which packets were lost on the way, for bench")
 	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` bernoulli:5%, gilbert:10%,burst=5, trace:FILE or another one of bench")
 	flags.Var(&o.seed, "seed", "`number` that makes the losses of --drop repeatable")
@@ -123,7 +140,12 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(tightHeap))
 	}
-	cfg, err := opts.receiverConfig()
+	in, err := opts.openInputs()
+	if err != nil {
+		return err
+	}
+	defer in.close()
+	cfg, err := opts.receiverConfig(in)
 	if err != nil {
 		return err
 	}
@@ -157,6 +179,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	}
 	defer l.Close()
 	v := newRecvView(opts, out, l, listenConfig.Sources)
+	v.trust = in.trust
 	v.listening()
 	return v.receive(ctx, t, cfg)
 }
@@ -164,20 +187,21 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 // receive runs the transfer.
 func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	var checking sync.WaitGroup
-	defer checking.Wait()
+	var checks checks
+	defer checks.stop()
 	defer cancel(nil)
-	v.certified = func(m *proto.Manifest) {
-		checking.Go(func() {
+	v.certified = func(m *proto.Manifest, signer proto.PublicKey) {
+		checks.start(ctx, func(ctx context.Context) {
 			path, err := t.has(ctx, m)
 			if path != "" {
-				err = &haveItError{path, m}
+				err = &haveItError{path, m, signer}
 			}
-			if err != nil {
+			if err != nil && ctx.Err() == nil {
 				cancel(err)
 			}
 		})
 	}
+	v.dropped = checks.stop
 	cfg.Open, cfg.Observe = t.open, v.observe
 	r, err := receiver.New(cfg)
 	if err != nil {
@@ -187,22 +211,39 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 	err = receiver.Run(ctx, r, receiverConns(v.listener), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
 	if errors.As(err, new(*receiver.StoreError)) {
 		// A disk without room for the file twice does not matter if it is there.
-		checking.Wait()
+		checks.wait()
 		err = cmp.Or(context.Cause(ctx), err)
 	}
+	return v.finish(ctx, t, err)
+}
+
+// finish makes what was received the file, or explains err, by which the
+// transfer ended.
+func (v *recvView) finish(ctx context.Context, t target, err error) error {
 	var have *haveItError
 	if errors.As(err, &have) {
+		t.discard()
+		if err := v.trust.installed(have.manifest, have.signer); err != nil {
+			return err
+		}
 		v.haveIt(have.path, have.manifest)
 		return nil
 	}
+	if errors.Is(err, receiver.ErrIntegrity) {
+		t.discard() // whatever it is, it is not what to continue from
+	}
 	if err != nil {
 		return v.failure(err)
 	}
-	path, err := t.commit(ctx, r.Manifest())
+	m := v.core.Manifest()
+	path, err := t.commit(ctx, m)
+	if err == nil && !v.opts.dryRun {
+		err = v.trust.installed(m, v.signer)
+	}
 	if err != nil {
 		return v.failure(err)
 	}
-	v.done(path, r.Manifest())
+	v.done(path, m)
 	return nil
 }
 
@@ -210,6 +251,7 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 type haveItError struct {
 	path     string
 	manifest *proto.Manifest
+	signer   proto.PublicKey
 }
 
 func (e *haveItError) Error() string { return e.path + " has the content already" }
@@ -226,6 +268,10 @@ func (o *recvOptions) validate() error {
 		return usageError("--stall %v: want a time that is not negative", o.stall)
 	case o.memory < 1<<20:
 		return usageError("--memory %v: want at least 1 MiB", o.memory)
+	case o.leafMemory < 64<<10 || o.leafMemory > 1<<40:
+		return usageError("--leaf-memory %v: want 64 KiB to 1 TiB", o.leafMemory)
+	case o.signatures < 1:
+		return usageError("--max-signature-rate %d: want at least 1", o.signatures)
 	case o.maxSize == 0:
 		return usageError("--max-size %v: want at least 1 B", o.maxSize)
 	case o.buffer == 0 || o.buffer > 1<<30:
@@ -233,7 +279,7 @@ func (o *recvOptions) validate() error {
 	}
 	var err error
 	o.loss, err = readLoss("drop", o.drop)
-	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate())
+	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate(), o.trustOptions.validate())
 }
 
 // lost returns what --drop asks for, nil if nothing.
@@ -244,12 +290,28 @@ func (o *recvOptions) lost() func() bool {
 	return o.loss.Stream(simnet.Key(o.seed)).Lost
 }
 
-func (o *recvOptions) receiverConfig() (cfg receiver.Config, err error) {
-	cfg = receiver.Config{MaxSize: uint64(o.maxSize), Memory: int(o.memory)}
+func (o *recvOptions) receiverConfig(in *recvInputs) (cfg receiver.Config, err error) {
+	cfg = receiver.Config{
+		MaxSize: uint64(o.maxSize), Memory: int(o.memory), LeafMemory: int(o.leafMemory),
+		SignatureRate: o.signatures, GroupKeys: in.groups,
+	}
+	if in.trust != nil {
+		cfg.Trust = &in.trust.policy
+	}
+	for _, f := range in.seeds {
+		cfg.Seeds = append(cfg.Seeds, f)
+	}
 	if o.object != "" {
 		if cfg.Object, err = proto.ParseObjectID(o.object); err != nil {
 			return cfg, usageError("--object: %w", err)
 		}
+	}
+	if o.sha256 != "" {
+		sum, err := hex.DecodeString(o.sha256)
+		if err != nil || len(sum) != len(cfg.SHA256) {
+			return cfg, usageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
+		}
+		cfg.SHA256 = [32]byte(sum)
 	}
 	if _, err := path.Match(o.name, ""); err != nil {
 		return cfg, usageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
@@ -262,6 +324,9 @@ func (o *recvOptions) receiverConfig() (cfg receiver.Config, err error) {
 	}
 	return cfg, nil
 }
+
+// keeps reports whether an interrupted transfer can be continued.
+func (o *recvOptions) keeps() bool { return !o.dryRun && o.output != "-" }
 
 func (o *recvOptions) target(stdout io.Writer) (target, error) {
 	switch {

@@ -29,23 +29,27 @@ type recvView struct {
 	silence  *silence
 	core     *receiver.Receiver
 
-	certified func(*proto.Manifest)
+	trust     *trust // nil: no --trust
+	certified func(m *proto.Manifest, signer proto.PublicKey)
+	dropped   func()
 
 	start     time.Time
 	first     time.Time // the first packet of the object
 	held      bool      // K shards of every group are there
 	collected time.Time // the manifest was, too
 	manifest  *proto.Manifest
+	signer    proto.PublicKey // of manifest; zero: not verified
 	status    receiver.Status
 	from      receiver.Origin // of the first packet
 	arrival   speed           // of packets of the object
 	gain      speed           // of shards held
 
+	idle     time.Time // since when there is no object
 	heard    time.Time // when packets of the object were last seen to arrive
 	useful   uint64    // such packets, then
-	tooLarge tooLarge
-	drops    uint64 // packets that this host lost while it still wanted any
-	ownDrops bool   // the user was warned of them
+	drops    uint64    // packets that this host lost while it still wanted any
+	ownDrops bool      // the user was warned of them
+	warned   map[proto.Reason]bool
 }
 
 func newRecvView(opts recvOptions, out *output, l *mcast.Listener, sources []netip.Addr) *recvView {
@@ -53,7 +57,8 @@ func newRecvView(opts recvOptions, out *output, l *mcast.Listener, sources []net
 	return &recvView{
 		opts: opts, out: out, listener: l, sources: sources,
 		silence: newSilence(now),
-		start:   now, heard: now,
+		start:   now, idle: now, heard: now,
+		warned: make(map[proto.Reason]bool),
 	}
 }
 
@@ -125,14 +130,20 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 		v.restart(now)
 		v.found(e)
 	case receiver.Certified:
-		v.manifest = e.Manifest
+		v.manifest, v.signer = e.Manifest, e.Signer
 		v.object(e.Manifest)
-		v.certified(e.Manifest)
+		v.certified(e.Manifest, e.Signer)
 		v.complete(now)
 	case receiver.Dropped:
+		v.idle = now
+		v.dropped()
 		v.out.line("object %s... given up: %s", e.Object.Short(), e.Why)
 	case receiver.OtherObject:
-		v.out.decision("also on the air: object %s  %s", e.Object, e.Name)
+		v.refused(e)
+	case receiver.Resumed:
+		v.resumed(e)
+	case receiver.Forged:
+		v.out.decision("group %d: %d forged shards were stored; they are dropped, and come again", e.Group, e.Shards)
 	case receiver.GroupDecoded:
 		if v.opts.verbose > 1 {
 			v.out.line("group %d: %d shards rebuilt", e.Group, e.Rebuilt)
@@ -167,15 +178,58 @@ func (v *recvView) found(e receiver.ObjectFound) {
 // object tells what is being received.
 func (v *recvView) object(m *proto.Manifest) {
 	d := m.Descriptor
-	object := newObjectEvent(d.Object(), d.Params)
-	object.Name, object.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
-	object.From, object.Interface = v.origin()
-	v.out.event("object", object)
+	e := receivedEvent{objectEvent: newObjectEvent(d.Object(), d.Params), Version: m.Version}
+	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
+	e.From, e.Interface = v.origin()
+	e.Verified, e.SignedBy, e.Sequence = v.verified(m)
+	v.out.event("object", e)
 	from := ""
-	if object.From != "" {
-		from = fmt.Sprintf("  from %s on %s", object.From, object.Interface)
+	if e.From != "" {
+		from = fmt.Sprintf("  from %s on %s", e.From, e.Interface)
 	}
-	v.out.line("%s  %v  object %s...%s   origin not verified", displayName(m, ""), quantity.Size(d.Size), d.Object().Short(), from)
+	v.out.line("%s  %v  object %s...%s   %s", displayName(m, ""), quantity.Size(d.Size), d.Object().Short(), from, v.whose())
+}
+
+// whose says for a person how far the origin of the object is known.
+func (v *recvView) whose() string {
+	switch {
+	case v.trust != nil:
+		return v.trust.signer(v.signer)
+	case v.opts.object != "":
+		return "as --object names it"
+	case v.opts.sha256 != "":
+		return "as --sha256 names it"
+	}
+	return "origin not verified (no --trust)"
+}
+
+// verified is whose for JSON. What is not signed has no sequence.
+func (v *recvView) verified(m *proto.Manifest) (ok bool, signer string, sequence uint64) {
+	if v.trust == nil {
+		return v.opts.object != "" || v.opts.sha256 != "", "", 0
+	}
+	return true, v.signer.ID.String(), m.Sequence
+}
+
+// resumed tells what an earlier run, or an older version of the file, spares.
+func (v *recvView) resumed(e receiver.Resumed) {
+	if e.Shards+e.Reused == 0 {
+		return
+	}
+	v.out.event("resumed", resumedEvent{Object: v.core.Progress().Object.String(), Resumed: e.Shards, Reused: e.Reused})
+	v.out.line("continuing with%s", spared(e.Shards, e.Reused))
+}
+
+// spared tells how many shards needed not be received, if any.
+func spared(resumed, reused uint64) string {
+	s := ""
+	if resumed > 0 {
+		s += fmt.Sprintf("  %d shards of an earlier run", resumed)
+	}
+	if reused > 0 {
+		s += fmt.Sprintf("  %d shards of an older version", reused)
+	}
+	return s
 }
 
 // complete notes when all that has to come over the network is there.
@@ -188,7 +242,7 @@ func (v *recvView) complete(now time.Time) {
 	p := v.core.Progress()
 	v.out.event("collected", collectedEvent{
 		Seconds: now.Sub(v.first).Seconds(),
-		Data:    p.Data, Parity: p.Parity, Manifests: p.Manifests,
+		Data:    p.Data, Parity: p.Parity, Digests: p.Digests, Manifests: p.Manifests,
 		Spanned: p.Loss.Spanned, Lost: p.Loss.Lost,
 	})
 }
@@ -196,12 +250,13 @@ func (v *recvView) complete(now time.Time) {
 // report is receiver.RunOptions.Report.
 func (v *recvView) report(now time.Time, s receiver.Status) error {
 	v.status = s
-	if n := s.Data + s.Parity + s.Manifests; n != v.useful {
+	if n := s.Data + s.Parity + s.Digests + s.Manifests; n != v.useful {
 		v.useful, v.heard = n, now
 	}
 	v.arrival.add(now, v.useful)
 	v.gain.add(now, s.Held)
 	v.checkBuffer()
+	v.checkRefused()
 	if v.out.progressDue(now) {
 		v.progress(now)
 	}
@@ -251,6 +306,7 @@ func (v *recvView) progress(now time.Time) {
 	left := v.gain.left(s.Needed - s.Held)
 	v.out.event("progress", progressEvent{
 		Object: s.Object.String(), Held: s.Held, Needed: s.Needed, Groups: s.Groups, Complete: s.Decoded,
+		Resumed: s.Resumed, Reused: s.Reused, Forged: v.forged(),
 		Rate: v.rate(), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
 		OwnDrops: v.drops, Ignored: ignored(s.Ignored),
 	})
@@ -258,6 +314,8 @@ func (v *recvView) progress(now time.Time) {
 		quantity.Size(min(s.Held*uint64(s.Params.ShardSize), s.Params.Size)), quantity.Size(s.Params.Size),
 		quantity.Rate(v.rate()), 100*s.Loss.Ratio())
 	switch silent := now.Sub(v.heard); {
+	case s.Held == s.Needed && !v.chosen():
+		line += "  waiting for a signed manifest"
 	case silent >= 2*time.Second:
 		line += "  silent for " + quantity.Duration(silent)
 	case left > 0:
@@ -281,17 +339,33 @@ func (v *recvView) failure(err error) error {
 	case errors.As(err, new(*receiver.StoreError)):
 		return withCode(exitLocalIO, fmt.Errorf("%s: %w", displayName(v.manifest, v.opts.output), err))
 	case errors.As(err, new(signalError)) && v.status.Needed > 0:
-		v.out.line("stopped with %d of %d shards; the next run starts over", v.status.Held, v.status.Needed)
+		v.out.line("stopped with %d of %d shards%s", v.status.Held, v.status.Needed, v.next())
 	case errors.As(err, new(signalError)):
 		v.out.line("stopped; nothing was heard")
 	}
 	return err
 }
 
-func (v *recvView) haveIt(path string, m *proto.Manifest) {
+// forged counts the shards that were not what their leaves say.
+func (v *recvView) forged() uint64 {
+	return v.status.Forged + v.status.Ignored[receiver.ReasonForged]
+}
+
+// newDoneEvent tells all that m does.
+func (v *recvView) newDoneEvent(path string, m *proto.Manifest) doneEvent {
 	d := m.Descriptor
-	v.out.event("done", doneEvent{Object: d.Object().String(), Name: m.Name, Path: path, Bytes: d.Size,
-		SHA256: hex.EncodeToString(d.SHA256[:]), Had: true})
+	e := doneEvent{
+		Object: d.Object().String(), Name: m.Name, Path: path, Bytes: d.Size,
+		SHA256: hex.EncodeToString(d.SHA256[:]), Version: m.Version,
+	}
+	e.Verified, e.SignedBy, e.Sequence = v.verified(m)
+	return e
+}
+
+func (v *recvView) haveIt(path string, m *proto.Manifest) {
+	e := v.newDoneEvent(path, m)
+	e.Had = true
+	v.out.event("done", e)
 	v.out.line("ok  %s  has the content already", path)
 }
 
@@ -300,19 +374,23 @@ func (v *recvView) done(path string, m *proto.Manifest) {
 	s, d := v.status, m.Descriptor
 	took := time.Since(v.first)
 	rate := float64(8*d.Size) / took.Seconds()
-	v.out.event("done", doneEvent{
-		Object: d.Object().String(), Name: m.Name, Path: path, Bytes: d.Size, SHA256: hex.EncodeToString(d.SHA256[:]),
-		Seconds: took.Seconds(), Collected: v.collected.Sub(v.first).Seconds(), Rate: rate,
-		Needed: s.Needed, Rebuilt: s.Rebuilt, Data: s.Data, Parity: s.Parity, Manifests: s.Manifests,
-		Spanned: s.Loss.Spanned, Lost: s.Loss.Lost, Dropped: s.Dropped, OwnDrops: v.drops, Ignored: ignored(s.Ignored),
-	})
+	e := v.newDoneEvent(path, m)
+	e.Seconds, e.Collected, e.Rate = took.Seconds(), v.collected.Sub(v.first).Seconds(), rate
+	e.Needed, e.Rebuilt, e.Resumed, e.Reused, e.Forged = s.Needed, s.Rebuilt, s.Resumed, s.Reused, v.forged()
+	e.Data, e.Parity, e.Digests, e.Manifests = s.Data, s.Parity, s.Digests, s.Manifests
+	e.Spanned, e.Lost, e.Dropped, e.OwnDrops, e.Ignored = s.Loss.Spanned, s.Loss.Lost, s.Dropped, v.drops, ignored(s.Ignored)
+	v.out.event("done", e)
 	verb := "ok"
 	if v.opts.dryRun {
 		verb = "ok (dry run, nothing written)"
 	}
-	v.out.line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d",
+	extra := spared(s.Resumed, s.Reused)
+	if n := v.forged(); n > 0 {
+		extra += fmt.Sprintf("  forged %d dropped", n)
+	}
+	v.out.line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d%s",
 		verb, displayName(m, path), quantity.Size(d.Size), quantity.Duration(took), quantity.Rate(rate),
-		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, v.drops)
+		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, v.drops, extra)
 }
 
 // displayName is what to call a file for a person.

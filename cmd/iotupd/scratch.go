@@ -87,7 +87,7 @@ func (t *scratchTarget) open(proto.ObjectID, proto.Params) (receiver.Store, erro
 	if t.file, t.remove, err = newScratch(0); err != nil {
 		return nil, err
 	}
-	return store{t.file, t.close}, nil
+	return &store{file: t.file}, nil
 }
 
 func (t *scratchTarget) has(context.Context, *proto.Manifest) (string, error) { return "", nil }
@@ -116,6 +116,8 @@ func copyTo(w io.Writer) func(context.Context, io.Reader) error {
 		}
 	}
 }
+
+func (t *scratchTarget) discard() { t.close() }
 
 func (t *scratchTarget) close() {
 	if t.remove != nil {

@@ -18,12 +18,12 @@ const (
 	silentAgain = 30 * time.Second
 )
 
-// A silence watches for the time when nothing useful arrives, and explains it
-// by what the kernel counted meanwhile.
+// A silence watches for the time when nothing arrives that is of use, or that a
+// warning has explained, and explains it by what the kernel counted meanwhile.
 type silence struct {
-	since  time.Time // packets were last seen to arrive, or the last explanation
-	wait   time.Duration
-	useful uint64 // packets that had arrived then
+	since time.Time // packets were last seen to arrive, or the last explanation
+	wait  time.Duration
+	alive uint64 // packets that had arrived then
 
 	watching bool // before, rejects and drops are of the start of this silence
 	before   diagnose.Snapshot
@@ -44,8 +44,8 @@ func (s *silence) watch(v *recvView) {
 // check returns what is going on and its likely causes if it has been silent
 // for long enough, else an empty text.
 func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagnose.Finding) {
-	if v.useful != s.useful || !v.collected.IsZero() {
-		s.useful, s.since, s.wait, s.watching = v.useful, now, silentAfter, false
+	if alive := v.useful + v.rejected(); alive != s.alive || !v.collected.IsZero() {
+		s.alive, s.since, s.wait, s.watching = alive, now, silentAfter, false
 		return "", nil
 	}
 	if !s.watching {

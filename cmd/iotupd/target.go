@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"syscall"
 
 	"iotupd/proto"
@@ -19,9 +18,9 @@ import (
 )
 
 // A target is where a received file goes. Until commit nothing of it can be
-// mistaken for the file.
+// mistaken for the file. One goroutine uses it, but for has.
 type target interface {
-	// open starts over with an object: receiver.Config.Open.
+	// open makes room for an object, in place of the one before: receiver.Config.Open.
 	open(proto.ObjectID, proto.Params) (receiver.Store, error)
 	// has returns the path of the file if the content of m is there already. An
 	// error means that commit cannot succeed. It may run beside all the others.
@@ -29,15 +28,12 @@ type target interface {
 	// commit makes the verified bytes the file, and tells its path, if it has
 	// one. If it has to wait for a reader of theirs, the end of ctx ends it.
 	commit(ctx context.Context, m *proto.Manifest) (path string, err error)
-	// close removes what was not committed.
+	// discard removes what was received: it is of no use to a later run.
+	discard()
+	// close ends the work of this run. What was received and not committed stays
+	// for the next one, where the target can keep it.
 	close()
 }
-
-// partSuffix marks the hidden file that receives beside the target.
-const partSuffix = ".iotupd-part"
-
-// maxPartName leaves room for the suffix in the 255 bytes of a file name.
-const maxPartName = 240
 
 // A fileTarget puts the file into a directory: received into a hidden file
 // there, renamed over an old one once verified.
@@ -45,8 +41,10 @@ type fileTarget struct {
 	dir  *os.Root
 	name string // empty: the manifest's
 
-	part     *os.File // nil: none
+	part     *os.File // the hidden file, locked; nil: none
 	partName string
+	made     bool   // it, by this run
+	store    *store // of the object that it is for
 }
 
 // newFileTarget prepares for --output path. Symbolic links are followed now,
@@ -121,111 +119,6 @@ func cause(err error) error {
 }
 
 func (t *fileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
-
-func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, error) {
-	name := t.name
-	if name == "" || len(name) > maxPartName {
-		name = id.String()
-	}
-	t.partName = "." + name + partSuffix
-	err := t.removeStale(t.partName)
-	if err == nil {
-		err = t.create()
-	}
-	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("%s: %w", t.path(t.partName), cause(err)))
-	}
-	if t.name == "" {
-		t.sweep()
-	}
-	return store{t.part, t.discard}, nil
-}
-
-var (
-	errInUse = errors.New("another iotupd receives the same file")
-
-	// errNoLocks is what lock returns where nothing can be locked.
-	errNoLocks = errors.New("no locks here")
-)
-
-// removeStale removes a partial file that an earlier run left behind, whatever
-// it is: nothing on disk is trusted, and no link is followed. One that another
-// process is writing is an error.
-func (t *fileTarget) removeStale(name string) error {
-	info, err := t.dir.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().IsRegular() {
-		f, err := t.dir.OpenFile(name, os.O_RDWR, 0) // NFS locks only what may be written
-		if errors.Is(err, fs.ErrPermission) {
-			f, err = t.dir.Open(name)
-		}
-		if err != nil {
-			return err
-		}
-		defer f.Close() // unlocks, after the removal
-		free, err := lock(f)
-		if err != nil && !errors.Is(err, errNoLocks) {
-			return err
-		}
-		// It may have been removed, and made again by another, before the lock.
-		if err == nil && !free || !t.means(name, f) {
-			return errInUse
-		}
-	}
-	return t.dir.Remove(name)
-}
-
-// partOfObject matches the partial files of --dir.
-var partOfObject = regexp.MustCompile(`^\.[0-9a-f]{32}` + regexp.QuoteMeta(partSuffix) + `$`)
-
-// sweep removes what transfers of other objects into the directory left behind
-// when their power was cut. A living one is locked; where there are no locks,
-// all are taken for living.
-func (t *fileTarget) sweep() {
-	if _, err := lock(t.part); err != nil { // again, which does no harm
-		return
-	}
-	entries, _ := fs.ReadDir(t.dir.FS(), ".")
-	for _, e := range entries {
-		if e.Name() != t.partName && e.Type().IsRegular() && partOfObject.MatchString(e.Name()) {
-			t.removeStale(e.Name())
-		}
-	}
-}
-
-// create makes the partial file and locks it. Another process may have taken
-// it for a stale one in between.
-func (t *fileTarget) create() error {
-	f, err := t.dir.OpenFile(t.partName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	free, err := lock(f)
-	if errors.Is(err, errNoLocks) {
-		free, err = true, nil
-	}
-	if err == nil && (!free || !t.means(t.partName, f)) {
-		err = errInUse
-	}
-	if err != nil {
-		f.Close()
-		return err
-	}
-	t.part = f
-	return nil
-}
-
-// means reports whether name is still that of f.
-func (t *fileTarget) means(name string, f *os.File) bool {
-	mine, err1 := f.Stat()
-	named, err2 := t.dir.Lstat(name)
-	return err1 == nil && err2 == nil && os.SameFile(mine, named)
-}
 
 func (t *fileTarget) has(ctx context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
@@ -315,46 +208,4 @@ func syncDir(dir *os.Root) error {
 		}
 	}
 	return err
-}
-
-// discard removes the partial file, if it is still this process's.
-func (t *fileTarget) discard() {
-	if t.part == nil {
-		return
-	}
-	if t.means(t.partName, t.part) {
-		t.dir.Remove(t.partName)
-	}
-	t.part.Close()
-	t.part = nil
-}
-
-func (t *fileTarget) close() {
-	t.discard()
-	t.dir.Close()
-}
-
-// A store is a receiver.Store in a file.
-type store struct {
-	*os.File
-	discard func()
-}
-
-// Found implements [receiver.Store].
-func (s store) Found() int64 { return 0 }
-
-func (s store) Reserve(size int64) error {
-	return cause(allocate(s.File, size))
-}
-
-// Sync also makes the reads that follow come from the disk, where it can.
-func (s store) Sync() error {
-	err := s.File.Sync()
-	dropPages(s.File)
-	return err
-}
-
-func (s store) Discard() error {
-	s.discard()
-	return nil
 }

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"time"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// The partial file is where an object is received. It is hidden beside the
+// target, locked by the process that writes it, and left in place by any end of
+// a transfer but success: the next one continues from it. Nothing in it is
+// trusted, since the receiver compares every shard with its leaf (spec.md 7.3).
+const (
+	partSuffix = ".iotupd-part"
+
+	// maxPartName leaves room for the suffix in the 255 bytes of a file name.
+	maxPartName = 240
+
+	// keepParts is how long --dir keeps the partial files of other objects. Each
+	// file has one name with --output, but there every release has its own.
+	keepParts = 7 * 24 * time.Hour
+)
+
+var (
+	errInUse = errors.New("another iotupd receives the same file")
+
+	// errNoLocks is what lock returns where nothing can be locked.
+	errNoLocks = errors.New("no locks here")
+)
+
+func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, error) {
+	name := t.name
+	if name == "" || len(name) > maxPartName {
+		name = id.String()
+	}
+	name = "." + name + partSuffix
+	found, err := t.take(name)
+	if err != nil {
+		return nil, withCode(exitLocalIO, fmt.Errorf("%s: %w", t.path(name), cause(err)))
+	}
+	if t.name == "" {
+		t.sweep(time.Now())
+	}
+	t.store = &store{file: t.part, found: found}
+	return t.store, nil
+}
+
+// take makes the file called name the partial file, and tells its size. That is
+// the file of an earlier run, or else the one at hand, of an object that this
+// one takes the place of: an older release has much in common with it.
+func (t *fileTarget) take(name string) (size int64, err error) {
+	if t.part != nil && !t.means(t.partName, t.part) {
+		t.leave() // somebody removed it
+	}
+	if t.part == nil || t.partName != name {
+		if err := t.change(name); err != nil {
+			return 0, err
+		}
+	}
+	info, err := t.part.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// change makes a file of another name the partial file.
+func (t *fileTarget) change(name string) error {
+	f, err := t.reopen(name)
+	made := f == nil
+	switch {
+	case err != nil:
+		return err
+	case made && t.part != nil:
+		if err := t.dir.Rename(t.partName, name); err != nil {
+			return err
+		}
+		t.partName = name
+		return nil
+	case made:
+		if f, err = t.create(name); err != nil {
+			return err
+		}
+	}
+	t.discard() // one transfer leaves one file behind
+	t.part, t.partName, t.made = f, name, made
+	return nil
+}
+
+// reopen opens and locks the partial file that an earlier run left behind. If
+// nothing can be continued there, it returns nil and the name is free: no link
+// is followed, and a file that others can write to by another name, or that
+// belongs to somebody else, is removed. One that another process is writing is
+// an error.
+func (t *fileTarget) reopen(name string) (*os.File, error) {
+	info, err := t.dir.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, t.dir.Remove(name)
+	}
+	f, err := t.dir.OpenFile(name, os.O_RDWR, 0)
+	readOnly := errors.Is(err, fs.ErrPermission)
+	if readOnly {
+		f, err = t.dir.Open(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Without locks, two processes could continue from the same file.
+	locks, err := t.lock(name, f)
+	if err == nil && locks && !readOnly && ours(f) {
+		return f, nil
+	}
+	if err == nil {
+		err = t.dir.Remove(name)
+	}
+	f.Close() // unlocks, after the removal
+	return nil, err
+}
+
+// create makes and locks a new partial file.
+func (t *fileTarget) create(name string) (*os.File, error) {
+	f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.lock(name, f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// lock takes f, which was opened by name, for this process, and reports whether
+// there are locks here. It fails if another process has it, also if that one
+// removed it, or made it anew, before it was locked.
+func (t *fileTarget) lock(name string, f *os.File) (locks bool, err error) {
+	free, err := lock(f)
+	locks = !errors.Is(err, errNoLocks)
+	if locks && err != nil {
+		return true, err
+	}
+	if locks && !free || !t.means(name, f) {
+		return locks, errInUse
+	}
+	return locks, nil
+}
+
+// means reports whether name is still that of f.
+func (t *fileTarget) means(name string, f *os.File) bool {
+	mine, err1 := f.Stat()
+	named, err2 := t.dir.Lstat(name)
+	return err1 == nil && err2 == nil && os.SameFile(mine, named)
+}
+
+// partOfObject matches the partial files of --dir.
+var partOfObject = regexp.MustCompile(`^\.[0-9a-f]{32}` + regexp.QuoteMeta(partSuffix) + `$`)
+
+// sweep removes the partial files of other objects that nobody has written to
+// for long. A living one is locked; where there are no locks, all are taken for
+// living.
+func (t *fileTarget) sweep(now time.Time) {
+	if _, err := lock(t.part); err != nil { // again, which does no harm
+		return
+	}
+	entries, _ := fs.ReadDir(t.dir.FS(), ".")
+	for _, e := range entries {
+		if e.Name() == t.partName || !e.Type().IsRegular() || !partOfObject.MatchString(e.Name()) {
+			continue
+		}
+		if info, err := e.Info(); err != nil || now.Sub(info.ModTime()) < keepParts {
+			continue
+		}
+		if f, _ := t.reopen(e.Name()); f != nil {
+			t.dir.Remove(e.Name())
+			f.Close()
+		}
+	}
+}
+
+// discard removes the partial file, if it is still this process's.
+func (t *fileTarget) discard() {
+	if t.part != nil && t.means(t.partName, t.part) {
+		t.dir.Remove(t.partName)
+	}
+	t.leave()
+}
+
+// leave closes the partial file, which others may continue from now.
+func (t *fileTarget) leave() {
+	if t.part != nil {
+		t.part.Close()
+		t.part = nil
+	}
+}
+
+func (t *fileTarget) close() {
+	if t.part != nil && !t.worthwhile() {
+		t.discard()
+	}
+	t.leave()
+	t.dir.Close()
+}
+
+// worthwhile reports whether there may be something to continue from: not if
+// all that was heard turned out to be unwanted.
+func (t *fileTarget) worthwhile() bool {
+	info, err := t.part.Stat()
+	return err != nil || info.Size() > 0 && !(t.made && t.store.discarded)
+}

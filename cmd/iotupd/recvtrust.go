@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/internal/seal"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// trustOptions are the flags of recv that say whom to believe.
+type trustOptions struct {
+	trust       []string
+	targets     []string
+	minSequence uint64
+	downgrade   bool
+	state       string
+	groupKeys   []string
+}
+
+func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, repeatable: receive only what one of these keys has signed")
+	flags.StringSliceVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse what is signed for other hardware")
+	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse what is signed with a lower sequence `number`")
+	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "take what is older than what was installed last")
+	flags.StringVar(&o.state, "state", "", "`directory` to remember in what was installed last, with --trust (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
+	flags.StringSliceVarP(&o.groupKeys, "group-key", "k", nil, "key `file` of a group, repeatable: receive only what is sealed with one of these keys")
+	under(flags, "Trust")
+}
+
+func (o *trustOptions) validate() error {
+	switch {
+	case len(o.trust) > 0:
+	case len(o.targets) > 0:
+		return usageError("--target needs --trust: what is not signed may claim to be for any hardware")
+	case o.minSequence > 0:
+		return usageError("--min-sequence needs --trust: what is not signed may claim to be of any sequence number")
+	}
+	return nil
+}
+
+// readGroupKeys returns the groups whose packets are taken.
+func (o *trustOptions) readGroupKeys() (groups []*seal.Group, err error) {
+	for _, path := range o.groupKeys {
+		g, err := readGroupKey(path)
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
+
+// A trust is whom a receiver believes, and what it has installed of theirs. Nil
+// believes everybody, and remembers nothing.
+type trust struct {
+	policy receiver.Policy
+	names  map[proto.KeyID]string // of the files that the keys are from
+	state  *state
+}
+
+// open returns what --trust asks for, nil if nothing.
+func (o *trustOptions) open(channel string) (*trust, error) {
+	if len(o.trust) == 0 {
+		return nil, nil
+	}
+	t := &trust{names: make(map[proto.KeyID]string)}
+	for _, path := range o.trust {
+		keys, err := readTrusted([]string{path})
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range keys {
+			t.names[key.ID] = path
+		}
+		t.policy.Keys = append(t.policy.Keys, keys...)
+	}
+	dir := o.state
+	if dir == "" {
+		dir = defaultStateDir()
+	}
+	if dir == "" {
+		return nil, usageError("--trust has no place to remember what is installed; name a directory by --state")
+	}
+	var err error
+	if t.state, err = openState(dir, channel); err != nil {
+		return nil, err
+	}
+	t.state.downgrade = o.downgrade
+	t.policy.Channel, t.policy.Targets = channel, o.targets
+	t.policy.MinSequence, t.policy.AllowDowngrade = o.minSequence, o.downgrade
+	if t.policy.Installed, err = t.state.installed(t.policy.Keys); err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// signer says who signed, for a person.
+func (t *trust) signer(key proto.PublicKey) string {
+	return fmt.Sprintf("signed by %v (%s)", key.ID, t.names[key.ID])
+}
+
+// installed remembers that what m describes is installed now.
+func (t *trust) installed(m *proto.Manifest, signer proto.PublicKey) error {
+	if t == nil {
+		return nil
+	}
+	return t.state.record(signer.ID, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
+}
+
+func (t *trust) close() {
+	if t != nil {
+		t.state.close()
+	}
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// ignoring is the status of a receiver that ignored packets for each of the
+// reasons.
+func ignoring(packets uint64, reasons ...proto.Reason) receiver.Status {
+	s := receiver.Status{Ignored: make(map[proto.Reason]uint64)}
+	for _, r := range reasons {
+		s.Ignored[r] = packets
+	}
+	return s
+}
+
+func TestGivingUpSaysWhatWasHeardInstead(t *testing.T) {
+	tests := []struct {
+		ignored []proto.Reason
+		code    int
+		text    string
+	}{
+		{nil, exitSilence, "was heard within 3 s on " + loopback()},
+		{[]proto.Reason{receiver.ReasonOtherObject, receiver.ReasonManifest}, exitSilence, "was heard within 3 s"},
+		{[]proto.Reason{receiver.ReasonTooLarge}, exitPolicy, "the file on the air is larger than --max-size"},
+		{[]proto.Reason{receiver.ReasonSealed}, exitSilence, "sealed with a group key that is not here"},
+		{[]proto.Reason{receiver.ReasonSignature}, exitAuthenticity, "not signed by a key of --trust"},
+		{[]proto.Reason{receiver.ReasonRollback}, exitPolicy, "older than what was installed last"},
+		{[]proto.Reason{receiver.ReasonExpired}, exitPolicy, "for a time that is over"},
+		{[]proto.Reason{receiver.ReasonTarget}, exitPolicy, "for other hardware"},
+		{[]proto.Reason{receiver.ReasonChannel}, exitPolicy, "for another channel"},
+		{[]proto.Reason{receiver.ReasonSignature, receiver.ReasonChannel}, exitPolicy, "for another channel"}, // the only one that was signed
+	}
+	for _, test := range tests {
+		for _, trusted := range []*trust{nil, {}} {
+			p := newPatient(t, recvOptions{timeout: 3 * time.Second})
+			p.view.trust = trusted
+			p.wantError(p.until(4*time.Second, ignoring(1, test.ignored...)), test.code, test.text)
+		}
+		p := newPatient(t, recvOptions{})
+		check(t, p.until(20*time.Second, ignoring(1, test.ignored...))) // who has no timeout waits on
+	}
+}
+
+// Data that anybody can send is no reason to wait for a signature for ever.
+func TestWithTrustOnlyASignedObjectIsHeard(t *testing.T) {
+	p := newPatient(t, recvOptions{timeout: 3 * time.Second, stall: time.Second})
+	p.view.trust = &trust{}
+	unsigned := ignoring(1, receiver.ReasonSignature)
+	for n := uint64(1); p.at < 2900*time.Millisecond; n++ {
+		unsigned.Progress = receiving(n, n).Progress
+		check(t, p.until(p.at, unsigned))
+	}
+	p.wantError(p.until(3*time.Second, unsigned), exitAuthenticity, "nothing that is signed was heard within 3 s on")
+
+	p = newPatient(t, recvOptions{stall: 3 * time.Second})
+	p.view.trust = &trust{}
+	p.wantError(p.until(4*time.Second, unsigned), exitAuthenticity, "the stream has been silent for 3 s: the file on the air is not signed")
+
+	signed := receiving(1, 1)
+	signed.Certified = true
+	p = newPatient(t, recvOptions{timeout: 3 * time.Second})
+	p.view.trust = &trust{}
+	check(t, p.until(20*time.Second, signed))
+}
+
+func TestWhatIsRefusedIsToldOnceAndWhatToDo(t *testing.T) {
+	p := newPatient(t, recvOptions{})
+	p.stderr.Reset()
+	p.view.observe(epoch, receiver.OtherObject{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
+	p.want("", "warning: object 01000000... fw.bin is older than what was installed last or than --min-sequence, or is another file "+
+		"with the same sequence number; sign it with a higher number, or take it by --allow-downgrade [rollback]\n")
+	p.view.observe(epoch, receiver.OtherObject{Object: proto.ObjectID{2}, Why: receiver.ReasonSignature})
+	p.want("", "warning: object 02000000... is not signed by a key of --trust; if it should be, look at it by iotupd inspect [signature]\n")
+	p.view.observe(epoch, receiver.OtherObject{Object: proto.ObjectID{3}, Why: receiver.ReasonOtherObject})
+	p.want("", "")
+
+	check(t, p.until(time.Second, ignoring(aFewPackets-1, receiver.ReasonTooLarge)))
+	p.want("", "")
+	check(t, p.until(4*time.Second, ignoring(aFewPackets, receiver.ReasonTooLarge)))
+	for n := uint64(aFewPackets); p.at < 20*time.Second; n++ {
+		check(t, p.until(p.at, ignoring(n, receiver.ReasonTooLarge)))
+	}
+	if got := p.stderr.String(); strings.Count(got, "[too-large]") != 1 || strings.Contains(got, "nothing has arrived") {
+		t.Errorf("got %q, want one warning and nothing else", got)
+	}
+}

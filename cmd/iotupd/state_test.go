@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+var (
+	oldKey = proto.PublicKey{ID: proto.KeyID{1}}
+	newKey = proto.PublicKey{ID: proto.KeyID{2}}
+)
+
+func release(sequence uint64) receiver.Release {
+	return receiver.Release{Sequence: sequence, Object: proto.ObjectID{byte(sequence)}}
+}
+
+// stateIn opens the states of a directory as another process would.
+func stateIn(t *testing.T, dir, channel string) *state {
+	t.Helper()
+	s, err := openState(dir, channel)
+	check(t, err)
+	t.Cleanup(s.close)
+	return s
+}
+
+func wantInstalled(t *testing.T, s *state, key proto.PublicKey, want receiver.Release) {
+	t.Helper()
+	all, err := s.installed([]proto.PublicKey{key})
+	if got := all[key.ID]; err != nil || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func TestWhatWasInstalledIsRememberedByChannelAndKey(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "state")
+	s := stateIn(t, dir, "fw")
+	wantInstalled(t, s, oldKey, receiver.Release{})
+	check(t, s.record(oldKey.ID, release(7)))
+	check(t, s.record(newKey.ID, release(1)))
+	again := stateIn(t, dir, "fw")
+	wantInstalled(t, again, oldKey, release(7))
+	wantInstalled(t, again, newKey, release(1))
+	hostile := stateIn(t, dir, "../fw\"\n\x00é/")
+	wantInstalled(t, hostile, oldKey, receiver.Release{})
+	check(t, hostile.record(oldKey.ID, release(2)))
+	wantInstalled(t, hostile, oldKey, release(2))
+	wantInstalled(t, again, oldKey, release(7))
+}
+
+func TestTheHighestSequenceStays(t *testing.T) {
+	dir := t.TempDir()
+	var writers sync.WaitGroup
+	for sequence := range uint64(20) {
+		s := stateIn(t, dir, "fw")
+		writers.Go(func() {
+			if err := s.record(oldKey.ID, release(sequence)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	s := stateIn(t, dir, "fw")
+	wantInstalled(t, s, oldKey, release(19))
+	(&delivery{T: t, dir: dir}).wantFiles("lock", s.fileName(oldKey.ID))
+}
+
+func TestAnAllowedDowngradeIsWhatIsInstalled(t *testing.T) {
+	s := stateIn(t, t.TempDir(), "fw")
+	check(t, s.record(oldKey.ID, release(7)))
+	s.downgrade = true
+	check(t, s.record(oldKey.ID, release(5)))
+	wantInstalled(t, s, oldKey, release(5))
+}
+
+// A state that cannot be read must not count as none.
+func TestADamagedStateIsRefused(t *testing.T) {
+	s := stateIn(t, t.TempDir(), "fw")
+	whole := s.text(oldKey.ID, release(7))
+	damaged := []string{
+		"", "iotupd installed v1\n", whole[:len(whole)-1], whole + "\n", whole + whole,
+		strings.Replace(whole, "sequence 7", "sequence 6", 1),
+		strings.Replace(whole, "sequence 7", "sequence 07", 1),
+		strings.Replace(whole, "v1", "v2", 1),
+		strings.Replace(whole, "object 07", "object 08", 1),
+		s.text(newKey.ID, release(7)),
+		(&state{channel: "other"}).text(oldKey.ID, release(7)),
+		strings.Repeat("x", 2*maxStateLen),
+	}
+	for _, text := range damaged {
+		write(t, s.path(oldKey.ID), text)
+		_, err := s.installed([]proto.PublicKey{newKey, oldKey})
+		(&delivery{T: t}).wantError(err, exitPolicy, "is damaged, so that an older release could not be told from a newer one: find out")
+		if err := s.record(oldKey.ID, release(8)); exitCode(err) != exitPolicy {
+			t.Errorf("%q was overwritten", text)
+		}
+	}
+	write(t, s.path(oldKey.ID), whole)
+	wantInstalled(t, s, oldKey, release(7))
+}
+
+func TestAPlaceWhereNothingCanBeRememberedIsToldAtOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	write(t, file, "")
+	_, err := openState(filepath.Join(file, "state"), "fw")
+	(&delivery{T: t}).wantError(err, exitLocalIO, "what is installed cannot be remembered there: not a directory")
+}
+
+func TestTheDefaultPlaceOfStates(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", "")
+	t.Setenv("HOME", "/home/user")
+	if os.Geteuid() == 0 {
+		if got := defaultStateDir(); got != "/var/lib/iotupd" {
+			t.Errorf("got %q for root", got)
+		}
+		return
+	}
+	if got, want := defaultStateDir(), filepath.FromSlash("/home/user/.local/state/iotupd"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	t.Setenv("XDG_STATE_HOME", "relative")
+	if got := defaultStateDir(); strings.Contains(got, "relative") {
+		t.Errorf("got %q", got)
+	}
+	t.Setenv("XDG_STATE_HOME", "/xdg")
+	if got, want := defaultStateDir(), filepath.FromSlash("/xdg/iotupd"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestAStateThatCannotBeWrittenIsAnError(t *testing.T) {
+	s := stateIn(t, t.TempDir(), "fw")
+	check(t, os.Mkdir(s.path(oldKey.ID), 0o777))
+	if err := s.record(oldKey.ID, release(1)); exitCode(err) != exitLocalIO || errors.Is(err, errState) {
+		t.Errorf("got %v", err)
+	}
+}
