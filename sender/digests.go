@@ -20,6 +20,12 @@ type fileDigests struct {
 	proof []byte // of the last call
 }
 
+func (d *fileDigests) view() Digests {
+	v := &fileDigests{sum: d.sum, nodes: d.nodes, records: d.records}
+	v.records.leaves, v.records.parity = run{}, run{}
+	return v
+}
+
 // AppendDigest implements [Digests].
 func (d *fileDigests) AppendDigest(b []byte, group uint32, index int) ([]byte, error) {
 	t := d.records.tree

@@ -21,6 +21,18 @@ type Digests interface {
 	AppendDigest(b []byte, group uint32, index int) ([]byte, error)
 }
 
+// A viewer remembers what it read last. Each layer has a view of its own, as it
+// reads at a place of its own.
+type viewer[T any] interface{ view() T }
+
+// view returns another view of v, if v is one.
+func view[T any](v T) T {
+	if v, ok := any(v).(viewer[T]); ok {
+		return v.view()
+	}
+	return v
+}
+
 // An Object is what a [Sender] sends: a description, and the shards and digests
 // that the description commits to.
 type Object struct {

@@ -15,6 +15,7 @@ import (
 // (spec.md 6.1).
 type order struct {
 	Order
+	dyadic dyadic // which turns a layer has; none but in the order of spec.md 6.1
 	object proto.ObjectID
 	groups uint64
 	rows   uint64 // K+M
@@ -29,14 +30,18 @@ type order struct {
 	permLap uint64
 }
 
-// loop returns the number of positions in a loop, virtual shards included.
+// loop returns the number of positions in a loop, virtual shards and rows that
+// do not exist included. Of several layers it is a whole cycle.
 func (o *order) loop() uint64 {
-	n := o.rows * o.groups
+	n := o.dyadic.turns(o.rows) * o.groups
 	if o.kind == repeated {
 		n *= o.n
 	}
 	return n
 }
+
+// turn returns the turn of the layer that position pos is in.
+func (o *order) turn(pos uint64) turn { return o.dyadic.turn(pos/o.groups, o.rows) }
 
 // at returns the group and the row of position pos, 0 to loop()-1.
 //
@@ -51,7 +56,7 @@ func (o *order) at(pos uint64) (group uint32, row int) {
 	default:
 		return o.other(pos)
 	}
-	r, column := pos/o.groups, pos%o.groups
+	r, column := o.dyadic.row(o.turn(pos)), pos%o.groups
 	if r != o.row || !o.cached {
 		o.row, o.first, o.cached = r, 0, true
 		if o.kind != plainRows {

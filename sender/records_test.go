@@ -79,7 +79,7 @@ func TestDigestsTravelBeforeTheirRowsInAnyOrderFromAnyStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			before := *s
+			before := s.layers[0]
 			for !s.Done() {
 				if h, ok := s.Next(time.Unix(1, 0)); ok && h.Type != proto.TypeManifest {
 					got = append(got, fmt.Sprintf("type %d group %d index %d", h.Type, h.Group, h.Index))
@@ -98,9 +98,9 @@ func TestDigestsTravelBeforeTheirRowsInAnyOrderFromAnyStart(t *testing.T) {
 	}
 }
 
-// turns returns what a sender that has just been made sends in so many loops,
-// beside manifests, turn by turn.
-func turns(s Sender, loops int) (packets []string) {
+// turns returns what a single layer that has just been made sends in so many
+// loops, beside manifests, turn by turn.
+func turns(s track, loops int) (packets []string) {
 	rows := byRow(s.tree)
 	for range uint64(loops)*s.order.loop() - s.walked {
 		group, row := s.order.at(s.pos)
@@ -113,7 +113,7 @@ func turns(s Sender, loops int) (packets []string) {
 		case !s.geo.Virtual(group, row):
 			packets = append(packets, fmt.Sprintf("type %d group %d index %d", proto.TypeData, group, row))
 		}
-		s.advance()
+		s.advance(1)
 	}
 	return packets
 }

@@ -4,6 +4,7 @@ package sender
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -32,6 +33,9 @@ const (
 
 // RunOptions are what [Run] needs beside a core and its socket.
 type RunOptions struct {
+	// Upper are where the datagrams of layers 1 and up leave, one for each.
+	Upper []Conn
+
 	// Sleep waits for a short time, more exactly than the runtime's timers
 	// do. If nil, time.Sleep is used.
 	Sleep func(time.Duration)
@@ -45,27 +49,33 @@ type RunOptions struct {
 	Log *slog.Logger
 }
 
-// Run sends until s is done, or until ctx ends and receivers were told so. A
-// network that never worked is an error; one that stops working is retried for
+// Run sends until s is done, or until ctx ends and receivers were told so. The
+// datagrams of layer 0 leave by conn, those of others by opts.Upper. A network that never worked is an error; one that stops working is retried for
 // ever, since there may be receivers again when it is back. Run starts no
 // goroutine.
 func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
+	if len(opts.Upper) != s.Layers()-1 {
+		return fmt.Errorf("sender: %d layers need %d sockets beside the first, not %d", s.Layers(), s.Layers()-1, len(opts.Upper))
+	}
 	if opts.Sleep == nil {
 		opts.Sleep = time.Sleep
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	l := shell{s: s, conn: conn, opts: opts, buf: make([]byte, 0, maxBatch*s.DatagramLen())}
+	l := shell{s: s, conns: append([]Conn{conn}, opts.Upper...), opts: opts, batches: make([][]byte, s.Layers())}
+	for i := range l.batches {
+		l.batches[i] = make([]byte, 0, maxBatch*s.DatagramLen())
+	}
 	return l.loop(ctx)
 }
 
 // A shell is one call of Run.
 type shell struct {
-	s    *Sender
-	conn Conn
-	opts RunOptions
-	buf  []byte
+	s       *Sender
+	conns   []Conn // of the layers
+	opts    RunOptions
+	batches [][]byte // for the layers
 
 	worked   bool // something was sent
 	down     bool // the last attempt failed
@@ -99,15 +109,22 @@ func (l *shell) loop(ctx context.Context) error {
 
 // send sends what is due now.
 func (l *shell) send(ctx context.Context, now time.Time) error {
-	b, readErr := l.s.AppendDatagrams(l.buf[:0], now, maxBatch)
-	if len(b) > 0 {
-		err := l.conn.WriteSegments(b, l.s.DatagramLen())
+	for i := range l.batches {
+		l.batches[i] = l.batches[i][:0]
+	}
+	readErr := l.s.AppendLayers(l.batches, now, maxBatch)
+	for i, b := range l.batches {
+		if len(b) == 0 {
+			continue
+		}
+		err := l.conns[i].WriteSegments(b, l.s.DatagramLen())
 		if err != nil && !l.worked {
 			return err
 		}
 		l.note(err)
 		if err != nil {
 			l.wait(ctx, retryAfter)
+			break
 		}
 	}
 	return readErr

@@ -5,6 +5,7 @@ package sender
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"time"
 
@@ -21,6 +22,8 @@ const (
 	MaxRate = 1_000_000_000_000
 	// MaxSenders is the highest number of coordinated senders (spec.md 6.2).
 	MaxSenders = 16
+	// MaxLayers is the highest number of layers (spec.md 10).
+	MaxLayers = 16
 
 	// IPv6Overhead and IPv4Overhead are the bytes that IP and UDP add to a
 	// datagram.
@@ -40,9 +43,14 @@ const (
 
 // Config tells a [Sender] how to send. The zero value is usable.
 type Config struct {
-	// Rate is the rate in bits per second of whole IP packets, of all types.
-	// If zero, DefaultRate is used. If negative, sending is not paced.
+	// Rate is the rate of layer 0 in bits per second of whole IP packets, of
+	// all types. If zero, DefaultRate is used. If negative, sending is not paced.
 	Rate int64
+
+	// Layers is the number of layers (spec.md 10), 1 to MaxLayers. Layer 1 has
+	// the rate of layer 0, and each further one twice that of the one before:
+	// all together 2^(Layers-1) times Rate, at most MaxRate. If zero, 1.
+	Layers int
 
 	// Overhead is what IP and UDP add to every datagram, in bytes. If zero,
 	// IPv6Overhead is used.
@@ -56,18 +64,20 @@ type Config struct {
 	// Start moves the start by so many hundredths of a percent of a loop, 0 to 10000.
 	Start int
 
-	// Loops ends the carousel after so many loops. If zero, it never ends.
+	// Loops ends the carousel after so many loops of layer 0. If zero, it never
+	// ends.
 	Loops int
 
 	// Order is the order of the carousel. Receivers finish latest by any
-	// but the zero value, which is that of spec.md 6.1.
+	// but the zero value, which is that of spec.md 6.1 and the only one of
+	// several layers.
 	Order Order
 
 	// Seal encrypts and authenticates all datagrams for the group that has the
 	// key (spec.md 9). If nil, they are sent in the clear.
 	Seal *seal.Group
 
-	// Rand draws the first sequence number. If nil, the global source is used.
+	// Rand draws the first sequence numbers. If nil, the global source is used.
 	Rand *rand.Rand
 }
 
@@ -77,6 +87,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Overhead == 0 {
 		c.Overhead = IPv6Overhead
+	}
+	if c.Layers == 0 {
+		c.Layers = 1
 	}
 	if c.Sender == 0 && c.Senders == 0 {
 		c.Sender, c.Senders = 1, 1
@@ -88,6 +101,12 @@ func (c Config) validate() error {
 	switch {
 	case c.Rate >= 0 && c.Rate < MinRate || c.Rate > MaxRate:
 		return fmt.Errorf("sender: rate %d bit/s is not from %d to %d", c.Rate, int64(MinRate), int64(MaxRate))
+	case c.Layers < 1 || c.Layers > MaxLayers:
+		return fmt.Errorf("sender: %d layers are not from 1 to %d", c.Layers, MaxLayers)
+	case c.total() > MaxRate:
+		return fmt.Errorf("sender: %d layers from %d bit/s on are over %d bit/s", c.Layers, c.Rate, int64(MaxRate))
+	case c.Layers > 1 && c.Order != RotatedRows():
+		return fmt.Errorf("sender: several layers have an order of their own, not %v", c.Order)
 	case c.Senders < 1 || c.Senders > MaxSenders || c.Sender < 1 || c.Sender > c.Senders:
 		return fmt.Errorf("sender: no sender %d/%d; numbers are 1/1 to %d/%d", c.Sender, c.Senders, MaxSenders, MaxSenders)
 	case c.Start < 0 || c.Start > 10000:
@@ -98,26 +117,36 @@ func (c Config) validate() error {
 	return nil
 }
 
+// total is the rate of all layers together.
+func (c Config) total() int64 { return c.Rate << (c.Layers - 1) }
+
+// start returns the position in a loop of so many at which layer 0 starts.
+// Receivers of some of the layers have a period of a power of two: coordinated
+// senders that shared out the loop by an even number would send them the same
+// (spec.md 10).
+func (c Config) start(loop uint64) uint64 {
+	parts := uint64(c.Senders)
+	if c.Layers > 1 && parts%2 == 0 {
+		parts++
+	}
+	return (loop*uint64(c.Sender-1)/parts + loop*uint64(c.Start)/10000) % loop
+}
+
 // A Sender decides which datagram to send and when. It does no socket I/O,
 // reads no clock and starts no goroutine, and it is not safe for concurrent
 // use.
 type Sender struct {
-	cfg     Config
-	geo     proto.Geometry
-	object  proto.ObjectID // as headers have it
-	cipher  *seal.Cipher   // nil: datagrams are not sealed
-	shards  Shards
-	digests Digests
-	tree    proto.Tree // zero: there are no digests
+	cfg    Config
+	geo    proto.Geometry
+	object proto.ObjectID // as headers have it
+	cipher *seal.Cipher   // nil: datagrams are not sealed
 
 	manifest []byte // payload of the MANIFEST packet
-	path     proto.Path
 	pace     pacer
+	began    time.Time // the first packet; zero: none yet
 
-	order    order
-	pos      uint64 // next position of the loop
-	walked   uint64 // positions passed since the start
-	records  int    // of those that travel before the shard at pos, that were sent
+	layers   []track
+	slot     uint64 // in which a layer has its turn; counts all but manifests
 	manifSeq manifestClock
 	bye      int // BYE packets still to send; -1: not stopping
 	packets  uint64
@@ -133,46 +162,23 @@ func New(cfg Config, o *Object) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	var tree proto.Tree
-	if o.Digests != nil {
-		if tree, err = geo.Tree(); err != nil {
-			return nil, err
-		}
-	}
 	payload, err := o.Manifest.AppendPayload(nil)
 	if err != nil {
 		return nil, err
 	}
-	seq := rand.Uint32
-	if cfg.Rand != nil {
-		seq = cfg.Rand.Uint32
-	}
-	object := o.Manifest.Descriptor.Object()
-	s := &Sender{
-		cfg:      cfg,
-		geo:      geo,
-		object:   object,
-		shards:   o.Shards,
-		digests:  o.Digests,
-		tree:     tree,
-		manifest: payload,
-		path: proto.Path{
-			Layers: 1,
-			Rate:   proto.RateCodeOf(cfg.Rate),
-			Sender: cfg.Sender, Senders: cfg.Senders,
-			Seq: seq(),
-		},
-		bye: -1,
+	s := &Sender{cfg: cfg, geo: geo, object: o.Manifest.Descriptor.Object(), manifest: payload, bye: -1}
+	for layer := range cfg.Layers {
+		t, err := newTrack(cfg, o, layer)
+		if err != nil {
+			return nil, err
+		}
+		s.layers = append(s.layers, t)
 	}
 	if cfg.Seal != nil {
-		s.object = cfg.Seal.Object(object)
+		s.object = cfg.Seal.Object(s.object)
 		s.cipher = cfg.Seal.Cipher(s.object)
 	}
-	s.pace = newPacer(cfg.Rate, s.DatagramLen()+cfg.Overhead)
-	s.order = newOrder(cfg.Order, object, geo)
-	loop := s.order.loop()
-	s.pos = (loop*uint64(cfg.Sender-1)/uint64(cfg.Senders) + loop*uint64(cfg.Start)/10000) % loop
-	s.settle()
+	s.pace = newPacer(cfg.total(), s.DatagramLen()+cfg.Overhead)
 	return s, nil
 }
 
@@ -185,10 +191,13 @@ func (s *Sender) DatagramLen() int {
 	return n
 }
 
+// Layers returns the number of layers.
+func (s *Sender) Layers() int { return len(s.layers) }
+
 // AppendDatagrams appends at most max datagrams that are due now to dst, end to
 // end, each DatagramLen bytes long. At [Sender.Wake] there is one at least. An
 // error means that a shard could not be read; the datagrams before it are in
-// out.
+// out. Those of several layers are mixed: see [Sender.AppendLayers].
 func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte, err error) {
 	for ; max > 0; max-- {
 		h, ok := s.Next(now)
@@ -203,6 +212,24 @@ func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte
 	return dst, nil
 }
 
+// AppendLayers is AppendDatagrams that appends the datagrams of each layer to
+// the element of dst with its number.
+func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
+	for ; max > 0; max-- {
+		h, ok := s.Next(now)
+		if !ok {
+			break
+		}
+		b := &dst[h.Path.Layer]
+		var err error
+		if *b, err = s.appendDatagram(*b, &h); err != nil {
+			s.packets--
+			return err
+		}
+	}
+	return nil
+}
+
 // Next decides on one packet that is due now, and returns its header. It is
 // AppendDatagrams for those who do not need the bytes: simulations of large
 // transfers. If nothing is due, ok is false.
@@ -210,10 +237,12 @@ func (s *Sender) Next(now time.Time) (h proto.Header, ok bool) {
 	if s.Done() || !s.ready(now) {
 		return proto.Header{}, false
 	}
+	if s.began.IsZero() {
+		s.began = now
+	}
 	h = s.decide(now)
 	s.pace.sent(now)
 	s.packets++
-	s.path.Seq++
 	return h, true
 }
 
@@ -259,94 +288,59 @@ func (s *Sender) Done() bool { return s.bye == 0 }
 
 // Progress tells how far a carousel has come.
 type Progress struct {
-	Loop     int     // 1 in the first one
+	Loop     int     // of layer 0; 1 in the first one
 	Fraction float64 // of this loop, 0 to 1
 	Packets  uint64  // of all types, since the start
 }
 
 // Progress returns the state of the carousel.
 func (s *Sender) Progress() Progress {
-	loop := s.order.loop()
+	loop, walked := s.layers[0].order.loop(), s.layers[0].walked
 	return Progress{
-		Loop:     int(s.walked/loop) + 1,
-		Fraction: float64(s.walked%loop) / float64(loop),
+		Loop:     int(walked/loop) + 1,
+		Fraction: float64(walked%loop) / float64(loop),
 		Packets:  s.packets,
 	}
 }
 
 // decide moves the carousel on by one packet.
 func (s *Sender) decide(now time.Time) proto.Header {
-	if s.bye > 0 {
+	layer := 0
+	if s.geo.Size > 0 {
+		layer = layerOf(s.slot, len(s.layers))
+	}
+	t := &s.layers[layer]
+	h := s.header(t, now)
+	t.path.Seq++
+	switch {
+	case layer > 0:
+		t.packet(&h)
+	case s.bye > 0:
 		s.bye--
-		s.path.Flags |= proto.PathBye
-		return s.header(proto.TypeManifest)
-	}
-	if s.geo.Size == 0 || s.manifSeq.due(now) {
+		h.Path.Flags |= proto.PathBye
+	case s.geo.Size == 0:
 		s.manifSeq.sent(now)
-		if s.geo.Size == 0 {
-			s.step()
-		}
-		return s.header(proto.TypeManifest)
+		t.step()
+	case s.manifSeq.due(now):
+		s.manifSeq.sent(now)
+		return h // beside the turns of the layers, whose walks stay abreast
+	default:
+		t.packet(&h)
+		s.manifSeq.packets++
 	}
-	h := s.header(proto.TypeParity)
-	h.Group, h.Index = s.order.at(s.pos)
-	s.manifSeq.packets++
-	if index, ok := s.record(h.Index); ok {
-		h.Type, h.Index = proto.TypeDigest, index
-		s.records++
-		s.settle()
-		return h
+	s.slot++
+	if base := &s.layers[0]; s.cfg.Loops > 0 && base.walked >= uint64(s.cfg.Loops)*base.order.loop() {
+		s.Stop()
 	}
-	if h.Index < s.geo.K {
-		h.Type, h.Offset = proto.TypeData, s.geo.Offset(h.Group, h.Index)
-	}
-	s.step()
 	return h
 }
 
-// record returns the next record to send before the shard of row at pos.
-func (s *Sender) record(row int) (index int, ok bool) {
-	if s.digests == nil {
-		return 0, false
-	}
-	records, n := recordsBefore(s.tree, row)
-	if s.records == n {
-		return 0, false
-	}
-	return records[s.records], true
-}
-
-// step moves on to the next packet of the carousel. A loop of an empty file is
-// one manifest.
-func (s *Sender) step() {
-	s.advance()
-	s.settle()
-}
-
-func (s *Sender) advance() {
-	s.walked++
-	s.records = 0
-	if s.pos++; s.pos == s.order.loop() {
-		s.pos = 0
-		s.order.lap++
-	}
-}
-
-// settle passes over positions of which nothing is left to transmit: virtual
-// shards whose records were sent. An empty file has no others. It ends the
-// carousel after the last loop.
-func (s *Sender) settle() {
-	for s.geo.Size > 0 {
-		group, row := s.order.at(s.pos)
-		_, record := s.record(row)
-		if record || row >= s.geo.K || !s.geo.Virtual(group, row) {
-			break
-		}
-		s.advance()
-	}
-	if s.cfg.Loops > 0 && s.walked >= uint64(s.cfg.Loops)*s.order.loop() {
-		s.Stop()
-	}
+// layerOf returns the layer of a slot. Of 2^(layers-1) slots each layer has as
+// many as its rate is times that of layer 0, evenly spread. So all of them go
+// through a cycle in the same time, for ever: by clocks of their own they would
+// drift apart, and send the same.
+func layerOf(slot uint64, layers int) int {
+	return max(0, layers-1-bits.TrailingZeros64(slot|1<<(layers-1)))
 }
 
 // appendDatagram appends the datagram of a header.
@@ -356,9 +350,9 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 	case proto.TypeManifest:
 		out = append(out, s.manifest...)
 	case proto.TypeDigest:
-		out, err = s.digests.AppendDigest(out, h.Group, h.Index)
+		out, err = s.layers[h.Path.Layer].digests.AppendDigest(out, h.Group, h.Index)
 	default:
-		out, err = s.shards.AppendShard(out, h.Group, h.Index)
+		out, err = s.layers[h.Path.Layer].shards.AppendShard(out, h.Group, h.Index)
 	}
 	if err != nil {
 		return b, err
@@ -370,8 +364,10 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 	return out, nil
 }
 
-func (s *Sender) header(t proto.Type) proto.Header {
-	h := proto.Header{Type: t, Object: s.object, Params: s.geo.Params, Path: s.path}
+// header returns the header of a MANIFEST of a layer.
+func (s *Sender) header(t *track, now time.Time) proto.Header {
+	h := proto.Header{Type: proto.TypeManifest, Object: s.object, Params: s.geo.Params, Path: t.path}
+	h.Path.Flags = t.sync(now.Sub(s.began))
 	if s.cipher != nil {
 		h.Sealed, h.KeyHint = true, s.cfg.Seal.Hint()
 	}

@@ -25,6 +25,12 @@ type fileShards struct {
 	parity parityStore
 }
 
+func (f *fileShards) view() Shards {
+	v := &fileShards{geo: f.geo, src: f.src, parity: f.parity}
+	v.parity.tile, v.parity.tileRows = nil, 0
+	return v
+}
+
 // AppendShard implements [Shards].
 func (f *fileShards) AppendShard(b []byte, group uint32, index int) ([]byte, error) {
 	if index >= f.geo.K {

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"iotupd/proto"
+)
+
+// When receivers may join the next layer (spec.md 10).
+const (
+	syncInterval    = 4 * time.Second // of layer 0; doubled from layer to layer
+	maxSyncInterval = 32 * time.Second
+	syncPackets     = 8
+)
+
+// A track is the carousel of one layer.
+type track struct {
+	geo     proto.Geometry
+	tree    proto.Tree // zero: there are no digests
+	shards  Shards
+	digests Digests
+
+	path  proto.Path
+	order order
+
+	pos     uint64 // next position of the loop
+	walked  uint64 // positions passed since the start
+	records int    // of those that travel before the shard at pos, that were sent
+
+	syncs    time.Duration // intervals that have begun
+	syncLeft int           // packets that still get the flag
+}
+
+// newTrack returns the track of a layer at its start.
+func newTrack(cfg Config, o *Object, layer int) (t track, err error) {
+	d := &o.Manifest.Descriptor
+	if t.geo, err = d.Geometry(); err != nil {
+		return t, err
+	}
+	if o.Digests != nil {
+		if t.tree, err = t.geo.Tree(); err != nil {
+			return t, err
+		}
+	}
+	t.shards, t.digests = view(o.Shards), view(o.Digests)
+	seq := rand.Uint32
+	if cfg.Rand != nil {
+		seq = cfg.Rand.Uint32
+	}
+	t.order = newOrder(cfg.Order, d.Object(), t.geo)
+	t.order.dyadic.layers = cfg.Layers
+	start := cfg.start(t.order.loop())
+	t.order.dyadic.layer = layer
+	t.path = proto.Path{
+		Layer: layer, Layers: cfg.Layers,
+		Rate:   proto.RateCodeOf(cfg.Rate * int64(t.order.dyadic.share())),
+		Sender: cfg.Sender, Senders: cfg.Senders,
+		Seq: seq(),
+	}
+	// The same turn of the same block in all layers.
+	t.pos = start * t.order.dyadic.share()
+	t.settle()
+	return t, nil
+}
+
+// packet moves on by one packet and fills in what it carries.
+func (t *track) packet(h *proto.Header) {
+	h.Type = proto.TypeParity
+	h.Group, h.Index = t.order.at(t.pos)
+	if index, ok := t.record(h.Index); ok {
+		h.Type, h.Index = proto.TypeDigest, index
+		t.records++
+		t.settle()
+		return
+	}
+	if h.Index < t.geo.K {
+		h.Type, h.Offset = proto.TypeData, t.geo.Offset(h.Group, h.Index)
+	}
+	t.step()
+}
+
+// sync returns the flag of a packet that leaves so long after the first of this
+// sender. Nobody joins what follows the highest layer.
+func (t *track) sync(since time.Duration) proto.PathFlags {
+	if t.path.Layer == t.path.Layers-1 {
+		return 0
+	}
+	interval := min(syncInterval<<t.path.Layer, maxSyncInterval)
+	if n := since / interval; n > t.syncs {
+		t.syncs, t.syncLeft = n, syncPackets
+	}
+	if t.syncLeft == 0 {
+		return 0
+	}
+	t.syncLeft--
+	return proto.PathSync
+}
+
+// record returns the next record to send before the shard of row at pos.
+func (t *track) record(row int) (index int, ok bool) {
+	switch {
+	case t.digests == nil:
+		return 0, false
+	case t.path.Layers > 1:
+		return t.order.dyadic.record(t.order.turn(t.pos), t.records, recordsAmongRows{t.tree.PerGroup(), t.order.rows})
+	}
+	records, n := recordsBefore(t.tree, row)
+	if t.records == n {
+		return 0, false
+	}
+	return records[t.records], true
+}
+
+// step moves on to the next packet of the carousel. A loop of an empty file is
+// one manifest.
+func (t *track) step() {
+	t.advance(1)
+	t.settle()
+}
+
+func (t *track) advance(positions uint64) {
+	t.walked += positions
+	t.records = 0
+	if t.pos += positions; t.pos == t.order.loop() {
+		t.pos = 0
+		t.order.lap++
+	}
+}
+
+// settle passes over positions of which nothing is left to transmit: virtual
+// shards, and rows that do not exist, whose records were sent. An empty file has
+// no others.
+func (t *track) settle() {
+	for t.geo.Size > 0 {
+		group, row := t.order.at(t.pos)
+		_, record := t.record(row)
+		switch {
+		case record:
+			return
+		case uint64(row) >= t.order.rows && t.records == 0:
+			t.advance(t.restOfShare()) // there are neither rows nor records
+		case uint64(row) >= t.order.rows || row < t.geo.K && t.geo.Virtual(group, row):
+			t.advance(1)
+		default:
+			return
+		}
+	}
+}
+
+// restOfShare returns how many positions are left of the share of a block.
+func (t *track) restOfShare() uint64 {
+	n := t.order.groups * t.order.dyadic.share()
+	return n - t.pos%n
+}
