@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,9 +19,16 @@ import (
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// smallest are parameters of the smallest shards, so that tests are fast.
+// smallest are parameters of the smallest shards, so that tests are fast. Few
+// objects of such shards have a hash tree.
 func smallest(code proto.Code, k, m int) proto.Params {
 	return proto.Params{Code: code, K: k, M: m, ShardSize: proto.MinShardSize}
+}
+
+// small are parameters of small shards that have room for the records of any
+// object here.
+func small(code proto.Code, k, m int) proto.Params {
+	return proto.Params{Code: code, K: k, M: m, ShardSize: 2 * proto.MinShardSize}
 }
 
 // auto are the parameters that a sender chooses for a file of size bytes.
@@ -39,6 +47,7 @@ type source struct {
 	file   []byte
 	object *sender.Object
 	geo    proto.Geometry
+	tree   proto.Tree // zero: the object has none
 	id     proto.ObjectID
 }
 
@@ -70,7 +79,13 @@ func prepare(t testing.TB, name string, size int, p proto.Params, cfg sender.Pre
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &source{t: t, file: file, object: o, geo: geo, id: o.Manifest.Descriptor.Object()}
+	s := &source{t: t, file: file, object: o, geo: geo, id: o.Manifest.Descriptor.Object()}
+	if o.Digests != nil {
+		if s.tree, err = geo.Tree(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
 }
 
 // sender starts a carousel of the source.
@@ -111,6 +126,23 @@ func (s *source) shard(g uint32, index int) []byte {
 	return b
 }
 
+// digest returns the datagram with a record of the hash tree.
+func (s *source) digest(g uint32, record int) []byte {
+	s.t.Helper()
+	h := proto.Header{Type: proto.TypeDigest, Object: s.id, Params: s.geo.Params, Group: g, Index: record, Path: proto.Path{Layers: 1, Sender: 1, Senders: 1}}
+	b, err := s.object.Digests.AppendDigest(h.AppendTo(nil), g, record)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	proto.PutChecksum(b)
+	return b
+}
+
+// forgery returns the datagram with a shard that is not what it should be.
+func (s *source) forgery(g uint32, index int) []byte {
+	return forge(s.t, s.shard(g, index), func(_ *proto.Header, payload []byte) { payload[7] ^= 1 })
+}
+
 // real lists the shards that a carousel sends, data and parity, as group and
 // index.
 func (s *source) real() (all [][2]int) {
@@ -148,7 +180,15 @@ type transfer struct {
 	stores  []*receiver.MemStore // in the order of Open
 	events  []receiver.Event
 	ignored map[proto.Reason]int
-	idle    bool // jobs are left alone
+	idle    bool       // jobs are left alone
+	beside  *rand.Rand // jobs run beside, and come back when it says; nil: at once
+	running []runningJob
+}
+
+// A runningJob is on a goroutine of its own.
+type runningJob struct {
+	*receiver.Job
+	done chan struct{} // closed when it has run
 }
 
 // receive starts a receiver.
@@ -203,9 +243,34 @@ func (tr *transfer) hearAll(datagrams ...[]byte) {
 
 // work does the jobs that are there.
 func (tr *transfer) work() {
+	if tr.beside != nil {
+		tr.workBeside()
+		return
+	}
 	for j := tr.r.NextJob(); j != nil; j = tr.r.NextJob() {
 		j.Run()
 		tr.r.Finish(tr.now, j)
+	}
+}
+
+// workBeside starts some jobs, and takes some back that were started before.
+func (tr *transfer) workBeside() {
+	for tr.beside.IntN(3) > 0 {
+		j := tr.r.NextJob()
+		if j == nil {
+			break
+		}
+		done := make(chan struct{})
+		go func() { j.Run(); close(done) }()
+		tr.t.Cleanup(func() { <-done })
+		tr.running = append(tr.running, runningJob{j, done})
+	}
+	for len(tr.running) > 0 && tr.beside.IntN(2) > 0 {
+		i := tr.beside.IntN(len(tr.running))
+		j := tr.running[i]
+		tr.running = slices.Delete(tr.running, i, i+1)
+		<-j.done
+		tr.r.Finish(tr.now, j.Job)
 	}
 }
 
