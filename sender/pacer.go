@@ -63,6 +63,13 @@ func (p *pacer) sent(now time.Time) {
 	p.free = p.free.Add(p.catchUp())
 }
 
+// forgive forgets what should have left before now.
+func (p *pacer) forgive(now time.Time) {
+	if p.due.Before(now) {
+		p.due = now
+	}
+}
+
 // wake returns when the next packets should leave: as soon as the schedule
 // asks for a quantum of them and the burst limit allows one.
 func (p *pacer) wake() time.Time {

@@ -44,6 +44,10 @@ type RunOptions struct {
 	// error ends the transfer.
 	Report func(now time.Time, p Progress) error
 
+	// Listened, if not nil, says whether anybody listens: the sender is paused
+	// until it says true, and again when it says false.
+	Listened <-chan bool
+
 	// Log gets network failures that the sender outlives. If nil, they are
 	// not logged.
 	Log *slog.Logger
@@ -62,6 +66,9 @@ func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Listened != nil {
+		s.Pause()
 	}
 	l := shell{s: s, conns: append([]Conn{conn}, opts.Upper...), opts: opts, batches: make([][]byte, s.Layers())}
 	for i := range l.batches {
@@ -85,6 +92,7 @@ type shell struct {
 func (l *shell) loop(ctx context.Context) error {
 	var deadline time.Time // of a stopped sender
 	for !l.s.Done() {
+		l.heed()
 		now := time.Now()
 		if ctx.Err() != nil && deadline.IsZero() {
 			l.s.Stop()
@@ -99,7 +107,7 @@ func (l *shell) loop(ctx context.Context) error {
 		if err := l.send(ctx, now); err != nil {
 			return err
 		}
-		l.wait(ctx, time.Until(l.s.Wake()))
+		l.wait(ctx, l.idle())
 	}
 	if l.opts.Report != nil {
 		return l.opts.Report(time.Now(), l.s.Progress())
@@ -150,7 +158,33 @@ func (l *shell) report(now time.Time) error {
 	return l.opts.Report(now, l.s.Progress())
 }
 
-// wait waits for d, or less if ctx ends or a report is due.
+// idle returns for how long nothing is due, or at least reportEvery.
+func (l *shell) idle() time.Duration {
+	if l.s.paused && !l.s.Done() {
+		return reportEvery
+	}
+	return time.Until(l.s.Wake())
+}
+
+// heed takes in whether anybody listens, if there is news of it.
+func (l *shell) heed() {
+	select {
+	case listened := <-l.opts.Listened:
+		l.listened(listened)
+	default:
+	}
+}
+
+func (l *shell) listened(listened bool) {
+	if listened {
+		l.s.Resume(time.Now())
+	} else {
+		l.s.Pause()
+	}
+}
+
+// wait waits for d, or less if ctx ends, a report is due, or there is news of
+// listeners.
 func (l *shell) wait(ctx context.Context, d time.Duration) {
 	if d > reportEvery {
 		d = reportEvery
@@ -161,6 +195,8 @@ func (l *shell) wait(ctx context.Context, d time.Duration) {
 		select {
 		case <-t.C: // the rest is waited for next time
 		case <-ctx.Done():
+		case listened := <-l.opts.Listened:
+			l.listened(listened)
 		}
 		return
 	}

@@ -23,7 +23,7 @@ const (
 	// MaxSenders is the highest number of coordinated senders (spec.md 6.2).
 	MaxSenders = 16
 	// MaxLayers is the highest number of layers (spec.md 10).
-	MaxLayers = 16
+	MaxLayers = proto.MaxLayers
 
 	// IPv6Overhead and IPv4Overhead are the bytes that IP and UDP add to a
 	// datagram.
@@ -149,6 +149,7 @@ type Sender struct {
 	slot     uint64 // in which a layer has its turn; counts all but manifests
 	manifSeq manifestClock
 	bye      int // BYE packets still to send; -1: not stopping
+	paused   bool
 	packets  uint64
 }
 
@@ -234,7 +235,7 @@ func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
 // AppendDatagrams for those who do not need the bytes: simulations of large
 // transfers. If nothing is due, ok is false.
 func (s *Sender) Next(now time.Time) (h proto.Header, ok bool) {
-	if s.Done() || !s.ready(now) {
+	if s.Done() || s.paused || !s.ready(now) {
 		return proto.Header{}, false
 	}
 	if s.began.IsZero() {
@@ -260,10 +261,10 @@ func (s *Sender) ready(now time.Time) bool {
 }
 
 // Wake returns when to call [Sender.AppendDatagrams] next; the zero time means
-// at once, before the first call, or never, when done. An earlier call is
-// harmless.
+// at once, before the first call, or never, when done or paused. An earlier call
+// is harmless.
 func (s *Sender) Wake() time.Time {
-	if s.Done() || s.packets == 0 {
+	if s.Done() || s.paused || s.packets == 0 {
 		return time.Time{}
 	}
 	at := s.pace.wake()
@@ -276,21 +277,32 @@ func (s *Sender) Wake() time.Time {
 }
 
 // Stop ends the carousel: a few packets still tell receivers that this sender
-// is about to stop.
+// is about to stop, unless it is paused.
 func (s *Sender) Stop() {
 	if s.bye < 0 {
 		s.bye = byePackets
 	}
 }
 
+// Pause stops sending. The carousel keeps its place.
+func (s *Sender) Pause() { s.paused = true }
+
+// Resume goes on where [Sender.Pause] stopped, at the same rate: what was not
+// sent meanwhile is not made up for.
+func (s *Sender) Resume(now time.Time) {
+	s.paused = false
+	s.pace.forgive(now)
+}
+
 // Done reports whether the carousel has ended.
-func (s *Sender) Done() bool { return s.bye == 0 }
+func (s *Sender) Done() bool { return s.bye == 0 || s.paused && s.bye > 0 }
 
 // Progress tells how far a carousel has come.
 type Progress struct {
 	Loop     int     // of layer 0; 1 in the first one
 	Fraction float64 // of this loop, 0 to 1
 	Packets  uint64  // of all types, since the start
+	Paused   bool    // see [Sender.Pause]
 }
 
 // Progress returns the state of the carousel.
@@ -300,6 +312,7 @@ func (s *Sender) Progress() Progress {
 		Loop:     int(walked/loop) + 1,
 		Fraction: float64(walked%loop) / float64(loop),
 		Packets:  s.packets,
+		Paused:   s.paused,
 	}
 }
 
