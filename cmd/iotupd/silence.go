@@ -16,6 +16,9 @@ const (
 	silentAfter = 5 * time.Second
 	// silentAgain is how long until it is explained again.
 	silentAgain = 30 * time.Second
+	// rejoinEvery is the number of explanations from one time that the groups are
+	// joined anew to the next: two minutes, as between the questions of a querier.
+	rejoinEvery = 4
 )
 
 // A silence watches for the time when nothing arrives that is of use, or that a
@@ -24,6 +27,7 @@ type silence struct {
 	since time.Time // packets were last seen to arrive, or the last explanation
 	wait  time.Duration
 	alive uint64 // packets that had arrived then
+	told  int    // explanations of this silence
 
 	watching bool // before, rejects and drops are of the start of this silence
 	before   diagnose.Snapshot
@@ -45,7 +49,7 @@ func (s *silence) watch(v *recvView) {
 // for long enough, else an empty text.
 func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagnose.Finding) {
 	if alive := v.useful + v.rejected(); alive != s.alive || !v.collected.IsZero() {
-		s.alive, s.since, s.wait, s.watching = alive, now, silentAfter, false
+		s.alive, s.since, s.wait, s.told, s.watching = alive, now, silentAfter, 0, false
 		return "", nil
 	}
 	if !s.watching {
@@ -68,7 +72,12 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		Buffer:     quantity.Size(stats.ReceiveBuffer),
 		Rejected:   rise(ignored(v.status.Ignored), s.rejects),
 	})
-	s.since, s.wait = now, silentAgain
+	if s.told%rejoinEvery == 0 {
+		// A switch, or a sender that waits for listeners, may have missed or forgotten
+		// us. What fails is tried again with the next look at the interfaces.
+		v.listener.Rejoin()
+	}
+	s.since, s.wait, s.told = now, silentAgain, s.told+1
 	s.watch(v)
 	if len(groups) == 0 {
 		return "nothing can arrive, since no group is joined yet; still trying", causes
