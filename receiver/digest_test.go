@@ -12,16 +12,6 @@ import (
 	"iotupd/sender"
 )
 
-// hasShard reports whether a datagram carries a shard, and which.
-func hasShard(t testing.TB, datagram []byte) (g uint32, index int, ok bool) {
-	t.Helper()
-	h, _, err := proto.Parse(datagram)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h.Group, h.Index, h.Type == proto.TypeData || h.Type == proto.TypeParity
-}
-
 func TestNoShardWaitsForItsLeaf(t *testing.T) {
 	// "Full groups are decoded without waiting for leaves" spec.md 7.3: of an
 	// object with digests, heard with them or without them, and of the same file

@@ -34,7 +34,7 @@ func small(code proto.Code, k, m int) proto.Params {
 // auto are the parameters that a sender chooses for a file of size bytes.
 func auto(t testing.TB, size int) proto.Params {
 	t.Helper()
-	p, err := fec.Policy{ShardSize: proto.MinShardSize}.Params(uint64(size))
+	p, err := fec.Policy{ShardSize: 2 * proto.MinShardSize}.Params(uint64(size))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +62,15 @@ func newSource(t testing.TB, name string, size int, p proto.Params) *source {
 func newTree(t testing.TB, name string, size int, p proto.Params) *source {
 	t.Helper()
 	return prepare(t, name, size, p, sender.PrepareConfig{})
+}
+
+// A maker is newSource or newTree.
+type maker func(t testing.TB, name string, size int, p proto.Params) *source
+
+// eachKind runs a test of objects without digests and with them.
+func eachKind(t *testing.T, test func(*testing.T, maker)) {
+	t.Run("plain", func(t *testing.T) { test(t, newSource) })
+	t.Run("digests", func(t *testing.T) { test(t, newTree) })
 }
 
 func prepare(t testing.TB, name string, size int, p proto.Params, cfg sender.PrepareConfig) *source {
@@ -294,21 +303,38 @@ func (tr *transfer) next(s *sender.Sender) []byte {
 }
 
 // run lets the receiver hear carousels in turn until it is done, but for what
-// is lost. It returns how many datagrams each has sent.
-func (tr *transfer) run(lost func() bool, carousels ...*sender.Sender) int {
+// is lost. It returns how many shards they have sent together.
+func (tr *transfer) run(lost func() bool, carousels ...*sender.Sender) (shards int) {
 	tr.t.Helper()
-	for n := range 200_000 {
+	for range 200_000 {
 		for i, s := range carousels {
-			if b := tr.next(s); len(b) > 0 && !lost() {
+			b := tr.next(s)
+			if len(b) == 0 {
+				continue
+			}
+			if _, _, ok := hasShard(tr.t, b); ok {
+				shards++
+			}
+			if !lost() {
 				tr.hear(b, i)
 			}
 			if tr.r.Done() {
-				return n + 1
+				return shards
 			}
 		}
 	}
 	tr.t.Fatalf("not done after 200000 datagrams: %+v", tr.r.Progress())
 	return 0
+}
+
+// hasShard reports whether a datagram carries a shard, and which.
+func hasShard(t testing.TB, datagram []byte) (g uint32, index int, ok bool) {
+	t.Helper()
+	h, _, err := proto.Parse(datagram)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Group, h.Index, h.Type == proto.TypeData || h.Type == proto.TypeParity
 }
 
 func nothing() bool { return false }
