@@ -169,12 +169,15 @@ func readStream(r io.Reader) ([]byte, error) {
 
 // explain puts into words what a failure of the network means.
 func (r Resolver) explain(err error) error {
-	var timeout net.Error
+	var failed net.Error
+	var op *net.OpError
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("it closed the connection without an answer")
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case errors.As(err, &failed) && failed.Timeout():
 		return fmt.Errorf("no answer within %v", r.Timeout)
+	case errors.As(err, &op):
+		return op.Err // without the addresses, which are known
 	}
 	return err
 }
