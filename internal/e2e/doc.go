@@ -6,7 +6,7 @@
 //
 // The tests are also the commands behind the figures that the project states:
 // each prints what it measured. They need root, and the tools ip, nft, ethtool
-// and sysctl:
+// and sysctl; those with a router, Debian's packages frr and smcroute:
 //
 //	go test -v -count=1 ./internal/e2e                                  2 minutes
 //	IOTUPD_E2E_FULL=1 go test -v -count=1 -timeout 90m ./internal/e2e   20 minutes
@@ -20,6 +20,8 @@
 //	AddUp        time and packets with 1, 2, 3 senders of the same file
 //	Memory       peak memory of a receiver by file size, profile and loss
 //	RateOn       rate on the wire, from 100 kbit/s on
+//	Listened     time from a join to the first packet, from the last leave to the pause
+//	Router       how long a router forwards after the last leave
 //	FirstData    time from the start of a sender to its first data packet
 //
 // Where something is missing, the tests skip and say so; with

@@ -162,6 +162,7 @@ func (h *host) newArrivals() uint64 {
 // A router that speaks PIM and IGMPv3 forwards a source to those networks that
 // have a member who named it, and to no others.
 func TestATransferCrossesADynamicRouter(t *testing.T) {
+	t.Parallel()
 	needsDaemon(t, frr+"pimd", "frr")
 	n := newRouted(t)
 	n.router.pim()
@@ -198,6 +199,7 @@ func TestATransferCrossesADynamicRouter(t *testing.T) {
 // A router with fixed routes forwards to all networks, and there the receiver
 // itself hears only the source that it named.
 func TestATransferCrossesAStaticRouter(t *testing.T) {
+	t.Parallel()
 	needsDaemon(t, "smcrouted", "smcroute")
 	n := newRouted(t)
 	const source, stranger = "fd78:1::2", "fd78:1::3"
@@ -219,6 +221,7 @@ func TestATransferCrossesAStaticRouter(t *testing.T) {
 
 // "The hop limit is 1, unless told otherwise." spec.md 8.2
 func TestPacketsCrossNoRouterUnlessToldTo(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		family, source string
 		program, from  string // the router's

@@ -23,6 +23,7 @@ const ofSources = "mcast_igmp_version 3 mcast_mld_version 2"
 // A switch that snoops sends packets to the ports where somebody joined, and to
 // no others: without listeners no packet leaves it.
 func TestASnoopingSwitchDeliversToMembersOnly(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, options  string
 		family         string
@@ -79,6 +80,7 @@ func TestASnoopingSwitchDeliversToMembersOnly(t *testing.T) {
 // Where nobody asks who listens, a switch forgets its members and has to flood.
 // A transfer does not depend on a querier there.
 func TestASnoopingSwitchWithoutQuerierDelivers(t *testing.T) {
+	t.Parallel()
 	for _, family := range []string{"-6", "-4"} {
 		t.Run(family, func(t *testing.T) {
 			l := newLab(t)
