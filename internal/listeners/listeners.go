@@ -18,7 +18,8 @@
 // Memberships of the own host count too, from the start.
 //
 // Some switches pass reports on to routers alone. Behind such a one nobody is
-// ever heard, unless the switch takes the port of this host for a router's.
+// ever heard, unless the switch takes the port of this host for a router's. Nor
+// is anybody behind a router, unless it reports for them, as proxies do.
 package listeners
 
 import (
