@@ -56,7 +56,12 @@ type event struct {
 	// Of packets of the object that arrived.
 	Data      uint64 `json:"data_received"`
 	Parity    uint64 `json:"parity_received"`
+	Digests   uint64 `json:"digests_received"`
 	Manifests uint64 `json:"manifests_received"`
+
+	Resumed uint64 `json:"shards_resumed"`
+	Reused  uint64 `json:"shards_reused"`
+	Forged  uint64 `json:"shards_forged"`
 
 	Packets  uint64            `json:"packets"` // by the sender, since its start
 	Loop     int               `json:"loop"`
@@ -228,7 +233,7 @@ func (p *process) done() event {
 		}
 		return e.Type == "done"
 	})
-	e.Data, e.Parity, e.Manifests = collected.Data, collected.Parity, collected.Manifests
+	e.Data, e.Parity, e.Digests, e.Manifests = collected.Data, collected.Parity, collected.Digests, collected.Manifests
 	p.wantExit(0, "")
 	return e
 }

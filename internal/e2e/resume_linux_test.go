@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"iotupd/fec"
+)
+
+// partOf names the hidden file of a target.
+func partOf(target string) string {
+	return filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+".iotupd-part")
+}
+
+// "A receiver that starts on a partial or an older file hashes the place of each
+// leaf and keeps what fits." spec.md 7.3: whenever it is killed, and whatever
+// happens to the partial file then, the next run ends with the right file. What
+// was there already it hardly receives again, but for shards whose leaf had not
+// come yet, or was lost.
+func TestKilledReceiversGoOnWithWhatIsOnDisk(t *testing.T) {
+	points := 5 // of every kind
+	if full {
+		points = 25
+	}
+	source := newFile(t, 2*mib)
+	for _, profile := range []fec.Profile{fec.Standard, fec.Tiny} {
+		for _, loss := range []int{0, 10} {
+			t.Run(fmt.Sprintf("profile=%v/loss=%d%%", profile, loss), func(t *testing.T) {
+				t.Parallel()
+				rnd := newRand(t)
+				l := newLab(t)
+				sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
+				receiver.lose(loss)
+				sender.send(source, "--rate", "30M", "--profile", profile.String()).wait("sending")
+				a := dissect(t, source, profile)
+				for range points {
+					k := killed{source: source, profile: profile, anatomy: a, loss: loss}
+					k.goOn(t, rnd, receiver)
+				}
+			})
+		}
+	}
+}
+
+// A killed receiver is one that another one takes over from.
+type killed struct {
+	source  string
+	profile fec.Profile
+	anatomy *anatomy
+	loss    int
+}
+
+// goOn kills a receiver, spoils what it has left, and starts the next one.
+func (k killed) goOn(t *testing.T, rnd *rand.Rand, h *host) {
+	t.Helper()
+	target := newTarget(t)
+	r := h.recv(target)
+	r.wait("found")
+	time.Sleep(time.Duration(rnd.Int64N(int64(700 * time.Millisecond)))) // until any moment of it
+	r.kill()
+	if _, err := os.Stat(target); err == nil {
+		t.Log("killed after the end")
+		wantSame(t, target, k.source)
+		return
+	}
+	if _, err := os.Stat(partOf(target)); err != nil {
+		t.Fatal(err)
+	}
+	how := damage(t, rnd, partOf(target))
+	had := k.anatomy.examine(t, partOf(target))
+
+	e := h.recv(target).done()
+	wantSame(t, target, k.source)
+	needed, resumed := int(e.Needed), int(e.Resumed)
+	again := had.intact() - resumed
+	t.Logf("%-13s: %4d data and %4d parity shards of %d intact, %4d of them proven by %3d records; %4d resumed, %4d received again (%.2f %%); "+
+		"%4d more in %.2f s, %d came too early", how, had.data, had.parity, needed, had.proven, had.records, resumed,
+		again, 100*float64(again)/float64(needed), needed-resumed, e.Collected, e.Ignored["adopting"])
+	if resumed < had.proven {
+		t.Errorf("%d shards were taken over, want at least the %d that the partial file proves", resumed, had.proven)
+	}
+	if k.loss > 0 || how == cutShort {
+		return // more shards than these may have lost their leaves
+	}
+	if most := needed*2/100 + int(k.anatomy.geo.Groups)*k.anatomy.tree.Leaves; again > most {
+		t.Errorf("%d shards were received again, want at most %d", again, most)
+	}
+}
