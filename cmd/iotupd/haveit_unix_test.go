@@ -52,13 +52,14 @@ func TestAFileThatIsThereNeedsNoRoom(t *testing.T) {
 	for old, want := range map[string]int{content: exitOK, "other": exitLocalIO} {
 		d := to(t, "")
 		write(t, filepath.Join(d.dir, "sent.bin"), old)
-		l, err := mcast.Listen(mcast.ListenConfig{
+		cfg := mcast.ListenConfig{
 			Groups: []netip.Addr{netip.MustParseAddr("239.255.77.80")}, Port: 20910, Interfaces: []string{loopback()},
-		})
+		}
+		l, err := mcast.Listen(cfg)
 		check(t, err)
 		defer l.Close()
 		s := newScreen(t, outputOptions{progress: "none"})
-		v := newRecvView(recvOptions{}, s.output, l, nil)
+		v := newRecvView(recvOptions{}, s.output, listener{l, cfg}, nil)
 		err = v.receive(t.Context(), &fullDisk{d.fileTarget, make(chan struct{})}, receiver.Config{})
 		if got := exitCode(err); got != want {
 			t.Errorf("got exit code %d (%v), want %d", got, err, want)

@@ -41,7 +41,7 @@ func (v *airView) run(ctx context.Context) error {
 	if err != nil {
 		return withCode(exitNetwork, err)
 	}
-	shown := newRecvView(asked, v.out, l, cfg.Sources)
+	shown := newRecvView(asked, v.out, listener{l, cfg}, cfg.Sources)
 	shown.listening()
 	where := shown.where()
 	stopped := v.listen(ctx, l)

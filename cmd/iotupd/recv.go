@@ -39,6 +39,7 @@ type recvOptions struct {
 	channelOptions
 	outputOptions
 	trustOptions
+	dnsOptions
 	output     string
 	dir        string
 	dryRun     bool
@@ -70,18 +71,22 @@ func newRecvCommand() *cobra.Command {
 		signatures: receiver.DefaultSignatureRate, seed: lossSeed{Seed: 1},
 	}
 	cmd := &cobra.Command{
-		Use:   "recv (-o FILE | -d DIR) [flags]",
+		Use:   "recv [dns:NAME] (-o FILE | -d DIR) [flags]",
 		Short: "receive a file",
 		Long:  recvHelp,
 		Example: `  iotupd recv -o firmware.bin
   iotupd recv -d /var/lib/fw --name 'fw-*.bin' --timeout 1m
   iotupd recv -o firmware.bin --trust release.pub
-  iotupd recv -o - | tar x`,
+  iotupd recv -o - | tar x
+  iotupd recv dns:fw.example.net -o firmware.bin`,
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
-		Args:                  noArguments,
+		Args:                  atMostOneChannel,
 		ValidArgsFunction:     cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.find(args); err != nil {
+				return err
+			}
 			return runRecv(cmd.Context(), opts, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
 	}
@@ -113,6 +118,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
 	o.channelOptions.addFlags(flags)
 	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
+	o.dnsOptions.addFlags(flags)
 	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
 	under(flags, "Network")
 
@@ -173,9 +179,9 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		cfg.Heard = rec.hear
 	}
 	listenConfig.Logger = out.logger()
-	l, err := mcast.Listen(listenConfig)
+	l, err := opts.hear(listenConfig, out)
 	if err != nil {
-		return withCode(exitNetwork, err)
+		return err
 	}
 	defer l.Close()
 	v := newRecvView(opts, out, l, listenConfig.Sources)
@@ -208,7 +214,7 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 		return err
 	}
 	v.core = r
-	err = receiver.Run(ctx, r, receiverConns(v.listener), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
+	err = receiver.Run(ctx, r, v.listener.conns(), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
 	if errors.As(err, new(*receiver.StoreError)) {
 		// A disk without room for the file twice does not matter if it is there.
 		checks.wait()
@@ -279,7 +285,7 @@ func (o *recvOptions) validate() error {
 	}
 	var err error
 	o.loss, err = readLoss("drop", o.drop)
-	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate(), o.trustOptions.validate())
+	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate(), o.trustOptions.validate(), o.dnsOptions.validate())
 }
 
 // lost returns what --drop asks for, nil if nothing.

@@ -24,7 +24,7 @@ import (
 type recvView struct {
 	opts     recvOptions
 	out      *output
-	listener *mcast.Listener
+	listener hearing
 	sources  []netip.Addr
 	silence  *silence
 	core     *receiver.Receiver
@@ -52,7 +52,7 @@ type recvView struct {
 	warned   map[proto.Reason]bool
 }
 
-func newRecvView(opts recvOptions, out *output, l *mcast.Listener, sources []netip.Addr) *recvView {
+func newRecvView(opts recvOptions, out *output, l hearing, sources []netip.Addr) *recvView {
 	now := time.Now()
 	return &recvView{
 		opts: opts, out: out, listener: l, sources: sources,
@@ -62,10 +62,10 @@ func newRecvView(opts recvOptions, out *output, l *mcast.Listener, sources []net
 	}
 }
 
-// joined lists the interfaces and groups that are listened on now.
-func (v *recvView) joined() (interfaces []string, groups []netip.Addr) {
+// joined lists the interfaces and groups of the memberships that there are.
+func joined(members []mcast.Membership) (interfaces []string, groups []netip.Addr) {
 	interfaces = []string{} // not null in JSON
-	for _, m := range v.listener.Memberships() {
+	for _, m := range members {
 		if m.Err != nil {
 			continue
 		}
@@ -81,16 +81,20 @@ func (v *recvView) joined() (interfaces []string, groups []netip.Addr) {
 
 // where names the interfaces that are listened on.
 func (v *recvView) where() string {
-	interfaces, _ := v.joined()
+	interfaces, _ := joined(v.listener.Memberships())
 	if len(interfaces) == 0 {
 		return "no interface yet"
 	}
 	return strings.Join(interfaces, ", ")
 }
 
-// listening prints where the receiver listens: the first thing support asks.
+// listening prints where the receiver listens: the first thing support asks. A
+// discovery does so itself, whenever that changes.
 func (v *recvView) listening() {
-	interfaces, groups := v.joined()
+	if v.opts.dnsName != "" {
+		return
+	}
+	interfaces, groups := joined(v.listener.Memberships())
 	e := listeningEvent{
 		Interfaces: interfaces, Channel: v.opts.channel, Port: v.opts.port,
 		Groups: texts(groups), Sources: texts(v.sources),

@@ -25,12 +25,13 @@ type patient struct {
 func newPatient(t *testing.T, opts recvOptions) *patient {
 	t.Helper()
 	s := newScreen(t, outputOptions{progress: "none"})
-	l, err := mcast.Listen(mcast.ListenConfig{
+	cfg := mcast.ListenConfig{
 		Groups: []netip.Addr{netip.MustParseAddr("239.255.77.78")}, Port: 20999, Interfaces: []string{loopback()},
-	})
+	}
+	l, err := mcast.Listen(cfg)
 	check(t, err)
 	t.Cleanup(func() { l.Close() })
-	v := newRecvView(opts, s.output, l, nil)
+	v := newRecvView(opts, s.output, listener{l, cfg}, nil)
 	v.start, v.idle, v.heard, v.silence = epoch, epoch, epoch, newSilence(epoch)
 	return &patient{screen: s, view: v}
 }
@@ -95,7 +96,7 @@ func TestSilenceIsExplainedAgainAndAgain(t *testing.T) {
 	p.want("", "")
 	check(t, p.until(5*time.Second, receiver.Status{}))
 	first := p.stderr.String()
-	if !strings.HasPrefix(first, "nothing has arrived for 5 s; still listening on "+loopback()+" for 239.255.77.78, port 0\nwarning: ") {
+	if !strings.HasPrefix(first, "nothing has arrived for 5 s; still listening on "+loopback()+" for 239.255.77.78, port 20999\nwarning: ") {
 		t.Errorf("got %q", first)
 	}
 	p.stderr.Reset()

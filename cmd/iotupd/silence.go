@@ -48,7 +48,8 @@ func (s *silence) watch(v *recvView) {
 // check returns what is going on and its likely causes if it has been silent
 // for long enough, else an empty text.
 func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagnose.Finding) {
-	if alive := v.useful + v.rejected(); alive != s.alive || !v.collected.IsZero() {
+	// A discovery that has found nobody says so itself.
+	if alive := v.useful + v.rejected(); alive != s.alive || !v.collected.IsZero() || v.listener.port() == 0 {
 		s.alive, s.since, s.wait, s.told, s.watching = alive, now, silentAfter, 0, false
 		return "", nil
 	}
@@ -59,12 +60,12 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		return "", nil
 	}
 	after, _ := diagnose.Read()
-	interfaces, groups := v.joined()
+	interfaces, groups := joined(v.listener.Memberships())
 	stats := v.listener.Stats()
 	causes = diagnose.Explain(s.before, after, diagnose.Listening{
 		Interfaces: interfaces,
 		Groups:     groups,
-		Port:       v.opts.port,
+		Port:       v.listener.port(),
 		Interval:   now.Sub(s.since),
 		Heard:      v.useful > 0,
 		Joined:     now.Sub(v.start),
@@ -83,7 +84,7 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		return "nothing can arrive, since no group is joined yet; still trying", causes
 	}
 	return fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d",
-		quantity.Duration(now.Sub(v.heard)), strings.Join(interfaces, ", "), strings.Join(texts(groups), ", "), v.opts.port), causes
+		quantity.Duration(now.Sub(v.heard)), strings.Join(interfaces, ", "), strings.Join(texts(groups), ", "), v.listener.port()), causes
 }
 
 // rise returns what counters have grown by.

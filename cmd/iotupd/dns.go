@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"iotupd/internal/discover"
+	"iotupd/internal/mcast"
+)
+
+// dnsPrefix begins an argument that names a channel whose senders DNS names.
+const dnsPrefix = "dns:"
+
+// dnsOptions say how senders are found.
+type dnsOptions struct {
+	dnsName   string // of the channel; empty: they are not looked for
+	resolvers []string
+	failover  time.Duration
+}
+
+func (o *dnsOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.resolvers, "resolver", nil, "`address` of a name server for dns:NAME, repeatable (default those of /etc/resolv.conf)")
+	flags.DurationVar(&o.failover, "failover", discover.DefaultFailover, "with dns:NAME, turn to the senders of the next priority after this `time` of silence")
+}
+
+func atMostOneChannel(cmd *cobra.Command, args []string) error {
+	for _, a := range args {
+		if !strings.HasPrefix(a, dnsPrefix) {
+			return usageError("unexpected argument %q; see %s --help", a, cmd.CommandPath())
+		}
+	}
+	if len(args) > 1 {
+		return usageError("want one channel, got %d: %s", len(args), strings.Join(args, ", "))
+	}
+	return nil
+}
+
+// find notes the channel that an argument names.
+func (o *recvOptions) find(args []string) (err error) {
+	if len(args) == 0 {
+		return nil
+	}
+	if o.dnsName, err = discover.ParseName(strings.TrimPrefix(args[0], dnsPrefix)); err != nil {
+		return usageError("%w", err)
+	}
+	if len(o.groups) > 0 || len(o.sources) > 0 {
+		return usageError("%s tells groups and sources: leave out --group and --source", args[0])
+	}
+	o.channel = o.dnsName
+	return nil
+}
+
+func (o *dnsOptions) validate() error {
+	switch {
+	case o.failover <= 0:
+		return usageError("--failover %v: want a time, such as 30s", o.failover)
+	case o.dnsName == "" && (len(o.resolvers) > 0 || o.failover != discover.DefaultFailover):
+		return usageError("--resolver and --failover are for senders that are looked for: name the channel, as in recv dns:fw.example.net")
+	}
+	_, err := o.resolver()
+	return err
+}
+
+func (o *dnsOptions) resolver() (r discover.Resolver, err error) {
+	for _, s := range o.resolvers {
+		server, err := discover.ParseServer(s)
+		if err != nil {
+			return r, usageError("--resolver %w", err)
+		}
+		r.Servers = append(r.Servers, server)
+	}
+	return r, nil
+}
+
+// hear listens to what cfg says, or looks for senders.
+func (o *recvOptions) hear(cfg mcast.ListenConfig, out *output) (hearing, error) {
+	if o.dnsName == "" {
+		l, err := mcast.Listen(cfg)
+		if err != nil {
+			return nil, withCode(exitNetwork, err)
+		}
+		return listener{l, cfg}, nil
+	}
+	r, err := o.resolver()
+	if err != nil {
+		return nil, err
+	}
+	out.line("looking for the senders of %s by DNS", o.dnsName)
+	return newDiscovery(discoveryConfig{
+		name: o.dnsName, resolver: r, failover: o.failover, allows: o.allows, listen: cfg, out: out,
+	}), nil
+}
