@@ -44,6 +44,9 @@ type event struct {
 	Code   string `json:"code"` // of the erasure code, or of a warning
 	Text   string `json:"text"`
 
+	Port    int      `json:"port"` // that is listened on
+	Sources []string `json:"sources"`
+
 	Held      uint64  `json:"shards_held"`
 	Needed    uint64  `json:"shards_needed"`
 	Rebuilt   uint64  `json:"shards_rebuilt"`
