@@ -64,7 +64,7 @@ func (f *Follower) Found(now time.Time, p *Plan) (changed bool) {
 	f.asking, f.failures, f.askAt = false, 0, now.Add(p.TTL)
 	old := f.plan
 	f.plan = p
-	if old != nil && p.hasSameWay(old, f.active+1) {
+	if old != nil && p.isSameUpTo(old, f.active+1) {
 		return false
 	}
 	f.active, f.since = 0, now

@@ -102,9 +102,9 @@ func (l Level) String() string {
 	return fmt.Sprintf("priority %d: %s", l.Priority, strings.Join(s, ", "))
 }
 
-// hasSameWay reports whether the levels before n, and the groups, are the same
-// in both plans.
-func (p *Plan) hasSameWay(o *Plan, n int) bool {
+// isSameUpTo reports whether the first n levels, and the groups, are the same in
+// both plans.
+func (p *Plan) isSameUpTo(o *Plan, n int) bool {
 	return p.Group6 == o.Group6 && p.Group4 == o.Group4 && p.Layers == o.Layers &&
 		len(p.Levels) >= n && len(o.Levels) >= n &&
 		slices.EqualFunc(p.Levels[:n], o.Levels[:n], func(a, b Level) bool {

@@ -148,10 +148,9 @@ func (r Resolver) exchangeOver(ctx context.Context, network string, server netip
 	}
 }
 
-// readMessage reads a UDP message. One that is longer than was asked for is cut,
-// and malformed.
+// readMessage reads a UDP message, of whatever size.
 func readMessage(r io.Reader) ([]byte, error) {
-	b := make([]byte, payloadSize)
+	b := make([]byte, 1<<16)
 	n, err := r.Read(b)
 	return b[:n], err
 }
