@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"iotupd/fec"
+	"iotupd/internal/quantity"
+	"iotupd/proto"
+)
+
+// A traffic is how many packets of each type there are.
+type traffic map[proto.Type]uint64
+
+func (n traffic) shards() uint64 { return n[proto.TypeData] + n[proto.TypeParity] }
+
+func (n traffic) String() string {
+	percent := func(typ proto.Type) float64 { return 100 * float64(n[typ]) / float64(n.shards()) }
+	return fmt.Sprintf("%d data, %d parity, %d digests (%.2f %% of the shards), %d manifests (%.2f %%)",
+		n[proto.TypeData], n[proto.TypeParity], n[proto.TypeDigest], percent(proto.TypeDigest), n[proto.TypeManifest], percent(proto.TypeManifest))
+}
+
+// countTypes begins to count the packets that reach a host by their type, which
+// is the fourth byte of a datagram.
+func (h *host) countTypes() (read func() traffic) {
+	h.t.Helper()
+	rules := "table netdev types {\n"
+	for typ := proto.TypeData; typ <= proto.TypeManifest; typ++ {
+		rules += fmt.Sprintf("counter type%d {}\n", typ)
+	}
+	rules += "chain arriving {\ntype filter hook ingress device eth0 priority -1\n"
+	for typ := proto.TypeData; typ <= proto.TypeManifest; typ++ {
+		rules += fmt.Sprintf("udp dport %d @th,88,8 %d counter name type%[2]d\n", proto.DefaultPort, typ)
+	}
+	h.sh("nft -f - <<END\n" + rules + "}\n}\nEND")
+	return func() traffic {
+		h.t.Helper()
+		var list struct {
+			Nftables []struct {
+				Counter struct {
+					Name    string
+					Packets uint64
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(h.sh("nft -j list counters table netdev types")), &list); err != nil {
+			h.t.Fatal(err)
+		}
+		n := make(traffic)
+		for _, e := range list.Nftables {
+			var typ proto.Type
+			if _, err := fmt.Sscanf(e.Counter.Name, "type%d", &typ); err == nil {
+				n[typ] = e.Counter.Packets
+			}
+		}
+		return n
+	}
+}
+
+// planned returns what a loop of an object is, by the shape of its tree.
+func planned(t *testing.T, size uint64) traffic {
+	t.Helper()
+	p, err := fec.Policy{}.Params(size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	geo, err := p.Geometry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := geo.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := traffic{proto.TypeData: geo.DataShards, proto.TypeParity: geo.Groups * uint64(geo.M), proto.TypeDigest: tree.Total()}
+	n[proto.TypeManifest] = 1 + (n.shards()+n[proto.TypeDigest])/256 // where these take less than 10 s
+	return n
+}
+
+// Cost in packets, by the shape of the tree, and of a real loop of a real sender.
+func TestOverheadOfDigestsAndManifests(t *testing.T) {
+	for _, size := range []uint64{1 << 20, 64 << 20, 1 << 30, 10 << 30} {
+		n := planned(t, size)
+		t.Logf("%8v, a loop: %v", quantity.Size(size), n)
+		if share := float64(n[proto.TypeDigest]) / float64(n.shards()); share < 0.0275 || share > 0.0395 {
+			t.Errorf("digests are %.4f of the shards, want 2.8 to 3.9 %%", share)
+		}
+	}
+	size := int64(4 * mib)
+	if full {
+		size = 64 * mib
+	}
+	source := newFile(t, size)
+	for _, digest := range []string{"on", "off"} {
+		l := newLab(t)
+		sender, meter := l.host(bothFamilies), l.host(bothFamilies)
+		read := meter.countTypes()
+		sender.send(source, "--rate", "200M", "--loops", "1", "--digest", digest).wantExit(0, "")
+		got, want := read(), planned(t, uint64(size))
+		got[proto.TypeManifest] -= byes
+		if digest == "off" {
+			want[proto.TypeDigest] = 0
+			want[proto.TypeManifest] = 1 + want.shards()/256
+		}
+		t.Logf("%4d MiB, --digest %s, on the wire: %v", size/mib, digest, got)
+		for typ := range want {
+			if d := math.Abs(float64(got[typ]) - float64(want[typ])); d > 0 && (typ != proto.TypeManifest || d > 1) {
+				t.Errorf("type %d: %d packets, want %d", typ, got[typ], want[typ])
+			}
+		}
+	}
+}
+
+// byes are the manifests that announce the end of a sender.
+const byes = 4
+
+// What digests cost in processor time is for people to judge. The runs with and
+// without them take turns.
+func TestProcessorTimeOfDigests(t *testing.T) {
+	type load struct {
+		size  int64
+		rate  string
+		pairs int
+	}
+	loads := []load{{4 * mib, "200M", 1}}
+	if full {
+		loads = []load{{64 * mib, "200M", 3}, {1024 * mib, "400M", 2}}
+	}
+	for _, load := range loads {
+		source := newFile(t, load.size)
+		spent := make(map[string][]float64)
+		for range load.pairs {
+			for _, digest := range []string{"on", "off"} {
+				l := newLab(t)
+				sender := l.host(bothFamilies)
+				var receivers []*process
+				for _, loss := range []int{0, 10} {
+					h := l.host(bothFamilies)
+					h.lose(loss)
+					receivers = append(receivers, h.recv(newTarget(t)))
+				}
+				s := sender.send(source, "--rate", load.rate, "--loops", "1", "--digest", digest)
+				for i, what := range []string{"recv", "recv at 10 % loss"} {
+					receivers[i].done()
+					spent[what+" "+digest] = append(spent[what+" "+digest], receivers[i].processorTime().Seconds())
+				}
+				s.wantExit(0, "")
+				spent["send "+digest] = append(spent["send "+digest], s.processorTime().Seconds())
+			}
+		}
+		for _, what := range []string{"send", "recv", "recv at 10 % loss"} {
+			on, off := spent[what+" on"], spent[what+" off"]
+			t.Logf("%4d MiB at %s, %-17s: digests on %.2f, off %.2f processor seconds; medians ×%.2f", load.size/mib, load.rate, what, on, off, median(on)/median(off))
+		}
+	}
+}
+
+// processorTime returns what a process that has ended took, user and system.
+func (p *process) processorTime() time.Duration {
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+}
+
+// Digests are packets beside the shards, and take nothing from them: without an
+// attacker, as many shards are needed with them as without.
+func TestDigestsCostNoShards(t *testing.T) {
+	losses := []int{0, 1, 10, 30} // percent
+	size, runs := int64(4*mib), 1
+	if full {
+		size, runs = 64*mib, 7
+	}
+	source := newFile(t, size)
+	ratios := make(map[string][]float64)
+	for run := range runs {
+		for _, digest := range []string{"on", "off"} {
+			l := newLab(t)
+			sender, host := l.host(bothFamilies), l.host(bothFamilies)
+			var receivers []*process
+			for _, percent := range losses {
+				receivers = append(receivers, host.recv(newTarget(t), "--drop", fmt.Sprintf("bernoulli:%d%%", percent), "--seed", fmt.Sprint(run+1)))
+			}
+			sender.send(source, "--rate", "100M", "--digest", digest)
+			for i, percent := range losses {
+				key := fmt.Sprint(digest, percent)
+				ratios[key] = append(ratios[key], receivers[i].done().overBound(float64(percent)/100))
+			}
+		}
+	}
+	for _, percent := range losses {
+		on, off := median(ratios[fmt.Sprint("on", percent)]), median(ratios[fmt.Sprint("off", percent)])
+		limit := 0.01
+		if !full { // one run of a small file scatters
+			limit += 5 * math.Sqrt(2*float64(percent)/100/float64(size/proto.DefaultShardSize))
+		}
+		t.Logf("loss %2d %%: sent %.4f of the bound with digests, %.4f without, %+.4f", percent, on, off, on-off)
+		if on-off > limit {
+			t.Errorf("loss %d %%: sent %.4f of the bound with digests, %.4f without, want at most %.4f more", percent, on, off, limit)
+		}
+	}
+}
