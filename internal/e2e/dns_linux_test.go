@@ -145,7 +145,8 @@ func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 	ns, a, b, c, receiver := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
 	ns.serve(append(append(a.record(10, 18868), b.record(10, 20000)...), c.record(20, 20001)...)...)
 	source, target := newFile(t, 8*mib), newTarget(t)
-	first := []*process{a.sendOn(18868, source, "--rate", "10M"), b.sendOn(20000, source, "--rate", "10M")}
+	// So slow that there is time to kill them, however busy this host is.
+	first := []*process{a.sendOn(18868, source, "--rate", "3M"), b.sendOn(20000, source, "--rate", "3M")}
 	c.sendOn(20001, source, "--rate", "50M")
 	failover, flags := 3*time.Second, []string{"--failover", "3s"}
 	if full {
@@ -159,7 +160,7 @@ func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 	}
 	all := []*host{a, b, c}
 	receiver.wantSources(all, a, b)
-	at := r.waitUntilHeld(0.2)
+	at := r.waitUntilHeld(0.1)
 	for _, p := range first {
 		p.kill()
 	}
