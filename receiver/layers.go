@@ -14,10 +14,9 @@ const (
 	maxLoss   = 5  // percent, above which a window is bad
 	heavyLoss = 50 // percent, above which on layer 0 all is left
 
-	trialTime   = 8 * time.Second  // after a join, one bad window is enough to leave
+	trialTime   = 3 * time.Second  // after a join, one bad window is enough to leave
 	patience    = 10 * time.Second // else they must go on for this long
 	deafTime    = 4 * time.Second  // after leaving a layer, nothing is measured
-	earlyTime   = 100 * time.Millisecond
 	minJoinTime = 8 * time.Second
 	maxJoinTime = 5 * time.Minute
 	heavyTime   = 30 * time.Second
@@ -45,11 +44,10 @@ type LayersConfig struct {
 // layer 0, but not bring it to receive more than loss allows.
 type Layers struct {
 	cfg    LayersConfig
-	float  func() float64 // random
+	draw   func(int64) int64 // a random number below another
 	losses losses
 
 	level  int       // -1: nothing is received
-	begun  bool      // something was heard on level 0
 	trial  time.Time // until when the level has to prove itself
 	proven bool      // and it did
 	deaf   time.Time // until when nothing is measured
@@ -59,15 +57,15 @@ type Layers struct {
 
 // A joinTimer says when a layer may be joined.
 type joinTimer struct {
-	interval time.Duration // zero: the shortest
+	interval time.Duration // zero: it never failed
 	at       time.Time
 }
 
 // NewLayers returns the policy of a receiver that has heard nothing yet.
 func NewLayers(cfg LayersConfig) *Layers {
-	l := &Layers{cfg: cfg, float: rand.Float64}
+	l := &Layers{cfg: cfg, draw: rand.Int64N}
 	if cfg.Rand != nil {
-		l.float = cfg.Rand.Float64
+		l.draw = cfg.Rand.Int64N
 	}
 	if cfg.Max == 0 {
 		l.cfg.Max = proto.MaxLayers
@@ -85,7 +83,7 @@ func (l *Layers) Wake() time.Time { return l.back }
 // Tick does what is due at now. A call before [Layers.Wake] is harmless.
 func (l *Layers) Tick(now time.Time) {
 	if !l.back.IsZero() && !now.Before(l.back) {
-		l.back, l.level, l.begun = time.Time{}, 0, false
+		l.back, l.level = time.Time{}, 0
 	}
 }
 
@@ -95,43 +93,154 @@ func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
 	if p.Layer > l.level {
 		return // of a layer that was left
 	}
-	if !l.begun {
-		l.begun = true
-		l.restart(now, 1)
-	}
-	s := l.losses.find(now, later(now, l.deaf), from, p.Layer)
+	s := l.losses.find(now, from, p)
 	if s == nil {
 		return
 	}
 	sent, lost, jump := s.hear(p.Seq)
 	s.heard, s.path.heard = now, now
 	s.rate = max(s.rate, p.Rate)
-	if now.Before(s.path.since) {
-		return // deaf
+	if now.Before(l.deaf) {
+		s.path.begin(now)
+		return
 	}
 	s.path.sent += sent
 	s.path.lost += lost
-	s.path.jumped = s.path.jumped || jump && !s.new()
+	s.path.jumped = s.path.jumped || jump
 	l.judge(now, s.path)
-	if p.Flags&proto.PathSync != 0 && p.Layer == l.level {
-		l.try(now, p, s.path)
+	if p.Flags&proto.PathSync != 0 && p.Layer == l.level && l.mayJoin(now, p, s.path) {
+		l.join(now)
 	}
 }
 
-// judge acts on the window of a path when it ends, or when it is clear how it
-// will.
+// judge acts on the window of a path when it ends, or as soon as it is clear how
+// it will.
 func (l *Layers) judge(now time.Time, p *path) {
-	took := now.Sub(p.since)
-	onTrial := now.Before(l.trial)
-	if took < windowTime || p.sent < windowPackets {
-		expected := max(windowPackets, p.sent)
-		if took < windowTime {
-			expected = max(expected, int(float64(p.sent)*float64(windowTime)/float64(took)))
-		}
-		if onTrial && took >= earlyTime && over(p.lost, expected, maxLoss) {
+	onTrial := now.Before(l.trial) || !l.trial.IsZero() && !p.judged
+	if !p.complete(now) {
+		if onTrial && p.lossOf(p.expected(now)) > maxLoss {
 			l.leave(now)
 		}
 		return
 	}
-	...
+	loss := p.lossOf(p.sent)
+	began, jumped := p.since, p.jumped
+	p.begin(now)
+	p.judged, p.good = true, loss <= maxLoss && !jumped
+	if loss <= heavyLoss {
+		p.heavy = time.Time{}
+	} else if p.heavy.IsZero() {
+		p.heavy = began
+	}
+	if loss <= maxLoss {
+		p.bad = time.Time{}
+		l.prove(now)
+		return
+	}
+	if p.bad.IsZero() {
+		p.bad = began
+	}
+	switch {
+	case l.level == 0 && l.hopeless(now):
+		l.leaveAll(now)
+	case l.level > 0 && (onTrial || now.Sub(p.bad) >= patience):
+		l.leave(now)
+	default:
+		l.arm(now, l.level+1) // somebody else may have tried it
+	}
 }
+
+// prove notes that the level is one that the path carries. The highest rate is
+// taken back here, too.
+func (l *Layers) prove(now time.Time) {
+	if l.level > 0 && !l.proven && !now.Before(l.trial) {
+		l.proven = true
+		if j := &l.joins[l.level]; j.interval > minJoinTime {
+			j.interval /= 2
+		}
+	}
+	if l.level > 0 && l.tooFast(l.rate()) {
+		l.change(now, l.level-1)
+	}
+}
+
+// hopeless reports whether no path carries layer 0.
+func (l *Layers) hopeless(now time.Time) bool {
+	for _, p := range l.losses.paths {
+		if p.alive(now) && (p.heavy.IsZero() || now.Sub(p.heavy) < heavyTime) {
+			return false
+		}
+	}
+	return true
+}
+
+// mayJoin reports whether to join the next layer after a packet that allows it.
+func (l *Layers) mayJoin(now time.Time, p proto.Path, way *path) bool {
+	next := l.level + 1
+	if next >= min(p.Layers, l.cfg.Max) || now.Before(l.trial) || now.Before(l.joins[next].at) {
+		return false
+	}
+	if !way.good || !l.losses.calm(now) {
+		return false
+	}
+	return !l.tooFast(2 * l.rate())
+}
+
+// rate is what the senders state about what is received, in bits per second.
+func (l *Layers) rate() (sum int64) {
+	for _, s := range l.losses.streams {
+		sum += s.rate.BitsPerSecond()
+	}
+	return sum
+}
+
+// tooFast reports whether a rate is over the limit, by more than the half step
+// to which rates are stated.
+func (l *Layers) tooFast(rate int64) bool {
+	return l.cfg.MaxRate > 0 && rate > l.cfg.MaxRate+l.cfg.MaxRate/22
+}
+
+func (l *Layers) join(now time.Time) {
+	l.change(now, l.level+1)
+	l.trial, l.proven = now.Add(trialTime), false
+}
+
+// leave leaves the top layer because of loss. If that was no failed trial, the
+// layers below have to prove themselves as well.
+func (l *Layers) leave(now time.Time) {
+	j := &l.joins[l.level]
+	j.interval = min(max(2*j.interval, minJoinTime), maxJoinTime)
+	failed := now.Before(l.trial) && !l.proven
+	l.arm(now, l.level)
+	l.change(now, l.level-1)
+	l.deaf = now.Add(deafTime)
+	l.trial, l.proven = time.Time{}, true
+	if !failed {
+		l.trial = l.deaf.Add(trialTime)
+	}
+}
+
+// leaveAll leaves all layers for a while.
+func (l *Layers) leaveAll(now time.Time) {
+	l.change(now, -1)
+	l.back = now.Add(breakTime/2 + l.upTo(breakTime))
+}
+
+// change changes the level, after which loss is measured anew.
+func (l *Layers) change(now time.Time, level int) {
+	l.level = level
+	l.losses.restart(now, level)
+}
+
+// arm starts the timer of a layer again, if it ever failed.
+func (l *Layers) arm(now time.Time, layer int) {
+	if layer < len(l.joins) {
+		j := &l.joins[layer]
+		if at := now.Add(j.interval*4/5 + l.upTo(j.interval*2/5)); at.After(j.at) {
+			j.at = at
+		}
+	}
+}
+
+// upTo draws a duration from 0 to d.
+func (l *Layers) upTo(d time.Duration) time.Duration { return time.Duration(l.draw(int64(d) + 1)) }

@@ -21,6 +21,8 @@ const (
 	// A window of measurement is both so long and so many packets.
 	windowTime    = 2 * time.Second
 	windowPackets = 200
+	// earlyTime is how much of a window tells the rate of the packets.
+	earlyTime = 100 * time.Millisecond
 )
 
 // A stream is one layer of one sender, as it arrives on one interface.
@@ -66,16 +68,35 @@ type path struct {
 	sent, lost int       // in the window
 	jumped     bool      // in the window
 
-	good  bool      // a window was, since the level changed
-	bad   time.Time // when the first of successive windows above maxLoss began; zero: the last was not
-	heavy time.Time // the same above heavyLoss
+	judged bool      // a window was complete since the level changed
+	good   bool      // and the last one was
+	bad    time.Time // when the first of successive windows above maxLoss began; zero: the last was not
+	heavy  time.Time // the same above heavyLoss
 }
+
+// complete reports whether the window is.
+func (p *path) complete(now time.Time) bool {
+	return now.Sub(p.since) >= windowTime && p.sent >= windowPackets
+}
+
+// expected returns how many packets the window will have.
+func (p *path) expected(now time.Time) int {
+	took := max(now.Sub(p.since), earlyTime)
+	n := p.sent
+	if took < windowTime {
+		n = int(int64(n) * int64(windowTime) / int64(took))
+	}
+	return max(n, windowPackets)
+}
+
+// lossOf returns how much of so many packets is lost, in percent.
+func (p *path) lossOf(packets int) float64 { return 100 * float64(p.lost) / float64(packets) }
 
 // begin begins a window.
 func (p *path) begin(at time.Time) { p.since, p.sent, p.lost, p.jumped = at, 0, 0, false }
 
 type pathKey struct {
-	from      netip.Addr
+	from    netip.Addr
 	ifindex int
 }
 
@@ -87,10 +108,9 @@ type losses struct {
 	crowded time.Time // when a stream last found no room
 }
 
-// find returns the stream of a packet, nil if there is no room for it. The first
-// window of a new path begins at begin.
-func (ls *losses) find(now, begin time.Time, from Origin, layer int) *stream {
-	key := flowKey{from, layer}
+// find returns the stream of a packet, nil if there is no room for it.
+func (ls *losses) find(now time.Time, from Origin, p proto.Path) *stream {
+	key := flowKey{from, p.Layer}
 	if s := ls.streams[key]; s != nil {
 		return s
 	}
@@ -104,17 +124,39 @@ func (ls *losses) find(now, begin time.Time, from Origin, layer int) *stream {
 	if ls.streams == nil {
 		ls.streams, ls.paths = make(map[flowKey]*stream), make(map[pathKey]*path)
 	}
-	way := pathKey{from.From.Addr(), from.Interface}
-	p := ls.paths[way]
-	if p == nil {
-		p = &path{key: way}
-		p.begin(begin)
-		ls.paths[way] = p
+	name := pathKey{from.From.Addr(), from.Interface}
+	way := ls.paths[name]
+	if way == nil {
+		way = &path{key: name}
+		way.begin(now)
+		ls.paths[name] = way
 	}
-	p.streams++
-	s := &stream{path: p}
+	way.streams++
+	s := &stream{path: way, top: p.Seq, seen: ^uint64(0)}
 	ls.streams[key] = s
 	return s
+}
+
+// restart forgets all streams above a level and begins a window on every path.
+func (ls *losses) restart(now time.Time, level int) {
+	ls.forget(func(key flowKey, _ *stream) bool { return key.layer > level })
+	for _, p := range ls.paths {
+		p.begin(now)
+		p.judged, p.good, p.bad, p.heavy = false, false, time.Time{}, time.Time{}
+	}
+}
+
+// calm reports whether no path is known to be bad, and all are known.
+func (ls *losses) calm(now time.Time) bool {
+	if !ls.crowded.IsZero() && now.Sub(ls.crowded) < forgetAfter {
+		return false
+	}
+	for _, p := range ls.paths {
+		if p.alive(now) && !p.bad.IsZero() {
+			return false
+		}
+	}
+	return true
 }
 
 // tidy forgets what is silent, at most once a second.
