@@ -14,7 +14,7 @@ import (
 type adoption struct {
 	looking bool   // there may be something
 	recall  bool   // the workspace has to be searched for records
-	frozen  uint64 // groups that are to be compared before they take packets
+	waiting uint64 // groups that have not been compared yet: they are frozen
 
 	resumed uint64 // shards found in the store, parity included
 	reused  uint64 // shards taken from seeds
@@ -32,7 +32,7 @@ func (r *Receiver) adopt() {
 		return
 	}
 	o.adopted.recall = true
-	o.adopted.frozen = o.geo.Groups
+	o.adopted.waiting = o.geo.Groups
 	for g := range o.index.groups {
 		o.index.groups[g].frozen = true
 	}
@@ -70,6 +70,7 @@ func (r *Receiver) recallJob() *Job {
 					o.unadopted = append(o.unadopted, g)
 				default:
 					r.thaw(g)
+					r.compared()
 				}
 			}
 		},
@@ -103,35 +104,62 @@ func (l *leaves) recall(from io.ReaderAt, id *identity, aborted func() bool) (fo
 	return found, nil
 }
 
-// adoptJob compares what is on disk of the next group with its leaves.
-func (r *Receiver) adoptJob() *Job {
+// nextUnadopted returns a group that still lacks shards and is to be compared
+// with what is on disk.
+func (o *object) nextUnadopted() (g uint32, ok bool) {
+	for len(o.unadopted) > 0 {
+		g, o.unadopted = o.unadopted[0], o.unadopted[1:]
+		if o.index.group(g).state == receiving {
+			return g, true
+		}
+	}
+	return 0, false
+}
+
+// adoptJob compares the places of group g in which nothing is held with its
+// leaves.
+func (r *Receiver) adoptJob(g uint32) *Job {
 	o := r.object
-	g := o.unadopted[0]
-	o.unadopted = o.unadopted[1:]
+	grp := o.index.group(g)
+	first := grp.frozen
+	grp.frozen = true
 	search := search{
 		finder: newFinder(o.places.store, o.geo, r.cfg.Seeds),
 		leaves: o.leaves, group: g, known: o.leaves.of(g), aborted: o.aborted.Load,
 	}
+	for i := range o.geo.RealShards(g) {
+		if !o.index.has(g, i) && !grp.taken(i) {
+			search.free = append(search.free, i)
+		}
+	}
+	err := o.places.flush()
 	var f find
 	return r.newJob(job{
 		leafy: true,
-		run: func() (err error) {
-			f, err = search.run()
+		run: func() error {
+			if err == nil {
+				f, err = search.run()
+			}
 			return err
 		},
 		finish: func() {
-			r.found(g, f)
 			r.thaw(g)
+			r.found(g, f)
+			if first {
+				r.compared()
+			}
 		},
 	})
 }
 
-// found takes over what was found of a group that holds nothing yet, as far as
-// it is needed.
+// found takes over what was found of a group, as far as it is needed.
 func (r *Receiver) found(g uint32, f find) {
 	o := r.object
 	grp := o.index.group(g)
 	for i, shard := range f.data {
+		if grp.state != receiving {
+			break
+		}
 		o.index.add(g, shard, verified)
 		if i >= len(f.data)-f.reused {
 			o.adopted.reused++
@@ -143,6 +171,9 @@ func (r *Receiver) found(g uint32, f find) {
 		if grp.state != receiving {
 			break
 		}
+		if o.index.has(g, int(p.index)) {
+			continue // an old copy of what is elsewhere
+		}
 		grp.park(int(p.place), int(p.index))
 		o.index.add(g, int(p.index), verified)
 		o.adopted.resumed++
@@ -153,10 +184,12 @@ func (r *Receiver) found(g uint32, f find) {
 }
 
 // thaw lets a group take packets.
-func (r *Receiver) thaw(g uint32) {
+func (r *Receiver) thaw(g uint32) { r.object.index.groups[g].frozen = false }
+
+// compared is called when a group has been compared for the first time.
+func (r *Receiver) compared() {
 	o := r.object
-	o.index.groups[g].frozen = false
-	if o.adopted.frozen--; o.adopted.frozen == 0 {
+	if o.adopted.waiting--; o.adopted.waiting == 0 {
 		r.observe(Resumed{Shards: o.adopted.resumed, Reused: o.adopted.reused})
 	}
 }
@@ -180,8 +213,8 @@ func (r *Receiver) adoptRecord(g uint32, record int) {
 			sum, err = f.leafAt(g, i)
 			resumed = sum == leaf
 		}
-		if err == nil && !resumed {
-			reused, err = f.reuse(g, i, leaf)
+		if err == nil && !resumed && f.inSeeds(g, i, leaf) {
+			reused, err = true, o.places.put(g, i, f.buffer)
 		}
 		switch {
 		case err != nil:

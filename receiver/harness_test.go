@@ -78,7 +78,12 @@ func prepare(t testing.TB, name string, size int, p proto.Params, cfg sender.Pre
 	key := [32]byte([]byte(fmt.Sprintf("%-32.32s", fmt.Sprint(size, name))))
 	file := make([]byte, size)
 	rand.NewChaCha8(key).Read(file)
-	p.Size = uint64(size)
+	return prepareFile(t, name, file, p, cfg)
+}
+
+func prepareFile(t testing.TB, name string, file []byte, p proto.Params, cfg sender.PrepareConfig) *source {
+	t.Helper()
+	p.Size = uint64(len(file))
 	o, err := sender.Prepare(t.Context(), bytes.NewReader(file), p, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -220,6 +225,18 @@ func (s *source) receive(cfg receiver.Config) *transfer {
 	if tr.r, err = receiver.New(cfg); err != nil {
 		tr.t.Fatal(err)
 	}
+	return tr
+}
+
+// resume starts a receiver that finds what an earlier one left.
+func (s *source) resume(found *receiver.MemStore, cfg receiver.Config) (tr *transfer) {
+	s.t.Helper()
+	cfg.Open = func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
+		tr.stores = append(tr.stores, found)
+		found = receiver.NewMemStore(int(p.Size)) // if that is given up
+		return tr.store(), nil
+	}
+	tr = s.receive(cfg)
 	return tr
 }
 

@@ -73,8 +73,10 @@ func (r *Receiver) NextJob() *Job {
 	if i := o.nextReady(); i >= 0 && o.decoding < r.decodersAtOnce() {
 		return r.decodeJob(i)
 	}
-	if spare && len(o.unadopted) > 0 {
-		return r.adoptJob()
+	if spare {
+		if g, ok := o.nextUnadopted(); ok {
+			return r.adoptJob(g)
+		}
 	}
 	if spare && len(o.unchecked) > 0 {
 		return r.checkJob()

@@ -36,20 +36,30 @@ func NewMemStore(size int) *MemStore {
 func roomFor(size int) int { return 4*size + 64<<10 }
 
 // Again returns a store with the bytes of m, as a later run finds them.
-func (m *MemStore) Again() *MemStore {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	again := NewMemStore(m.size)
-	again.bytes = append(again.bytes[:0], m.bytes...)
+func (m *MemStore) Again() *MemStore { return m.AgainFor(m.size) }
+
+// AgainFor is Again for a file of another size.
+func (m *MemStore) AgainFor(size int) *MemStore {
+	b := m.All()
+	again := NewMemStore(size)
+	again.bytes = append(again.bytes[:0], b[:min(len(b), cap(again.bytes))]...)
 	again.found = int64(len(again.bytes))
 	return again
 }
 
-// Damage changes the bytes as do says, of file and workspace.
-func (m *MemStore) Damage(do func(b []byte)) {
+// Damage changes the bytes as do says, of file and workspace, or their number.
+func (m *MemStore) Damage(do func(b []byte) []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	do(m.bytes)
+	m.bytes = do(m.bytes)
+	m.found = int64(len(m.bytes))
+}
+
+// All returns a copy of the file and the workspace.
+func (m *MemStore) All() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]byte(nil), m.bytes...)
 }
 
 // Found implements [Store].
@@ -83,7 +93,7 @@ func (m *MemStore) Calls(op string) int {
 func (m *MemStore) Bytes() []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append([]byte(nil), m.bytes[:m.size]...)
+	return append([]byte(nil), m.bytes[:min(m.size, len(m.bytes))]...)
 }
 
 // ReadAt implements [Store]. Unlike the receiver's own reads, those of the
@@ -108,8 +118,9 @@ func (m *MemStore) WriteAt(b []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if end := int(off) + len(b); end > len(m.bytes) {
-		m.bytes = m.bytes[:end] // zeros up to off, like a file
+	if old, end := len(m.bytes), int(off)+len(b); end > old {
+		m.bytes = m.bytes[:end]
+		clear(m.bytes[old:]) // zeros up to off, like a file
 	}
 	return copy(m.bytes[off:], b), nil
 }

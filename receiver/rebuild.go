@@ -52,9 +52,11 @@ func (r *Receiver) rebuildJob() *Job {
 		finish: func() {
 			l.counts[g].queued = false
 			for _, i := range missing {
-				r.learned(g, i, records[i])
+				l.add(g, i)
+				l.cache.put(l.slot(g, i), records[i])
 			}
-			if o.index.groups[g].frozen {
+			r.suspect(g)
+			if o.adopted.looking {
 				o.unadopted = append(o.unadopted, g)
 			}
 		},

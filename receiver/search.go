@@ -30,19 +30,27 @@ func (f *finder) leafAt(g uint32, place int) (proto.Digest, error) {
 	return f.hasher.Leaf(f.buffer), nil
 }
 
-// reuse copies a data shard from the first seed that has it at its offset. What
-// cannot be read of a seed is not there.
-func (f *finder) reuse(g uint32, shard int, leaf proto.Digest) (bool, error) {
+// inSeeds fills the buffer with a data shard, if one of the seeds has it at its
+// offset. What cannot be read of a seed is not there.
+func (f *finder) inSeeds(g uint32, shard int, leaf proto.Digest) bool {
 	n, offset := f.geo.ShardLen(g, shard), int64(f.geo.Offset(g, shard))
 	for _, seed := range f.seeds {
 		clear(f.buffer[n:])
-		if got, _ := seed.ReadAt(f.buffer[:n], offset); got < n || f.hasher.Leaf(f.buffer) != leaf {
-			continue
+		if got, _ := seed.ReadAt(f.buffer[:n], offset); got == n && f.hasher.Leaf(f.buffer) == leaf {
+			return true
 		}
-		_, err := f.store.WriteAt(f.buffer[:n], offset)
-		return err == nil, storeError("write", err)
 	}
-	return false, nil
+	return false
+}
+
+// reuse copies a data shard from a seed that has it.
+func (f *finder) reuse(g uint32, shard int, leaf proto.Digest) (bool, error) {
+	if !f.inSeeds(g, shard, leaf) {
+		return false, nil
+	}
+	n, offset := f.geo.ShardLen(g, shard), int64(f.geo.Offset(g, shard))
+	_, err := f.store.WriteAt(f.buffer[:n], offset)
+	return err == nil, storeError("write", err)
 }
 
 // A search looks for the shards of a group in their places, and then in seeds.
@@ -52,6 +60,7 @@ type search struct {
 	leaves  *leaves // of which only what never changes is used
 	group   uint32
 	known   []bool // records of leaves
+	free    []int  // places to look at
 	aborted func() bool
 }
 
@@ -69,7 +78,7 @@ func (s *search) run() (f find, err error) {
 	}
 	parity := s.parity(all)
 	var other []int // data shards that are not in their places
-	for i := range s.geo.RealShards(s.group) {
+	for _, i := range s.free {
 		if s.aborted() {
 			return f, errAborted
 		}

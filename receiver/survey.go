@@ -69,7 +69,10 @@ func Survey(file io.ReaderAt, size int64) (s Surveyed, err error) {
 	s.Needed, s.Records, s.AllRecords = geo.DataShards, l.records, tree.Groups*uint64(tree.Records)
 	search := search{finder: newFinder(readOnly{file}, geo, nil), leaves: l, aborted: never}
 	for g := range uint32(geo.Groups) {
-		search.group, search.known = g, l.of(g)
+		search.group, search.known, search.free = g, l.of(g), search.free[:0]
+		for i := range geo.RealShards(g) {
+			search.free = append(search.free, i)
+		}
 		f, err := search.run()
 		if err != nil {
 			return s, err
