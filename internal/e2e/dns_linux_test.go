@@ -147,7 +147,9 @@ func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 	source, target := newFile(t, 8*mib), newTarget(t)
 	// So slow that there is time to kill them, however busy this host is.
 	first := []*process{a.sendOn(18868, source, "--rate", "3M"), b.sendOn(20000, source, "--rate", "3M")}
-	c.sendOn(20001, source, "--rate", "50M")
+	for _, p := range append(first, c.sendOn(20001, source, "--rate", "50M")) {
+		p.wait("sending")
+	}
 	failover, flags := 3*time.Second, []string{"--failover", "3s"}
 	if full {
 		failover, flags = 30*time.Second, nil
