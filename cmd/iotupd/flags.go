@@ -40,8 +40,19 @@ func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, boo
 		if e := flags.Set(f.Name, value); e != nil {
 			err = usageError("%s: %w", environmentName(f), refusal(e))
 		}
+		flags.SetAnnotation(f.Name, fromEnvironmentKey, []string{})
 	})
 	return err
+}
+
+// fromEnvironmentKey is the annotation of a flag that its environment variable
+// has set.
+const fromEnvironmentKey = "iotupd-from-environment"
+
+// onCommandLine reports whether a flag was given.
+func onCommandLine(f *pflag.Flag) bool {
+	_, environment := f.Annotations[fromEnvironmentKey]
+	return f.Changed && !environment
 }
 
 // flagError puts into words what is wrong with the flags of a command line.

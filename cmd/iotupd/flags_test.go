@@ -102,8 +102,8 @@ func TestAnUnknownFlagPointsToHelp(t *testing.T) {
 
 func TestShortFlags(t *testing.T) {
 	want := map[string]string{
-		"send": "46ghinpqrv",
-		"recv": "46dghinopqv",
+		"send": "46ghiknpqrv",
+		"recv": "46dghiknopqv",
 	}
 	for _, cmd := range newRootCommand().Commands() {
 		var got []string

@@ -118,7 +118,7 @@ func (e *heardEvent) text() string {
 	case e.Sealed:
 		add("sealed      this is its keyed id; --group-key tells the rest")
 	case e.Manifest == nil:
-		add("unknown     no manifest was heard")
+		add("unknown     no manifest was heard; a longer --for may help")
 	}
 	if e.Manifest == nil {
 		add("size        %s", sizeInBytes(e.Bytes))

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +15,15 @@ import (
 // manifestSuffix is put behind the name of a file to name its manifest.
 const manifestSuffix = ".iotupd"
 
-// manifestMagic begins every manifest.
-const manifestMagic = "IUM1"
+// sentName returns the name that receivers are told of a file: that of the flag
+// --name, or its own.
+func sentName(path, flag string) (string, error) {
+	name := cmp.Or(flag, filepath.Base(path))
+	if err := proto.CheckName(name); err != nil {
+		return "", usageError("%w; give it another one by --name", err)
+	}
+	return name, nil
+}
 
 // readManifest reads a manifest from a file.
 func readManifest(path string) (*proto.Manifest, error) {

@@ -76,7 +76,7 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(newSendCommand(), newRecvCommand(), newInspectCommand(), newKeygenCommand())
+	root.AddCommand(newSendCommand(), newRecvCommand(), newSignCommand(), newKeygenCommand(), newInspectCommand())
 	for _, newCommand := range optionalCommands {
 		root.AddCommand(newCommand())
 	}

@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"iotupd/fec"
 	"iotupd/internal/clock"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
@@ -34,56 +31,55 @@ the next time that the same file is sent.`
 type sendOptions struct {
 	channelOptions
 	outputOptions
-	rate      quantity.Rate
-	iface     string
-	group     string
-	ssm       bool
-	hops      int
-	dscp      int
-	name      string
-	parity    string
-	profile   string
-	shardSize int
-	digest    string
-	memory    quantity.Size
-	cache     string
-	senderOf  string
-	start     quantity.Percent
-	loops     int
-	dryRun    bool
+	encodeOptions
+	rate     quantity.Rate
+	iface    string
+	group    string
+	ssm      bool
+	hops     int
+	dscp     int
+	name     string
+	from     string          // manifest file
+	signed   *proto.Manifest // in it; nil: none
+	groupKey string
+	senderOf string
+	start    quantity.Percent
+	loops    int
+	dryRun   bool
 }
 
 func newSendCommand() *cobra.Command {
-	opts := sendOptions{rate: sender.DefaultRate, memory: sender.DefaultMemory}
+	opts := sendOptions{rate: sender.DefaultRate}
 	cmd := &cobra.Command{
 		Use:   "send [flags] FILE",
 		Short: "send a file",
 		Long:  sendHelp,
 		Example: `  iotupd send firmware.bin
   iotupd send firmware.bin --rate 200M -i eth1
-  iotupd send firmware.bin --sender 1/2     and 2/2 on another machine`,
+  iotupd send firmware.bin --sender 1/2     and 2/2 on another machine
+  iotupd send firmware.bin --manifest firmware.bin.iotupd -k group.key`,
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
 		Args:                  oneArgument("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.readManifest(cmd.Flags()); err != nil {
+				return err
+			}
 			return runSend(cmd.Context(), opts, args[0], stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
 	}
 	opts.addFlags(cmd.Flags())
-	completeFlags(cmd, map[string]cobra.CompletionFunc{"profile": oneOf(profiles...), "digest": oneOf(digestChoices...)})
-	cmd.MarkFlagDirname("cache")
+	completeFlags(cmd, opts.encodeOptions.completions())
 	completeFlags(cmd, opts.channelOptions.completions())
 	completeFlags(cmd, opts.outputOptions.completions())
 	return cmd
 }
 
-var profiles = []string{fec.Standard.String(), fec.Tiny.String(), fec.Large.String(), fec.Fast.String()}
-
-var digestChoices = []string{"on", "off"}
-
 func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.VarP(&o.rate, "rate", "r", "bit `rate` of whole IP packets, such as 500k, 20M, 1G")
 	flags.StringVar(&o.name, "name", "", "file `name` to tell receivers (default that of FILE)")
+	flags.StringVar(&o.from, "manifest", "", "manifest `file` that iotupd sign made of FILE; it also says name, channel and encoding")
+	flags.StringVarP(&o.groupKey, "group-key", "k", "", "key `file` of a group: encrypt for those who have it")
 	flags.IntVar(&o.loops, "loops", 0, "stop after this `number` of loops (default never)")
 	flags.Var(&o.start, "start", "where in the loop to start, 0% to 100%")
 	flags.StringVar(&o.senderOf, "sender", "1/1", "be sender `i/n`: number i of n senders of the same file")
@@ -98,14 +94,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.dscp, "dscp", 0, "`class` of service, 0 to 63")
 	under(flags, "Network")
 
-	flags.StringVar(&o.parity, "parity", "auto", "parity in `percent` of the data, 0% to 300%")
-	flags.StringVar(&o.profile, "profile", "standard", "`kind` of groups: standard, tiny for receivers with little memory, large for slow lossy links, fast for links above 1 Gbit/s")
-	flags.IntVar(&o.shardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500")
-	flags.StringVar(&o.digest, "digest", "on", "`on` for receivers to verify every packet, or off")
-	flags.Var(&o.memory, "memory", "parity and digests to keep in memory; what does not fit goes to a temporary file")
-	flags.StringVar(&o.cache, "cache", "", "`directory` to keep parity and digests in for the next time (default none)")
-	under(flags, "Forward error correction")
-
+	o.encodeOptions.addFlags(flags)
 	o.outputOptions.addFlags(flags)
 }
 
@@ -125,18 +114,19 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
-	geo, err := m.Descriptor.Geometry()
+	cfg, err := opts.senderConfig()
 	if err != nil {
-		return usageError("%w", err)
-	}
-	if err := opts.checkTree(geo); err != nil {
 		return err
 	}
-	way, err := opts.way()
-	if err == nil {
-		err = fits(way, geo.ShardSize)
+	v := &sendView{opts: opts, manifest: m}
+	if v.preparation, err = newPreparation(opts.encodeOptions, m.Descriptor.Params, out); err != nil {
+		return err
 	}
-	v := &sendView{opts: opts, out: out, geo: geo, name: m.Name, way: way}
+	v.way, err = opts.way()
+	cfg.Overhead = overhead(v.way)
+	if err == nil {
+		err = fits(v.way, v.datagramLen())
+	}
 	if opts.dryRun {
 		v.plan(err)
 		return nil
@@ -147,7 +137,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 
 	// The socket comes first: what is wrong with the network shows at once, and
 	// not after a gigabyte has been encoded.
-	conn, err := mcast.Dial(way)
+	conn, err := mcast.Dial(v.way)
 	if err != nil {
 		return withCode(exitNetwork, err)
 	}
@@ -157,50 +147,16 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
-	o.Manifest.Name = m.Name
-	s, err := sender.New(opts.senderConfig(way), o)
+	if err := v.describes(&o.Manifest); err != nil {
+		return err
+	}
+	o.Manifest = *m
+	s, err := sender.New(cfg, o)
 	if err != nil {
 		return usageError("%w", err)
 	}
-	v.started(o)
+	v.started()
 	return v.run(ctx, s, sendConn{conn}, src)
-}
-
-// prepare encodes the file, or takes what --cache has of it. The object is
-// good until release is called, which is never nil.
-func (v *sendView) prepare(ctx context.Context, src *sourceFile) (o *sender.Object, release func(), err error) {
-	begin := time.Now()
-	defer func() { v.prepared = time.Since(begin) }()
-	cfg := v.opts.prepareConfig()
-	cfg.Progress = v.preparing
-	if v.opts.cache != "" {
-		if o, release, err = v.prepareCached(ctx, src, cfg); o != nil {
-			return o, release, nil
-		}
-	}
-	release = func() {}
-	if err != nil {
-		return nil, release, err
-	}
-	cfg.Scratch = func(size int64) (sender.Scratch, error) {
-		f, remove, err := newScratch(size)
-		if err != nil {
-			return nil, err
-		}
-		release = remove
-		return scratchFile{File: f}, nil
-	}
-	if o, err = sender.Prepare(ctx, src, v.geo.Params, cfg); err == nil {
-		err = src.check()
-	}
-	return o, release, err
-}
-
-func (o *sendOptions) prepareConfig() sender.PrepareConfig {
-	return sender.PrepareConfig{
-		Memory:         max(1, int64(o.memory)), // zero would be the default
-		WithoutDigests: o.digest == "off",
-	}
 }
 
 // run sends until it is stopped.
@@ -239,13 +195,6 @@ func (o *sendOptions) validate() error {
 		return usageError("--dscp %d: want 0 to 63", o.dscp)
 	case o.start > quantity.Whole:
 		return usageError("--start %v: want 0%% to 100%%", o.start)
-	case o.shardSize < proto.MinShardSize || o.shardSize > proto.MaxShardSize || o.shardSize%proto.ShardUnit != 0:
-		return usageError("--shard-size %d: want a multiple of %d, from %d to %d",
-			o.shardSize, proto.ShardUnit, proto.MinShardSize, proto.MaxShardSize)
-	case !slices.Contains(digestChoices, o.digest):
-		return usageError("--digest %q: want %s", o.digest, choice(digestChoices))
-	case o.cache != "" && o.digest == "off":
-		return usageError("--cache needs digests, by which it is verified: leave out --digest off")
 	case o.group != "" && o.ssm:
 		return usageError("--group and --source-specific exclude each other")
 	}
@@ -255,8 +204,7 @@ func (o *sendOptions) validate() error {
 		}
 	}
 	_, _, senderErr := parseSender(o.senderOf)
-	_, policyErr := o.policy()
-	return cmp.Or(senderErr, policyErr, o.channelOptions.validate(), o.outputOptions.validate())
+	return cmp.Or(senderErr, o.encodeOptions.validate(), o.channelOptions.validate(), o.outputOptions.validate())
 }
 
 // parseSender reads i/n.
@@ -270,76 +218,25 @@ func parseSender(s string) (i, n int, err error) {
 	return i, n, nil
 }
 
-func (o *sendOptions) policy() (p fec.Policy, err error) {
-	if p.Profile, err = fec.ParseProfile(o.profile); err != nil {
-		return p, usageError("--profile %q: want %s", o.profile, choice(profiles))
-	}
-	p.ShardSize = o.shardSize
-	if o.parity == "auto" {
-		return p, nil
-	}
-	parity, err := quantity.ParsePercent(o.parity)
-	switch {
-	case err != nil:
-		return p, usageError("--parity: %w", err)
-	case parity > fec.MaxParity:
-		return p, usageError("--parity %v: want auto, or 0%% to %v", parity, quantity.Percent(fec.MaxParity))
-	case parity == 0:
-		p.Parity = -1
-	default:
-		p.Parity = int(parity)
-	}
-	return p, nil
-}
-
 // manifest describes the file to send as far as that is possible without
 // reading it.
 func (o *sendOptions) manifest(src *sourceFile) (*proto.Manifest, error) {
-	name := o.name
-	if name == "" {
-		name = filepath.Base(src.path)
+	if o.signed != nil {
+		return o.signed, o.checkSize(src)
 	}
-	if err := proto.CheckName(name); err != nil {
-		return nil, usageError("%w; give it another one by --name", err)
-	}
-	policy, err := o.policy()
+	name, err := sentName(src.path, o.name)
 	if err != nil {
 		return nil, err
 	}
-	params, err := policy.Params(uint64(src.size))
+	params, err := o.params(src.size)
 	if err != nil {
-		return nil, usageError("%s", strings.TrimPrefix(err.Error(), fec.ErrPolicy.Error()+": "))
+		return nil, err
 	}
 	m := &proto.Manifest{Name: name, Descriptor: proto.Descriptor{Params: params}}
 	if _, err := m.AppendPayload(nil); err != nil {
 		return nil, usageError("%w", err)
 	}
 	return m, nil
-}
-
-// checkTree reports shards that are too small for digests of this file.
-func (o *sendOptions) checkTree(geo proto.Geometry) error {
-	if _, err := geo.Tree(); o.digest == "off" || err == nil {
-		return nil
-	}
-	for s := geo.ShardSize + proto.ShardUnit; s <= proto.MaxShardSize; s += proto.ShardUnit {
-		policy, err := o.policy()
-		if err != nil {
-			return err
-		}
-		policy.ShardSize = s
-		params, err := policy.Params(geo.Size)
-		if err != nil {
-			continue
-		}
-		if larger, err := params.Geometry(); err == nil {
-			if _, err := larger.Tree(); err == nil {
-				return usageError("--shard-size %d is too small for digests of a file of %v: use %d or more, or --digest off",
-					geo.ShardSize, quantity.Size(geo.Size), s)
-			}
-		}
-	}
-	return usageError("there are no digests for groups of %d+%d shards: use --digest off", geo.K, geo.M)
 }
 
 // way chooses interface, family and group.
@@ -375,10 +272,10 @@ func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
 	return cfg, nil
 }
 
-// fits reports shards whose packets are too large for the interface, before
-// they are encoded.
-func fits(way mcast.SendConfig, shardSize int) error {
-	ifi, datagram := way.Interface, proto.HeaderLen+shardSize
+// fits reports datagrams that are too large for the interface, before anything
+// is encoded.
+func fits(way mcast.SendConfig, datagram int) error {
+	ifi := way.Interface
 	limit := ifi.MTU - overhead(way)
 	if ifi.MTU <= 0 || datagram <= limit { // unknown, or it fits
 		return nil
@@ -386,12 +283,16 @@ func fits(way mcast.SendConfig, shardSize int) error {
 	return withCode(exitNetwork, &mcast.TooBigError{Interface: ifi.Name, MTU: ifi.MTU, Datagram: datagram, Max: limit})
 }
 
-func (o *sendOptions) senderConfig(way mcast.SendConfig) sender.Config {
-	i, n, _ := parseSender(o.senderOf) // validated
-	return sender.Config{
-		Rate: int64(o.rate), Overhead: overhead(way),
-		Sender: i, Senders: n, Start: int(o.start), Loops: o.loops,
+// senderConfig returns all of the sender's configuration but its overhead.
+func (o *sendOptions) senderConfig() (cfg sender.Config, err error) {
+	i, n, err := parseSender(o.senderOf)
+	if err != nil {
+		return cfg, err
 	}
+	group, err := readGroupKey(o.groupKey)
+	return sender.Config{
+		Rate: int64(o.rate), Sender: i, Senders: n, Start: int(o.start), Loops: o.loops, Seal: group,
+	}, err
 }
 
 // overhead is what IP and UDP add to each datagram.

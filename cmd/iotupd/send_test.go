@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"iotupd/internal/mcast"
+	"iotupd/proto"
 )
 
 func TestShardsThatDoNotFitTheInterfaceAreRefused(t *testing.T) {
@@ -29,7 +30,7 @@ func TestShardsThatDoNotFitTheInterfaceAreRefused(t *testing.T) {
 	}
 	for _, test := range tests {
 		way := mcast.SendConfig{Interface: mcast.Interface{Name: "eth9", MTU: test.mtu}, Group: netip.MustParseAddr(test.group)}
-		err := fits(way, test.shard)
+		err := fits(way, proto.HeaderLen+test.shard)
 		var tooBig *mcast.TooBigError
 		switch {
 		case test.max == 0 && err != nil:

@@ -185,10 +185,10 @@ func (e *cacheEntry) release() {
 
 // prepareCached is prepare with --cache. Whatever is wrong with the cache is no
 // error: then it returns no object, and the file is prepared without.
-func (v *sendView) prepareCached(ctx context.Context, src *sourceFile, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
-	c, err := openCache(v.opts.cache, src, v.geo.Params)
+func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
+	c, err := openCache(p.encode.cache, src, p.geo.Params)
 	if err != nil {
-		v.notCached(err)
+		p.notCached(err)
 		return nil, nil, nil
 	}
 	closing := c.close // unless the object needs it
@@ -196,44 +196,44 @@ func (v *sendView) prepareCached(ctx context.Context, src *sourceFile, cfg sende
 	o, release, err = c.load(ctx, src, cfg)
 	switch {
 	case err == nil:
-		v.out.decision("prepared before: %s has it", v.opts.cache)
+		p.out.decision("prepared before: %s has it", p.encode.cache)
 		return o, release, nil
 	case ctx.Err() != nil:
 		return nil, nil, context.Cause(ctx)
 	case time.Since(src.time) < cacheFresh:
-		v.out.decision("not kept in %s: %s changed just now, and may again", v.opts.cache, src.path)
+		p.out.decision("not kept in %s: %s changed just now, and may again", p.encode.cache, src.path)
 		return nil, nil, nil
 	}
-	v.out.decision("%s has nothing for this: %v", v.opts.cache, cause(err))
-	size, err := cfg.KeepBytes(v.geo)
+	p.out.decision("%s has nothing for this: %v", p.encode.cache, cause(err))
+	size, err := cfg.KeepBytes(p.geo)
 	if err != nil {
 		return nil, nil, err
 	}
 	e, err := c.create(size)
 	if err != nil {
-		v.notCached(err)
+		p.notCached(err)
 		return nil, nil, nil
 	}
 	release = func() { e.release(); c.close() }
 	closing = func() {}
 	cfg.Keep = e
-	if o, err = sender.Prepare(ctx, src, v.geo.Params, cfg); err == nil {
+	if o, err = sender.Prepare(ctx, src, p.geo.Params, cfg); err == nil {
 		err = src.check()
 	}
 	switch {
 	case err == nil:
 		if err := e.commit(o.Manifest.Descriptor); err != nil {
-			v.notCached(err)
+			p.notCached(err)
 		}
 		return o, release, nil
 	case e.full.Load() && ctx.Err() == nil:
-		v.notCached(err)
+		p.notCached(err)
 		err = nil
 	}
 	release()
 	return nil, nil, err
 }
 
-func (v *sendView) notCached(err error) {
-	v.out.warn(warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", v.opts.cache, cause(err))})
+func (p *preparation) notCached(err error) {
+	p.out.warn(warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", p.encode.cache, cause(err))})
 }

@@ -23,17 +23,16 @@ import (
 type cached struct {
 	*testing.T
 	path, dir string
-	opts      sendOptions
+	opts      encodeOptions
 }
 
 func newCached(t *testing.T) *cached {
 	c := &cached{T: t, path: filepath.Join(t.TempDir(), "fw.bin"), dir: filepath.Join(t.TempDir(), "kept")}
 	c.write(1)
-	c.opts = sendOptions{
+	c.opts = encodeOptions{
 		parity: "auto", profile: "standard", shardSize: 512, digest: "on",
 		memory: quantity.Size(sender.DefaultMemory), cache: c.dir,
 	}
-	c.opts.verbose = 1
 	return c
 }
 
@@ -89,16 +88,13 @@ func (c *cached) try(ctx context.Context) (o *sender.Object, release func(), tol
 	src, err := openSource(c.path)
 	check(c.T, err)
 	c.Cleanup(src.close)
-	policy, err := c.opts.policy()
-	check(c.T, err)
-	params, err := policy.Params(uint64(src.size))
-	check(c.T, err)
-	geo, err := params.Geometry()
+	params, err := c.opts.params(src.size)
 	check(c.T, err)
 	var text bytes.Buffer
-	out := newOutput(c.opts.outputOptions, stdio{&text, &text}, &text)
-	v := &sendView{opts: c.opts, out: out, geo: geo}
-	o, release, err = v.prepare(ctx, src)
+	out := newOutput(outputOptions{verbose: 1}, stdio{&text, &text}, &text)
+	p, err := newPreparation(c.opts, params, out)
+	check(c.T, err)
+	o, release, err = p.prepare(ctx, src)
 	return o, release, text.String(), out.close(err)
 }
 

@@ -17,48 +17,52 @@ import (
 
 // A sendView shows what a sender does.
 type sendView struct {
-	opts sendOptions
-	out  *output
-	geo  proto.Geometry
-	name string
-	way  mcast.SendConfig
+	preparation
+	opts     sendOptions
+	manifest *proto.Manifest // its descriptor is complete once the file is encoded
+	way      mcast.SendConfig
 
-	prepared time.Duration // that encoding took
-	begin    time.Time
-	speed    speed // of packets
+	begin time.Time
+	speed speed // of packets
 }
 
 // A schedule is what sending a file amounts to.
 type schedule struct {
-	Name      string  `json:"name"`
-	Bytes     uint64  `json:"bytes"`
-	Object    string  `json:"object,omitempty"`
-	Code      string  `json:"code"`
-	Groups    uint64  `json:"groups"`
-	K         int     `json:"k"`
-	M         int     `json:"m"`
-	Shard     int     `json:"shard_bytes"`
-	Data      uint64  `json:"data_packets"`   // of a loop
-	Parity    uint64  `json:"parity_packets"` // of a loop
-	Digests   uint64  `json:"digest_packets"` // of a loop
-	Rate      int64   `json:"bits_per_second"`
-	DataTime  float64 `json:"data_seconds"`
-	LoopTime  float64 `json:"loop_seconds"`
-	Interface string  `json:"interface,omitempty"`
-	Group     string  `json:"group,omitempty"`
-	Port      uint16  `json:"port"`
-	TempFile  uint64  `json:"temporary_file_bytes"`
-	Cached    uint64  `json:"cache_bytes,omitempty"`
-	Failure   string  `json:"network_error,omitempty"` // of a dry run
-	Prepared  float64 `json:"seconds_preparing,omitempty"`
+	Name      string   `json:"name"`
+	Bytes     uint64   `json:"bytes"`
+	Object    string   `json:"object,omitempty"`
+	SignedBy  []string `json:"signed_by,omitempty"` // key ids
+	Sequence  uint64   `json:"sequence,omitempty"`
+	Sealed    bool     `json:"sealed"`
+	Code      string   `json:"code"`
+	Groups    uint64   `json:"groups"`
+	K         int      `json:"k"`
+	M         int      `json:"m"`
+	Shard     int      `json:"shard_bytes"`
+	Data      uint64   `json:"data_packets"`   // of a loop
+	Parity    uint64   `json:"parity_packets"` // of a loop
+	Digests   uint64   `json:"digest_packets"` // of a loop
+	Rate      int64    `json:"bits_per_second"`
+	DataTime  float64  `json:"data_seconds"`
+	LoopTime  float64  `json:"loop_seconds"`
+	Interface string   `json:"interface,omitempty"`
+	Group     string   `json:"group,omitempty"`
+	Port      uint16   `json:"port"`
+	TempFile  uint64   `json:"temporary_file_bytes"`
+	Cached    uint64   `json:"cache_bytes,omitempty"`
+	Failure   string   `json:"network_error,omitempty"` // of a dry run
+	Prepared  float64  `json:"seconds_preparing,omitempty"`
 }
 
 func (v *sendView) schedule() schedule {
 	g := v.geo
 	s := schedule{
-		Name: v.name, Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
+		Name: v.manifest.Name, Sequence: v.manifest.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
 		Parity: g.Groups * uint64(g.M), Rate: int64(v.opts.rate),
 		Interface: v.way.Interface.Name, Port: v.opts.port,
+	}
+	for _, sig := range v.manifest.Signatures {
+		s.SignedBy = append(s.SignedBy, sig.KeyID.String())
 	}
 	if g.Size > 0 {
 		s.Data = g.DataShards
@@ -82,7 +86,15 @@ func (v *sendView) schedule() schedule {
 
 // packetBits is the size of a whole IP packet.
 func (v *sendView) packetBits() float64 {
-	return float64(8 * (proto.HeaderLen + v.geo.ShardSize + overhead(v.way)))
+	return float64(8 * (v.datagramLen() + overhead(v.way)))
+}
+
+func (v *sendView) datagramLen() int {
+	n := proto.HeaderLen + v.geo.ShardSize
+	if v.opts.groupKey != "" {
+		n += proto.SealLen
+	}
+	return n
 }
 
 // plan prints what send would do.
@@ -116,11 +128,11 @@ func (v *sendView) describe(s schedule) {
 	if s.Object != "" {
 		object = "  object " + s.Object[:8] + "..."
 	}
-	shape := fmt.Sprintf("%d groups of %d+%d shards", s.Groups, s.K, s.M)
-	if s.Groups == 1 {
-		shape = fmt.Sprintf("1 group of %d+%d shards", s.K, s.M)
+	origin := signedBy(v.manifest)
+	if s.Sealed {
+		origin += ", sealed"
 	}
-	v.out.line("%s  %v%s  unsigned   %s", v.name, quantity.Size(s.Bytes), object, shape)
+	v.out.line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, shape(s.Groups, s.K, s.M))
 }
 
 // fasterHint is for those who have not chosen a rate.
@@ -143,21 +155,17 @@ func (v *sendView) route(s schedule, hints ...string) {
 
 func seconds(s float64) string { return quantity.Duration(time.Duration(s * float64(time.Second))) }
 
-// preparing shows the progress of encoding.
-func (v *sendView) preparing(fraction float64) {
-	if v.out.json == nil && v.out.progressDue(time.Now()) {
-		v.out.progressLine(fmt.Sprintf(" preparing %d%%", int(100*fraction)))
-	}
-}
-
 // started prints what is sent and where.
-func (v *sendView) started(o *sender.Object) {
+func (v *sendView) started() {
 	s := v.schedule()
-	s.Object = o.Manifest.Descriptor.Object().String()
+	s.Object = v.manifest.Descriptor.Object().String()
 	s.Prepared = v.prepared.Seconds()
 	v.out.event("sending", s)
 	v.describe(s)
 	v.route(s, "Ctrl-C stops", fasterHint)
+	if at := v.manifest.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
+		v.out.warn(warning{Code: "expired", Text: "the manifest expired on " + date(at) + ": receivers refuse it"})
+	}
 }
 
 type sendProgressEvent struct {

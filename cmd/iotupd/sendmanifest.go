@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/proto"
+)
+
+// readManifest reads the manifest of --manifest, and sets from it the flags that
+// it decides on. One on the command line that says otherwise is a mistake; what
+// comes from the environment gives way.
+func (o *sendOptions) readManifest(flags *pflag.FlagSet) (err error) {
+	if o.from == "" {
+		return nil
+	}
+	if o.signed, err = readManifest(o.from); err != nil {
+		return err
+	}
+	d, digest := o.signed.Descriptor, "on"
+	if d.Root == (proto.Digest{}) {
+		digest = "off"
+	}
+	for _, decided := range []struct{ flag, value string }{
+		{"name", o.signed.Name},
+		{"channel", o.signed.Channel},
+		{"shard-size", strconv.Itoa(d.ShardSize)},
+		{"digest", digest},
+	} {
+		f := flags.Lookup(decided.flag)
+		if onCommandLine(f) && f.Value.String() != decided.value {
+			return usageError("--%s %s: %s says %q; leave the flag out", f.Name, f.Value, o.from, printable(decided.value))
+		}
+		if err := f.Value.Set(decided.value); err != nil {
+			return usageError("%s: %w", o.from, err)
+		}
+	}
+	if !onCommandLine(flags.Lookup("parity")) && !onCommandLine(flags.Lookup("profile")) {
+		return nil
+	}
+	if p, err := o.params(int64(d.Size)); err != nil || p != d.Params {
+		return usageError("--parity %s and --profile %s make other groups than the %d+%d shards in %s; leave the flags out",
+			o.parity, o.profile, d.K, d.M, o.from)
+	}
+	return nil
+}
+
+// checkSize tells a file that is not that of the manifest before it is read.
+func (o *sendOptions) checkSize(src *sourceFile) error {
+	if want := o.signed.Descriptor.Size; uint64(src.size) != want {
+		return usageError("%s has %d bytes, but the file that %s describes has %d", src.path, src.size, o.from, want)
+	}
+	return nil
+}
+
+// describes completes the manifest to send by what was made of the file, or,
+// if it is signed, compares it.
+func (v *sendView) describes(made *proto.Manifest) error {
+	if v.opts.signed == nil {
+		v.manifest.Descriptor = made.Descriptor
+	}
+	if v.manifest.Descriptor != made.Descriptor {
+		return usageError("the file is not the one that %s describes: its SHA-256 is %x there, and %x here",
+			v.opts.from, v.manifest.Descriptor.SHA256, made.Descriptor.SHA256)
+	}
+	return nil
+}

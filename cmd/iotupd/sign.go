@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"iotupd/internal/keys"
+	"iotupd/internal/quantity"
+	"iotupd/proto"
+)
+
+const signHelp = `Sign a file: write a manifest that says what it is, and who says so. Send it by
+iotupd send --manifest; receivers with --trust take nothing else. The secret key
+is needed here only, not where files are sent.
+
+The sequence counts releases: receivers refuse a file whose sequence is lower
+than that of the last one they installed. So it has to rise with each release on
+a channel, and never fall: a build number that never starts over, or auto.
+
+With --add, another key signs a manifest as it is.`
+
+type signOptions struct {
+	outputOptions
+	encodeOptions
+	secret       string
+	passwordFile string
+	output       string
+	add          string
+
+	sequence string
+	name     string
+	channel  string
+	version  string
+	targets  []string
+	notes    string
+	metadata string
+	created  string
+	expires  string
+}
+
+// manifestFlags are those that say what is in a manifest.
+var manifestFlags = []string{
+	"sequence", "name", "channel", "version", "target", "notes", "metadata", "created", "expires",
+	"parity", "profile", "shard-size", "digest",
+}
+
+func newSignCommand() *cobra.Command {
+	var opts signOptions
+	cmd := &cobra.Command{
+		Use:   "sign [flags] FILE | sign --add MANIFEST [flags]",
+		Short: "sign a file, for send --manifest",
+		Long:  signHelp,
+		Example: `  iotupd sign firmware.bin -s release.key --sequence 42 --version 1.4.2
+  iotupd sign firmware.bin -s release.key --sequence auto --expires 720h
+  iotupd sign --add firmware.bin.iotupd -s second.key
+  iotupd send firmware.bin --manifest firmware.bin.iotupd`,
+		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args:                  cobra.ArbitraryArgs, // so that RunE can explain
+		RunE: func(cmd *cobra.Command, args []string) error {
+			std := stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()}
+			if opts.add == "" {
+				if err := oneArgument("FILE")(cmd, args); err != nil {
+					return err
+				}
+				return runSign(cmd.Context(), opts, args[0], std)
+			}
+			if given := slices.IndexFunc(manifestFlags, func(name string) bool { return onCommandLine(cmd.Flags().Lookup(name)) }); given >= 0 {
+				return usageError("--add signs a manifest as it is: no --%s", manifestFlags[given])
+			}
+			if len(args) > 0 {
+				return usageError("--add signs a manifest alone, without %q", args[0])
+			}
+			return runAddSignature(cmd.Context(), opts, std)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	completeFlags(cmd, opts.encodeOptions.completions())
+	completeFlags(cmd, opts.outputOptions.completions())
+	return cmd
+}
+
+func (o *signOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.secret, "secret", "s", "iotupd.key", "`file` with the secret key")
+	flags.StringVar(&o.passwordFile, "password-file", "", "`file` with the password of the key (default asks on the terminal)")
+	flags.StringVarP(&o.output, "output", "o", "", "manifest `file` to write (default FILE.iotupd, or that of --add)")
+	flags.StringVar(&o.add, "add", "", "add a signature to this manifest `file`, up to four")
+	under(flags, "Signing")
+
+	flags.StringVar(&o.sequence, "sequence", "", "`number` of the release, which must rise, or auto: the time in Unix seconds")
+	flags.StringVar(&o.name, "name", "", "file `name` to tell receivers (default that of FILE)")
+	flags.StringVar(&o.channel, "channel", "iotupd", "`name` of the channel that it is for; receivers refuse it on others")
+	flags.StringVar(&o.version, "version", "", "`text` to show to people")
+	flags.StringArrayVar(&o.targets, "target", nil, "`hardware` that it is for, repeatable (default any)")
+	flags.StringVar(&o.notes, "notes", "", "`text` to show to people")
+	flags.StringVar(&o.metadata, "metadata", "", "`file` to hand to the program that installs it")
+	flags.StringVar(&o.created, "created", "now", "`date` to state, such as 2026-01-31 or 2026-01-31T12:00:00Z")
+	flags.StringVar(&o.expires, "expires", "", "`date` or time from now, such as 720h, from which on receivers refuse it (default never)")
+	under(flags, "Manifest")
+
+	o.encodeOptions.addFlags(flags)
+	o.outputOptions.addFlags(flags)
+}
+
+func (o *signOptions) validate() error {
+	switch {
+	case o.sequence == "":
+		return usageError("say by --sequence which release this is: a number that rises with each, or auto")
+	case o.channel == "":
+		return usageError("--channel: want the name of the channel that the file is for")
+	}
+	return cmp.Or(o.encodeOptions.validate(), o.outputOptions.validate())
+}
+
+// runSign signs one file.
+func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err error) {
+	if err := opts.validate(); err != nil {
+		return err
+	}
+	out := newOutput(opts.outputOptions, std, std.out)
+	defer func() { err = out.close(err) }()
+	src, err := openSource(path)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	m, err := opts.manifest(src, time.Now())
+	if err != nil {
+		return err
+	}
+	key, err := opts.key(ctx, std.err)
+	if err != nil {
+		return err
+	}
+	p, err := newPreparation(opts.encodeOptions, m.Descriptor.Params, out)
+	if err != nil {
+		return err
+	}
+	o, release, err := p.prepare(ctx, src)
+	defer release()
+	if err != nil {
+		return err
+	}
+	m.Descriptor = o.Manifest.Descriptor
+	m.Signatures = []proto.Signature{key.Sign(m)}
+	target := cmp.Or(opts.output, path+manifestSuffix)
+	if err := writeManifest(target, m); err != nil {
+		return err
+	}
+	showSigned(out, target, m)
+	return nil
+}
+
+// maxSignatures is that of spec.md 5.2.
+const maxSignatures = 4
+
+// runAddSignature adds a signature to a manifest.
+func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err error) {
+	if err := opts.outputOptions.validate(); err != nil {
+		return err
+	}
+	out := newOutput(opts.outputOptions, std, std.out)
+	defer func() { err = out.close(err) }()
+	m, err := readManifest(opts.add)
+	if err != nil {
+		return err
+	}
+	if n := len(m.Signatures); n >= maxSignatures {
+		return usageError("%s has %d signatures already; a manifest has no room for more", opts.add, n)
+	}
+	key, err := opts.key(ctx, std.err)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(m.Signatures, func(s proto.Signature) bool { return s.KeyID == key.ID }) {
+		return usageError("key %v has signed %s already", key.ID, opts.add)
+	}
+	m.Signatures = append(m.Signatures, key.Sign(m))
+	if _, err := m.AppendPayload(nil); err != nil {
+		return manifestError(err)
+	}
+	target := cmp.Or(opts.output, opts.add)
+	if err := writeManifest(target, m); err != nil {
+		return err
+	}
+	showSigned(out, target, m)
+	return nil
+}
+
+type signedEvent struct {
+	manifestEvent
+	Path string `json:"path"`
+}
+
+// showSigned tells what was signed.
+func showSigned(out *output, path string, m *proto.Manifest) {
+	out.event("signed", signedEvent{newManifestEvent(m, nil), path})
+	d := m.Descriptor
+	out.line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, signedBy(m))
+}
+
+// key reads the secret key.
+func (o *signOptions) key(ctx context.Context, prompts io.Writer) (keys.SecretKey, error) {
+	key, err := keys.ReadSecretKey(o.secret, func() ([]byte, error) {
+		return passwordSource{o.passwordFile, prompts}.read(ctx)
+	})
+	return key, keyFileError(err)
+}
+
+// manifest describes the file to sign as far as that is possible without
+// reading it. That it will fit its packet, with its signature, is checked here:
+// before a large file is encoded.
+func (o *signOptions) manifest(src *sourceFile, now time.Time) (*proto.Manifest, error) {
+	name, err := sentName(src.path, o.name)
+	if err != nil {
+		return nil, err
+	}
+	params, err := o.params(src.size)
+	if err != nil {
+		return nil, err
+	}
+	m := &proto.Manifest{
+		Descriptor: proto.Descriptor{Params: params},
+		Channel:    o.channel, Name: name, Version: o.version, Targets: o.targets, Notes: o.notes,
+	}
+	if m.Sequence, err = parseSequence(o.sequence, now); err != nil {
+		return nil, err
+	}
+	if m.Created, err = parseDate("created", o.created, now); err != nil {
+		return nil, err
+	}
+	if o.expires != "" {
+		if m.Expires, err = parseDate("expires", o.expires, now); err != nil {
+			return nil, err
+		}
+		if m.Expires <= m.Created {
+			return nil, usageError("--expires %s is not after --created", o.expires)
+		}
+	}
+	if m.Metadata, err = readMetadata(o.metadata); err != nil {
+		return nil, err
+	}
+	full := *m
+	full.Signatures = make([]proto.Signature, 1)
+	if _, err := full.AppendPayload(nil); err != nil {
+		return nil, manifestError(err)
+	}
+	return m, nil
+}
+
+// manifestError says that flags make a manifest that cannot be.
+func manifestError(err error) error {
+	return usageError("%s", strings.TrimPrefix(err.Error(), "proto: "))
+}
+
+// parseSequence reads --sequence.
+func parseSequence(s string, now time.Time) (uint64, error) {
+	if s == "auto" {
+		return uint64(now.Unix()), nil
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || n == 0 {
+		return 0, usageError("--sequence %q: want a number from 1 on, or auto", s)
+	}
+	return n, nil
+}
+
+// parseDate reads a date, or a time from now, as Unix seconds.
+func parseDate(flag, s string, now time.Time) (uint64, error) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t, err = time.Parse(time.DateOnly, s)
+	}
+	if s == "now" {
+		t, err = now, nil
+	}
+	if d, failed := time.ParseDuration(s); failed == nil {
+		t, err = now.Add(d), nil
+	}
+	if err != nil || t.Unix() <= 0 {
+		return 0, usageError("--%s %q: want a date, such as 2026-01-31 or 2026-01-31T12:00:00Z, or a time from now, such as 720h", flag, s)
+	}
+	return uint64(t.Unix()), nil
+}
+
+// maxMetadata is more than fits any manifest.
+const maxMetadata = 1 << 16
+
+// readMetadata reads --metadata.
+func readMetadata(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, localError("--metadata "+path, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxMetadata))
+	switch {
+	case err != nil:
+		return nil, localError("--metadata "+path, err)
+	case len(b) == 0:
+		return nil, usageError("--metadata %s: the file is empty", path)
+	case len(b) == maxMetadata:
+		return nil, usageError("--metadata %s: %w", path, errors.New("the file is far too long for a manifest, which has to fit one packet"))
+	}
+	return b, nil
+}
