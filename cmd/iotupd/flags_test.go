@@ -103,6 +103,7 @@ func TestAnUnknownFlagPointsToHelp(t *testing.T) {
 func TestShortFlags(t *testing.T) {
 	want := map[string]string{
 		"send": "46ghiknpqrv",
+		"sign": "hoqsv", "keygen": "hpqs", "inspect": "46ghikpqv",
 		"recv": "46dghiknopqv",
 	}
 	for _, cmd := range newRootCommand().Commands() {
@@ -116,7 +117,7 @@ func TestShortFlags(t *testing.T) {
 }
 
 func TestHelpFitsATerminal(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"send", "--help"}, {"recv", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"send", "--help"}, {"recv", "--help"}, {"sign", "--help"}, {"keygen", "--help"}, {"inspect", "--help"}} {
 		var out bytes.Buffer
 		if code := run(args, stdio{&out, &out}); code != 0 {
 			t.Errorf("%v: got exit code %d, want 0", args, code)
@@ -132,7 +133,7 @@ func TestHelpFitsATerminal(t *testing.T) {
 func TestEveryFlagIsUnderAHeadingAndDescribed(t *testing.T) {
 	flags := map[string]string{}
 	for _, cmd := range newRootCommand().Commands() {
-		if cmd.Name() != "send" && cmd.Name() != "recv" {
+		if !slices.Contains([]string{"send", "recv", "sign", "inspect"}, cmd.Name()) {
 			continue
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {

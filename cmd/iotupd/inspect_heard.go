@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -74,16 +75,25 @@ func newHeardEvent(o *heardObject, now time.Time, trusted []proto.PublicKey) hea
 		}
 	}
 	for _, s := range o.streams {
-		_, iface := (&recvView{from: s.Origin}).origin()
 		from := netip.AddrPortFrom(s.From.Addr().Unmap().WithZone(""), s.From.Port())
 		e.Streams = append(e.Streams, streamEvent{
-			From: from.String(), Interface: iface, Sender: s.path.Sender, Senders: s.path.Senders,
+			From: from.String(), Interface: interfaceName(s.Interface), Sender: s.path.Sender, Senders: s.path.Senders,
 			Layer: s.path.Layer, Layers: s.path.Layers, Nominal: s.path.Rate.BitsPerSecond(),
 			trafficEvent: s.received.per(now.Sub(s.first).Seconds()),
 			LossRatio:    s.lost(), Stopping: s.path.Flags&proto.PathBye != 0,
 		})
 	}
 	return e
+}
+
+// interfaceName returns the name of the interface with an index; empty if there
+// is none.
+func interfaceName(index int) string {
+	ifi, err := net.InterfaceByIndex(index)
+	if err != nil {
+		return ""
+	}
+	return ifi.Name
 }
 
 // typeNames are those of packets.
