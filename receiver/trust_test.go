@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"iotupd/internal/keys"
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/sender"
+)
+
+// manifestWith returns the datagram with a changed manifest.
+func (s *source) manifestWith(change func(m *proto.Manifest)) []byte {
+	s.t.Helper()
+	o := *s.object
+	change(&o.Manifest)
+	other := *s
+	other.object = &o
+	return other.manifest()
+}
+
+// signed returns the datagram with a manifest that key has signed after it was
+// changed.
+func (s *source) signed(key keys.SecretKey, change func(m *proto.Manifest)) []byte {
+	s.t.Helper()
+	return s.manifestWith(func(m *proto.Manifest) {
+		m.Channel = "iotupd"
+		change(m)
+		m.Signatures = []proto.Signature{key.Sign(m)}
+	})
+}
+
+// sequence is a change of a manifest.
+func sequence(n uint64) func(m *proto.Manifest) { return func(m *proto.Manifest) { m.Sequence = n } }
+
+// trusting believes manifests of a key for the channel of signed.
+func trusting(all ...keys.SecretKey) *receiver.Policy {
+	p := &receiver.Policy{Channel: "iotupd"}
+	for _, key := range all {
+		p.Keys = append(p.Keys, key.Public())
+	}
+	return p
+}
+
+// wantCertified fails unless the source is being received, with its manifest.
+func (tr *transfer) wantCertified(s *source) {
+	tr.t.Helper()
+	if p := tr.r.Progress(); p.Object != s.id || !p.Certified {
+		tr.t.Fatalf("receiving %v, certified %v, want %v", p.Object, p.Certified, s.id)
+	}
+}
+
+func TestOnlyTrustedSignaturesCount(t *testing.T) {
+	// "A receiver that has keys ... MUST refuse a manifest without a valid
+	// signature of one of them" spec.md 5.5. Whatever has none changes nothing.
+	key, second, foreign := keys.Generate(), keys.Generate(), keys.Generate()
+	impostor := foreign
+	impostor.ID = key.ID
+	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
+	good := src.signed(key, sequence(7))
+	bad := map[string][]byte{
+		"unsigned":                src.manifest(),
+		"another key":             src.signed(foreign, sequence(7)),
+		"another key, same id":    src.signed(impostor, sequence(7)),
+		"changed after it":        src.manifestWith(func(m *proto.Manifest) { m.Signatures = []proto.Signature{key.Sign(m)}; m.Sequence = 8 }),
+		"signature of all zeros":  src.manifestWith(func(m *proto.Manifest) { m.Signatures = []proto.Signature{{KeyID: key.ID}} }),
+		"no manifest":             forge(t, good, func(_ *proto.Header, payload []byte) { clear(payload) }),
+		"lengths that reach far":  forge(t, good, func(_ *proto.Header, payload []byte) { payload[20], payload[21] = 0xff, 0xff }),
+		"four signatures, forged": src.manifestWith(func(m *proto.Manifest) { m.Signatures = make([]proto.Signature, 4) }),
+	}
+	for name, b := range bad {
+		t.Run(name, func(t *testing.T) {
+			tr := src.receive(receiver.Config{Trust: trusting(key, second)})
+			tr.wantRefused(receiver.ReasonSignature, b)
+			tr.hearAll(src.shard(0, 0), src.shard(1, 11))
+			for range 100 {
+				tr.wantRefused(receiver.ReasonSignature, b)
+				tr.later(10 * time.Millisecond)
+			}
+			tr.wantHeld(2)
+			tr.hearAll(good)
+			tr.wantCertified(src)
+			tr.hear(b, 0) // the object has its manifest
+			tr.wantCertified(src)
+			tr.run(percent(10, 1), src.sender(sender.Config{}))
+			tr.wantFile()
+		})
+	}
+	both := src.manifestWith(func(m *proto.Manifest) {
+		m.Channel = "iotupd"
+		m.Signatures = []proto.Signature{foreign.Sign(m), second.Sign(m)}
+	})
+	for _, b := range [][]byte{good, both} {
+		tr := src.receive(receiver.Config{Trust: trusting(key, second)})
+		tr.hearAll(b)
+		tr.wantCertified(src)
+		signer := tr.events[1].(receiver.Certified).Signer
+		if want := map[bool]proto.PublicKey{true: second.Public(), false: key.Public()}[&b[0] == &both[0]]; signer != want {
+			t.Errorf("signed by %v, want %v", signer.ID, want.ID)
+		}
+	}
+}
+
+func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
+	// "MUST refuse ... one that has expired by a clock that it trusts, and one
+	// whose sequence is lower than that of the last one installed, or equal but
+	// for another object" spec.md 5.5
+	key, other := keys.Generate(), keys.Generate()
+	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
+	installed := func(by keys.SecretKey, n uint64, id proto.ObjectID) func(p *receiver.Policy) {
+		return func(p *receiver.Policy) {
+			p.Installed = map[proto.KeyID]receiver.Release{by.ID: {Sequence: n, Object: id}}
+		}
+	}
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	expires := func(at time.Time) func(m *proto.Manifest) {
+		return func(m *proto.Manifest) { m.Expires = uint64(at.Unix()) }
+	}
+	tests := []struct {
+		name   string
+		change func(m *proto.Manifest)
+		policy func(p *receiver.Policy)
+		now    time.Time
+		want   proto.Reason // empty: it is followed
+	}{
+		{name: "plain"},
+		{name: "another channel", change: func(m *proto.Manifest) { m.Channel = "beta" }, want: receiver.ReasonChannel},
+		{name: "no channel", change: func(m *proto.Manifest) { m.Channel = "" }, want: receiver.ReasonChannel},
+
+		{name: "for this hardware", change: targets("rev1", "rev2"), policy: hardware("rev2")},
+		{name: "for one of its names", change: targets("rev1", "rev2"), policy: hardware("board", "rev1")},
+		{name: "for other hardware", change: targets("rev1"), policy: hardware("rev2"), want: receiver.ReasonTarget},
+		{name: "for some hardware", change: targets("rev1")},
+		{name: "for any hardware", policy: hardware("rev1")},
+
+		{name: "still valid", change: expires(now.Add(time.Second)), now: now},
+		{name: "expired now", change: expires(now), now: now, want: receiver.ReasonExpired},
+		{name: "expired long ago", change: expires(now.AddDate(-1, 0, 0)), now: now, want: receiver.ReasonExpired},
+		{name: "never expires", change: expires(time.Unix(0, 0)), now: now},
+		{name: "expired in 2^63 s", change: func(m *proto.Manifest) { m.Expires = 1 << 63 }, now: now},
+		{name: "expired, says a clock that was never set", change: expires(time.Unix(100, 0)), now: time.Unix(3600, 0)},
+		{name: "expired, says a clock before its epoch", change: expires(time.Unix(100, 0)), now: time.Unix(-3600, 0)},
+
+		{name: "newer", change: sequence(8), policy: installed(key, 7, proto.ObjectID{1})},
+		{name: "older", change: sequence(6), policy: installed(key, 7, proto.ObjectID{1}), want: receiver.ReasonRollback},
+		{name: "unnumbered", policy: installed(key, 7, proto.ObjectID{1}), want: receiver.ReasonRollback},
+		{name: "the same", change: sequence(7), policy: installed(key, 7, src.id)},
+		{name: "the same number", change: sequence(7), policy: installed(key, 7, proto.ObjectID{1}), want: receiver.ReasonRollback},
+		{name: "older, of the same object", change: sequence(6), policy: installed(key, 7, src.id), want: receiver.ReasonRollback},
+		{name: "older than another signer's", change: sequence(6), policy: installed(other, 7, proto.ObjectID{1})},
+		{name: "the highest number", change: sequence(1<<64 - 1), policy: installed(key, 1<<64-2, proto.ObjectID{1})},
+
+		{name: "below the least", change: sequence(4), policy: func(p *receiver.Policy) { p.MinSequence = 5 }, want: receiver.ReasonRollback},
+		{name: "the least", change: sequence(5), policy: func(p *receiver.Policy) { p.MinSequence = 5 }},
+		{name: "a downgrade that is wanted", change: sequence(4), policy: func(p *receiver.Policy) {
+			installed(key, 7, proto.ObjectID{1})(p)
+			p.MinSequence, p.AllowDowngrade = 5, true
+		}},
+		{name: "a wanted downgrade to another channel", change: func(m *proto.Manifest) { m.Channel = "beta" }, policy: func(p *receiver.Policy) {
+			p.AllowDowngrade = true
+		}, want: receiver.ReasonChannel},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			policy := trusting(key, other)
+			if test.policy != nil {
+				test.policy(policy)
+			}
+			if test.change == nil {
+				test.change = func(*proto.Manifest) {}
+			}
+			if test.now.IsZero() {
+				test.now = epoch
+			}
+			b := src.signed(key, test.change)
+			for name, hearFirst := range map[string]bool{"manifest": false, "shard": true} {
+				tr := src.receive(receiver.Config{Trust: policy})
+				tr.now = test.now
+				if hearFirst {
+					tr.hearAll(src.shard(0, 0))
+				}
+				if test.want == "" {
+					tr.hearAll(b)
+					tr.wantCertified(src)
+					tr.run(percent(10, 1), src.sender(sender.Config{}))
+					tr.wantFile()
+					continue
+				}
+				tr.wantRefused(test.want, b)
+				if tr.r.Progress() != (receiver.Progress{}) {
+					t.Errorf("%s first: still receiving %+v", name, tr.r.Progress())
+				}
+				tr.wantRefused(receiver.ReasonOtherObject, src.shard(0, 1))
+				tr.wantRefused(test.want, b)
+			}
+		})
+	}
+}
+
+func targets(names ...string) func(m *proto.Manifest) {
+	return func(m *proto.Manifest) { m.Targets = names }
+}
+
+func hardware(names ...string) func(p *receiver.Policy) {
+	return func(p *receiver.Policy) { p.Targets = names }
+}
+
+func TestARefusedObjectComesBackByABetterManifest(t *testing.T) {
+	// "Where signatures count, it can come back by a better manifest" spec.md 7.2
+	key := keys.Generate()
+	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	old := src.signed(key, func(m *proto.Manifest) { m.Sequence, m.Expires = 3, uint64(now.Unix()-1) })
+	tr := src.receive(receiver.Config{Trust: trusting(key)})
+	tr.now = now
+	for range 3 {
+		tr.wantRefused(receiver.ReasonExpired, old)
+	}
+	tr.wantRefused(receiver.ReasonOtherObject, src.shard(0, 0))
+	tr.hearAll(src.signed(key, sequence(4)))
+	tr.wantCertified(src)
+	tr.hearAll(src.shard(0, 0), old)
+	tr.wantCertified(src)
+	tr.run(nothing, src.sender(sender.Config{}))
+	tr.wantFile()
+}
+
+func TestANewerReleaseTakesOver(t *testing.T) {
+	// "A manifest to follow with a higher sequence takes the place of the object
+	// that is being received" spec.md 7.2
+	key := keys.Generate()
+	p := small(proto.CodeLeopard8, 10, 10)
+	a, b := newTree(t, "a", 30*512, p), newTree(t, "b", 40*512, p)
+	tr := b.receive(receiver.Config{Trust: trusting(key)})
+	tr.idle = true
+	tr.hearAll(a.shard(0, 10))
+	for i := range 9 {
+		tr.hearAll(a.shard(0, i))
+	}
+	job := tr.r.NextJob()
+	tr.hearAll(a.signed(key, sequence(5)))
+	tr.wantRefused(receiver.ReasonOtherObject, b.shard(0, 0))
+	tr.wantRefused(receiver.ReasonOtherObject, b.signed(key, sequence(4)))
+	tr.wantRefused(receiver.ReasonOtherObject, b.signed(key, sequence(5)))
+	tr.wantRefused(receiver.ReasonSignature, b.manifestWith(sequence(6)))
+	tr.wantCertified(a)
+	tr.hearAll(b.signed(key, sequence(6)))
+	tr.wantCertified(b)
+	if !tr.stores[0].Discarded || count[receiver.Dropped](tr) != 1 {
+		t.Errorf("the older release was not dropped: %+v", tr.events)
+	}
+	job.Run() // its store is gone
+	tr.r.Finish(tr.now, job)
+	tr.wantRefused(receiver.ReasonOtherObject, a.signed(key, sequence(5)))
+	tr.idle = false
+	tr.run(percent(20, 1), b.sender(sender.Config{}), a.sender(sender.Config{}))
+	tr.wantFile()
+}
+
+func TestASignedReleaseDoesNotWaitForAGhost(t *testing.T) {
+	// An object without a manifest gives way at once, whoever forged it.
+	key := keys.Generate()
+	ghost, real := twoSources(t)
+	tr := real.receive(receiver.Config{Trust: trusting(key)})
+	tr.hearAll(ghost.shard(0, 0))
+	tr.wantRefused(receiver.ReasonSignature, ghost.manifest())
+	tr.hearAll(real.signed(key, sequence(1)))
+	tr.wantCertified(real)
+	tr.run(nothing, real.sender(sender.Config{}))
+	tr.wantFile()
+}
+
+func TestAFloodOfForgedManifestsIsNotVerified(t *testing.T) {
+	// "signatures verified | 2000 a second" spec.md 7.6, and a genuine manifest
+	// gets through sooner or later.
+	key, foreign := keys.Generate(), keys.Generate()
+	foreign.ID = key.ID
+	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
+	forged, good := src.signed(foreign, sequence(9)), src.signed(key, sequence(1))
+	rnd := newRand(t)
+	const rate, flood = 20, 400 // a second
+	verified, genuine := 0, 0
+	tr := src.receive(receiver.Config{Trust: trusting(key), SignatureRate: rate})
+	for !tr.r.Progress().Certified {
+		tr.later(time.Second / flood)
+		if rnd.IntN(20) == 0 {
+			tr.hear(good, 0)
+			genuine++
+		} else if tr.hear(forged, 0) == receiver.ReasonSignature {
+			verified++
+		}
+		if tr.now.Sub(epoch) > time.Minute {
+			t.Fatal("no genuine manifest got through in a minute")
+		}
+	}
+	took := tr.now.Sub(epoch).Seconds()
+	t.Logf("%d signatures verified in %.2f s, the %dth genuine one got through", verified, took, genuine)
+	if most := rate*took + rate/10 + 1; float64(verified) > most {
+		t.Errorf("%d signatures were verified in %.2f s, want at most %.0f", verified, took, most)
+	}
+}
+
+func TestAPinnedFileIsTheOnlyOne(t *testing.T) {
+	// "SHA256 is that of the only file to receive." "Object is the only object to
+	// receive."
+	key := keys.Generate()
+	a, b := twoSources(t)
+	for name, cfg := range map[string]receiver.Config{
+		"SHA-256":            {SHA256: b.object.Manifest.Descriptor.SHA256},
+		"SHA-256 and trust":  {SHA256: b.object.Manifest.Descriptor.SHA256, Trust: trusting(key)},
+		"object and trust":   {Object: b.id, Trust: trusting(key)},
+		"object and SHA-256": {Object: b.id, SHA256: b.object.Manifest.Descriptor.SHA256},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := b.receive(cfg)
+			tr.hear(a.shard(0, 0), 0)
+			tr.hear(a.signed(key, sequence(9)), 0)
+			tr.wantRefused(receiver.ReasonOtherObject, a.shard(0, 1))
+			tr.hearAll(b.signed(key, sequence(1)))
+			tr.wantCertified(b)
+			tr.run(percent(10, 1), b.sender(sender.Config{}))
+			tr.wantFile()
+		})
+	}
+	wrong := a.receive(receiver.Config{Object: a.id, SHA256: b.object.Manifest.Descriptor.SHA256})
+	wrong.wantRefused(receiver.ReasonOtherObject, a.manifest())
+	if len(wrong.stores) > 0 {
+		t.Error("a store was opened")
+	}
+}
+
+func TestWithoutKeysASignatureMeansNothing(t *testing.T) {
+	// "a receiver gives these two and expires no meaning without a valid
+	// signature" spec.md 5.2
+	key := keys.Generate()
+	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
+	tr := src.receive(receiver.Config{})
+	tr.now = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	tr.hearAll(src.signed(key, func(m *proto.Manifest) { m.Expires = 1 }))
+	tr.wantCertified(src)
+	if signer := tr.events[1].(receiver.Certified).Signer; signer != (proto.PublicKey{}) {
+		t.Errorf("signed by %v, which nobody verified", signer.ID)
+	}
+	if _, err := receiver.New(receiver.Config{IndexOnly: true, Trust: &receiver.Policy{}}); err == nil || errors.Is(err, receiver.ErrIntegrity) {
+		t.Errorf("a policy without a key: %v", err)
+	}
+}
