@@ -34,8 +34,8 @@ const exitCodeHelp = `Exit codes:
     5  the stream went silent for --stall before the file was complete
     6  the received file does not match its SHA-256
     7  authenticity: no key of --trust has signed what is there
-    8  refused by policy: --max-size, or an older release, other hardware, another
-       channel or a time that is over, as the signed manifest says
+    8  refused by policy: over --max-size, or a signed manifest tells an older
+       release, other hardware, another channel or a time that is over
    10  the network could not be set up, or failed
    11  local input or output failed: no space, no permission, file changed
    13  a bench --require was not met

@@ -124,7 +124,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 
 	flags.Var(&o.memory, "memory", "buffers for decoding; tables and index come extra")
 	flags.Var(&o.leafMemory, "leaf-memory", "hashes of shards to keep in memory; the others are read from the disk")
-	flags.IntVar(&o.signatures, "max-signature-rate", o.signatures, "most signatures to verify in a second, as a `number`")
+	flags.IntVar(&o.signatures, "signature-rate", o.signatures, "verify at most `n` signatures in a second")
 	flags.StringVar(&o.record, "record", "", "write to this `file` which packets were lost on the way, for bench")
 	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` bernoulli:5%, gilbert:10%,burst=5, trace:FILE or another one of bench")
 	flags.Var(&o.seed, "seed", "`number` that makes the losses of --drop repeatable")
@@ -235,10 +235,8 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 		v.haveIt(have.path, have.manifest)
 		return nil
 	}
-	if errors.Is(err, receiver.ErrIntegrity) {
-		t.discard() // whatever it is, it is not what to continue from
-	}
 	if err != nil {
+		v.cleanUp(t, exitCode(err))
 		return v.failure(err)
 	}
 	m := v.core.Manifest()
@@ -251,6 +249,18 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 	}
 	v.done(path, m)
 	return nil
+}
+
+// cleanUp removes what no later run should continue from. What is not to be
+// received is the same as an object that was given up.
+func (v *recvView) cleanUp(t target, code int) {
+	store := v.core.Store()
+	switch {
+	case code == exitIntegrity:
+		t.discard()
+	case store != nil && (code == exitAuthenticity || code == exitPolicy):
+		store.Discard()
+	}
 }
 
 // A haveItError ends a transfer whose file is there already.
@@ -274,10 +284,10 @@ func (o *recvOptions) validate() error {
 		return usageError("--stall %v: want a time that is not negative", o.stall)
 	case o.memory < 1<<20:
 		return usageError("--memory %v: want at least 1 MiB", o.memory)
-	case o.leafMemory < 64<<10 || o.leafMemory > 1<<40:
-		return usageError("--leaf-memory %v: want 64 KiB to 1 TiB", o.leafMemory)
+	case o.leafMemory < 64<<10 || o.leafMemory > 1<<30:
+		return usageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
 	case o.signatures < 1:
-		return usageError("--max-signature-rate %d: want at least 1", o.signatures)
+		return usageError("--signature-rate %d: want at least 1", o.signatures)
 	case o.maxSize == 0:
 		return usageError("--max-size %v: want at least 1 B", o.maxSize)
 	case o.buffer == 0 || o.buffer > 1<<30:

@@ -24,7 +24,7 @@ type trustOptions struct {
 
 func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, repeatable: receive only what one of these keys has signed")
-	flags.StringSliceVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse what is signed for other hardware")
+	flags.StringArrayVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse what is signed for other hardware")
 	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse what is signed with a lower sequence `number`")
 	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "take what is older than what was installed last")
 	flags.StringVar(&o.state, "state", "", "`directory` to remember in what was installed last, with --trust (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")

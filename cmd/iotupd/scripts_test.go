@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,7 @@ func TestScripts(t *testing.T) {
 			"exits":  exits,
 			"holds":  holds,
 			"modes":  modes,
+			"change": change,
 			"events": events,
 			"random": random,
 		},
@@ -89,6 +91,28 @@ func modes(ts *testscript.TestScript, _ bool, args []string) {
 		if got, want := strconv.FormatUint(uint64(info.Mode().Perm()), 8), args[0]; got != want {
 			ts.Fatalf("%s has mode %s, want %s", name, got, want)
 		}
+	}
+}
+
+// change FILE OFFSET... changes bytes of a file.
+func change(ts *testscript.TestScript, _ bool, args []string) {
+	paths, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(paths) != 1 {
+		ts.Fatalf("%s is %q, want one file", args[0], paths)
+	}
+	f, err := os.OpenFile(paths[0], os.O_RDWR, 0)
+	ts.Check(err)
+	defer f.Close()
+	for _, arg := range args[1:] {
+		offset, err := strconv.ParseInt(arg, 10, 64)
+		ts.Check(err)
+		b := make([]byte, 1)
+		_, err = f.ReadAt(b, offset)
+		ts.Check(err)
+		b[0]++
+		_, err = f.WriteAt(b, offset)
+		ts.Check(err)
 	}
 }
 

@@ -111,6 +111,28 @@ func TestASignalEndsAReceiverAndLeavesItsPartialFile(t *testing.T) {
 	}
 }
 
+func TestTheNextReceiverContinues(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	content := string(randomBytes(300_000))
+	write(t, path, content)
+	start(t, "20911", "send", path, "-r", "2M")
+	target := filepath.Join(t.TempDir(), "fw.bin")
+	for _, end := range []struct {
+		signal os.Signal
+		code   int
+	}{{syscall.SIGTERM, 143}, {syscall.SIGKILL, -1}, {syscall.SIGINT, 130}} {
+		p := start(t, "20911", "recv", "-o", target, "--progress", "plain", "--stats", "300ms")
+		p.wantLine("% ")
+		p.signal(end.signal)
+		p.wantExit(end.code)
+	}
+	p := start(t, "20911", "recv", "-o", target)
+	p.wantLine(" shards of an earlier run")
+	p.wantLine("ok  " + target)
+	(&delivery{T: t, dir: filepath.Dir(target)}).wantContent("fw.bin", content)
+}
+
 func TestASignalEndsAWaitingReceiver(t *testing.T) {
 	t.Parallel()
 	p := start(t, "20902", "recv", "-d", ".")
