@@ -36,6 +36,7 @@ type sendOptions struct {
 	iface    string
 	group    string
 	ssm      bool
+	listened bool
 	hops     int
 	dscp     int
 	name     string
@@ -90,6 +91,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.group, "group", "g", "", "multicast `address` to send to (default derived from --channel)")
 	o.channelOptions.addFlags(flags)
 	flags.BoolVar(&o.ssm, "source-specific", false, "send to the channel's source-specific group; receivers need --source")
+	flags.BoolVar(&o.listened, "when-listened", false, "send only while somebody on this network listens (Linux, with CAP_NET_RAW)")
 	flags.IntVar(&o.hops, "hop-limit", 1, "`number` of networks that packets may cross")
 	flags.IntVar(&o.dscp, "dscp", 0, "`class` of service, 0 to 63")
 	under(flags, "Network")
@@ -137,11 +139,11 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 
 	// The socket comes first: what is wrong with the network shows at once, and
 	// not after a gigabyte has been encoded.
-	conn, err := mcast.Dial(v.way)
+	conn, disconnect, err := v.connect(ctx)
 	if err != nil {
 		return withCode(exitNetwork, err)
 	}
-	defer conn.Close()
+	defer disconnect()
 	o, release, err := v.prepare(ctx, src)
 	defer release()
 	if err != nil {
@@ -159,14 +161,29 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	return v.run(ctx, s, sendConn{conn}, src)
 }
 
+// connect opens the socket, and starts to watch for listeners if that is asked
+// for.
+func (v *sendView) connect(ctx context.Context) (conn *mcast.Conn, disconnect func(), err error) {
+	if conn, err = mcast.Dial(v.way); err != nil {
+		return nil, nil, err
+	}
+	unwatch, err := v.watch(ctx)
+	if err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, func() { unwatch(); conn.Close() }, nil
+}
+
 // run sends until it is stopped.
 func (v *sendView) run(ctx context.Context, s *sender.Sender, conn sender.Conn, src *sourceFile) error {
 	defer clock.Claim()()
 	v.begin = time.Now()
 	checked := v.begin
 	err := sender.Run(ctx, s, conn, sender.RunOptions{
-		Sleep: clock.Sleep,
-		Log:   v.out.logger(),
+		Sleep:    clock.Sleep,
+		Log:      v.out.logger(),
+		Listened: v.listened,
 		Report: func(now time.Time, p sender.Progress) error {
 			v.progress(now, p)
 			if now.Sub(checked) < time.Second {

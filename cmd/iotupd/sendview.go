@@ -24,6 +24,9 @@ type sendView struct {
 
 	begin time.Time
 	speed speed // of packets
+
+	listened <-chan bool // whether anybody listens; nil: never mind
+	paused   bool        // nobody does
 }
 
 // A schedule is what sending a file amounts to.
@@ -178,12 +181,17 @@ type sendProgressEvent struct {
 // progress prints the live line.
 func (v *sendView) progress(now time.Time, p sender.Progress) {
 	v.speed.add(now, p.Packets)
+	v.pause(p.Paused)
 	if !v.out.progressDue(now) {
 		return
 	}
 	rate := v.speed.perSecond() * v.packetBits()
 	v.out.event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
-	v.out.progressLine(fmt.Sprintf(" loop %d  %2d%%  %v", p.Loop, int(100*p.Fraction), quantity.Rate(rate)))
+	speed := quantity.Rate(rate).String()
+	if p.Paused {
+		speed = "paused"
+	}
+	v.out.progressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
 }
 
 type stoppedEvent struct {
