@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver_test
+
+import (
+	"errors"
+	"testing"
+
+	"iotupd/fec"
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/sender"
+)
+
+// lies are the shards and digests of an object whose parity is nothing but
+// zeros: every shard is what its leaf says, and no code makes such parity.
+type lies struct {
+	sender.Shards
+	src     *source
+	records [][]byte // of the only group
+	nodes   *proto.Nodes
+}
+
+// lie makes of an honest source with one group one that contradicts itself.
+func lie(t *testing.T, honest *source) *source {
+	t.Helper()
+	tree, h := honest.tree, proto.NewHasher()
+	if tree.Groups != 1 {
+		t.Fatalf("%d groups", tree.Groups)
+	}
+	memory := make([]byte, tree.PerGroup()*tree.RecordLen())
+	for i := range honest.geo.K + honest.geo.M {
+		shard := make([]byte, honest.geo.ShardSize)
+		if i < honest.geo.K {
+			copy(shard, honest.file[i*len(shard):])
+		}
+		leaf := h.Leaf(shard)
+		copy(memory[i*proto.DigestLen:], leaf[:])
+	}
+	l := &lies{Shards: honest.object.Shards, src: honest}
+	var nodes []proto.Digest
+	for i := range tree.PerGroup() {
+		l.records = append(l.records, memory[i*tree.RecordLen():][:tree.RecordLen()])
+	}
+	code, err := fec.NewRecords(tree)
+	if err == nil {
+		err = code.Encode(l.records)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, record := range l.records {
+		nodes = append(nodes, h.Record(record))
+	}
+	l.nodes = proto.NewNodes(tree, nodes)
+	s := *honest
+	s.object = &sender.Object{Manifest: honest.object.Manifest, Shards: l, Digests: l}
+	s.object.Manifest.Descriptor.Root = l.nodes.Root()
+	s.id = s.object.Manifest.Descriptor.Object()
+	return &s
+}
+
+// AppendShard implements [sender.Shards].
+func (l *lies) AppendShard(b []byte, g uint32, index int) ([]byte, error) {
+	if index < l.src.geo.K {
+		return l.Shards.AppendShard(b, g, index)
+	}
+	return append(b, make([]byte, l.src.geo.ShardSize)...), nil
+}
+
+// AppendDigest implements [sender.Digests].
+func (l *lies) AppendDigest(b []byte, _ uint32, index int) ([]byte, error) {
+	r := proto.DigestRecord{
+		SHA256: l.src.object.Manifest.Descriptor.SHA256,
+		Proof:  l.nodes.AppendProof(nil, uint64(index)),
+		Record: l.records[index],
+	}
+	return r.AppendTo(b, l.src.geo.ShardSize), nil
+}
+
+// fillBeside fills the group of a lie with seven data shards and one of parity
+// in such a way that all of them are confirmed while the decoder is at work.
+func (tr *transfer) fillBeside() {
+	tr.t.Helper()
+	tr.idle = true
+	for i := range 7 {
+		tr.hearAll(tr.src.shard(0, i))
+	}
+	tr.hearAll(tr.src.digest(0, 1), tr.src.digest(0, 0))
+	check := tr.r.NextJob()
+	tr.hearAll(tr.src.shard(0, 8))
+	decode := tr.r.NextJob()
+	if check == nil || decode == nil {
+		tr.t.Fatal("no job to check, or none to decode")
+	}
+	check.Run()
+	tr.r.Finish(tr.now, check)
+	decode.Run()
+	tr.r.Finish(tr.now, decode)
+	tr.idle = false
+}
+
+func TestAnObjectThatContradictsItselfIsGivenUp(t *testing.T) {
+	// "If all that a group was made from has been verified, the object
+	// contradicts itself: no file ever comes of it." spec.md 7.3
+	src := lie(t, fourRecords(t, 8*256))
+	t.Run("hearsay", func(t *testing.T) {
+		tr := src.receive(receiver.Config{})
+		tr.fillBeside()
+		if tr.r.Err() != nil || count[receiver.Dropped](tr) != 1 {
+			t.Errorf("error %v, events %+v", tr.r.Err(), tr.events)
+		}
+		tr.wantRefused(receiver.ReasonOtherObject, src.shard(0, 1))
+		good := fourRecords(t, 8*256)
+		tr.src = good
+		tr.run(percent(10, 1), good.sender(sender.Config{}))
+		tr.wantFile()
+	})
+	t.Run("certified", func(t *testing.T) {
+		tr := src.receive(receiver.Config{})
+		tr.hearAll(src.manifest())
+		tr.fillBeside()
+		if !errors.Is(tr.r.Err(), receiver.ErrIntegrity) {
+			t.Errorf("error %v, want %v", tr.r.Err(), receiver.ErrIntegrity)
+		}
+	})
+	t.Run("all verified", func(t *testing.T) {
+		for start := range 10 {
+			tr := src.receive(receiver.Config{})
+			s := src.sender(sender.Config{Start: 1000 * start})
+			lost := percent(30, uint64(start))
+			for !tr.r.Done() {
+				if b := tr.next(s); !lost() {
+					tr.hear(b, 0)
+				}
+			}
+			if p := tr.r.Progress(); p.Parity == 0 || p.Rebuilt == 0 {
+				continue // all data arrived
+			}
+			if !errors.Is(tr.r.Err(), receiver.ErrIntegrity) || count[receiver.Verified](tr) > 0 {
+				t.Errorf("from %d %%: error %v, want %v", 10*start, tr.r.Err(), receiver.ErrIntegrity)
+			}
+		}
+	})
+}
+
+func TestAHashThatWasOvertakenSaysNothing(t *testing.T) {
+	// "A hash counts only if no shard was found forged while it was computed."
+	// spec.md 7.3
+	src := fourRecords(t, 8*256)
+	tr := src.receive(receiver.Config{})
+	tr.idle = true
+	tr.hearAll(src.manifest(), src.forgery(0, 0))
+	for i := 1; i < 8; i++ {
+		tr.hearAll(src.shard(0, i))
+	}
+	hash := tr.r.NextJob()
+	hash.Run() // it is wrong
+	tr.hearAll(src.digest(0, 0))
+	check := tr.r.NextJob()
+	check.Run()
+	tr.r.Finish(tr.now, check)
+	tr.wantForged(1)
+	for i := range 8 {
+		tr.hear(src.shard(0, i), 0)
+	}
+	if j := tr.r.NextJob(); j != nil {
+		t.Error("hashes twice at a time")
+	}
+	tr.r.Finish(tr.now, hash)
+	if count[receiver.Corrupt](tr) > 0 || tr.r.Done() {
+		t.Errorf("done %v, error %v, events %+v", tr.r.Done(), tr.r.Err(), tr.events)
+	}
+	tr.idle = false
+	tr.work()
+	tr.wantFile()
+}
