@@ -4,8 +4,10 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -41,6 +43,18 @@ func readManifest(path string) (*proto.Manifest, error) {
 		return nil, usageError("%s is not a manifest that iotupd sign wrote: %w", path, err)
 	}
 	return m, nil
+}
+
+// mayReplace refuses to put a manifest in the place of another kind of file:
+// the one to sign, or the key to sign with.
+func mayReplace(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := readManifest(path); err != nil {
+		return usageError("%s is there already, and is no manifest; name another file by --output", path)
+	}
+	return nil
 }
 
 // writeManifest makes a file of m, or replaces one at once.

@@ -63,7 +63,7 @@ func newSendCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Args:                  oneArgument("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.readManifest(cmd.Flags()); err != nil {
+			if err := opts.takeManifest(cmd.Flags()); err != nil {
 				return err
 			}
 			return runSend(cmd.Context(), opts, args[0], stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
@@ -149,10 +149,9 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
-	if err := v.describes(&o.Manifest); err != nil {
+	if err := v.putManifest(o); err != nil {
 		return err
 	}
-	o.Manifest = *m
 	s, err := sender.New(cfg, o)
 	if err != nil {
 		return usageError("%w", err)

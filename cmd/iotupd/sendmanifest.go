@@ -8,12 +8,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/proto"
+	"iotupd/sender"
 )
 
-// readManifest reads the manifest of --manifest, and sets from it the flags that
+// takeManifest reads the manifest of --manifest, and sets from it the flags that
 // it decides on. One on the command line that says otherwise is a mistake; what
 // comes from the environment gives way.
-func (o *sendOptions) readManifest(flags *pflag.FlagSet) (err error) {
+func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	if o.from == "" {
 		return nil
 	}
@@ -56,15 +57,17 @@ func (o *sendOptions) checkSize(src *sourceFile) error {
 	return nil
 }
 
-// describes completes the manifest to send by what was made of the file, or,
-// if it is signed, compares it.
-func (v *sendView) describes(made *proto.Manifest) error {
+// putManifest puts the manifest to send into an object that was made of the
+// file. One that is signed has to be of that object.
+func (v *sendView) putManifest(o *sender.Object) error {
+	d := o.Manifest.Descriptor
 	if v.opts.signed == nil {
-		v.manifest.Descriptor = made.Descriptor
+		v.manifest.Descriptor = d
 	}
-	if v.manifest.Descriptor != made.Descriptor {
+	if v.manifest.Descriptor != d {
 		return usageError("the file is not the one that %s describes: its SHA-256 is %x there, and %x here",
-			v.opts.from, v.manifest.Descriptor.SHA256, made.Descriptor.SHA256)
+			v.opts.from, v.manifest.Descriptor.SHA256, d.SHA256)
 	}
+	o.Manifest = *v.manifest
 	return nil
 }

@@ -140,6 +140,10 @@ func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
+	target := cmp.Or(opts.output, path+manifestSuffix)
+	if err := mayReplace(target); err != nil {
+		return err
+	}
 	key, err := opts.key(ctx, std.err)
 	if err != nil {
 		return err
@@ -155,7 +159,6 @@ func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err
 	}
 	m.Descriptor = o.Manifest.Descriptor
 	m.Signatures = []proto.Signature{key.Sign(m)}
-	target := cmp.Or(opts.output, path+manifestSuffix)
 	if err := writeManifest(target, m); err != nil {
 		return err
 	}
@@ -177,6 +180,10 @@ func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err erro
 	if err != nil {
 		return err
 	}
+	target := cmp.Or(opts.output, opts.add)
+	if err := mayReplace(target); err != nil {
+		return err
+	}
 	if n := len(m.Signatures); n >= maxSignatures {
 		return usageError("%s has %d signatures already; a manifest has no room for more", opts.add, n)
 	}
@@ -191,7 +198,6 @@ func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err erro
 	if _, err := m.AppendPayload(nil); err != nil {
 		return manifestError(err)
 	}
-	target := cmp.Or(opts.output, opts.add)
 	if err := writeManifest(target, m); err != nil {
 		return err
 	}
