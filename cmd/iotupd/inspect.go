@@ -7,13 +7,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-const inspectHelp = `Show what a manifest says, and whether a trusted key signed it. Without FILE,
+const inspectHelp = `Show what a manifest says, and whether a trusted key signed it; or what a
+partial file *.iotupd-part of recv holds, as far as it proves. Without FILE,
 listen for a while and show what is on the air: every object, what its manifest
 says, who sends it how fast, and how much of it gets lost on the way to here.
 
@@ -34,7 +36,7 @@ func newInspectCommand() *cobra.Command {
 	var opts inspectOptions
 	cmd := &cobra.Command{
 		Use:   "inspect [flags] [FILE]",
-		Short: "show a manifest, or what is on the air",
+		Short: "show a manifest, a partial file, or what is on the air",
 		Long:  inspectHelp,
 		Example: `  iotupd inspect
   iotupd inspect -i eth1 --for 30s --trust release.pub
@@ -91,6 +93,9 @@ func runInspectFile(opts inspectOptions, path string, std stdio) (err error) {
 	trusted, err := readTrusted(opts.trust)
 	if err != nil {
 		return err
+	}
+	if strings.HasSuffix(path, partSuffix) {
+		return inspectPart(out, path, std.out)
 	}
 	m, err := readManifest(path)
 	if err != nil {
