@@ -5,11 +5,15 @@ package receiver_test
 import (
 	"bytes"
 	"encoding/binary"
+	"io"
 	"testing"
 	"time"
 
+	"iotupd/internal/keys"
+	"iotupd/internal/seal"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/sender"
 )
 
 // A script tells FuzzHandle what arrives, four bytes at a time: which datagram
@@ -22,114 +26,198 @@ const (
 	whichMask   = 1<<6 - 1
 )
 
-// pool returns what a script chooses from: two small objects, an
-// empty one, and forgeries that no single changed byte makes; and the files that
-// may be verified.
-func pool(f *testing.F) (all [][]byte, files map[proto.ObjectID][]byte) {
-	files = map[proto.ObjectID][]byte{}
-	for _, s := range []*source{
-		newSource(f, "a", 5*256-3, smallest(proto.CodeLeopard8, 3, 3)),
+// A setting is what kind of receiver it is, bit by bit.
+const (
+	sealedOnly = 1 << iota
+	signedOnly
+	foundSome // its store has bytes of an earlier run
+	withSeed
+	lateJobs // come back one packet later
+)
+
+// fuzzMaxSize is the largest file of FuzzHandle.
+const fuzzMaxSize = 1 << 16
+
+// A pool is what scripts choose from: small objects with and without digests,
+// an empty one, manifests signed and unsigned, and forgeries that no single
+// changed byte makes.
+type pool struct {
+	key    keys.SecretKey
+	all    [2][][]byte // in the clear, and sealed
+	files  map[proto.ObjectID][]byte
+	before *receiver.MemStore // left by a run that received half of the first object
+	seed   []byte
+}
+
+func newPool(f *testing.F) *pool {
+	first := newTree(f, "a", 5*512-3, small(proto.CodeLeopard8, 3, 3))
+	next := first.release(700)
+	p := &pool{key: keys.Generate(), files: map[proto.ObjectID][]byte{}, seed: next.file}
+	for i, s := range []*source{
+		first,
 		newSource(f, "b", 4*256, smallest(proto.CodeLeopard8, 4, 2)),
-		newSource(f, "empty", 0, smallest(proto.CodeNone, 1, 0)),
+		next,
+		newTree(f, "empty", 0, smallest(proto.CodeNone, 1, 0)),
 	} {
-		files[s.id] = s.file
-		all = append(all, s.manifest())
+		p.files[s.id], p.files[newKey.Object(s.id)] = s.file, s.file
+		p.add(s, s.manifest(), s.signed(p.key, sequence(uint64(i))))
+		if len(s.file) == 0 {
+			continue
+		}
 		for _, shard := range s.real() {
-			if len(s.file) > 0 {
-				all = append(all, s.shard(uint32(shard[0]), shard[1]))
+			p.add(s, s.shard(uint32(shard[0]), shard[1]))
+		}
+		p.add(s, s.forgery(0, s.geo.K),
+			forge(f, s.shard(0, 0), func(h *proto.Header, _ []byte) { h.Size, h.K, h.M, h.Code = 60_000, 17, 5, proto.CodeLeopard16 }))
+		for n := range s.tree.Total() {
+			p.add(s, s.digest(uint32(n)/uint32(s.tree.PerGroup()), int(n)%s.tree.PerGroup()))
+		}
+	}
+	if len(p.all[0]) > whichMask+1 {
+		f.Fatalf("a pool of %d datagrams", len(p.all[0]))
+	}
+	tr := first.receive(receiver.Config{})
+	tr.hearFor(8, nothing, first.sender(sender.Config{}))
+	tr.later(time.Second)
+	p.before = tr.store()
+	return p
+}
+
+func (p *pool) add(s *source, datagrams ...[]byte) {
+	for _, b := range datagrams {
+		p.all[0] = append(p.all[0], b)
+		p.all[1] = append(p.all[1], s.seal(newKey, b))
+	}
+}
+
+// A fuzzed receiver and what is known of it.
+type fuzzed struct {
+	t        *testing.T
+	r        *receiver.Receiver
+	store    *receiver.MemStore
+	verified bool
+	late     *receiver.Job
+}
+
+func (p *pool) receive(t *testing.T, setting byte) *fuzzed {
+	z := &fuzzed{t: t}
+	cfg := receiver.Config{
+		MaxSize: fuzzMaxSize,
+		Memory:  1 << 20,
+		Workers: 1,
+		Open: func(_ proto.ObjectID, params proto.Params) (receiver.Store, error) {
+			if params.Size > fuzzMaxSize {
+				t.Fatalf("opened a store of %d bytes", params.Size)
+			}
+			if z.store != nil && !z.store.Discarded {
+				t.Fatal("opened a second store")
+			}
+			z.store = receiver.NewMemStore(int(params.Size))
+			if setting&foundSome != 0 {
+				z.store = p.before.AgainFor(int(params.Size))
+			}
+			return z.store, nil
+		},
+		Observe: func(_ time.Time, e receiver.Event) {
+			if _, ok := e.(receiver.Verified); ok {
+				z.verified = true
+			}
+		},
+	}
+	if setting&sealedOnly != 0 {
+		cfg.GroupKeys = []*seal.Group{oldKey, newKey}
+	}
+	if setting&signedOnly != 0 {
+		cfg.Trust = trusting(p.key)
+	}
+	if setting&withSeed != 0 {
+		cfg.Seeds = []io.ReaderAt{bytes.NewReader(p.seed)}
+	}
+	var err error
+	if z.r, err = receiver.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// play lets a receiver hear a script.
+func (p *pool) play(z *fuzzed, setting byte, script []byte) {
+	now := epoch
+	all := p.all[setting&sealedOnly]
+	for ; len(script) >= 4 && !z.r.Done(); script = script[4:] {
+		op, at, by := script[0], int(binary.BigEndian.Uint16(script[1:])), script[3]
+		b := bytes.Clone(all[int(op&whichMask)%len(all)])
+		switch op &^ whichMask {
+		case damaged:
+			b[at%len(b)] ^= by
+		case forged:
+			b = raw(b, func(b []byte) { b[at%len(b)] ^= by })
+		case afterAWhile:
+			now = now.Add(time.Duration(by) * time.Second / 16)
+			z.r.Tick(now)
+		}
+		if err := z.r.Handle(now, receiver.Origin{}, b); err != nil {
+			if _, ok := err.(proto.Reason); !ok {
+				z.t.Fatalf("Handle returned %v, want a proto.Reason", err)
 			}
 		}
-		if len(s.file) > 0 {
-			all = append(all,
-				forge(f, s.shard(0, s.geo.K), func(_ *proto.Header, payload []byte) { clear(payload) }),
-				forge(f, s.shard(0, 0), func(h *proto.Header, _ []byte) { h.Size, h.K, h.M, h.Code = 60_000, 17, 5, proto.CodeLeopard16 }),
-				forge(f, s.manifest(), func(h *proto.Header, _ []byte) { h.Type = proto.TypeDigest }))
+		clear(b) // it must not be kept
+		z.work(now, setting)
+	}
+	z.work(now, 0)
+}
+
+func (z *fuzzed) work(now time.Time, setting byte) {
+	if z.late != nil {
+		z.r.Finish(now, z.late)
+		z.late = nil
+	}
+	for j := z.r.NextJob(); j != nil; j = z.r.NextJob() {
+		j.Run()
+		if setting&lateJobs != 0 {
+			z.late = j
+			return
 		}
+		z.r.Finish(now, j)
 	}
-	if len(all) > whichMask+1 {
-		f.Fatalf("a pool of %d datagrams", len(all))
-	}
-	return all, files
 }
 
 func FuzzHandle(f *testing.F) {
-	// Whatever arrives: no panic, no memory beyond the limits, and never a word
-	// of success about bytes that are not those of the object.
-	const maxSize = 1 << 16
-	all, files := pool(f)
+	// Whatever arrives, and whatever is on disk: no panic, no memory beyond the
+	// limits, and never a word of success about bytes that are not those of the
+	// object, nor about an object that nobody signed.
+	p := newPool(f)
 	inOrder, backwards := []byte{}, []byte{}
-	for i := range all {
+	for i := range p.all[0] {
 		inOrder = append(inOrder, byte(i)|asItIs, 0, 0, 0)
-		backwards = append(backwards, byte(len(all)-1-i)|asItIs, 0, 0, 0)
+		backwards = append(backwards, byte(len(p.all[0])-1-i)|asItIs, 0, 0, 0)
 	}
-	f.Add(inOrder)
-	f.Add(backwards)
-	f.Add(append(bytes.Repeat(inOrder[4:], 4), inOrder...))
-	f.Add(append([]byte{1 | forged, 0, 45, 1, 2 | damaged, 0, 99, 7, 3 | afterAWhile, 0, 0, 15}, backwards...))
-	f.Add(append([]byte{13 | asItIs, 0, 0, 0, 13 | afterAWhile, 0, 0, 0}, inOrder...))
+	for setting := range byte(2 * lateJobs) {
+		f.Add(setting, inOrder)
+		f.Add(setting, backwards)
+	}
+	f.Add(byte(lateJobs), append(bytes.Repeat(inOrder[4:], 4), inOrder...))
+	f.Add(byte(0), append([]byte{1 | forged, 0, 45, 1, 2 | damaged, 0, 99, 7, 3 | afterAWhile, 0, 0, 15}, backwards...))
+	f.Add(byte(signedOnly), append([]byte{13 | asItIs, 0, 0, 0, 13 | afterAWhile, 0, 0, 0}, inOrder...))
 
-	f.Fuzz(func(t *testing.T, script []byte) {
-		now := epoch
-		var store *receiver.MemStore
-		verified := false
-		r, err := receiver.New(receiver.Config{
-			MaxSize: maxSize,
-			Memory:  1 << 20,
-			Workers: 1,
-			Open: func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
-				if p.Size > maxSize {
-					t.Fatalf("opened a store of %d bytes", p.Size)
-				}
-				if store != nil && !store.Discarded {
-					t.Fatal("opened a second store")
-				}
-				store = receiver.NewMemStore(int(p.Size))
-				return store, nil
-			},
-			Observe: func(_ time.Time, e receiver.Event) {
-				if _, ok := e.(receiver.Verified); ok {
-					verified = true
-				}
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
+	f.Fuzz(func(t *testing.T, setting byte, script []byte) {
+		z := p.receive(t, setting)
+		p.play(z, setting, script)
+		got := z.r.Progress()
+		if got.Held > got.Needed || got.Decoded > got.Groups || got.Rebuilt > got.Needed || got.Records > got.AllRecords {
+			t.Errorf("progress %+v", got)
 		}
-		for ; len(script) >= 4 && !r.Done(); script = script[4:] {
-			op, at, by := script[0], int(binary.BigEndian.Uint16(script[1:])), script[3]
-			b := bytes.Clone(all[int(op&whichMask)%len(all)])
-			switch op &^ whichMask {
-			case damaged:
-				b[at%len(b)] ^= by
-			case forged:
-				b[at%len(b)] ^= by
-				if 8*int(b[7]) <= len(b) {
-					proto.PutChecksum(b)
-				}
-			case afterAWhile:
-				now = now.Add(time.Duration(by) * time.Second / 16)
-				r.Tick(now)
-			}
-			if err := r.Handle(now, receiver.Origin{}, b); err != nil {
-				if _, ok := err.(proto.Reason); !ok {
-					t.Fatalf("Handle returned %v, want a proto.Reason", err)
-				}
-			}
-			clear(b) // it must not be kept
-			for j := r.NextJob(); j != nil; j = r.NextJob() {
-				j.Run()
-				r.Finish(now, j)
-			}
+		if z.verified != (z.r.Done() && z.r.Err() == nil) {
+			t.Errorf("verified %v, done %v, error %v", z.verified, z.r.Done(), z.r.Err())
 		}
-		p := r.Progress()
-		if p.Held > p.Needed || p.Decoded > p.Groups || p.Rebuilt > p.Needed {
-			t.Errorf("progress %+v", p)
+		if !z.verified {
+			return
 		}
-		if verified != (r.Done() && r.Err() == nil) {
-			t.Errorf("verified %v, done %v, error %v", verified, r.Done(), r.Err())
+		if file, known := p.files[got.Object]; !known || !bytes.Equal(z.store.Bytes(), file) {
+			t.Errorf("verified bytes that are not those of object %v", got.Object)
 		}
-		if file, known := files[p.Object]; verified && (!known || !bytes.Equal(store.Bytes(), file)) {
-			t.Errorf("verified bytes that are not those of object %v", p.Object)
+		if m := z.r.Manifest(); setting&signedOnly != 0 && len(m.Signatures) == 0 {
+			t.Errorf("received %+v, which nobody signed", m)
 		}
 	})
 }
