@@ -97,13 +97,17 @@ func wantSame(t *testing.T, received, source string) {
 	wantAlone(t, received)
 }
 
-// wantOld checks that an old file is as it was, and nothing beside it.
+// wantOld checks that an old file is as it was, and nothing beside it but what
+// the next receiver may go on with.
 func wantOld(t *testing.T, path string) {
 	t.Helper()
 	if got, err := os.ReadFile(path); err != nil || string(got) != "the old version" {
 		t.Errorf("the old file has %d bytes now (%v), want it untouched", len(got), err)
 	}
-	wantAlone(t, path)
+	names := slices.DeleteFunc(namesIn(t, filepath.Dir(path)), func(name string) bool { return name == filepath.Base(partOf(path)) })
+	if want := []string{filepath.Base(path)}; !slices.Equal(names, want) {
+		t.Errorf("the directory holds %q, want %q", names, want)
+	}
 }
 
 // wantAlone checks that nothing was left behind beside a file.

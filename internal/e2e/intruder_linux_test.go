@@ -36,6 +36,7 @@ func newIntruder(h *host) *intruder {
 
 // A known object is what anybody learns by listening.
 type known struct {
+	t        *testing.T
 	from     netip.AddrPort
 	object   proto.ObjectID
 	geo      proto.Geometry
@@ -56,7 +57,7 @@ func (x *intruder) learn() (k known) {
 		if err != nil || h.Type != proto.TypeManifest {
 			continue
 		}
-		k = known{from: from, object: h.Object, manifest: slices.Clone(payload)}
+		k = known{t: x.t, from: from, object: h.Object, manifest: slices.Clone(payload)}
 		if k.geo, err = h.Params.Geometry(); err != nil {
 			x.t.Fatal(err)
 		}
@@ -64,20 +65,25 @@ func (x *intruder) learn() (k known) {
 	return k
 }
 
+// A forger makes datagram number n.
+type forger func(rnd *rand.Rand, n int) []byte
+
 // An attack is a stream of forged datagrams.
 type attack struct {
-	forge func(rnd *rand.Rand, n int) []byte // the datagram number n; not kept
-	every int                                // one for so many that are heard; 0: as fast as it goes
-	spoof netip.AddrPort                     // the source to be taken for; zero: not hidden
+	forge func(known) forger
+	every int  // one for so many that are heard; 0: as fast as it goes
+	spoof bool // they seem to come from the sender
 }
 
-// run attacks until the test ends, or until stop, which tells how many
+// begin attacks until the test ends, or until stop, which tells how many
 // datagrams were sent.
-func (x *intruder) run(rnd *rand.Rand, a attack) (stop func() uint64) {
+func (a attack) begin(x *intruder) (stop func() uint64) {
 	x.t.Helper()
+	rnd, k := newRand(x.t), x.learn()
+	forge := a.forge(k)
 	send, end := x.plain()
-	if a.spoof.IsValid() {
-		send, end = x.spoofed(a.spoof)
+	if a.spoof {
+		send, end = x.spoofed(k.from)
 	}
 	var ended atomic.Bool
 	var sent uint64
@@ -89,7 +95,7 @@ func (x *intruder) run(rnd *rand.Rand, a attack) (stop func() uint64) {
 			if a.every > 0 && !x.hear(b, a.every, &ended) {
 				return
 			}
-			if send(a.forge(rnd, n)) == nil {
+			if send(forge(rnd, n)) == nil {
 				sent++
 			}
 		}
@@ -164,97 +170,4 @@ func frame(from, to netip.AddrPort, payload []byte) []byte {
 	}
 	encoding.BigEndian.PutUint16(b[checksum:], ^uint16(sum))
 	return b
-}
-
-// datagram completes a header and a payload.
-func datagram(h proto.Header, payload []byte) []byte {
-	b := append(h.AppendTo(nil), payload...)
-	proto.PutChecksum(b)
-	return b
-}
-
-// junk returns n random bytes.
-func junk(rnd *rand.Rand, n int) []byte {
-	b := make([]byte, (n+7)/8*8)
-	for i := 0; i < n; i += 8 {
-		encoding.LittleEndian.PutUint64(b[i:], rnd.Uint64())
-	}
-	return b[:n]
-}
-
-// shard forges a shard of a kind, any of the object.
-func (k known) shard(typ proto.Type) func(*rand.Rand, int) []byte {
-	return func(rnd *rand.Rand, n int) []byte {
-		h := proto.Header{Type: typ, Object: k.object, Params: k.geo.Params, Group: uint32(rnd.Uint64N(k.geo.Groups)), Path: proto.Path{Seq: uint32(n)}}
-		if typ == proto.TypeData {
-			h.Index = rnd.IntN(k.geo.RealShards(h.Group))
-			h.Offset = k.geo.Offset(h.Group, h.Index)
-		} else {
-			h.Index = k.geo.K + rnd.IntN(k.geo.M)
-		}
-		return datagram(h, junk(rnd, k.geo.ShardSize))
-	}
-}
-
-// digest forges a record of leaves or of parity, with the SHA-256 of the file
-// and a proof of nothing.
-func (k known) digest(t *testing.T) func(*rand.Rand, int) []byte {
-	t.Helper()
-	tree, err := k.geo.Tree()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := proto.ParseManifestPayload(k.manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(rnd *rand.Rand, n int) []byte {
-		h := proto.Header{Type: proto.TypeDigest, Object: k.object, Params: k.geo.Params,
-			Group: uint32(rnd.Uint64N(k.geo.Groups)), Index: rnd.IntN(tree.PerGroup()), Path: proto.Path{Seq: uint32(n)}}
-		r := proto.DigestRecord{SHA256: m.Descriptor.SHA256, Proof: junk(rnd, tree.Depth*proto.DigestLen), Record: junk(rnd, tree.RecordLen())}
-		return datagram(h, r.AppendTo(nil, k.geo.ShardSize))
-	}
-}
-
-// bomb forges a header that promises too much, of another kind each time.
-func (k known) bomb(rnd *rand.Rand, n int) []byte {
-	h := proto.Header{Type: proto.TypeData, Object: k.object, Params: k.geo.Params, Path: proto.Path{Seq: uint32(n)}}
-	other := proto.ObjectID(junk(rnd, len(h.Object)))
-	payload := junk(rnd, k.geo.ShardSize)
-	kind := n % 8
-	if n%1000 == 0 { // reassembling takes the kernel long
-		kind = 8
-	}
-	switch kind {
-	case 0:
-		h.Object, h.Size = other, 1<<63
-	case 1:
-		h.Object, h.Size = other, 1<<40
-	case 2:
-		h.Object, h.Params = other, proto.Params{Code: proto.CodeLeopard16, K: 65535, M: 1, ShardSize: k.geo.ShardSize, Size: 1 << 37}
-		h.Group, h.Index = uint32(rnd.IntN(1000)), rnd.IntN(65535)
-		geo, err := h.Params.Geometry()
-		if err != nil {
-			panic(err)
-		}
-		h.Offset = geo.Offset(h.Group, h.Index)
-	case 3: // a million objects
-		h.Object, h.Index = other, rnd.IntN(k.geo.K)
-		h.Offset = k.geo.Offset(0, h.Index)
-	case 4:
-		h.ShardSize = 0
-	case 5:
-		h.Index = k.geo.K
-	case 6:
-		h.Offset = 1<<63 - uint64(k.geo.ShardSize)
-	case 7:
-		h.Group = 1<<32 - 1
-	case 8: // hwords = 255, in two fragments
-		b := h.AppendTo(nil)
-		b[7] = 255
-		b = append(b, make([]byte, 8*255-len(b)+len(payload))...)
-		proto.PutChecksum(b)
-		return b
-	}
-	return datagram(h, payload)
 }

@@ -66,6 +66,10 @@ type event struct {
 	Reused  uint64 `json:"shards_reused"`
 	Forged  uint64 `json:"shards_forged"`
 
+	Verified bool   `json:"verified"`
+	SignedBy any    `json:"signed_by"` // one key, or at the sender several
+	Sequence uint64 `json:"sequence"`
+
 	Packets  uint64            `json:"packets"` // by the sender, since its start
 	Loop     int               `json:"loop"`
 	Fraction float64           `json:"fraction"`

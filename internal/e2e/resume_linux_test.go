@@ -24,7 +24,7 @@ func partOf(target string) string {
 // was there already it hardly receives again, but for shards whose leaf had not
 // come yet, or was lost.
 func TestKilledReceiversGoOnWithWhatIsOnDisk(t *testing.T) {
-	points := 5 // of every kind
+	points := 3 // of every kind
 	if full {
 		points = 25
 	}
