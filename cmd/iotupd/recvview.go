@@ -221,17 +221,17 @@ func (v *recvView) resumed(e receiver.Resumed) {
 		return
 	}
 	v.out.event("resumed", resumedEvent{Object: v.core.Progress().Object.String(), Resumed: e.Shards, Reused: e.Reused})
-	v.out.line("continuing with%s", spared(e.Shards, e.Reused))
+	v.out.line("continuing:%s", spared(e.Shards, e.Reused))
 }
 
 // spared tells how many shards needed not be received, if any.
 func spared(resumed, reused uint64) string {
 	s := ""
 	if resumed > 0 {
-		s += fmt.Sprintf("  %d shards of an earlier run", resumed)
+		s += fmt.Sprintf("  %d shards were there already", resumed)
 	}
 	if reused > 0 {
-		s += fmt.Sprintf("  %d shards of an older version", reused)
+		s += fmt.Sprintf("  %d shards from --reuse", reused)
 	}
 	return s
 }

@@ -128,7 +128,7 @@ func TestTheNextReceiverContinues(t *testing.T) {
 		p.wantExit(end.code)
 	}
 	p := start(t, "20911", "recv", "-o", target)
-	p.wantLine(" shards of an earlier run")
+	p.wantLine(" shards were there already")
 	p.wantLine("ok  " + target)
 	(&delivery{T: t, dir: filepath.Dir(target)}).wantContent("fw.bin", content)
 }
