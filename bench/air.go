@@ -57,8 +57,8 @@ type listener struct {
 	ended   bool
 }
 
-// traffic counts packets of all sources.
-type traffic struct{ shards, manifests uint64 }
+// traffic counts packets of all sources: DATA and PARITY, and what else there is.
+type traffic struct{ shards, others uint64 }
 
 // An air carries the packets of sources to listeners, in virtual time.
 type air struct {
@@ -122,9 +122,10 @@ func (a *air) admit() {
 
 // emit sends a packet to all listeners.
 func (a *air) emit(p *packet) error {
-	if p.header.Type == proto.TypeManifest {
-		a.sent.manifests++
-	} else {
+	switch p.header.Type {
+	case proto.TypeManifest, proto.TypeDigest:
+		a.sent.others++
+	default:
 		a.sent.shards++
 	}
 	for i := 0; i < len(a.active); {
@@ -186,11 +187,11 @@ func (a *air) land(now time.Time) error {
 func (a *air) end(l *listener) {
 	l.ended = true
 	*l.outcome = outcome{
-		done:      l.done(),
-		loss:      l.loss,
-		seconds:   a.now.Sub(l.since).Seconds() + a.airtime(),
-		sent:      a.sent.shards - l.sent.shards,
-		manifests: a.sent.manifests - l.sent.manifests,
-		received:  l.received(),
+		done:     l.done(),
+		loss:     l.loss,
+		seconds:  a.now.Sub(l.since).Seconds() + a.airtime(),
+		sent:     a.sent.shards - l.sent.shards,
+		others:   a.sent.others - l.sent.others,
+		received: l.received(),
 	}
 }

@@ -24,17 +24,23 @@ import (
 func (c *cell) object(ctx context.Context, key simnet.Key) (*sender.Object, error) {
 	key.Receiver = 0 // the same for all
 	if c.WithBytes {
-		file := make([]byte, c.Size)
-		fill(file, draw(key, "file"))
-		return sender.Prepare(ctx, bytes.NewReader(file), c.geo.Params, sender.PrepareConfig{
+		return sender.Prepare(ctx, bytes.NewReader(c.file(key)), c.geo.Params, sender.PrepareConfig{
 			Memory:         max(int64(sender.ParityBytes(c.geo)), sender.DefaultMemory),
-			WithoutDigests: true,
+			WithoutDigests: c.attack == nil || !c.attack.digests,
 		})
 	}
 	name := binary.BigEndian.AppendUint64([]byte("iotupd bench file"), key.Seed)
 	name = binary.BigEndian.AppendUint64(name, key.Trial)
 	d := proto.Descriptor{Params: c.geo.Params, SHA256: sha256.Sum256(name)}
 	return &sender.Object{Manifest: proto.Manifest{Descriptor: d}}, nil
+}
+
+// file returns the bytes of the file of a trial.
+func (c *cell) file(key simnet.Key) []byte {
+	key.Receiver = 0 // the same for all
+	b := make([]byte, c.Size)
+	fill(b, draw(key, "file"))
+	return b
 }
 
 func fill(b []byte, rnd *rand.Rand) {
@@ -114,12 +120,15 @@ func (s *byteSource) next(now time.Time) (*packet, error) {
 }
 
 // newReceiver returns a sink.
-func (c *cell) newReceiver(simnet.Key) (sink, error) {
+func (c *cell) newReceiver(key simnet.Key) (sink, error) {
 	cfg := receiver.Config{MaxSize: maxSize, IndexOnly: !c.WithBytes, Workers: 1}
 	if c.WithBytes {
 		cfg.Open = func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
 			return &memory{make([]byte, p.Size)}, nil
 		}
+	}
+	if c.attack != nil {
+		return c.newVictim(key, cfg)
 	}
 	r, err := receiver.New(cfg)
 	if err != nil {
@@ -163,11 +172,16 @@ func (s *byteSink) hear(now time.Time, p *packet) error {
 	if err := check(s.Handle(now, receiver.Origin{Interface: p.from + 1}, p.datagram)); err != nil {
 		return err
 	}
+	s.work(now)
+	return s.Err()
+}
+
+// work does the jobs that are there.
+func (s *byteSink) work(now time.Time) {
 	for j := s.NextJob(); j != nil; j = s.NextJob() {
 		j.Run()
 		s.Finish(now, j)
 	}
-	return s.Err()
 }
 
 // A memory is a file in memory.

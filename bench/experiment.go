@@ -255,6 +255,7 @@ type cell struct {
 	point
 	scheme Scheme
 	geo    proto.Geometry
+	attack *attack // nil: there is none
 }
 
 // cells returns all rows to be, point by point.

@@ -149,7 +149,7 @@ func (c Case) row(trials []Trial) Row {
 		for _, o := range t.Outcomes {
 			outcomes = append(outcomes, outcome{
 				done: o.Done, loss: o.Loss, seconds: o.Seconds,
-				sent: o.Sent, manifests: o.Manifests, received: o.Received,
+				sent: o.Sent, others: o.Manifests, received: o.Received,
 			})
 		}
 		m.EncodeBytesPerSecond += t.Measured.EncodeBytesPerSecond / n

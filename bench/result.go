@@ -10,7 +10,7 @@ type Result struct {
 	Version    string   `json:"version"` // of this format
 	Mode       string   `json:"mode"`    // sim, model or net
 	Seed       uint64   `json:"seed"`
-	Parameter  string   `json:"parameter"` // that the sweep varies: loss, burst, parity, size, senders, receivers; empty: none
+	Parameter  string   `json:"parameter"` // that the sweep varies: loss, burst, parity, size, senders, receivers; forged in a Pollution; empty: none
 	Parameters []string `json:"fixed"`     // the others, as name=value
 	Rows       []Row    `json:"rows"`
 }
@@ -43,6 +43,7 @@ type Row struct {
 	Overhead float64 `json:"overhead"` // digests and manifests, over DATA and PARITY packets
 
 	Measured *Measured `json:"measured,omitempty"` // mode net only
+	Forged   *Forged   `json:"forged,omitempty"`   // a [Pollution] only
 }
 
 // A Summary describes a distribution over receivers. Every figure is rounded,
@@ -81,6 +82,18 @@ type Times struct {
 	Nearly  float64 `json:"p99"`
 	All     float64 `json:"all"`
 	Goodput float64 `json:"goodput_bits_per_second"` // file bits over the mean time
+}
+
+// Forged tells of forged packets and what they did to the receivers of all
+// trials.
+type Forged struct {
+	Heard   uint64 `json:"heard"`   // by receivers that were not done
+	Refused uint64 `json:"refused"` // of these, known on arrival
+	Stored  uint64 `json:"stored"`  // of these, taken for genuine at first; the others were not needed
+
+	Failed   Estimate `json:"failed"`   // share of the receivers that gave up or were given up
+	Restarts int      `json:"restarts"` // wrong files, recognized by their SHA-256
+	Wrong    int      `json:"wrong"`    // wrong files that were delivered: there must be none
 }
 
 // Measured are what real processes took: they differ from machine to machine.

@@ -44,12 +44,12 @@ func (c *cell) row(outcomes []outcome) Row {
 			received[i] = float64(o.received) / shards
 		}
 		total.shards += o.sent
-		total.manifests += o.manifests
+		total.others += o.others
 	}
 	r.Sent, r.Received = c.summary(sent), c.summary(received)
 	r.Sent.CDF = curve(sent)
 	if total.shards > 0 {
-		r.Overhead = stats.Round(float64(total.manifests)/float64(total.shards), digits)
+		r.Overhead = stats.Round(float64(total.others)/float64(total.shards), digits)
 	}
 	r.Times = c.times(outcomes)
 	return r

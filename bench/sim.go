@@ -40,8 +40,8 @@ type outcome struct {
 	loss    float64 // mean of its links
 	seconds float64 // from join to completion
 
-	sent, manifests uint64 // packets of all sources, from join to completion
-	received        uint64 // of sent
+	sent, others uint64 // packets of all sources, from join to completion
+	received     uint64 // of sent
 }
 
 // simulated is the [work] of mode sim.
@@ -58,7 +58,12 @@ func (c *cell) simulated() (*work, error) {
 			trial, from := i/blocks, i%blocks*block
 			return c.simulate(ctx, trial, from, outcomes[trial*c.Receivers:][from:min(from+block, c.Receivers)])
 		},
-		finish: func() Row { return c.row(outcomes) },
+		finish: func() Row {
+			if c.attack != nil {
+				return c.polluted(outcomes)
+			}
+			return c.row(outcomes)
+		},
 	}, nil
 }
 
@@ -147,6 +152,9 @@ func (c *cell) listen(key simnet.Key) (*listener, error) {
 	// Of a mix, each receiver has a bound of its own.
 	bound := float64(c.geo.DataShards) / (1 - min(l.loss, maxLoss))
 	l.limit = uint64(patience*bound) + patienceExtra
+	if c.attack != nil {
+		l.limit = attackLoops * c.loop()
+	}
 	return l, nil
 }
 

@@ -23,6 +23,12 @@ func (e Experiment) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return e.measure(ctx, cells, Result{Parameter: e.Sweep.parameter.name, Parameters: e.fixed()})
+}
+
+// measure adds the rows of cells to r.
+func (e *Experiment) measure(ctx context.Context, cells []*cell, r Result) (Result, error) {
+	r.Version, r.Mode, r.Seed = resultVersion, string(e.Mode), e.Seed
 	var all []*work
 	for _, c := range cells {
 		w, err := c.work()
@@ -31,11 +37,7 @@ func (e Experiment) Run(ctx context.Context) (Result, error) {
 		}
 		all = append(all, w)
 	}
-	err = e.runAll(ctx, all)
-	r := Result{
-		Version: resultVersion, Mode: string(e.Mode), Seed: e.Seed,
-		Parameter: e.Sweep.parameter.name, Parameters: e.fixed(),
-	}
+	err := e.runAll(ctx, all)
 	for _, w := range all {
 		if w.left == 0 {
 			r.Rows = append(r.Rows, w.row)

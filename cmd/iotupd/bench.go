@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/bench"
-	"iotupd/bench/live"
 	"iotupd/internal/quantity"
 	"iotupd/internal/simnet"
 	"iotupd/proto"
@@ -35,10 +33,15 @@ computes independent loss exactly, for millions of receivers and large files;
 net runs real processes with real sockets, in network namespaces as root on
 Linux, else on the loopback interface.
 
+Experiments: completion is all this; pollution counts what receivers wait for,
+and how many fail, over the share of forged packets in all that they hear, with
+digests and without, and decodes real bytes for that.
+
 A requirement goes by the figure, not by its confidence interval.
 `
 
 type benchOptions struct {
+	subject   string // name of an experiment
 	mode      string
 	schemes   string
 	loss      string
@@ -53,6 +56,7 @@ type benchOptions struct {
 	join      string
 	withBytes bool
 	loopback  bool
+	forge     string
 	seed      uint64
 
 	require  []string
@@ -61,7 +65,7 @@ type benchOptions struct {
 	quiet    bool
 	progress string
 
-	tour bool // nothing was asked for in particular
+	given func(flag string) bool // or else it has its default
 }
 
 func init() { optionalCommands = append(optionalCommands, newBenchCommand) }
@@ -76,6 +80,7 @@ func newBenchCommand() *cobra.Command {
   iotupd bench --loss gilbert:10%,burst=5 --sweep parity=0:100%:10% --out out/
   iotupd bench --scheme loop,auto,ideal --sweep loss=0:30%:2.5% --receivers 1000
   iotupd bench --loss trace:field.trace --require 'p99<=1.05'
+  iotupd bench --experiment pollution --forge smart
   iotupd bench --mode net --size 64M --rate 100M --loss bernoulli:5%`,
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
@@ -86,13 +91,18 @@ func newBenchCommand() *cobra.Command {
 			if flags.Changed("receivers") && opts.receivers < 1 {
 				return usageError("--receivers %d: want at least 1", opts.receivers)
 			}
-			opts.tour = !flags.Changed("mode") && !flags.Changed("scheme") && !flags.Changed("loss") && !flags.Changed("sweep")
-			return runBench(cmd.Context(), opts, flags, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
+			opts.given = flags.Changed
+			experiment, err := opts.experimentNamed(flags)
+			if err != nil {
+				return err
+			}
+			return experiment.run(cmd.Context(), opts, flags, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
 	}
 	opts.addFlags(cmd.Flags())
 	cmd.MarkFlagDirname("out")
 	completeFlags(cmd, map[string]cobra.CompletionFunc{
+		"experiment": oneOf(experimentNames()...), "forge": oneOf(benchForgeries...),
 		"mode": oneOf(benchModes...), "join": oneOf(benchJoins...), "starts": oneOf(benchStarts...),
 		"format": oneOf(formatNames...), "progress": oneOf(progressKinds...),
 	})
@@ -122,6 +132,7 @@ var (
 )
 
 func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.subject, "experiment", experimentNames()[0], "`what` to find out: "+choice(experimentNames()))
 	flags.StringVar(&o.mode, "mode", string(bench.Sim), "`kind` of measurement: sim, model or net")
 	flags.StringVar(&o.schemes, "scheme", "", "`schemes` to compare, with commas (default auto)")
 	flags.StringVar(&o.loss, "loss", "none", "`model` of the loss on the way")
@@ -136,6 +147,7 @@ func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.join, "join", string(bench.JoinRandom), "`when` receivers begin to listen: random, or start")
 	flags.BoolVar(&o.withBytes, "with-bytes", false, "sim: send and decode a real file, not only headers")
 	flags.BoolVar(&o.loopback, "loopback", false, "net: use the loopback interface even if namespaces could be made")
+	flags.StringVar(&o.forge, "forge", benchForgeries[0], "pollution: `kind` of forged packets, "+choice(benchForgeries))
 	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes all that is random repeatable")
 	under(flags, "Experiment")
 
@@ -148,8 +160,11 @@ func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
 	under(flags, "Output")
 }
 
-// runBench measures and prints.
-func runBench(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std stdio) (err error) {
+// A measurement is an experiment that gives a [bench.Result].
+type measurement func(ctx context.Context, o *benchOptions, e bench.Experiment, out *output) (bench.Result, error)
+
+// run measures, and prints and writes what came out.
+func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std stdio) (err error) {
 	shown := outputOptions{quiet: opts.quiet, progress: opts.progress, stats: 10 * time.Second}
 	if err := shown.validate(); err != nil {
 		return err
@@ -173,7 +188,7 @@ func runBench(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std 
 	defer func() { err = out.close(err) }()
 	v := benchView{out: out, begin: time.Now()}
 	e.Progress = v.progress
-	r, runErr := opts.run(ctx, e, out)
+	r, runErr := m(ctx, &opts, e, out)
 	out.endProgress()
 	if len(r.Rows) > 0 {
 		if err := write(std.out, r); err != nil {
@@ -199,21 +214,6 @@ func runBench(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std 
 	return require(r, requirements)
 }
 
-// run measures in the mode asked for.
-func (o *benchOptions) run(ctx context.Context, e bench.Experiment, out *output) (bench.Result, error) {
-	if e.Mode != bench.Net {
-		return e.Run(ctx)
-	}
-	program, err := os.Executable()
-	if err != nil {
-		return bench.Result{}, err
-	}
-	return live.Run(ctx, e, live.Options{
-		Program: program, Dir: scratchDir(), OnLoopback: o.loopback,
-		Note: func(text string) { out.line("%s", text) },
-	})
-}
-
 // benchError gives errors of an experiment their exit code.
 func benchError(err error) error {
 	if errors.Is(err, bench.ErrExperiment) || errors.Is(err, bench.ErrScheme) || errors.Is(err, bench.ErrRequirement) {
@@ -229,7 +229,7 @@ func plainly(err error) string {
 
 // experiment reads the flags.
 func (o *benchOptions) experiment() (e bench.Experiment, err error) {
-	if o.tour {
+	if o.subject == completion && !o.given("mode") && !o.given("scheme") && !o.given("loss") && !o.given("sweep") {
 		e = bench.Tour()
 	}
 	e.Mode, e.Join, e.Starts = bench.Mode(o.mode), bench.Join(o.join), bench.Starts(o.starts)

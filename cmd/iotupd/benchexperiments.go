@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build !nobench
+
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/bench"
+	"iotupd/bench/live"
+	"iotupd/internal/simnet"
+)
+
+// An experiment is what --experiment names.
+type experiment struct {
+	name    string
+	run     func(context.Context, benchOptions, *pflag.FlagSet, stdio) error
+	foreign []string // flags that say nothing to it
+}
+
+const completion = "completion"
+
+// experiments are all there are, the default first.
+var experiments = []experiment{
+	{completion, measurement(measureCompletion).run, []string{"forge"}},
+	{"pollution", measurement(measurePollution).run, []string{"mode", "sweep", "senders", "starts", "with-bytes", "loopback"}},
+}
+
+func experimentNames() (names []string) {
+	for _, x := range experiments {
+		names = append(names, x.name)
+	}
+	return names
+}
+
+var benchForgeries = func() (names []string) {
+	for _, f := range bench.Forgeries {
+		names = append(names, string(f))
+	}
+	return names
+}()
+
+// experimentNamed returns the experiment asked for.
+func (o *benchOptions) experimentNamed(flags *pflag.FlagSet) (x experiment, err error) {
+	i := slices.Index(experimentNames(), o.subject)
+	if i < 0 {
+		return x, usageError("--experiment %.40q: want %s", o.subject, choice(experimentNames()))
+	}
+	for _, name := range experiments[i].foreign {
+		if onCommandLine(flags.Lookup(name)) {
+			return x, usageError("--%s says nothing to --experiment %s", name, o.subject)
+		}
+	}
+	return experiments[i], nil
+}
+
+// measureCompletion measures in the mode asked for.
+func measureCompletion(ctx context.Context, o *benchOptions, e bench.Experiment, out *output) (bench.Result, error) {
+	if e.Mode != bench.Net {
+		return e.Run(ctx)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return bench.Result{}, err
+	}
+	return live.Run(ctx, e, live.Options{
+		Program: program, Dir: scratchDir(), OnLoopback: o.loopback,
+		Note: func(text string) { out.line("%s", text) },
+	})
+}
+
+// measurePollution measures what forged packets do.
+func measurePollution(ctx context.Context, o *benchOptions, e bench.Experiment, _ *output) (bench.Result, error) {
+	p := bench.Pollution{Experiment: e, Forgery: bench.Forgery(o.forge)}
+	if !o.given("size") {
+		p.Size = 0 // its own default
+	}
+	if o.given("loss") {
+		p.Losses = []simnet.Loss{e.Loss}
+	}
+	return p.Run(ctx)
+}
