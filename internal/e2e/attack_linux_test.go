@@ -35,7 +35,7 @@ func TestAnIntruderSpoilsNoTransfer(t *testing.T) {
 		{"forged digests", false, attack{forge: known.digest}.begin, []string{"digest"}},
 		{"header bombs", true, attack{forge: known.bombs}.begin, []string{"geometry", "length", "other-object"}},
 		{"manifests that are not signed", true, attack{forge: known.unsigned}.begin, []string{"signature"}},
-		{"garbage for a signature", true, attack{forge: known.badlySigned}.begin, []string{"signature-rate"}},
+		{"garbage for a signature", true, attack{forge: known.badlySigned}.begin, []string{"signature"}},
 		{"releases to come, garbage for a signature", true, attack{forge: known.newer}.begin, []string{"signature"}},
 		{"an older release", true, replay(older, key.sign(t, older, 1)), []string{"rollback"}},
 		{"the same sequence, another object", true, replay(twin, key.sign(t, twin, 2)), []string{"rollback"}},

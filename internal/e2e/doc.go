@@ -23,6 +23,11 @@
 //	Listened     time from a join to the first packet, from the last leave to the pause
 //	Router       how long a router forwards after the last leave
 //	FirstData    time from the start of a sender to its first data packet
+//	Intruder     time, memory and disk of a receiver while somebody attacks it
+//	Killed       shards received again after a kill and damage
+//	OlderFile    shards received where an older version of the file is there
+//	OfDigests    packets and processor time that digests cost
+//	NoShards     shards needed with digests, against without
 //
 // Where something is missing, the tests skip and say so; with
 // IOTUPD_REQUIRE_NETNS=1 they fail instead. With -short they all skip.
