@@ -93,11 +93,7 @@ func TestLayersStayAbreast(t *testing.T) {
 	const k, m, layers, cycles = 40, 35, 4, 100
 	rnd := newRand(t)
 	c := startObject(t, headersOnly(k, m, 2*k-5), sender.Config{Rate: 8_000_000, Layers: layers, Start: rnd.IntN(10000)})
-	const perLoop = 2*k - 5 + 2*m // shards; and the records of both groups
-	perCycle := map[int]int{}
-	for layer := range layers {
-		perCycle[layer] = perLoop << max(0, layer-1)
-	}
+	const perLoop = 2*k - 5 + 2*m // shards
 	var shards [layers]int
 	for shards[0] < cycles*perLoop {
 		if rnd.IntN(1000) == 0 {
@@ -109,7 +105,7 @@ func TestLayersStayAbreast(t *testing.T) {
 		}
 	}
 	for layer, n := range shards {
-		if got, want := float64(n)/float64(perCycle[layer]), float64(cycles); got < want-0.2 || got > want+0.2 {
+		if got, want := float64(n)/float64(int(perLoop)<<max(0, layer-1)), float64(cycles); got < want-0.2 || got > want+0.2 {
 			t.Errorf("layer %d is in cycle %.2f when layer 0 is in %.2f", layer, got, want)
 		}
 	}
@@ -196,26 +192,45 @@ func TestTheMostLayersOfTheSmallestFile(t *testing.T) {
 }
 
 func TestSyncPacketsComeOnTime(t *testing.T) {
-	// "SP is set on 8 packets of layer l, unless it is the highest, every 4 * 2^l s,
-	// and from layer 3 on every 32 s" spec.md 10.2
-	const layers = 6
-	c := startObject(t, headersOnly(300, 300, 1000), sender.Config{Rate: 500_000, Layers: layers})
-	var packets [layers]int
-	for c.now.Sub(epoch) < 129*time.Second {
-		h := c.nextHeader()
-		if h.Path.Flags&proto.PathSync == 0 {
+	// "With c = min(N-2, 3), those of layer l < c are the odd multiples of 4 * 2^l
+	// s. Layers c to N-2 have all multiples of 4 * 2^c s." spec.md 10.2
+	tests := [][][]int{ // seconds for all layers but the highest
+		1: {},
+		2: {{4, 8, 12, 16, 20}},
+		3: {{4, 12, 20, 28}, {8, 16, 24, 32}},
+		4: {{4, 12, 20, 28, 36, 44}, {8, 24, 40}, {16, 32, 48}},
+		6: {{4, 12, 20, 28, 36, 44, 52, 60, 68}, {8, 24, 40, 56}, {16, 48}, {32, 64}, {32, 64}},
+	}
+	for layers, want := range tests {
+		if layers == 0 || layers == 5 {
 			continue
 		}
-		layer := h.Path.Layer
-		packets[layer]++
-		interval := min(32, time.Duration(4)<<layer) * time.Second
-		due := time.Duration((packets[layer]-1)/8+1) * interval
-		if at := c.now.Sub(epoch); at < due || at > due+250*time.Millisecond {
-			t.Fatalf("packet %d with SP of layer %d after %v, want %v", packets[layer], layer, at, due)
+		until := 0
+		for _, at := range want {
+			until = max(until, at[len(at)-1]+1)
 		}
-	}
-	if want := [layers]int{32 * 8, 16 * 8, 8 * 8, 4 * 8, 4 * 8, 0}; packets != want {
-		t.Errorf("%v packets with SP of the layers in 129 s, want %v", packets, want)
+		c := startObject(t, headersOnly(300, 300, 1000), sender.Config{Rate: 500_000, Layers: layers})
+		packets := make([]int, layers)
+		for c.now.Sub(epoch) < time.Duration(until)*time.Second {
+			h := c.nextHeader()
+			if h.Path.Flags&proto.PathSync == 0 {
+				continue
+			}
+			layer := h.Path.Layer
+			if layer == layers-1 || packets[layer]/8 >= len(want[layer]) {
+				t.Fatalf("%d layers: SP on layer %d after %v", layers, layer, c.now.Sub(epoch))
+			}
+			due := time.Duration(want[layer][packets[layer]/8]) * time.Second
+			if at := c.now.Sub(epoch); at < due || at > due+250*time.Millisecond {
+				t.Fatalf("%d layers: SP on layer %d after %v, want %v", layers, layer, at, due)
+			}
+			packets[layer]++
+		}
+		for layer, times := range want {
+			if n := len(times); packets[layer] != 8*n {
+				t.Errorf("%d layers: %d packets with SP on layer %d, want 8 at each of %v s", layers, packets[layer], layer, times)
+			}
+		}
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 
 // When receivers may join the next layer (spec.md 10).
 const (
-	syncInterval    = 4 * time.Second // of layer 0; doubled from layer to layer
-	maxSyncInterval = 32 * time.Second
-	syncPackets     = 8
+	syncTime    = 4 * time.Second // layer l at odd multiples of it times 2^l
+	syncLayers  = 3               // of at most this many; from here on at all multiples
+	syncPackets = 8
 )
 
 // A track is the carousel of one layer.
@@ -30,7 +30,7 @@ type track struct {
 	walked  uint64 // positions passed since the start
 	records int    // of those that travel before the shard at pos, that were sent
 
-	syncs    time.Duration // intervals that have begun
+	syncs    time.Duration // number of times that the flag was due
 	syncLeft int           // packets that still get the flag
 }
 
@@ -88,8 +88,12 @@ func (t *track) sync(since time.Duration) proto.PathFlags {
 	if t.path.Layer == t.path.Layers-1 {
 		return 0
 	}
-	interval := min(syncInterval<<t.path.Layer, maxSyncInterval)
-	if n := since / interval; n > t.syncs {
+	rest := min(t.path.Layers-2, syncLayers)
+	n := since / (syncTime << min(t.path.Layer, rest))
+	if t.path.Layer < rest {
+		n = (n + 1) / 2
+	}
+	if n > t.syncs {
 		t.syncs, t.syncLeft = n, syncPackets
 	}
 	if t.syncLeft == 0 {
