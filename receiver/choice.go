@@ -75,7 +75,7 @@ func (r *Receiver) supersedes(m *proto.Manifest) bool {
 }
 
 // admissible checks the parameters of a packet against themselves and against
-// the limits (spec.md 3.1, 7.6).
+// the limits (spec.md 3.1, 7.5).
 func (r *Receiver) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	geo, err = h.Params.Geometry()
 	if err != nil || geo.Admits(h) != nil {

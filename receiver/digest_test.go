@@ -13,9 +13,10 @@ import (
 )
 
 func TestNoShardWaitsForItsLeaf(t *testing.T) {
-	// "Full groups are decoded without waiting for leaves" spec.md 7.3: of an
-	// object with digests, heard with them or without them, and of the same file
-	// sent without digests, exactly the same shards are needed.
+	// "Nothing waits for a whole loop, for an order, for leaves, or for the
+	// manifest. ... like this it needs exactly as many as without digests" spec.md
+	// 7.3: of an object with digests, heard with them or without them, and of the
+	// same file sent without digests, exactly the same shards.
 	p := small(proto.CodeLeopard8, 40, 60)
 	size := 12*40*p.ShardSize - 1000
 	with, without := newTree(t, "", size, p), newSource(t, "", size, p)
@@ -58,8 +59,9 @@ func TestNoShardWaitsForItsLeaf(t *testing.T) {
 }
 
 func TestALosslessReceiverRebuildsNoRecords(t *testing.T) {
-	// "A receiver without loss never needs" the code of the records, which takes
-	// time and, if it is that of GF(2^16), 77 MB of tables. spec.md 7.3
+	// "the others are computed, if a shard waits for one of them: a receiver
+	// without loss never needs it" spec.md 7.3, which saves time and, if it takes
+	// GF(2^16), 77 MB of tables.
 	src := newTree(t, "", 600*256, smallest(proto.CodeLeopard16, 600, 600))
 	if src.tree.Code != proto.CodeLeopard16 {
 		t.Fatalf("the records have %v", src.tree.Code)
@@ -92,8 +94,8 @@ func TestWhatIsVerifiedOnArrivalIsNotReadBack(t *testing.T) {
 }
 
 func TestAForgedDigestIsRefused(t *testing.T) {
-	// "A receiver verifies a DIGEST by itself ... It MUST do so before a record
-	// enters a decoder. A non-zero byte of padding MUST be refused." spec.md 4.5
+	// "It MUST do so before a record enters a decoder, and MUST refuse a non-zero
+	// byte of padding." spec.md 4.5
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 5, 30))
 	tree := src.tree
 	if tree.Groups < 2 || tree.Parity == 0 || tree.Depth == 0 {

@@ -123,7 +123,7 @@ func TestEveryCopyOfAStreamIsMeasuredAlone(t *testing.T) {
 }
 
 func TestStreamsAreBounded(t *testing.T) {
-	// "streams of which loss is measured: 64" spec.md 7.4: addresses may be
+	// "streams of which loss is measured: 64" spec.md 7.5: addresses may be
 	// forged.
 	var fs flows
 	fs.observe(here, 0, 7)

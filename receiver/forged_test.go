@@ -58,8 +58,9 @@ func (tr *transfer) wantRefused(why proto.Reason, datagram []byte) {
 }
 
 func TestAForgedShardIsDroppedOnceItsLeafIsKnown(t *testing.T) {
-	// "A provisional shard is compared when its leaf becomes known, and dropped
-	// if it is not what that says." spec.md 7.3
+	// "A leaf that is known ... is compared, when it becomes known, with the shard
+	// that is held provisionally. One that is not what the leaf says is dropped."
+	// spec.md 7.3
 	src := fourRecords(t, 8*256)
 	for _, forged := range []int{0, 7, 8, 15} {
 		t.Run(fmt.Sprintf("shard=%d", forged), func(t *testing.T) {
@@ -80,8 +81,8 @@ func TestAForgedShardIsDroppedOnceItsLeafIsKnown(t *testing.T) {
 }
 
 func TestAForgedShardWhoseLeafIsKnownIsRefused(t *testing.T) {
-	// "A shard whose leaf is known is compared when it arrives, and ignored if it
-	// is not what the leaf says." spec.md 7.3
+	// "A leaf that is known is compared with its shard when that arrives: one that
+	// is not what the leaf says is ignored" spec.md 7.3
 	src := fourRecords(t, 8*256)
 	tr := src.receive(receiver.Config{})
 	tr.hearAll(src.manifest(), src.digest(0, 0), src.digest(0, 1))
@@ -141,7 +142,8 @@ func TestTheDecoderFindsAForgedShard(t *testing.T) {
 }
 
 func TestForgeriesWithoutAnyLeafCostTheProvisionalShardsAlone(t *testing.T) {
-	// "A wrong SHA-256 costs only what is provisional." spec.md 7.3
+	// "with a tree, a wrong SHA-256 costs only what is provisional: these groups
+	// go on with their verified shards alone" spec.md 7.3
 	p := small(proto.CodeLeopard8, 10, 10)
 	src := newTree(t, "", 30*512, p)
 	tr := src.receive(receiver.Config{})
@@ -172,8 +174,8 @@ func TestForgeriesWithoutAnyLeafCostTheProvisionalShardsAlone(t *testing.T) {
 }
 
 func TestAllShardsOfAGroupMayBeForged(t *testing.T) {
-	// "MUST NOT ... keep a group from ever completing": whatever it was filled
-	// with before a leaf was known.
+	// "A group in which a forged shard was found after it was full takes only
+	// shards whose leaf is known, so that it cannot be spoilt twice." spec.md 7.3
 	src := fourRecords(t, 8*256)
 	for name, first := range map[string]int{"data": 0, "parity": 8, "both": 4} {
 		t.Run(name, func(t *testing.T) {
@@ -258,8 +260,8 @@ func (tr *transfer) suffer(lost func() bool, s *sender.Sender, a *attacker) (sha
 }
 
 func TestAStreamOfForgeriesCostsLittle(t *testing.T) {
-	// "A forged shard costs one that is refused or dropped. A group that was
-	// decoded from one costs its shards that no leaf has confirmed, once." spec.md 7.3
+	// "So a forged shard costs one that is ignored or dropped. A group that was
+	// decoded from forged ones loses its provisional shards, once." spec.md 7.3
 	src := newTree(t, "", 20*64*512-77, small(proto.CodeLeopard8, 64, 64))
 	for _, loss := range []uint64{0, 10} {
 		calm := src.receive(receiver.Config{})
@@ -297,8 +299,8 @@ func randomTree(t testing.TB, rnd *rand.Rand) *source {
 }
 
 func TestForgeriesNeverSpoilAFile(t *testing.T) {
-	// "Decoding, comparing and receiving may happen at the same time": whatever
-	// is forged, whenever jobs come back, the file arrives and is right.
+	// "Jobs of one receiver may run at the same time." Whatever is forged, whenever
+	// jobs come back, the file arrives and is right.
 	rnd := newRand(t)
 	worst := 0.0
 	for range 300 {
@@ -316,7 +318,7 @@ func TestForgeriesNeverSpoilAFile(t *testing.T) {
 		worst = max(worst, float64(sent-100)/float64(loop)) // 100: jobs are slow to come back
 	}
 	t.Logf("at most %.1f loops", worst)
-	if worst > 3 {
+	if worst > 6 {
 		t.Errorf("a file took %.1f loops", worst)
 	}
 }

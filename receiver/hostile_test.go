@@ -28,7 +28,7 @@ func heapGrowth(f func()) int64 {
 
 func TestHeaderBombsTakeNoMemory(t *testing.T) {
 	// "Headers can be forged, so every number in them is checked against a limit
-	// before memory or disk is used." spec.md 7.4
+	// before memory or disk is used." spec.md 7.5
 	data := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 4)).shard(0, 0)
 	field := func(change func(h *proto.Header)) []byte {
 		return forge(t, data, func(h *proto.Header, _ []byte) { change(h) })
@@ -80,7 +80,7 @@ func TestHeaderBombsTakeNoMemory(t *testing.T) {
 }
 
 func TestAnyNumberOfObjectsTakesNoMemory(t *testing.T) {
-	// "objects received at a time: 1" spec.md 7.4
+	// "objects received at a time: 1" spec.md 7.5
 	src := newSource(t, "a", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	for _, cfg := range []receiver.Config{{}, {Object: src.id}, {Name: is("a")}} {
 		tr := src.receive(cfg)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestDecodersShareTheMemoryThereIs(t *testing.T) {
-	// "buffers for decoding | 64 MiB" spec.md 7.4, on any number of processors
+	// "buffers for decoding | 64 MiB" spec.md 7.5, on any number of processors
 	p := proto.Params{Code: proto.CodeLeopard16, K: 8192, M: 8192, ShardSize: 1152, Size: 1 << 30}
 	geo, err := p.Geometry()
 	if err != nil {

@@ -15,7 +15,8 @@ type Policy struct {
 	// Keys are those of which one must have signed.
 	Keys []proto.PublicKey
 
-	// Channel is what the manifest must say that it is for.
+	// Channel is what the manifest must say that it is for. If empty, none is
+	// followed.
 	Channel string
 
 	// Targets are names of this hardware. A manifest that lists targets must
@@ -39,7 +40,8 @@ type Release struct {
 	Object   proto.ObjectID
 }
 
-// plausible is a time that lies behind every clock that is set.
+// plausible is a time before this was written: a clock that is not past it was
+// never set.
 var plausible = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // judge returns why a manifest that signer has signed is not to be followed, nil
@@ -47,13 +49,13 @@ var plausible = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func (p *Policy) judge(now time.Time, m *proto.Manifest, signer proto.KeyID) error {
 	last, known := p.Installed[signer]
 	switch {
-	case m.Channel != p.Channel:
+	case m.Channel == "" || m.Channel != p.Channel:
 		return ReasonChannel
 	case len(m.Targets) > 0 && len(p.Targets) > 0 && !slices.ContainsFunc(m.Targets, func(t string) bool {
 		return slices.Contains(p.Targets, t)
 	}):
 		return ReasonTarget
-	case m.Expires != 0 && now.After(plausible) && now.Unix() > 0 && uint64(now.Unix()) >= m.Expires:
+	case m.Expires != 0 && now.After(plausible) && uint64(now.Unix()) >= m.Expires:
 		return ReasonExpired
 	case p.AllowDowngrade:
 		return nil

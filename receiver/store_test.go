@@ -120,7 +120,7 @@ func TestAStoreThatIsNotDiscardedEndsTheTransfer(t *testing.T) {
 
 func TestSpaceIsReservedOnceTheSizeIsCertain(t *testing.T) {
 	// "space on disk: taken as packets arrive; reserved as a whole only after
-	// certification" spec.md 7.4
+	// certification" spec.md 7.5
 	src := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 12))
 	tr := src.receive(receiver.Config{})
 	tr.hearAll(src.shard(0, 0))

@@ -55,8 +55,9 @@ func (tr *transfer) wantCertified(s *source) {
 }
 
 func TestOnlyTrustedSignaturesCount(t *testing.T) {
-	// "A receiver that has keys ... MUST refuse a manifest without a valid
-	// signature of one of them" spec.md 5.5. Whatever has none changes nothing.
+	// "It MUST refuse a manifest without a valid signature of one of its keys"
+	// spec.md 5.5. "A manifest that is not genuine, by signature or by object id,
+	// refuses nothing." spec.md 7.2
 	key, second, foreign := keys.Generate(), keys.Generate(), keys.Generate()
 	impostor := foreign
 	impostor.ID = key.ID
@@ -106,9 +107,11 @@ func TestOnlyTrustedSignaturesCount(t *testing.T) {
 }
 
 func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
-	// "MUST refuse ... one that has expired by a clock that it trusts, and one
-	// whose sequence is lower than that of the last one installed, or equal but
-	// for another object" spec.md 5.5
+	// "It MUST refuse a manifest ... whose channel is not the receiver's own, or
+	// that has none, that names hardware, if the receiver was told what it is, and
+	// not this, that has expired, by a clock that was set, whose sequence is lower
+	// than that of the last one installed that this key signed, or equal but for
+	// another object." spec.md 5.5
 	key, other := keys.Generate(), keys.Generate()
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
 	installed := func(by keys.SecretKey, n uint64, id proto.ObjectID) func(p *receiver.Policy) {
@@ -130,6 +133,7 @@ func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 		{name: "plain"},
 		{name: "another channel", change: func(m *proto.Manifest) { m.Channel = "beta" }, want: receiver.ReasonChannel},
 		{name: "no channel", change: func(m *proto.Manifest) { m.Channel = "" }, want: receiver.ReasonChannel},
+		{name: "no channel anywhere", change: func(m *proto.Manifest) { m.Channel = "" }, policy: func(p *receiver.Policy) { p.Channel = "" }, want: receiver.ReasonChannel},
 
 		{name: "for this hardware", change: targets("rev1", "rev2"), policy: hardware("rev2")},
 		{name: "for one of its names", change: targets("rev1", "rev2"), policy: hardware("board", "rev1")},
@@ -262,7 +266,8 @@ func TestANewerReleaseTakesOver(t *testing.T) {
 }
 
 func TestASignedReleaseDoesNotWaitForAGhost(t *testing.T) {
-	// An object without a manifest gives way at once, whoever forged it.
+	// "While the object is not certified, a manifest to follow of another object
+	// takes its place: at once where signatures count" spec.md 7.2
 	key := keys.Generate()
 	ghost, real := twoSources(t)
 	tr := real.receive(receiver.Config{Trust: trusting(key)})
@@ -275,8 +280,8 @@ func TestASignedReleaseDoesNotWaitForAGhost(t *testing.T) {
 }
 
 func TestAFloodOfForgedManifestsIsNotVerified(t *testing.T) {
-	// "signatures verified | 2000 a second" spec.md 7.6, and a genuine manifest
-	// gets through sooner or later.
+	// "manifests whose signature is verified | 2000 a second ... Under a flood of
+	// forged ones, some copy of the genuine one gets through" spec.md 7.5
 	key, foreign := keys.Generate(), keys.Generate()
 	foreign.ID = key.ID
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
