@@ -19,8 +19,8 @@ const (
 	DefaultLeafMemory    = 4 << 20
 	DefaultSignatureRate = 2000
 
-	// maxIndex bounds the memory of a fresh index, in bytes. It is twice what
-	// DefaultMaxSize needs at the default shard size.
+	// maxIndex bounds the memory of a fresh index, in bytes. It is enough for
+	// DefaultMaxSize with shards of the default size and any profile.
 	maxIndex = 160 << 20
 	// flushAfter bounds how long a received shard stays in memory only.
 	flushAfter = 250 * time.Millisecond
