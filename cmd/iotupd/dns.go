@@ -40,27 +40,38 @@ func atMostOneChannel(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// find notes the channel that an argument names.
-func (o *recvOptions) find(args []string) (err error) {
+// find notes the channel that an argument names. Flags on the command line that
+// say otherwise, or say how to find what is not looked for, are a mistake; what
+// comes from the environment gives way. A channel on the command line is what
+// the manifest has to name, if not what DNS has.
+func (o *recvOptions) find(flags *pflag.FlagSet, args []string) (err error) {
+	given := func(name string) bool { return onCommandLine(flags.Lookup(name)) }
 	if len(args) == 0 {
+		for _, name := range []string{"resolver", "failover"} {
+			if given(name) {
+				return usageError("--%s is for senders that are looked for: name the channel, as in recv dns:fw.example.net", name)
+			}
+		}
 		return nil
 	}
 	if o.dnsName, err = discover.ParseName(strings.TrimPrefix(args[0], dnsPrefix)); err != nil {
 		return usageError("%w", err)
 	}
-	if len(o.groups) > 0 || len(o.sources) > 0 {
-		return usageError("%s tells groups and sources: leave out --group and --source", args[0])
+	for _, name := range []string{"port", "group", "source"} {
+		if given(name) {
+			return usageError("--%s: DNS tells that for %s; leave the flag out", name, args[0])
+		}
 	}
-	o.channel = o.dnsName
+	o.groups, o.sources = nil, nil
+	if !given("channel") {
+		o.channel = o.dnsName
+	}
 	return nil
 }
 
 func (o *dnsOptions) validate() error {
-	switch {
-	case o.failover <= 0:
+	if o.failover <= 0 {
 		return usageError("--failover %v: want a time, such as 30s", o.failover)
-	case o.dnsName == "" && (len(o.resolvers) > 0 || o.failover != discover.DefaultFailover):
-		return usageError("--resolver and --failover are for senders that are looked for: name the channel, as in recv dns:fw.example.net")
 	}
 	_, err := o.resolver()
 	return err

@@ -33,7 +33,10 @@ Packets of any number of senders of the same file count together. If a transfer
 is interrupted, the hidden file stays, and the next run continues from it.
 
 With --trust, only what one of these keys has signed is received, and nothing
-older than what was installed before.`
+older than what was installed before.
+
+With dns:NAME, the senders are those that DNS names for that channel, as send
+--print-dns prints it. What DNS says is not trusted with more than that.`
 
 type recvOptions struct {
 	channelOptions
@@ -84,7 +87,7 @@ func newRecvCommand() *cobra.Command {
 		Args:                  atMostOneChannel,
 		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.find(args); err != nil {
+			if err := opts.find(cmd.Flags(), args); err != nil {
 				return err
 			}
 			return runRecv(cmd.Context(), opts, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})

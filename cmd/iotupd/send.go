@@ -47,6 +47,7 @@ type sendOptions struct {
 	start    quantity.Percent
 	loops    int
 	dryRun   bool
+	printDNS string
 }
 
 func newSendCommand() *cobra.Command {
@@ -61,10 +62,13 @@ func newSendCommand() *cobra.Command {
   iotupd send firmware.bin --manifest firmware.bin.iotupd -k group.key`,
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
-		Args:                  oneArgument("FILE"),
+		Args:                  opts.arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.takeManifest(cmd.Flags()); err != nil {
 				return err
+			}
+			if opts.printDNS != "" {
+				return opts.printZone(cmd.OutOrStdout())
 			}
 			return runSend(cmd.Context(), opts, args[0], stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
 		},
@@ -92,6 +96,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	o.channelOptions.addFlags(flags)
 	flags.BoolVar(&o.ssm, "source-specific", false, "send to the channel's source-specific group; receivers need --source")
 	flags.BoolVar(&o.listened, "when-listened", false, "send only while somebody on this network listens (Linux, with CAP_NET_RAW)")
+	flags.StringVar(&o.printDNS, "print-dns", "", "print the records by which recv dns:`NAME` finds a sender with these flags, and send nothing")
 	flags.IntVar(&o.hops, "hop-limit", 1, "`number` of networks that packets may cross")
 	flags.IntVar(&o.dscp, "dscp", 0, "`class` of service, 0 to 63")
 	under(flags, "Network")

@@ -16,9 +16,6 @@ import (
 // version is what a TXT record says first if it is one of ours.
 const version = "txtvers=1"
 
-// keyIDLen is the number of bytes of a key id (spec.md 5.5).
-const keyIDLen = 8
-
 // readTexts puts into p what the TXT records say. More than one of our version
 // would be taken in the order of the day, so it is an error.
 func (p *Plan) readTexts(records [][]string) error {
@@ -68,8 +65,8 @@ func (p *Plan) readPair(key, value string) (err error) {
 		}
 	case "k":
 		id, err := hex.DecodeString(value)
-		if err != nil || len(id) != keyIDLen {
-			p.refuse("TXT %.80q: not a key id of %d hexadecimal digits", key+"="+value, 2*keyIDLen)
+		if err != nil || len(id) != len(proto.KeyID{}) {
+			p.refuse("TXT %.80q: not a key id of %d hexadecimal digits", key+"="+value, 2*len(proto.KeyID{}))
 			return nil
 		}
 		p.KeyID = hex.EncodeToString(id)

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"iotupd/internal/discover"
+)
+
+// arguments are none if the records of DNS are asked for, else the file.
+func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
+	if o.printDNS != "" {
+		return noArguments(cmd, args)
+	}
+	return oneArgument("FILE")(cmd, args)
+}
+
+// printZone prints the records by which receivers find, under a DNS name, what
+// this command would send with the same flags.
+func (o *sendOptions) printZone(w io.Writer) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	name, err := discover.ParseName(o.printDNS)
+	if err != nil {
+		return usageError("--print-dns: %w", err)
+	}
+	way, err := o.way()
+	if err != nil {
+		return err
+	}
+	host, _ := os.Hostname() // there is a name for one without
+	s := discover.Sender{Name: name, Host: host, Port: way.Port, Group: way.Group, Layers: o.layers}
+	if s.Addrs, err = addresses(way.Interface.Name); err != nil {
+		return withCode(exitNetwork, err)
+	}
+	if o.signed != nil && len(o.signed.Signatures) > 0 {
+		s.KeyID = o.signed.Signatures[0].KeyID.String()
+	}
+	zone, err := discover.Zone(s)
+	if err != nil {
+		return withCode(exitNetwork, fmt.Errorf("%s: %w", way.Interface.Name, err))
+	}
+	_, err = io.WriteString(w, zone)
+	return withCode(exitLocalIO, err)
+}
+
+// addresses returns those of an interface.
+func addresses(name string) (addrs []netip.Addr, err error) {
+	ifi, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, err
+	}
+	list, err := ifi.Addrs()
+	for _, a := range list {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+			addrs = append(addrs, prefix.Addr().Unmap())
+		}
+	}
+	return addrs, err
+}
