@@ -20,6 +20,15 @@ type Groups struct {
 	IPv4, IPv4Source netip.Addr
 }
 
+// LayerGroup returns the group of a layer, 0 to MaxLayers-1, above that of layer
+// 0 (spec.md 8.1). It is not a multicast address if there is no room above base.
+func LayerGroup(base netip.Addr, layer int) netip.Addr {
+	for range layer {
+		base = base.Next()
+	}
+	return base
+}
+
 // ChannelGroups derives the group addresses of a channel from its name
 // (spec.md 8.1), so that a name is all that two sides must share.
 func ChannelGroups(channel string) Groups {

@@ -5,6 +5,7 @@ package receiver_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -17,7 +18,7 @@ func TestHeardTellsEveryUndamagedPacketOfTheObject(t *testing.T) {
 	r, err := receiver.New(receiver.Config{
 		IndexOnly: true,
 		Object:    file.id,
-		Heard:     func(_ receiver.Origin, p proto.Path) { got = append(got, p.Seq) },
+		Heard:     func(_ time.Time, _ receiver.Origin, p proto.Path) { got = append(got, p.Seq) },
 	})
 	if err != nil {
 		t.Fatal(err)

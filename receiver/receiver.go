@@ -93,7 +93,7 @@ type Config struct {
 	// Heard, if not nil, is called synchronously for every undamaged packet of
 	// the chosen object, with where it came from and its path word: the
 	// sequence numbers tell which packets were lost. It must not block.
-	Heard func(from Origin, p proto.Path)
+	Heard func(now time.Time, from Origin, p proto.Path)
 }
 
 func (c Config) withDefaults() Config {
@@ -293,7 +293,7 @@ func (r *Receiver) accept(p *packet) error {
 	}
 	r.flows.observe(p.from, p.Path.Layer, p.Path.Seq)
 	if r.cfg.Heard != nil {
-		r.cfg.Heard(p.from, p.Path)
+		r.cfg.Heard(r.now, p.from, p.Path)
 	}
 
 	switch p.Type {

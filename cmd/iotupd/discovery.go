@@ -28,6 +28,8 @@ type hearing interface {
 	Memberships() []mcast.Membership
 	Stats() mcast.Stats
 	Rejoin() error
+	// setLevel listens to layers 0 to level of each group; -1: to none.
+	setLevel(level int) error
 	Close() error
 }
 
@@ -40,6 +42,8 @@ type listener struct {
 func (l listener) conns() []receiver.Conn { return receiverConns(l.Listener) }
 func (l listener) port() uint16           { return l.cfg.Port }
 
+func (l listener) setLevel(level int) error { return l.SetGroups(upTo(level, l.cfg.Groups)) }
+
 // A discovery listens to the senders that DNS names, by a listener for each of
 // their ports. Listeners come and go while the receiver reads from one place.
 type discovery struct {
@@ -51,6 +55,7 @@ type discovery struct {
 	end     func() error  // ends all of it, once
 
 	mu        sync.Mutex
+	level     int // of layers, that all listen to
 	listeners []listener
 	past      mcast.Stats // of listeners that are closed
 }
@@ -118,6 +123,16 @@ func (d *discovery) Rejoin() (err error) {
 	defer d.mu.Unlock()
 	for _, l := range d.listeners {
 		err = errors.Join(err, l.Rejoin())
+	}
+	return err
+}
+
+func (d *discovery) setLevel(level int) (err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.level = level
+	for _, l := range d.listeners {
+		err = errors.Join(err, l.setLevel(level))
 	}
 	return err
 }
@@ -219,10 +234,13 @@ func (d *discovery) join(cfg mcast.ListenConfig) (listener, error) {
 		return listener{}, err
 	}
 	d.listeners = append(d.listeners, listener{l, cfg})
+	if d.level != 0 {
+		err = listener{l, cfg}.setLevel(d.level)
+	}
 	for _, s := range l.Sockets() {
 		d.readers.Go(func() { d.read(s) })
 	}
-	return listener{l, cfg}, nil
+	return listener{l, cfg}, err
 }
 
 // tell says where the receiver listens from now on.

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"iotupd/internal/simnet"
 	"iotupd/proto"
@@ -40,7 +41,7 @@ type recordedStream struct {
 }
 
 // hear is receiver.Config.Heard.
-func (r *recorder) hear(from receiver.Origin, p proto.Path) {
+func (r *recorder) hear(_ time.Time, from receiver.Origin, p proto.Path) {
 	stream := recordedStream{from, p.Layer, true}
 	if !r.stream.known {
 		r.stream, r.next = stream, p.Seq

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"iotupd/internal/simnet"
 	"iotupd/proto"
@@ -24,7 +25,7 @@ type recordScript struct {
 
 func (s *recordScript) hear(seqs ...int) {
 	for _, seq := range seqs {
-		s.r.hear(s.from, proto.Path{Seq: s.base + uint32(seq)})
+		s.r.hear(time.Time{}, s.from, proto.Path{Seq: s.base + uint32(seq)})
 	}
 }
 
@@ -66,7 +67,7 @@ func TestARecordingIsTheGapsInTheSequence(t *testing.T) {
 			s.from = receiver.Origin{From: netip.MustParseAddrPort("10.0.0.1:2")}
 			s.hear(7)
 			s.from = receiver.Origin{}
-			s.r.hear(s.from, proto.Path{Layer: 1, Seq: s.base + 90})
+			s.r.hear(time.Time{}, s.from, proto.Path{Layer: 1, Seq: s.base + 90})
 			s.hear(3)
 		}, "2 1\n1 0\n"},
 	}

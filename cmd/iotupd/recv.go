@@ -42,6 +42,7 @@ type recvOptions struct {
 	channelOptions
 	outputOptions
 	trustOptions
+	layerOptions
 	dnsOptions
 	output     string
 	dir        string
@@ -122,6 +123,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	o.channelOptions.addFlags(flags)
 	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
 	o.dnsOptions.addFlags(flags)
+	o.layerOptions.addFlags(flags)
 	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
 	under(flags, "Network")
 
@@ -173,13 +175,12 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		return err
 	}
 	defer t.close()
+	var rec *recording
 	if opts.record != "" {
-		rec, e := newRecording(opts.record)
-		if e != nil {
-			return e
+		if rec, err = newRecording(opts.record); err != nil {
+			return err
 		}
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
-		cfg.Heard = rec.hear
 	}
 	listenConfig.Logger = out.logger()
 	l, err := opts.hear(listenConfig, out)
@@ -188,6 +189,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	}
 	defer l.Close()
 	v := newRecvView(opts, out, l, listenConfig.Sources)
+	cfg.Heard = v.heardBy(rec)
 	v.trust = in.trust
 	v.listening()
 	return v.receive(ctx, t, cfg)
@@ -298,7 +300,8 @@ func (o *recvOptions) validate() error {
 	}
 	var err error
 	o.loss, err = readLoss("drop", o.drop)
-	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate(), o.trustOptions.validate(), o.dnsOptions.validate())
+	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate(), o.trustOptions.validate(), o.dnsOptions.validate(),
+		o.layerOptions.validate())
 }
 
 // lost returns what --drop asks for, nil if nothing.

@@ -47,19 +47,22 @@ type recvView struct {
 	idle     time.Time // since when there is no object
 	heard    time.Time // when packets of the object were last seen to arrive
 	useful   uint64    // such packets, then
-	drops    uint64    // packets that this host lost while it still wanted any
-	ownDrops bool      // the user was warned of them
+	layers   *subscription
+	drops    uint64 // packets that this host lost while it still wanted any
+	ownDrops bool   // the user was warned of them
 	warned   map[proto.Reason]bool
 }
 
 func newRecvView(opts recvOptions, out *output, l hearing, sources []netip.Addr) *recvView {
 	now := time.Now()
-	return &recvView{
+	v := &recvView{
 		opts: opts, out: out, listener: l, sources: sources,
 		silence: newSilence(now),
 		start:   now, idle: now, heard: now,
 		warned: make(map[proto.Reason]bool),
 	}
+	v.layers = newSubscription(opts.layerOptions, l, v.changed)
+	return v
 }
 
 // joined lists the interfaces and groups of the memberships that there are.
@@ -256,6 +259,10 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 	v.status = s
 	if n := s.Data + s.Parity + s.Digests + s.Manifests; n != v.useful {
 		v.useful, v.heard = n, now
+	}
+	v.layers.follow(now)
+	if v.layers.level < 0 {
+		v.heard = now // this silence was chosen
 	}
 	v.arrival.add(now, v.useful)
 	v.gain.add(now, s.Held)

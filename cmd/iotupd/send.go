@@ -46,6 +46,7 @@ type sendOptions struct {
 	senderOf string
 	start    quantity.Percent
 	loops    int
+	layers   int
 	dryRun   bool
 	printDNS string
 }
@@ -82,6 +83,7 @@ func newSendCommand() *cobra.Command {
 
 func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.VarP(&o.rate, "rate", "r", "bit `rate` of whole IP packets, such as 500k, 20M, 1G")
+	flags.IntVar(&o.layers, "layers", 1, "send this `number` of streams, of which each but the first doubles the rate; each receiver takes as many as its path carries, and --rate is that of the first")
 	flags.StringVar(&o.name, "name", "", "file `name` to tell receivers (default that of FILE)")
 	flags.StringVar(&o.from, "manifest", "", "manifest `file` that iotupd sign made of FILE; it also says name, channel and encoding")
 	flags.StringVarP(&o.groupKey, "group-key", "k", "", "key `file` of a group: encrypt for those who have it")
@@ -144,7 +146,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 
 	// The socket comes first: what is wrong with the network shows at once, and
 	// not after a gigabyte has been encoded.
-	conn, disconnect, err := v.connect(ctx)
+	conns, disconnect, err := v.connect(ctx)
 	if err != nil {
 		return withCode(exitNetwork, err)
 	}
@@ -162,29 +164,34 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 		return usageError("%w", err)
 	}
 	v.started()
-	return v.run(ctx, s, sendConn{conn}, src)
+	return v.run(ctx, s, conns, src)
 }
 
-// connect opens the socket, and starts to watch for listeners if that is asked
-// for.
-func (v *sendView) connect(ctx context.Context) (conn *mcast.Conn, disconnect func(), err error) {
-	if conn, err = mcast.Dial(v.way); err != nil {
+// connect opens a socket for each layer, and starts to watch for listeners if
+// that is asked for.
+func (v *sendView) connect(ctx context.Context) (conns []sender.Conn, disconnect func(), err error) {
+	dialed, err := dialLayers(v.way, v.opts.layers)
+	if err != nil {
 		return nil, nil, err
 	}
 	unwatch, err := v.watch(ctx)
 	if err != nil {
-		conn.Close()
+		closeConns(dialed)
 		return nil, nil, err
 	}
-	return conn, func() { unwatch(); conn.Close() }, nil
+	for _, c := range dialed {
+		conns = append(conns, sendConn{c})
+	}
+	return conns, func() { unwatch(); closeConns(dialed) }, nil
 }
 
 // run sends until it is stopped.
-func (v *sendView) run(ctx context.Context, s *sender.Sender, conn sender.Conn, src *sourceFile) error {
+func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Conn, src *sourceFile) error {
 	defer clock.Claim()()
 	v.begin = time.Now()
 	checked := v.begin
-	err := sender.Run(ctx, s, conn, sender.RunOptions{
+	err := sender.Run(ctx, s, conns[0], sender.RunOptions{
+		Upper:    conns[1:],
 		Sleep:    clock.Sleep,
 		Log:      v.out.logger(),
 		Listened: v.listened,
@@ -225,7 +232,7 @@ func (o *sendOptions) validate() error {
 		}
 	}
 	_, _, senderErr := parseSender(o.senderOf)
-	return cmp.Or(senderErr, o.encodeOptions.validate(), o.channelOptions.validate(), o.outputOptions.validate())
+	return cmp.Or(senderErr, o.checkLayers(), o.encodeOptions.validate(), o.channelOptions.validate(), o.outputOptions.validate())
 }
 
 // parseSender reads i/n.
@@ -312,7 +319,7 @@ func (o *sendOptions) senderConfig() (cfg sender.Config, err error) {
 	}
 	group, err := readGroupKey(o.groupKey)
 	return sender.Config{
-		Rate: int64(o.rate), Sender: i, Senders: n, Start: int(o.start), Loops: o.loops, Seal: group,
+		Rate: int64(o.rate), Layers: o.layers, Sender: i, Senders: n, Start: int(o.start), Loops: o.loops, Seal: group,
 	}, err
 }
 

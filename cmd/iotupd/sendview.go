@@ -45,7 +45,8 @@ type schedule struct {
 	Data      uint64   `json:"data_packets"`   // of a loop
 	Parity    uint64   `json:"parity_packets"` // of a loop
 	Digests   uint64   `json:"digest_packets"` // of a loop
-	Rate      int64    `json:"bits_per_second"`
+	Layers    int      `json:"layers"`
+	Rate      int64    `json:"bits_per_second"` // of all layers together, as the times
 	DataTime  float64  `json:"data_seconds"`
 	LoopTime  float64  `json:"loop_seconds"`
 	Interface string   `json:"interface,omitempty"`
@@ -61,7 +62,7 @@ func (v *sendView) schedule() schedule {
 	g := v.geo
 	s := schedule{
 		Name: v.manifest.Name, Sequence: v.manifest.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
-		Parity: g.Groups * uint64(g.M), Rate: int64(v.opts.rate),
+		Parity: g.Groups * uint64(g.M), Layers: v.opts.layers, Rate: int64(v.opts.totalRate()),
 		Interface: v.way.Interface.Name, Port: v.opts.port,
 	}
 	for _, sig := range v.manifest.Signatures {
@@ -76,8 +77,8 @@ func (v *sendView) schedule() schedule {
 	if v.way.Group.IsValid() {
 		s.Group = v.way.Group.String()
 	}
-	s.DataTime = float64(s.Data) * v.packetBits() / float64(v.opts.rate)
-	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(v.opts.rate)
+	s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
+	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
 	// The file was refused if there is an error.
 	if cfg := v.opts.prepareConfig(); v.opts.cache != "" {
 		s.Cached, _ = cfg.KeepBytes(g)
@@ -153,7 +154,7 @@ func (v *sendView) route(s schedule, hints ...string) {
 	if v.way.Group.IsValid() {
 		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.way.Group, s.Port))
 	}
-	v.out.line("%s  %v  data %s, whole loop %s%s", where, v.opts.rate, seconds(s.DataTime), seconds(s.LoopTime), hint)
+	v.out.line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
 }
 
 func seconds(s float64) string { return quantity.Duration(time.Duration(s * float64(time.Second))) }

@@ -42,15 +42,13 @@ func (l *Listener) Memberships() []Membership {
 	return list
 }
 
-// SetGroups replaces the groups, joining and leaving what differs. They must be
-// of a family that has a socket.
+// SetGroups replaces the groups, joining and leaving what differs. Those of a
+// family that has no socket are left out. None at all leaves every group, and the
+// sockets stay open.
 func (l *Listener) SetGroups(groups []netip.Addr) error {
-	if err := validateGroups(groups); err != nil {
-		return err
-	}
-	for _, g := range groups {
-		if l.sockets[familyOf(g)] == nil {
-			return fmt.Errorf("group %v: there is no %v socket", g, familyOf(g))
+	if len(groups) > 0 {
+		if err := validateGroups(groups); err != nil {
+			return err
 		}
 	}
 	l.mu.Lock()

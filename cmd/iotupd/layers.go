@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/internal/mcast"
+	"iotupd/internal/quantity"
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/sender"
+)
+
+// layerOptions say how many layers to receive.
+type layerOptions struct {
+	layers  string
+	maxRate quantity.Rate // zero: no limit
+}
+
+func (o *layerOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.layers, "layers", "auto", "most layers to receive of a sender that has several: auto, as many as arrive without loss, or a `number`")
+	flags.Var(&o.maxRate, "max-rate", "join no layer that makes it more than this bit `rate` (default no limit)")
+}
+
+func (o *layerOptions) validate() error {
+	_, err := o.config()
+	return err
+}
+
+func (o *layerOptions) config() (cfg receiver.LayersConfig, err error) {
+	if o.layers != "auto" {
+		if cfg.Max, err = strconv.Atoi(o.layers); err != nil || cfg.Max < 1 || cfg.Max > proto.MaxLayers {
+			return cfg, usageError("--layers %q: want auto, or 1 to %d", o.layers, proto.MaxLayers)
+		}
+	}
+	cfg.MaxRate = int64(o.maxRate)
+	return cfg, nil
+}
+
+// A subscription keeps a receiver on the layers that its path carries.
+type subscription struct {
+	policy   *receiver.Layers
+	level    int // that is joined
+	hearing  hearing
+	onChange func(level int)
+}
+
+func newSubscription(o layerOptions, h hearing, onChange func(level int)) *subscription {
+	cfg, _ := o.config() // validated
+	return &subscription{policy: receiver.NewLayers(cfg), hearing: h, onChange: onChange}
+}
+
+// follow joins and leaves as the policy says.
+func (s *subscription) follow(now time.Time) {
+	if at := s.policy.Wake(); !at.IsZero() && !now.Before(at) {
+		s.policy.Tick(now)
+	}
+	if level := s.policy.Level(); level != s.level {
+		// What fails is in the list of memberships, and tried again with the next
+		// look at the interfaces.
+		s.hearing.setLevel(level)
+		s.level = level
+		s.onChange(level)
+	}
+}
+
+// upTo lists the groups of layers 0 to level above those of layer 0: none at
+// level -1.
+func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
+	for _, base := range bases {
+		for l := range level + 1 {
+			if g := proto.LayerGroup(base, l); g.IsMulticast() {
+				groups = append(groups, g)
+			}
+		}
+	}
+	return groups
+}
+
+// heardBy returns what receiver.Config.Heard is: for the choice of layers, and
+// for a recording, if there is one.
+func (v *recvView) heardBy(rec *recording) func(time.Time, receiver.Origin, proto.Path) {
+	if rec == nil {
+		return v.layers.policy.Heard
+	}
+	return func(now time.Time, from receiver.Origin, p proto.Path) {
+		v.layers.policy.Heard(now, from, p)
+		rec.hear(now, from, p)
+	}
+}
+
+// changed tells that other layers are received from now on.
+func (v *recvView) changed(level int) {
+	v.out.event("layers", layersEvent{Layers: level + 1})
+	switch level {
+	case -1:
+		v.out.line("more than half of the lowest layer is lost: silent for a while, to relieve the network")
+	default:
+		v.out.decision("receiving layers 0 to %d", level)
+	}
+}
+
+type layersEvent struct {
+	Layers int `json:"layers"` // received from now on
+}
+
+// dialLayers opens a socket for every layer.
+func dialLayers(way mcast.SendConfig, layers int) (conns []*mcast.Conn, err error) {
+	for l := range layers {
+		cfg := way
+		cfg.Group = proto.LayerGroup(way.Group, l)
+		c, e := mcast.Dial(cfg)
+		if err = e; err != nil {
+			break
+		}
+		conns = append(conns, c)
+	}
+	if err != nil {
+		closeConns(conns)
+		return nil, err
+	}
+	return conns, nil
+}
+
+func closeConns(conns []*mcast.Conn) (err error) {
+	for _, c := range conns {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
+
+// checkLayers reports what --layers of a sender makes impossible.
+func (o *sendOptions) checkLayers() error {
+	if o.layers < 1 || o.layers > sender.MaxLayers {
+		return usageError("--layers %d: want 1 to %d", o.layers, sender.MaxLayers)
+	}
+	if sum := o.totalRate(); sum > sender.MaxRate || sum < o.rate {
+		return usageError("--layers %d: with --rate %v for the lowest they are over %v together", o.layers, o.rate, quantity.Rate(sender.MaxRate))
+	}
+	if o.group == "" {
+		return nil
+	}
+	base, err := netip.ParseAddr(o.group)
+	if top := proto.LayerGroup(base, o.layers-1); err == nil && !top.IsMulticast() {
+		return usageError("--group %v: there is no room above it for %d layers", base, o.layers)
+	}
+	return nil
+}
+
+// totalRate is the rate of all layers together: each but the lowest doubles it.
+func (o *sendOptions) totalRate() quantity.Rate { return o.rate << (o.layers - 1) }
+
+// ratesText lists the rate of every layer.
+func (o *sendOptions) ratesText() string {
+	if o.layers == 1 {
+		return o.rate.String()
+	}
+	rates := []string{o.rate.String()}
+	for l := 1; l < o.layers; l++ {
+		rates = append(rates, (o.rate << (l - 1)).String())
+	}
+	return fmt.Sprintf("%d layers of %s, %v in all", o.layers, strings.Join(rates, ", "), o.totalRate())
+}
