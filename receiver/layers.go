@@ -11,22 +11,27 @@ import (
 
 // The rules of spec.md 10.3.
 const (
-	maxLoss   = 5  // percent, above which a window is bad
-	heavyLoss = 50 // percent, above which on layer 0 all is left
+	badLoss   = 5  // percent of a window
+	heavyLoss = 50 // percent, above which layer 0 is of no use
+	hugeLoss  = 60 // percent, more than others cause when they join a layer
 
-	trialTime   = 3 * time.Second  // after a join, one bad window is enough to leave
-	patience    = 10 * time.Second // else they must go on for this long
-	deafTime    = 4 * time.Second  // after leaving a layer, nothing is measured
+	trialTime  = 3 * time.Second  // after a join, a bad window is enough to leave
+	shortTime  = 6 * time.Second  // then they must go on for this long
+	settleTime = 30 * time.Second // and from here on
+	longTime   = 12 * time.Second // for this long
+
+	deafTime    = 4 * time.Second // after a leave, nothing is measured
 	minJoinTime = 8 * time.Second
 	maxJoinTime = 5 * time.Minute
-	heavyTime   = 30 * time.Second
-	breakTime   = time.Minute
+
+	heavyTime = 30 * time.Second
+	breakTime = time.Minute
 )
 
 // LayersConfig tells [Layers] how far to go. The zero value is usable.
 type LayersConfig struct {
-	// Max is the highest number of layers to receive. If zero, all that there
-	// are.
+	// Max is the highest number of layers to receive. If zero, MaxLayers of
+	// package proto.
 	Max int
 
 	// MaxRate is the highest rate to receive of all senders together, in bits
@@ -40,14 +45,16 @@ type LayersConfig struct {
 
 // Layers decides how many layers to receive, by the loss on the way
 // (spec.md 10.3). It sends nothing, reads no clock, and is not safe for
-// concurrent use. Everything that it goes by can be forged: that can keep it on
-// layer 0, but not bring it to receive more than loss allows.
+// concurrent use. All that it goes by can be forged: that can keep it on layer 0,
+// but not bring it to receive more than loss allows.
 type Layers struct {
 	cfg    LayersConfig
 	draw   func(int64) int64 // a random number below another
 	losses losses
 
 	level  int       // -1: nothing is received
+	since  time.Time // of the level
+	silent bool      // the top layer was not heard yet
 	trial  time.Time // until when the level has to prove itself
 	proven bool      // and it did
 	deaf   time.Time // until when nothing is measured
@@ -83,7 +90,8 @@ func (l *Layers) Wake() time.Time { return l.back }
 // Tick does what is due at now. A call before [Layers.Wake] is harmless.
 func (l *Layers) Tick(now time.Time) {
 	if !l.back.IsZero() && !now.Before(l.back) {
-		l.back, l.level = time.Time{}, 0
+		l.back = time.Time{}
+		l.change(now, 0)
 	}
 }
 
@@ -107,6 +115,7 @@ func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
 	s.path.sent += sent
 	s.path.lost += lost
 	s.path.jumped = s.path.jumped || jump
+	l.silent = l.silent && p.Layer < l.level
 	l.judge(now, s.path)
 	if p.Flags&proto.PathSync != 0 && p.Layer == l.level && l.mayJoin(now, p, s.path) {
 		l.join(now)
@@ -116,23 +125,26 @@ func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
 // judge acts on the window of a path when it ends, or as soon as it is clear how
 // it will.
 func (l *Layers) judge(now time.Time, p *path) {
-	onTrial := now.Before(l.trial) || !l.trial.IsZero() && !p.judged
+	onTrial := l.level > 0 && (now.Before(l.trial) || !p.judged && !l.trial.IsZero())
 	if !p.complete(now) {
-		if onTrial && p.lossOf(p.expected(now)) > maxLoss {
+		if onTrial && p.lossOf(p.expected(now)) > badLoss {
 			l.leave(now)
 		}
 		return
 	}
 	loss := p.lossOf(p.sent)
+	if l.silent {
+		loss = 100 // of the top layer, which sequence numbers do not tell
+	}
 	began, jumped := p.since, p.jumped
 	p.begin(now)
-	p.judged, p.good = true, loss <= maxLoss && !jumped
+	p.judged, p.good = true, loss <= badLoss && !jumped
 	if loss <= heavyLoss {
 		p.heavy = time.Time{}
 	} else if p.heavy.IsZero() {
 		p.heavy = began
 	}
-	if loss <= maxLoss {
+	if loss <= badLoss {
 		p.bad = time.Time{}
 		l.prove(now)
 		return
@@ -143,7 +155,7 @@ func (l *Layers) judge(now time.Time, p *path) {
 	switch {
 	case l.level == 0 && l.hopeless(now):
 		l.leaveAll(now)
-	case l.level > 0 && (onTrial || now.Sub(p.bad) >= patience):
+	case l.level > 0 && (onTrial || loss > hugeLoss || now.Sub(p.bad) >= l.patience(now)):
 		l.leave(now)
 	default:
 		l.arm(now, l.level+1) // somebody else may have tried it
@@ -153,15 +165,25 @@ func (l *Layers) judge(now time.Time, p *path) {
 // prove notes that the level is one that the path carries. The highest rate is
 // taken back here, too.
 func (l *Layers) prove(now time.Time) {
-	if l.level > 0 && !l.proven && !now.Before(l.trial) {
+	if l.level > 0 && !l.proven && now.Sub(l.since) >= settleTime {
 		l.proven = true
 		if j := &l.joins[l.level]; j.interval > minJoinTime {
 			j.interval /= 2
 		}
 	}
-	if l.level > 0 && l.tooFast(l.rate()) {
+	if l.level > 0 && l.tooFast(l.losses.rate(now)) {
 		l.change(now, l.level-1)
 	}
+}
+
+// patience returns for how long windows must be bad to leave the top layer: for
+// longer than it takes others behind the same bottleneck to leave theirs, who
+// joined it later.
+func (l *Layers) patience(now time.Time) time.Duration {
+	if now.Sub(l.since) < settleTime {
+		return shortTime
+	}
+	return longTime
 }
 
 // hopeless reports whether no path carries layer 0.
@@ -183,15 +205,7 @@ func (l *Layers) mayJoin(now time.Time, p proto.Path, way *path) bool {
 	if !way.good || !l.losses.calm(now) {
 		return false
 	}
-	return !l.tooFast(2 * l.rate())
-}
-
-// rate is what the senders state about what is received, in bits per second.
-func (l *Layers) rate() (sum int64) {
-	for _, s := range l.losses.streams {
-		sum += s.rate.BitsPerSecond()
-	}
-	return sum
+	return !l.tooFast(2 * l.losses.rate(now))
 }
 
 // tooFast reports whether a rate is over the limit, by more than the half step
@@ -205,19 +219,14 @@ func (l *Layers) join(now time.Time) {
 	l.trial, l.proven = now.Add(trialTime), false
 }
 
-// leave leaves the top layer because of loss. If that was no failed trial, the
-// layers below have to prove themselves as well.
+// leave leaves the top layer because of loss.
 func (l *Layers) leave(now time.Time) {
 	j := &l.joins[l.level]
 	j.interval = min(max(2*j.interval, minJoinTime), maxJoinTime)
-	failed := now.Before(l.trial) && !l.proven
 	l.arm(now, l.level)
 	l.change(now, l.level-1)
 	l.deaf = now.Add(deafTime)
 	l.trial, l.proven = time.Time{}, true
-	if !failed {
-		l.trial = l.deaf.Add(trialTime)
-	}
 }
 
 // leaveAll leaves all layers for a while.
@@ -228,7 +237,7 @@ func (l *Layers) leaveAll(now time.Time) {
 
 // change changes the level, after which loss is measured anew.
 func (l *Layers) change(now time.Time, level int) {
-	l.level = level
+	l.level, l.since, l.silent = level, now, level > 0
 	l.losses.restart(now, level)
 }
 

@@ -39,8 +39,8 @@ type stream struct {
 // hear takes a sequence number and returns how many packets it adds to those
 // that were sent, and to those of them that are lost. A jump tells nothing: the
 // sender began anew, or the packet is forged.
-func (s *stream) hear(seq uint32) (sent, lost int, jump bool) {
-	ahead := int(int32(seq - s.top))
+func (s *stream) hear(seq uint32) (sent, lost int64, jump bool) {
+	ahead := int64(int32(seq - s.top))
 	switch {
 	case ahead > maxGap || ahead < -maxGap || s.behind == reorderRoom:
 		s.top, s.seen, s.behind = seq, ^uint64(0), 0
@@ -65,13 +65,13 @@ type path struct {
 	heard   time.Time
 
 	since      time.Time // the window begins
-	sent, lost int       // in the window
+	sent, lost int64     // in the window
 	jumped     bool      // in the window
 
 	judged bool      // a window was complete since the level changed
 	good   bool      // and the last one was
-	bad    time.Time // when the first of successive windows above maxLoss began; zero: the last was not
-	heavy  time.Time // the same above heavyLoss
+	bad    time.Time // when the first of successive windows that were bad began; zero: the last was not
+	heavy  time.Time // the same of those above heavyLoss
 }
 
 // complete reports whether the window is.
@@ -80,17 +80,16 @@ func (p *path) complete(now time.Time) bool {
 }
 
 // expected returns how many packets the window will have.
-func (p *path) expected(now time.Time) int {
-	took := max(now.Sub(p.since), earlyTime)
+func (p *path) expected(now time.Time) int64 {
 	n := p.sent
-	if took < windowTime {
-		n = int(int64(n) * int64(windowTime) / int64(took))
+	if took := max(now.Sub(p.since), earlyTime); took < windowTime {
+		n = n * int64(windowTime) / int64(took)
 	}
 	return max(n, windowPackets)
 }
 
 // lossOf returns how much of so many packets is lost, in percent.
-func (p *path) lossOf(packets int) float64 { return 100 * float64(p.lost) / float64(packets) }
+func (p *path) lossOf(packets int64) float64 { return 100 * float64(p.lost) / float64(packets) }
 
 // begin begins a window.
 func (p *path) begin(at time.Time) { p.since, p.sent, p.lost, p.jumped = at, 0, 0, false }
@@ -157,6 +156,16 @@ func (ls *losses) calm(now time.Time) bool {
 		}
 	}
 	return true
+}
+
+// rate is what the senders state about what is received, in bits per second.
+func (ls *losses) rate(now time.Time) (sum int64) {
+	for _, s := range ls.streams {
+		if now.Sub(s.heard) < forgetAfter {
+			sum += s.rate.BitsPerSecond()
+		}
+	}
+	return sum
 }
 
 // tidy forgets what is silent, at most once a second.
