@@ -29,22 +29,22 @@ type flood struct {
 	next      int
 }
 
-// newFlood makes the datagrams of shards first to last of group 0, all groups
+// newFlood makes the datagrams of shards first to last of a source, all groups
 // in turn, in an order that fills no group.
-func newFlood(t testing.TB, p proto.Params, groups, first, last int) *flood {
+func newFlood(t testing.TB, src *source, first, last int) *flood {
 	t.Helper()
-	fl := &flood{t: t, src: newSource(t, "", groups*p.K*p.ShardSize, p)}
+	fl := &flood{t: t, src: src}
 	for i := first; i <= last; i++ {
-		for g := range uint32(groups) {
-			fl.datagrams = append(fl.datagrams, fl.src.shard(g, i))
+		for g := range uint32(src.geo.Groups) {
+			fl.datagrams = append(fl.datagrams, src.shard(g, i))
 		}
 	}
 	fl.restart()
 	return fl
 }
 
-// restart lets a new receiver wait for the flood.
-func (fl *flood) restart() {
+// begin lets a new receiver wait for the flood.
+func (fl *flood) begin() {
 	fl.t.Helper()
 	var err error
 	fl.next = 0
@@ -54,6 +54,18 @@ func (fl *flood) restart() {
 	}
 	if err != nil {
 		fl.t.Fatal(err)
+	}
+}
+
+// restart is begin of a receiver that knows all leaves, if there are any.
+func (fl *flood) restart() {
+	fl.t.Helper()
+	fl.begin()
+	tree := fl.src.tree
+	for n := range tree.Groups * uint64(tree.Records) {
+		if err := fl.r.Handle(epoch, receiver.Origin{}, fl.src.digest(uint32(n%tree.Groups), int(n/tree.Groups))); err != nil {
+			fl.t.Fatal(err)
+		}
 	}
 }
 
@@ -83,29 +95,73 @@ func TestHandleAllocatesNothing(t *testing.T) {
 		{"data moves parity", 0, 48, nil},
 		{"duplicate", 0, 98, receiver.ReasonDuplicate},
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			fl := newFlood(t, p, groups, test.first, test.last)
-			if test.name == "data moves parity" {
-				for i := 100; i < 150; i++ { // half of every group
-					for g := range uint32(groups) {
-						fl.r.Handle(epoch, receiver.Origin{}, fl.src.shard(g, i))
+	eachKind(t, func(t *testing.T, newSource maker) {
+		src := newSource(t, "", groups*p.K*p.ShardSize, p)
+		for _, test := range tests {
+			t.Run(test.name, func(t *testing.T) {
+				fl := newFlood(t, src, test.first, test.last)
+				if test.name == "data moves parity" {
+					for i := 100; i < 150; i++ { // half of every group
+						for g := range uint32(groups) {
+							fl.r.Handle(epoch, receiver.Origin{}, src.shard(g, i))
+						}
 					}
 				}
-			}
-			for range 64 {
-				fl.handle(nil)
-			}
-			if test.want != nil {
-				for range n {
+				for range 64 {
 					fl.handle(nil)
 				}
-				fl.next = 0
+				if test.want != nil {
+					for range n {
+						fl.handle(nil)
+					}
+					fl.next = 0
+				}
+				if got := testing.AllocsPerRun(n, func() { fl.handle(test.want) }); got > 0 {
+					t.Errorf("%v allocations for a datagram, want 0", got)
+				}
+			})
+		}
+	})
+}
+
+func TestHandleOfDigestsAllocatesLittle(t *testing.T) {
+	// One allocation is in the hash of the object id, of one packet in some thirty.
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	src := newTree(t, "", 3000*1152, proto.Params{Code: proto.CodeLeopard8, K: 20, M: 128, ShardSize: 1152})
+	fl := newFlood(t, src, 0, 0)
+	var digests [][]byte
+	for i := range src.tree.Parity {
+		for g := range uint32(src.tree.Groups) {
+			digests = append(digests, src.digest(g, src.tree.Records+i))
+		}
+	}
+	forged := forge(t, digests[0], func(_ *proto.Header, payload []byte) { payload[100] ^= 1 })
+	shard := src.forgery(0, 3)
+	for _, test := range []struct {
+		name      string
+		datagrams [][]byte
+		want      error
+		most      float64
+	}{
+		{"a forged shard", [][]byte{shard}, receiver.ReasonForged, 0},
+		{"a forged digest", [][]byte{forged}, proto.ReasonDigest, 1},
+		{"digests", digests, nil, 1},
+	} {
+		if test.want != receiver.ReasonForged {
+			fl.begin()
+		}
+		n := 0
+		got := testing.AllocsPerRun(400, func() {
+			if err := fl.r.Handle(epoch, receiver.Origin{}, test.datagrams[n%len(test.datagrams)]); err != test.want {
+				t.Fatalf("%s, datagram %d: %v", test.name, n, err)
 			}
-			if got := testing.AllocsPerRun(n, func() { fl.handle(test.want) }); got > 0 {
-				t.Errorf("%v allocations for a datagram, want 0", got)
-			}
+			n++
 		})
+		if got > test.most {
+			t.Errorf("%s: %v allocations, want %v", test.name, got, test.most)
+		}
 	}
 }
 
@@ -131,6 +187,7 @@ func TestIgnoringAllocatesNothing(t *testing.T) {
 }
 
 func BenchmarkHandle(b *testing.B) {
+	kinds := map[string]maker{"plain": newSource, "leaves": newTree}
 	for _, bench := range []struct {
 		name        string
 		first, last func(p proto.Params) int
@@ -144,29 +201,31 @@ func BenchmarkHandle(b *testing.B) {
 			{Code: proto.CodeLeopard8, K: 128, M: 128, ShardSize: 1152},
 			{Code: proto.CodeLeopard16, K: 4096, M: 4096, ShardSize: 1152},
 		} {
-			b.Run(fmt.Sprintf("%s/k=%d/m=%d/shard=%d", bench.name, p.K, p.M, p.ShardSize), func(b *testing.B) {
-				fl := newFlood(b, p, 8192/p.K, bench.first(p), bench.last(p))
-				if bench.want != nil {
-					for range fl.datagrams {
-						fl.handle(nil)
+			for _, kind := range []string{"plain", "leaves"} {
+				b.Run(fmt.Sprintf("%s/%s/k=%d/m=%d/shard=%d", bench.name, kind, p.K, p.M, p.ShardSize), func(b *testing.B) {
+					fl := newFlood(b, kinds[kind](b, "", 8192*p.ShardSize, p), bench.first(p), bench.last(p))
+					if bench.want != nil {
+						for range fl.datagrams {
+							fl.handle(nil)
+						}
+						fl.next = 0
 					}
-					fl.next = 0
-				}
-				b.SetBytes(int64(len(fl.datagrams[0])))
-				b.ReportAllocs()
-				for b.Loop() {
-					fl.handle(bench.want)
-					if fl.next < len(fl.datagrams) {
-						continue
+					b.SetBytes(int64(len(fl.datagrams[0])))
+					b.ReportAllocs()
+					for b.Loop() {
+						fl.handle(bench.want)
+						if fl.next < len(fl.datagrams) {
+							continue
+						}
+						fl.next = 0
+						if bench.want == nil {
+							b.StopTimer()
+							fl.restart()
+							b.StartTimer()
+						}
 					}
-					fl.next = 0
-					if bench.want == nil {
-						b.StopTimer()
-						fl.restart()
-						b.StartTimer()
-					}
-				}
-			})
+				})
+			}
 		}
 	}
 }

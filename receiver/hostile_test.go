@@ -29,9 +29,13 @@ func heapGrowth(f func()) int64 {
 func TestHeaderBombsTakeNoMemory(t *testing.T) {
 	// "Headers can be forged, so every number in them is checked against a limit
 	// before memory or disk is used." spec.md 7.5
-	data := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 4)).shard(0, 0)
+	src := newTree(t, "", 3000, small(proto.CodeLeopard8, 6, 4))
+	data, digest, manifest := src.shard(0, 0), src.digest(0, 0), src.manifest()
 	field := func(change func(h *proto.Header)) []byte {
 		return forge(t, data, func(h *proto.Header, _ []byte) { change(h) })
+	}
+	other := func(datagram []byte, change func(h *proto.Header)) []byte {
+		return forge(t, datagram, func(h *proto.Header, _ []byte) { change(h) })
 	}
 	bombs := map[string][]byte{
 		"size 2^63":      field(func(h *proto.Header) { h.Size = 1 << 63 }),
@@ -51,6 +55,16 @@ func TestHeaderBombsTakeNoMemory(t *testing.T) {
 		"offset 2^64-1":  field(func(h *proto.Header) { h.Offset = 1<<64 - 1 }),
 		"2^32 and more":  field(func(h *proto.Header) { h.Size, h.Code, h.K, h.M = 1<<42, proto.CodeNone, 1, 0 }),
 		"empty with K 2": field(func(h *proto.Header) { h.Size, h.K, h.M = 0, 2, 0 }),
+
+		"digest of 2^63":          other(digest, func(h *proto.Header) { h.Size = 1 << 63 }),
+		"digest of K 65535":       other(digest, func(h *proto.Header) { h.K = 65535 }),
+		"digest of group 2^32-1":  other(digest, func(h *proto.Header) { h.Group = 1<<32 - 1 }),
+		"digest of 2^32 groups":   other(digest, func(h *proto.Header) { h.Size, h.Code, h.K, h.M = 1<<41, proto.CodeNone, 1, 0 }),
+		"digest with an offset":   other(digest, func(h *proto.Header) { h.Offset = 512 }),
+		"manifest of 2^63":        other(manifest, func(h *proto.Header) { h.Size = 1 << 63 }),
+		"manifest of K 65535":     other(manifest, func(h *proto.Header) { h.K = 65535 }),
+		"manifest of S 256":       raw(manifest[:64+256], func(b []byte) { binary.BigEndian.PutUint16(b[50:], 256) }),
+		"manifest of another one": other(manifest, func(h *proto.Header) { h.Object[0] ^= 1 }),
 	}
 	for name, bomb := range bombs {
 		t.Run(name, func(t *testing.T) {
