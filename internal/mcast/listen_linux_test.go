@@ -96,7 +96,10 @@ func (h hearing) String() string {
 // wantMembers waits until the memberships are these.
 func (h hearing) wantMembers(want ...string) {
 	h.t.Helper()
-	all := strings.Join(want, "\n") + "\n"
+	all := ""
+	for _, w := range want {
+		all += w + "\n"
+	}
 	for range 500 {
 		if h.String() == all {
 			return
