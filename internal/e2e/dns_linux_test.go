@@ -139,6 +139,7 @@ func TestSendersThatDNSNamesStandInForEachOther(t *testing.T) {
 }
 
 func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
+	t.Parallel()
 	// "Those of the next priority take their place after 30 s without a packet ..."
 	// spec.md 8.3
 	l := newLab(t)
@@ -181,6 +182,7 @@ func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 }
 
 func TestAReceiverMovesWithTheRecords(t *testing.T) {
+	t.Parallel()
 	// "The answers are asked for again when the least of their times to live ends."
 	// spec.md 8.3
 	l := newLab(t)
@@ -200,6 +202,7 @@ func TestAReceiverMovesWithTheRecords(t *testing.T) {
 }
 
 func TestANameServerThatIsDownIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	ns, sender, receiver := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
 	source, target := newFile(t, mib), newTarget(t)
@@ -214,6 +217,7 @@ func TestANameServerThatIsDownIsAskedAgain(t *testing.T) {
 }
 
 func TestAnswersThatLeadNowhereAreExplained(t *testing.T) {
+	t.Parallel()
 	srv := "srv-host=_iotupd._udp." + channel
 	tests := []struct {
 		name    string
@@ -245,4 +249,40 @@ func TestAnswersThatLeadNowhereAreExplained(t *testing.T) {
 			wantOld(t, target)
 		})
 	}
+}
+
+func TestASenderIsFoundByTheRecordsThatItPrints(t *testing.T) {
+	for name, flags := range map[string][]string{
+		"any source":           nil,
+		"source-specific IPv4": {"--channel", channel, "--source-specific", "-4", "--port", "20000"},
+		"a group":              {"--group", "ff3e::8000:77"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			ns, sender, receiver := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
+			zone := sender.sh(strings.Join(append([]string{binary, "send", "--print-dns", channel}, flags...), " "))
+			ns.serve(fromZone(t, zone)...)
+			source, target := newFile(t, mib), newTarget(t)
+			sender.send(source, append(flags, "--rate", "50M")...)
+			receiver.find(target, ns).done()
+			wantSame(t, target, source)
+		})
+	}
+}
+
+// fromZone turns a zone into options of dnsmasq.
+func fromZone(t *testing.T, zone string) (options []string) {
+	t.Helper()
+	for line := range strings.Lines(zone) {
+		f := strings.Fields(strings.NewReplacer(". ", " ", ".\n", "\n", `"`, "").Replace(line))
+		switch name, typ := f[0], f[3]; typ {
+		case "SRV":
+			options = append(options, fmt.Sprintf("srv-host=%s,%s,%s,%s", name, f[7], f[6], f[4]))
+		case "TXT":
+			options = append(options, fmt.Sprintf("txt-record=%s,%s", name, strings.Join(f[4:], ",")))
+		default:
+			options = append(options, fmt.Sprintf("host-record=%s,%s", name, f[4]))
+		}
+	}
+	return options
 }
