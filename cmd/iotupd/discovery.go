@@ -76,7 +76,7 @@ func newDiscovery(cfg discoveryConfig) *discovery {
 	var search sync.WaitGroup
 	search.Go(func() {
 		cfg.resolver.Follow(ctx, cfg.name, discover.FollowOptions{ // until ctx ends
-			Failover: cfg.failover, Heard: d.reads.Load, Listen: d.turn, Failed: d.failed,
+			Failover: cfg.failover, Heard: d.heard, Listen: d.turn, Failed: d.failed,
 		})
 	})
 	d.end = sync.OnceValue(func() (err error) {
@@ -154,6 +154,17 @@ func (d *discovery) port() uint16 {
 		return 0
 	}
 	return d.listeners[0].cfg.Port
+}
+
+// heard returns a number that changes unless nobody is heard. A silence that the
+// choice of layers wants is nobody's fault.
+func (d *discovery) heard() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.level < 0 {
+		d.reads.Add(1)
+	}
+	return d.reads.Load()
 }
 
 // failed tells the user what could not be found or joined.
@@ -256,12 +267,15 @@ func (d *discovery) tell(p *discover.Plan, l discover.Level, at listener) {
 			who = append(who, s.String())
 		}
 	}
-	signer := ""
+	more := ""
+	if p.Layers > 1 {
+		more += fmt.Sprintf("   %d layers", p.Layers)
+	}
 	if p.KeyID != "" {
-		signer = "   signed, as DNS says, by key " + p.KeyID
+		more += "   signed, as DNS says, by key " + p.KeyID
 	}
 	d.out.line("listening on %s   channel %s   priority %d: %s   port %d%s",
-		strings.Join(interfaces, ", "), d.name, l.Priority, strings.Join(who, ", "), at.cfg.Port, signer)
+		strings.Join(interfaces, ", "), d.name, l.Priority, strings.Join(who, ", "), at.cfg.Port, more)
 }
 
 // read hands on what arrives at a socket until that is closed.

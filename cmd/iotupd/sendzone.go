@@ -37,7 +37,7 @@ func (o *sendOptions) printZone(w io.Writer) error {
 		return err
 	}
 	host, _ := os.Hostname() // there is a name for one without
-	s := discover.Sender{Name: name, Host: host, Port: way.Port, Group: way.Group}
+	s := discover.Sender{Name: name, Host: host, Port: way.Port, Group: way.Group, Layers: o.layers}
 	if s.Addrs, err = addresses(way.Interface.Name); err != nil {
 		return withCode(exitNetwork, err)
 	}
