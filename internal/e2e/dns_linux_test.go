@@ -256,6 +256,7 @@ func TestASenderIsFoundByTheRecordsThatItPrints(t *testing.T) {
 		"any source":           nil,
 		"source-specific IPv4": {"--channel", channel, "--source-specific", "-4", "--port", "20000"},
 		"a group":              {"--group", "ff3e::8000:77"},
+		"two layers":           {"--layers", "2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
