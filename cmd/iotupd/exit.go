@@ -22,6 +22,7 @@ const (
 	exitPolicy       = 8
 	exitNetwork      = 10
 	exitLocalIO      = 11
+	exitHook         = 12
 	exitRequirement  = 13
 	exitSignal       = 128 // plus the signal's number
 )
@@ -38,6 +39,7 @@ const exitCodeHelp = `Exit codes:
        release, other hardware, another channel or a time that is over
    10  the network could not be set up, or failed
    11  local input or output failed: no space, no permission, file changed
+   12  the command of --exec failed
    13  a bench --require was not met
   129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM`
 

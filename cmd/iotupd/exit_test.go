@@ -32,6 +32,7 @@ func TestExitCode(t *testing.T) {
 		{withCode(exitNetwork, errors.New("no network")), 10},
 		{&receiver.StoreError{Op: "write", Err: syscall.ENOSPC}, 11},
 		{withCode(exitLocalIO, fs.ErrPermission), 11},
+		{withCode(exitHook, errors.New("cannot mount")), 12},
 		{signalError{syscall.SIGINT}, 130},
 		{signalError{syscall.SIGTERM}, 143},
 		{signalError{syscall.SIGHUP}, 129},
@@ -56,7 +57,7 @@ func TestWithCodeOfNoErrorIsNoError(t *testing.T) {
 
 func TestHelpListsEveryExitCode(t *testing.T) {
 	for _, code := range []int{
-		exitOK, exitFailure, exitUsage, exitSilence, exitIncomplete, exitIntegrity, exitAuthenticity, exitPolicy, exitNetwork, exitLocalIO,
+		exitOK, exitFailure, exitUsage, exitSilence, exitIncomplete, exitIntegrity, exitAuthenticity, exitPolicy, exitNetwork, exitLocalIO, exitHook,
 		exitSignal + int(syscall.SIGHUP), exitSignal + int(syscall.SIGINT), exitSignal + int(syscall.SIGTERM),
 	} {
 		if !regexp.MustCompile(`(?m)^[ 0-9,]*\b` + strconv.Itoa(code) + `\b[ 0-9,]*  [a-z]`).MatchString(exitCodeHelp) {

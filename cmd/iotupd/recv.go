@@ -33,7 +33,8 @@ Packets of any number of senders of the same file count together. If a transfer
 is interrupted, the hidden file stays, and the next run continues from it.
 
 With --trust, only what one of these keys has signed is received, and nothing
-older than what was installed before.
+older than what was installed before. The command of --exec runs at most once
+for a file: not if that was there already, and not again if it fails.
 
 With dns:NAME, the senders are those that DNS names for that channel, as send
 --print-dns prints it. What DNS says is not trusted with more than that.`
@@ -43,6 +44,7 @@ type recvOptions struct {
 	outputOptions
 	trustOptions
 	layerOptions
+	hookOptions
 	dnsOptions
 	output     string
 	dir        string
@@ -80,7 +82,7 @@ func newRecvCommand() *cobra.Command {
 		Long:  recvHelp,
 		Example: `  iotupd recv -o firmware.bin
   iotupd recv -d /var/lib/fw --name 'fw-*.bin' --timeout 1m
-  iotupd recv -o firmware.bin --trust release.pub
+  iotupd recv -o firmware.raucb --trust release.pub --exec 'rauc install {}'
   iotupd recv -o - | tar x
   iotupd recv dns:fw.example.net -o firmware.bin`,
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
@@ -106,6 +108,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name sent")
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "receive and verify, but write no target")
 	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file`, repeatable: what it has at the same place is not received again")
+	o.hookOptions.addFlags(flags)
 	under(flags, "Target")
 
 	flags.StringVar(&o.name, "name", "", "only a file whose sent name matches this `glob`")
@@ -220,8 +223,8 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 	}
 	v.core = r
 	err = receiver.Run(ctx, r, v.listener.conns(), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
-	if errors.As(err, new(*receiver.StoreError)) {
-		// A disk without room for the file twice does not matter if it is there.
+	if err == nil || errors.As(err, new(*receiver.StoreError)) {
+		// What is there already needs no room on the disk, and is not new.
 		checks.wait()
 		err = cmp.Or(context.Cause(ctx), err)
 	}
@@ -252,8 +255,7 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 	if err != nil {
 		return v.failure(err)
 	}
-	v.done(path, m)
-	return nil
+	return v.runHook(ctx, v.done(path, m), m)
 }
 
 // cleanUp removes what no later run should continue from. What is not to be
@@ -283,6 +285,8 @@ func (o *recvOptions) validate() error {
 		return usageError("--output and --dir exclude each other")
 	case o.output == "" && o.dir == "" && !o.dryRun:
 		return usageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
+	case o.exec != "" && !o.keeps():
+		return usageError("--exec needs a file that stays: -o FILE or -d DIR, and no --dry-run")
 	case o.timeout < 0:
 		return usageError("--timeout %v: want a time that is not negative", o.timeout)
 	case o.stall < 0:
@@ -301,7 +305,7 @@ func (o *recvOptions) validate() error {
 	var err error
 	o.loss, err = readLoss("drop", o.drop)
 	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate(), o.trustOptions.validate(), o.dnsOptions.validate(),
-		o.layerOptions.validate())
+		o.layerOptions.validate(), o.hookOptions.validate())
 }
 
 // lost returns what --drop asks for, nil if nothing.

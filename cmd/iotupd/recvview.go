@@ -380,8 +380,8 @@ func (v *recvView) haveIt(path string, m *proto.Manifest) {
 	v.out.line("ok  %s  has the content already", path)
 }
 
-// done prints the result.
-func (v *recvView) done(path string, m *proto.Manifest) {
+// done prints the result, and returns it.
+func (v *recvView) done(path string, m *proto.Manifest) doneEvent {
 	s, d := v.status, m.Descriptor
 	took := time.Since(v.first)
 	rate := float64(8*d.Size) / took.Seconds()
@@ -402,6 +402,7 @@ func (v *recvView) done(path string, m *proto.Manifest) {
 	v.out.line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d%s",
 		verb, displayName(m, path), quantity.Size(d.Size), quantity.Duration(took), quantity.Rate(rate),
 		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, v.drops, extra)
+	return e
 }
 
 // displayName is what to call a file for a person.

@@ -159,6 +159,17 @@ func TestASignalEndsAReceiverWhoseConsumerStalls(t *testing.T) {
 	p.wantExit(143)
 }
 
+func TestASignalEndsAReceiverAndItsCommand(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	write(t, path, "firmware")
+	start(t, "20913", "send", path, "-r", "1M")
+	p := start(t, "20913", "recv", "-o", "fw.bin", "--exec", "sh -c 'echo begun; exec sleep 20'")
+	p.wantLine("sh: begun")
+	p.signal(syscall.SIGTERM)
+	p.wantExit(143)
+}
+
 func TestASignalEndsASenderGracefully(t *testing.T) {
 	t.Parallel()
 	p := sendSlowly(t, "20903")

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unicode"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/internal/quantity"
+	"iotupd/proto"
+)
+
+// hookOptions are the flags of recv about the program that installs the file.
+type hookOptions struct {
+	exec        string
+	execTimeout time.Duration
+}
+
+func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.exec, "exec", "", "`command` to run once a new file is there, without a shell; {} stands for its path, and IOTUPD_FILE, _NAME, _VERSION and others tell more")
+	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop the command after this `time`")
+}
+
+func (o *hookOptions) validate() error {
+	if o.exec == "" {
+		return nil
+	}
+	if o.execTimeout <= 0 {
+		return usageError("--exec-timeout %v: want a time, such as 10m", o.execTimeout)
+	}
+	words, err := splitWords(o.exec)
+	if err == nil && len(words) == 0 {
+		err = errors.New("no command")
+	}
+	if err == nil {
+		_, err = exec.LookPath(words[0])
+	}
+	if err != nil {
+		return usageError("--exec %q: %w", o.exec, err)
+	}
+	return nil
+}
+
+var errQuote = errors.New("a quote has no end")
+
+const spaces = " \t\r\n"
+
+// splitWords cuts a command into words as a shell does, and knows quotes and
+// backslashes but nothing else of it.
+func splitWords(s string) (words []string, err error) {
+	for s = strings.TrimLeft(s, spaces); s != ""; s = strings.TrimLeft(s, spaces) {
+		var word string
+		if word, s, err = firstWord(s); err != nil {
+			return nil, err
+		}
+		words = append(words, word)
+	}
+	return words, nil
+}
+
+// firstWord takes the word that s begins with. A backslash that is not before a
+// space, a quote or a backslash is only that, as in paths of Windows.
+func firstWord(s string) (word, rest string, err error) {
+	var b strings.Builder
+	quote := byte(0) // that has begun
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '\\' && quote != '\'' && i+1 < len(s) && strings.IndexByte(`\"' `, s[i+1]) >= 0:
+			i++
+			b.WriteByte(s[i])
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && strings.IndexByte(spaces, c) >= 0:
+			return b.String(), s[i:], nil
+		case quote != 0 && c == quote:
+			quote = 0
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if quote != 0 {
+		return "", "", errQuote
+	}
+	return b.String(), "", nil
+}
+
+// hookEnvironment tells the command about the file. Flags of this program that
+// came by the environment are not handed on, since they have the same names.
+func hookEnvironment(done doneEvent, m *proto.Manifest, channel string) (env []string) {
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "IOTUPD_") {
+			env = append(env, v)
+		}
+	}
+	set := func(name, value string) {
+		env = append(env, "IOTUPD_"+name+"="+strings.Map(dropControl, value))
+	}
+	sequence := ""
+	if done.SignedBy != "" {
+		sequence = strconv.FormatUint(done.Sequence, 10)
+	}
+	set("FILE", done.Path)
+	set("NAME", done.Name)
+	set("SIZE", strconv.FormatUint(done.Bytes, 10))
+	set("SHA256", done.SHA256)
+	set("VERSION", done.Version)
+	set("SEQUENCE", sequence)
+	set("CHANNEL", channel)
+	set("OBJECT", done.Object)
+	set("SIGNED_BY", done.SignedBy)
+	set("VERIFIED", strconv.FormatBool(done.Verified))
+	set("METADATA", base64.StdEncoding.EncodeToString(m.Metadata))
+	return env
+}
+
+func dropControl(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
+}
+
+// hookGrace is how long a command that was stopped may take to end.
+const hookGrace = 10 * time.Second
+
+type hookEvent struct {
+	Command []string `json:"command"`
+	Exit    int      `json:"exit_code"` // -1: ended otherwise
+	Seconds float64  `json:"seconds"`
+}
+
+// runHook runs the command of --exec, if there is one, for a file that is in
+// place. What it prints is shown.
+func (v *recvView) runHook(ctx context.Context, done doneEvent, m *proto.Manifest) error {
+	words, _ := splitWords(v.opts.exec) // validated
+	if len(words) == 0 {
+		return nil
+	}
+	path, err := filepath.Abs(done.Path)
+	if err != nil {
+		return withCode(exitHook, fmt.Errorf("--exec: %w", err))
+	}
+	done.Path = path
+	for i := range words {
+		words[i] = strings.ReplaceAll(words[i], "{}", path)
+	}
+	limit, cancel := context.WithTimeout(ctx, v.opts.execTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(limit, words[0], words[1:]...)
+	cmd.Env = hookEnvironment(done, m, v.opts.channel)
+	cmd.Cancel = func() error {
+		if cmd.Process.Signal(syscall.SIGTERM) == nil {
+			return nil
+		}
+		return cmd.Process.Kill()
+	}
+	cmd.WaitDelay = hookGrace
+	name := filepath.Base(words[0])
+	output, complaints := &lines{print: v.out, name: name}, &lines{print: v.out, name: name}
+	cmd.Stdout, cmd.Stderr = output, complaints
+	start := time.Now()
+	err = cmd.Run()
+	output.end()
+	complaints.end()
+	v.out.event("exec", hookEvent{Command: words, Exit: cmd.ProcessState.ExitCode(), Seconds: time.Since(start).Seconds()})
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it left something running
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case limit.Err() != nil:
+		err = fmt.Errorf("stopped after %s, the time of --exec-timeout", quantity.Duration(v.opts.execTimeout))
+	case complaints.last != "":
+		err = fmt.Errorf("%w: %s", err, complaints.last)
+	}
+	return withCode(exitHook, fmt.Errorf("--exec %s: %w", name, err))
+}
+
+// maxHookLine bounds a line that a command prints, in bytes.
+const maxHookLine = 1024
+
+// lines shows what a command prints, line by line.
+type lines struct {
+	print *output
+	name  string
+	part  []byte
+	last  string // line that is not empty
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	for _, c := range b {
+		if c == '\n' || len(l.part) == maxHookLine {
+			l.end()
+		}
+		if c != '\n' {
+			l.part = append(l.part, c)
+		}
+	}
+	return len(b), nil
+}
+
+// end ends a line, if one was begun.
+func (l *lines) end() {
+	text := strings.TrimSpace(printable(strings.ToValidUTF8(string(l.part), "\uFFFD")))
+	l.part = l.part[:0]
+	if text != "" {
+		l.last = text
+		l.print.line("%s: %s", l.name, text)
+	}
+}
