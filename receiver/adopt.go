@@ -23,7 +23,7 @@ type adoption struct {
 // adopt begins to look for what is there of the chosen object.
 func (r *Receiver) adopt() {
 	o := r.object
-	if o.leaves == nil {
+	if o.leaves == nil || o.geo.Size == 0 {
 		return
 	}
 	found := o.places.store.Found() > 0
@@ -215,6 +215,7 @@ func (r *Receiver) adoptRecord(g uint32, record int) {
 		}
 		if err == nil && !resumed && f.inSeeds(g, i, leaf) {
 			reused, err = true, o.places.put(g, i, f.buffer)
+			r.flushSoon()
 		}
 		switch {
 		case err != nil:

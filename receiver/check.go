@@ -4,16 +4,32 @@ package receiver
 
 import "iotupd/proto"
 
+// A checkState says whether the provisional shards of a group are about to be
+// compared with their leaves.
+type checkState uint8
+
+const (
+	unchecked  checkState = iota // or nothing new to compare with
+	toCheck                      // queued
+	checking                     // by a job
+	checkAgain                   // by a job; meanwhile more leaves came
+)
+
 // suspect has the provisional shards of a group compared with their leaves, if
-// any of these are known.
+// any of these are known. What a decoder is at work on is compared afterwards.
 func (r *Receiver) suspect(g uint32) {
 	o := r.object
 	grp := &o.index.groups[g]
-	if o.leaves == nil || grp.provisional == 0 || grp.state == full || grp.unchecked || o.leaves.counts[g].leaf == 0 {
+	if o.leaves == nil || grp.provisional == 0 || grp.state == decoding || o.leaves.counts[g].leaf == 0 {
 		return
 	}
-	grp.unchecked = true
-	o.unchecked = append(o.unchecked, g)
+	switch grp.check {
+	case unchecked:
+		grp.check = toCheck
+		o.unchecked = append(o.unchecked, g)
+	case checking:
+		grp.check = checkAgain
+	}
 }
 
 // A claim is a provisional shard, where it lies, and what it should be.
@@ -28,7 +44,7 @@ func (r *Receiver) checkJob() *Job {
 	o := r.object
 	g := o.unchecked[0]
 	o.unchecked = o.unchecked[1:]
-	o.index.groups[g].unchecked = false
+	o.index.groups[g].check = checking
 	claims, err := o.claims(g)
 	if err == nil && len(claims) > 0 {
 		err = o.places.flush()
@@ -42,16 +58,20 @@ func (r *Receiver) checkJob() *Job {
 			}
 			return o.compare(g, claims, tail)
 		},
-		finish: func() { r.judge(g, claims) },
+		finish: func() {
+			grp := &o.index.groups[g]
+			again := grp.check == checkAgain
+			grp.check = unchecked
+			r.judge(g, claims)
+			if again {
+				r.suspect(g)
+			}
+		},
 	})
 }
 
 // claims lists the provisional shards of a group whose leaves are known.
 func (o *object) claims(g uint32) (claims []claim, err error) {
-	grp := &o.index.groups[g]
-	if grp.state != receiving && grp.state != complete {
-		return nil, nil
-	}
 	add := func(shard, place int) {
 		if err != nil || o.index.isVerified(g, shard) {
 			return
@@ -67,7 +87,7 @@ func (o *object) claims(g uint32) (claims []claim, err error) {
 			add(i, i)
 		}
 	}
-	for _, p := range grp.parked {
+	for _, p := range o.index.groups[g].parked {
 		add(int(p.index), int(p.place))
 	}
 	return claims, err
@@ -96,7 +116,7 @@ func (o *object) compare(g uint32, claims []claim, tail []byte) error {
 func (r *Receiver) judge(g uint32, claims []claim) {
 	o := r.object
 	grp := &o.index.groups[g]
-	forged := 0
+	var forged []claim
 	for _, c := range claims {
 		switch {
 		case !o.index.has(g, c.shard) || o.index.isVerified(g, c.shard):
@@ -104,25 +124,21 @@ func (r *Receiver) judge(g uint32, claims []claim) {
 			r.suspect(g)
 		case c.genuine:
 			o.index.confirm(g, c.shard)
-		case grp.state == receiving:
-			forged++
-			o.index.drop(g, c.shard)
 		default:
-			forged++
+			forged = append(forged, c)
 		}
 	}
-	switch {
-	case forged == 0:
+	if len(forged) == 0 {
 		return
-	case grp.state == full && o.isDecoding(g):
-		return // what comes of it is judged again
-	case grp.state == full:
-		o.unready(g)
-		r.distrust(g)
-	case grp.state == complete:
-		r.distrust(g)
 	}
-	r.foundForged(g, forged)
+	if grp.state == complete {
+		r.distrust(g)
+	} else {
+		o.unready(g)
+		o.index.drop(g, forged)
+		o.collected = false
+	}
+	r.foundForged(g, len(forged))
 }
 
 // foundForged tells of shards that had been stored.
@@ -139,14 +155,4 @@ func (r *Receiver) distrust(g uint32) {
 	o.index.groups[g].strict = true
 	o.hashed, o.collected = false, false
 	o.wantRecords(g)
-}
-
-// parkedAt reports whether parity shard number shard lies in a place.
-func (grp *group) parkedAt(place, shard int) bool {
-	for _, p := range grp.parked {
-		if int(p.place) == place {
-			return int(p.index) == shard
-		}
-	}
-	return false
 }

@@ -174,8 +174,9 @@ func TestForgeriesWithoutAnyLeafCostTheProvisionalShardsAlone(t *testing.T) {
 }
 
 func TestAllShardsOfAGroupMayBeForged(t *testing.T) {
-	// "A group in which a forged shard was found after it was full takes only
-	// shards whose leaf is known, so that it cannot be spoilt twice." spec.md 7.3
+	// "A group ... that was complete when a forged shard was found in it takes only
+	// shards whose leaf is known from then on, so that it cannot be spoilt twice."
+	// spec.md 7.3
 	src := fourRecords(t, 8*256)
 	for name, first := range map[string]int{"data": 0, "parity": 8, "both": 4} {
 		t.Run(name, func(t *testing.T) {

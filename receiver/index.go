@@ -11,8 +11,8 @@ import (
 
 // A groupState is how far one group has come:
 //
-//	untouched -> receiving -> full -> complete
-//	     \___________\___________________/^   all data shards arrived
+//	untouched -> receiving -> full -> decoding -> complete
+//	     \___________\_______________________________/^   all data shards arrived
 //
 // A group goes back to receiving if some of its shards turn out to be forged.
 type groupState uint8
@@ -20,7 +20,8 @@ type groupState uint8
 const (
 	untouched groupState = iota // nothing stored yet; the other fields are not set up
 	receiving
-	full     // K shards are held, some of them parity: waits for its decoding
+	full // K shards are held, some of them parity: waits for its decoding
+	decoding
 	complete // all data shards are in their places
 )
 
@@ -31,10 +32,10 @@ const (
 //   - every place above next is taken, by its data shard or by parity;
 //   - parked is sorted by falling place.
 type group struct {
-	state     groupState
-	strict    bool // only shards whose leaf is known are taken: unproven ones were forged
-	unchecked bool // it waits for a check of its provisional shards
-	frozen    bool // it waits for a comparison of what was on disk with its leaves
+	state  groupState
+	check  checkState // of its provisional shards
+	strict bool       // only shards whose leaf is known are taken: unproven ones were forged
+	frozen bool       // it is, or will be, compared with what was on disk
 
 	held        int32 // distinct shards at hand, virtual ones included
 	next        int32
@@ -146,20 +147,21 @@ func (x *index) confirm(g uint32, shard int) {
 	x.groups[g].provisional--
 }
 
-// drop gives up one provisional shard of a group that is being received.
-func (x *index) drop(g uint32, shard int) {
+// drop gives up provisional shards of a group that is receiving or full.
+func (x *index) drop(g uint32, forged []claim) {
 	grp := &x.groups[g]
-	place := shard
-	if shard >= x.geo.K {
-		i := slices.IndexFunc(grp.parked, func(p parkedShard) bool { return int(p.index) == shard })
-		place = int(grp.parked[i].place)
-		grp.parked = slices.Delete(grp.parked, i, i+1)
+	if grp.state == full {
+		grp.state = receiving
+		x.enough--
 	}
-	x.held.clear(x.number(g, shard))
-	x.shards--
-	grp.held--
-	grp.provisional--
-	grp.next = max(grp.next, int32(place))
+	for _, c := range forged {
+		x.held.clear(x.number(g, c.shard))
+		grp.next = max(grp.next, int32(c.place))
+	}
+	n := int32(len(forged))
+	grp.held, grp.provisional = grp.held-n, grp.provisional-n
+	x.shards -= uint64(n)
+	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.has(g, int(p.index)) })
 }
 
 // dropProvisional takes a group back to receiving with nothing but its verified
@@ -227,6 +229,12 @@ func (x *index) freePlace(g uint32) int {
 		grp.next--
 	}
 	return int(grp.next)
+}
+
+// parkedAt reports whether parity shard number shard is parked in a place.
+func (grp *group) parkedAt(place, shard int) bool {
+	i, ok := slices.BinarySearchFunc(grp.parked, uint16(place), comparePlaces)
+	return ok && int(grp.parked[i].index) == shard
 }
 
 // taken reports whether a parity shard is parked in a place.

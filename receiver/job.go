@@ -135,11 +135,13 @@ func (r *Receiver) decoder() (*fec.Decoder, error) {
 	})
 }
 
-// nextReady returns which of the full groups to decode next, -1: none. One whose
-// records are about to be rebuilt waits for them: with more leaves, more of what
-// it gives can be checked.
+// nextReady returns which of the full groups to decode next, -1: none. What can
+// be done before is: records are rebuilt, and shards compared with their leaves.
+// A group all of whose shards are verified need not be decoded twice to be sure.
 func (o *object) nextReady() int {
-	return slices.IndexFunc(o.ready, func(g uint32) bool { return o.leaves == nil || !o.leaves.counts[g].queued })
+	return slices.IndexFunc(o.ready, func(g uint32) bool {
+		return o.leaves == nil || !o.leaves.counts[g].queued && o.index.groups[g].check == unchecked
+	})
 }
 
 // decodeJob rebuilds a group that is full, number i of those. If some of its
@@ -149,6 +151,7 @@ func (r *Receiver) decodeJob(i int) *Job {
 	o := r.object
 	g := o.ready[i]
 	o.ready = slices.Delete(o.ready, i, i+1)
+	o.index.groups[g].state = decoding
 	task := newDecodeTask(o, g)
 	d, err := r.decoder()
 	if err == nil && o.leaves != nil && o.index.groups[g].provisional > 0 {
@@ -177,7 +180,8 @@ func (r *Receiver) decodeJob(i int) *Job {
 		finish: func() {
 			o.decoders = append(o.decoders, d)
 			if forged {
-				r.misfit(g)
+				r.foundForged(g, 1) // at least
+				r.distrust(g)
 				return
 			}
 			for _, i := range task.missing {
@@ -187,28 +191,6 @@ func (r *Receiver) decodeJob(i int) *Job {
 		},
 	})
 }
-
-// misfit is called when a full group gave something that is not what a leaf
-// says, before anything was written.
-func (r *Receiver) misfit(g uint32) {
-	o := r.object
-	if o.index.groups[g].provisional > 0 {
-		r.foundForged(g, 1) // at least
-		r.distrust(g)
-		return
-	}
-	// All that it was made from has been verified, so that the tree is not one
-	// of this code: no file will ever come of this object.
-	if o.manifest != nil {
-		r.fail(ErrIntegrity)
-		return
-	}
-	r.refused.add(o.wire)
-	r.drop("it contradicts itself")
-}
-
-// isDecoding reports whether a full group is being decoded.
-func (o *object) isDecoding(g uint32) bool { return !slices.Contains(o.ready, g) }
 
 // unready takes a group out of those that wait for a decoder.
 func (o *object) unready(g uint32) {

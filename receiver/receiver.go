@@ -320,11 +320,16 @@ func (r *Receiver) stored(g uint32, err error) error {
 		r.fail(err)
 		return nil
 	}
+	r.flushSoon()
+	r.gained(g)
+	return nil
+}
+
+// flushSoon is called when something was gathered to be written.
+func (r *Receiver) flushSoon() {
 	if r.flushAt.IsZero() {
 		r.flushAt = r.now.Add(flushAfter)
 	}
-	r.gained(g)
-	return nil
 }
 
 // gained is called when group g got a shard that it lacked.
@@ -340,6 +345,7 @@ func (r *Receiver) filled(g uint32) {
 	o := r.object
 	if !r.cfg.IndexOnly {
 		o.ready = append(o.ready, g)
+		r.suspect(g)
 		return
 	}
 	r.decoded(g)
