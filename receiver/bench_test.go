@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 
+	"iotupd/internal/keys"
+	"iotupd/internal/seal"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -227,5 +229,42 @@ func BenchmarkHandle(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+func BenchmarkHandleForgeries(b *testing.B) {
+	// What a packet costs that is ignored only after a look into its payload.
+	p := proto.Params{Code: proto.CodeLeopard16, K: 4096, M: 4096, ShardSize: 1152}
+	src := newTree(b, "", 8192*p.ShardSize, p)
+	key, foreign := keys.Generate(), keys.Generate()
+	foreign.ID = key.ID
+	damage := func(datagram []byte) []byte { return raw(datagram, func(b []byte) { b[len(b)-70] ^= 1 }) }
+	sealed := receiver.Config{GroupKeys: []*seal.Group{newKey}}
+	for _, bench := range []struct {
+		name     string
+		cfg      receiver.Config
+		datagram []byte
+		want     error
+	}{
+		{"shard", receiver.Config{}, src.forgery(0, 3), receiver.ReasonForged},
+		{"digest", receiver.Config{}, damage(src.digest(1, 200)), proto.ReasonDigest},
+		{"signature", receiver.Config{Trust: trusting(key), SignatureRate: 1 << 40}, src.signed(foreign, sequence(1)), receiver.ReasonSignature},
+		{"sealed shard", sealed, damage(src.seal(newKey, src.shard(0, 3))), seal.ReasonSeal},
+		{"sealed manifest", sealed, damage(src.seal(newKey, src.manifest())), seal.ReasonSeal},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			tr := src.receive(bench.cfg)
+			if len(bench.cfg.GroupKeys) > 0 {
+				tr.hear(src.seal(newKey, src.shard(0, 0)), 0)
+			} else {
+				tr.hear(src.digest(0, 0), 0)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := tr.r.Handle(epoch, receiver.Origin{}, bench.datagram); err != bench.want {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

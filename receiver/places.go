@@ -30,8 +30,8 @@ type Store interface {
 	// Sync makes all that was written durable.
 	Sync() error
 
-	// Discard drops the bytes: another object takes their place. A Job may
-	// still be at work on them; its calls may fail from then on.
+	// Discard gives the bytes up: another object takes their place. A Job may
+	// still be at work on them, so that every other call fails from then on.
 	Discard() error
 }
 

@@ -216,6 +216,21 @@ func TestOtherBytesOnDiskDoNoHarm(t *testing.T) {
 	}
 }
 
+func TestAnOlderReleaseInPlaceIsTakenOver(t *testing.T) {
+	// "So it does not matter what is there" spec.md 7.4: a new release may be
+	// received into the partial file of the last one.
+	old := newTree(t, "old", 40*512-77, small(proto.CodeLeopard8, 10, 10))
+	src := old.release(100, 5000, 5001)
+	tr := old.receive(receiver.Config{})
+	tr.run(nothing, old.sender(sender.Config{}))
+	then := src.resume(tr.killed(), receiver.Config{})
+	taken, _ := then.finish(src.sender(sender.Config{}), nil)
+	then.wantFile()
+	if p := then.r.Progress(); p.Resumed != 38 || taken != 2 {
+		t.Errorf("%d shards of the older release were taken over, %d received, want 38 and 2", p.Resumed, taken)
+	}
+}
+
 func TestAnObjectWithoutATreeStartsAnew(t *testing.T) {
 	// "An object without a tree cannot be taken up again" spec.md 7.4. Before its
 	// manifest comes, nobody knows that it has none.

@@ -237,7 +237,7 @@ func TestLossIsMeasuredByTheSequenceNumbers(t *testing.T) {
 
 func TestTheAirCannotFillMemory(t *testing.T) {
 	// "Headers can be forged, so every number in them is checked against a limit
-	// before memory or disk is used." spec.md 7.4
+	// before memory or disk is used." spec.md 7.5
 	l := newListening(t)
 	l.group = seal.NewGroup(seal.Key{1})
 	m := manifest("content")
