@@ -87,13 +87,13 @@ func (o *trustOptions) open(channel string) (*trust, error) {
 		return nil, usageError("--trust has no place to remember what is installed; name a directory by --state")
 	}
 	var err error
-	if t.state, err = openState(dir, channel); err != nil {
+	if t.state, err = openState(dir, channel, t.policy.Keys); err != nil {
 		return nil, err
 	}
 	t.state.downgrade = o.downgrade
 	t.policy.Channel, t.policy.Targets = channel, o.targets
 	t.policy.MinSequence, t.policy.AllowDowngrade = o.minSequence, o.downgrade
-	if t.policy.Installed, err = t.state.installed(t.policy.Keys); err != nil {
+	if t.policy.Installed, err = t.state.installed(); err != nil {
 		t.close()
 		return nil, err
 	}
@@ -111,6 +111,14 @@ func (t *trust) installed(m *proto.Manifest, signer proto.PublicKey) error {
 		return nil
 	}
 	return t.state.record(signer.ID, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
+}
+
+// onlyNewer refuses from now on all but what is newer than m: no object has the
+// id zero, so that nothing of the same sequence will do.
+func (t *trust) onlyNewer(m *proto.Manifest) {
+	for _, key := range t.policy.Keys {
+		t.policy.Installed[key.ID] = receiver.Release{Sequence: m.Sequence}
+	}
 }
 
 func (t *trust) close() {

@@ -20,12 +20,14 @@ import (
 
 // A state remembers in a directory what was installed last of a channel, by the
 // key that signed it, so that nobody can pass off an older release (spec.md
-// 5.5). Every key has a file of its own. It is replaced as a whole, and the
-// highest sequence stays, whichever process is the last to write.
+// 5.5). Every key has a file of its own, so that a key that is not trusted any
+// more has no say. It is replaced as a whole, and the highest sequence stays,
+// whichever process is the last to write.
 type state struct {
 	dir       *os.Root
 	channel   string
-	downgrade bool // what was installed counts, be it older
+	keys      []proto.PublicKey // that are trusted
+	downgrade bool              // what was installed counts, be it older
 }
 
 // defaultStateDir is where states are kept unless --state says otherwise; empty
@@ -47,7 +49,7 @@ func defaultStateDir() string {
 // openState opens the states in a directory, and makes it if need be. That
 // something can be written there is tried at once: after the transfer it would
 // be too late.
-func openState(dir, channel string) (*state, error) {
+func openState(dir, channel string, keys []proto.PublicKey) (*state, error) {
 	err := os.MkdirAll(dir, 0o755)
 	if err == nil {
 		err = tryDir(dir)
@@ -59,22 +61,29 @@ func openState(dir, channel string) (*state, error) {
 	if err != nil {
 		return nil, withCode(exitLocalIO, fmt.Errorf("--state %s: what is installed cannot be remembered there: %w", dir, cause(err)))
 	}
-	return &state{dir: root, channel: channel}, nil
+	return &state{dir: root, channel: channel, keys: keys}, nil
 }
 
 func (s *state) close() { s.dir.Close() }
 
-// installed returns what was installed last by each of keys, as far as that is
-// known.
-func (s *state) installed(keys []proto.PublicKey) (map[proto.KeyID]receiver.Release, error) {
-	all := make(map[proto.KeyID]receiver.Release)
-	for _, key := range keys {
+// installed returns what was installed last, for every key the same: what one
+// has signed must not be replaced by something older that another one has.
+func (s *state) installed() (map[proto.KeyID]receiver.Release, error) {
+	var last receiver.Release
+	found := false
+	for _, key := range s.keys {
 		r, known, err := s.read(key.ID)
 		if err != nil {
 			return nil, err
 		}
-		if known {
-			all[key.ID] = r
+		if known && (!found || r.Sequence > last.Sequence) {
+			last, found = r, true
+		}
+	}
+	all := make(map[proto.KeyID]receiver.Release)
+	for _, key := range s.keys {
+		if found {
+			all[key.ID] = last
 		}
 	}
 	return all, nil
@@ -137,10 +146,22 @@ func (s *state) parse(key proto.KeyID, text string) (r receiver.Release, err err
 func (s *state) record(key proto.KeyID, r receiver.Release) error {
 	unlock := s.lock()
 	defer unlock()
+	if s.downgrade {
+		for _, other := range s.keys { // none of them may say more
+			if err := s.write(other.ID, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	last, known, err := s.read(key)
-	if err != nil || known && last.Sequence >= r.Sequence && !s.downgrade {
+	if err != nil || known && last.Sequence >= r.Sequence {
 		return err
 	}
+	return s.write(key, r)
+}
+
+func (s *state) write(key proto.KeyID, r receiver.Release) error {
 	if err := s.replace(s.fileName(key), s.text(key, r)); err != nil {
 		return withCode(exitLocalIO, fmt.Errorf("%s: the file is installed, but that cannot be remembered: %w", s.path(key), cause(err)))
 	}

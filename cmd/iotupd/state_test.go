@@ -23,37 +23,54 @@ func release(sequence uint64) receiver.Release {
 	return receiver.Release{Sequence: sequence, Object: proto.ObjectID{byte(sequence)}}
 }
 
-// stateIn opens the states of a directory as another process would.
-func stateIn(t *testing.T, dir, channel string) *state {
+// stateIn opens the states of a directory as another process would, one that
+// trusts the old key unless told otherwise.
+func stateIn(t *testing.T, dir, channel string, keys ...proto.PublicKey) *state {
 	t.Helper()
-	s, err := openState(dir, channel)
+	if keys == nil {
+		keys = []proto.PublicKey{oldKey}
+	}
+	s, err := openState(dir, channel, keys)
 	check(t, err)
 	t.Cleanup(s.close)
 	return s
 }
 
-func wantInstalled(t *testing.T, s *state, key proto.PublicKey, want receiver.Release) {
+// wantInstalled wants the same of all trusted keys.
+func wantInstalled(t *testing.T, s *state, want receiver.Release) {
 	t.Helper()
-	all, err := s.installed([]proto.PublicKey{key})
-	if got := all[key.ID]; err != nil || got != want {
-		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	all, err := s.installed()
+	for _, key := range s.keys {
+		if got := all[key.ID]; err != nil || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
 	}
 }
 
-func TestWhatWasInstalledIsRememberedByChannelAndKey(t *testing.T) {
+func TestWhatWasInstalledIsRememberedByChannel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "state")
 	s := stateIn(t, dir, "fw")
-	wantInstalled(t, s, oldKey, receiver.Release{})
+	wantInstalled(t, s, receiver.Release{})
 	check(t, s.record(oldKey.ID, release(7)))
-	check(t, s.record(newKey.ID, release(1)))
-	again := stateIn(t, dir, "fw")
-	wantInstalled(t, again, oldKey, release(7))
-	wantInstalled(t, again, newKey, release(1))
+	wantInstalled(t, stateIn(t, dir, "fw"), release(7))
 	hostile := stateIn(t, dir, "../fw\"\n\x00é/")
-	wantInstalled(t, hostile, oldKey, receiver.Release{})
+	wantInstalled(t, hostile, receiver.Release{})
 	check(t, hostile.record(oldKey.ID, release(2)))
-	wantInstalled(t, hostile, oldKey, release(2))
-	wantInstalled(t, again, oldKey, release(7))
+	wantInstalled(t, hostile, release(2))
+	wantInstalled(t, stateIn(t, dir, "fw"), release(7))
+}
+
+// What one key has signed must not be replaced by something older that another
+// one has signed; and a key that is not trusted any more has no say.
+func TestTheSequenceIsThatOfAllTrustedKeys(t *testing.T) {
+	dir := t.TempDir()
+	check(t, stateIn(t, dir, "fw", oldKey).record(oldKey.ID, release(7)))
+	wantInstalled(t, stateIn(t, dir, "fw", newKey), receiver.Release{})
+	both := stateIn(t, dir, "fw", newKey, oldKey)
+	wantInstalled(t, both, release(7))
+	check(t, both.record(newKey.ID, release(8)))
+	wantInstalled(t, both, release(8))
+	wantInstalled(t, stateIn(t, dir, "fw", oldKey), release(7))
 }
 
 func TestTheHighestSequenceStays(t *testing.T) {
@@ -69,21 +86,21 @@ func TestTheHighestSequenceStays(t *testing.T) {
 	}
 	writers.Wait()
 	s := stateIn(t, dir, "fw")
-	wantInstalled(t, s, oldKey, release(19))
+	wantInstalled(t, s, release(19))
 	(&delivery{T: t, dir: dir}).wantFiles("lock", s.fileName(oldKey.ID))
 }
 
 func TestAnAllowedDowngradeIsWhatIsInstalled(t *testing.T) {
-	s := stateIn(t, t.TempDir(), "fw")
+	s := stateIn(t, t.TempDir(), "fw", oldKey, newKey)
 	check(t, s.record(oldKey.ID, release(7)))
 	s.downgrade = true
-	check(t, s.record(oldKey.ID, release(5)))
-	wantInstalled(t, s, oldKey, release(5))
+	check(t, s.record(newKey.ID, release(5)))
+	wantInstalled(t, s, release(5))
 }
 
 // A state that cannot be read must not count as none.
 func TestADamagedStateIsRefused(t *testing.T) {
-	s := stateIn(t, t.TempDir(), "fw")
+	s := stateIn(t, t.TempDir(), "fw", newKey, oldKey)
 	whole := s.text(oldKey.ID, release(7))
 	damaged := []string{
 		"", "iotupd installed v1\n", whole[:len(whole)-1], whole + "\n", whole + whole,
@@ -97,20 +114,20 @@ func TestADamagedStateIsRefused(t *testing.T) {
 	}
 	for _, text := range damaged {
 		write(t, s.path(oldKey.ID), text)
-		_, err := s.installed([]proto.PublicKey{newKey, oldKey})
+		_, err := s.installed()
 		(&delivery{T: t}).wantError(err, exitPolicy, "is damaged, so that an older release could not be told from a newer one: find out")
 		if err := s.record(oldKey.ID, release(8)); exitCode(err) != exitPolicy {
 			t.Errorf("%q was overwritten", text)
 		}
 	}
 	write(t, s.path(oldKey.ID), whole)
-	wantInstalled(t, s, oldKey, release(7))
+	wantInstalled(t, s, release(7))
 }
 
 func TestAPlaceWhereNothingCanBeRememberedIsToldAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
-	_, err := openState(filepath.Join(file, "state"), "fw")
+	_, err := openState(filepath.Join(file, "state"), "fw", nil)
 	(&delivery{T: t}).wantError(err, exitLocalIO, "what is installed cannot be remembered there: not a directory")
 }
 
