@@ -18,6 +18,7 @@ const inspectHelp = `Show what a manifest says, and whether a trusted key signed
 partial file *.iotupd-part of recv holds, as far as it proves. Without FILE,
 listen for a while and show what is on the air: every object, what its manifest
 says, who sends it how fast, and how much of it gets lost on the way to here.
+All layers of a sender are joined, be they more than that way carries.
 
 Nothing is received, and nothing is trusted but the keys of --trust.`
 

@@ -28,6 +28,7 @@ type air struct {
 
 	objects   []*heardObject // in the order in which they were heard
 	byID      map[heardID]*heardObject
+	layers    int // most that a packet announces
 	datagrams uint64
 	beyond    uint64 // datagrams of more objects than are noted
 	ignored   map[proto.Reason]uint64
@@ -73,7 +74,7 @@ type heardStream struct {
 }
 
 func newAir() *air {
-	return &air{byID: make(map[heardID]*heardObject), ignored: make(map[proto.Reason]uint64)}
+	return &air{layers: 1, byID: make(map[heardID]*heardObject), ignored: make(map[proto.Reason]uint64)}
 }
 
 // hear notes one datagram.
@@ -105,6 +106,7 @@ func (a *air) hear(now time.Time, from receiver.Origin, datagram []byte) {
 	if from.From.Addr().Unmap().Is4() {
 		size = uint64(len(datagram) + sender.IPv4Overhead)
 	}
+	a.layers = max(a.layers, h.Path.Layers)
 	o.counts[h.Type].add(size)
 	o.stream(now, from, h.Path).hear(h.Path, size)
 }

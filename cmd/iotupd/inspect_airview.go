@@ -22,8 +22,11 @@ type airView struct {
 	out  *output
 	text io.Writer // for the result
 
-	mu  sync.Mutex // guards air while there are readers
-	air *air
+	listener listener
+
+	mu     sync.Mutex // guards what follows while there are readers
+	air    *air
+	layers int // that are listened to
 }
 
 // run listens for the time of --for, or until ctx ends, and shows what was heard.
@@ -41,10 +44,11 @@ func (v *airView) run(ctx context.Context) error {
 	if err != nil {
 		return withCode(exitNetwork, err)
 	}
-	shown := newRecvView(asked, v.out, listener{l, cfg}, cfg.Sources)
+	v.listener, v.layers = listener{l, cfg}, 1
+	shown := newRecvView(asked, v.out, v.listener, cfg.Sources)
 	shown.listening()
 	where := shown.where()
-	stopped := v.listen(ctx, l)
+	stopped := v.listen(ctx)
 	drops := l.Stats().KernelDrops
 	v.show(time.Now(), drops)
 	if stopped == nil && len(v.air.objects) == 0 {
@@ -54,14 +58,14 @@ func (v *airView) run(ctx context.Context) error {
 }
 
 // listen hears until it is time, and returns what ended it before.
-func (v *airView) listen(ctx context.Context, l *mcast.Listener) error {
-	failed := make(chan error, len(l.Sockets()))
+func (v *airView) listen(ctx context.Context) error {
+	failed := make(chan error, len(v.listener.Sockets()))
 	var readers sync.WaitGroup
-	for _, s := range l.Sockets() {
+	for _, s := range v.listener.Sockets() {
 		readers.Go(func() { failed <- v.readFrom(s) })
 	}
 	defer readers.Wait()
-	defer l.Close()
+	defer v.listener.Close()
 	over := time.NewTimer(v.opts.listen)
 	defer over.Stop()
 	refresh := time.NewTicker(liveEvery)
@@ -100,8 +104,21 @@ func (v *airView) readFrom(s *mcast.Socket) error {
 		for i := range b.Len() {
 			v.air.hear(now, receiver.Origin{From: b.From(i), Interface: b.Interface(i)}, b.Datagram(i))
 		}
+		err := v.follow()
 		v.mu.Unlock()
+		if err != nil {
+			return err
+		}
 	}
+}
+
+// follow listens to all layers that were announced. The caller holds v.mu.
+func (v *airView) follow() error {
+	if v.layers == v.air.layers {
+		return nil
+	}
+	v.layers = v.air.layers
+	return v.listener.setLevel(v.layers - 1)
 }
 
 // show prints what was heard until now.

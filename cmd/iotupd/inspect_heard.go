@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -74,7 +75,7 @@ func newHeardEvent(o *heardObject, now time.Time, trusted []proto.PublicKey) hea
 			e.Types[typeNames[t]] = c.per(seconds)
 		}
 	}
-	for _, s := range o.streams {
+	for _, s := range slices.SortedStableFunc(slices.Values(o.streams), (*heardStream).compare) {
 		from := netip.AddrPortFrom(s.From.Addr().Unmap().WithZone(""), s.From.Port())
 		e.Streams = append(e.Streams, streamEvent{
 			From: from.String(), Interface: interfaceName(s.Interface), Sender: s.path.Sender, Senders: s.path.Senders,
@@ -84,6 +85,11 @@ func newHeardEvent(o *heardObject, now time.Time, trusted []proto.PublicKey) hea
 		})
 	}
 	return e
+}
+
+// compare orders streams by sender, then by layer.
+func (s *heardStream) compare(o *heardStream) int {
+	return cmp.Or(s.From.Addr().Compare(o.From.Addr()), cmp.Compare(s.path.Sender, o.path.Sender), cmp.Compare(s.path.Layer, o.path.Layer))
 }
 
 // interfaceName returns the name of the interface with an index; empty if there
