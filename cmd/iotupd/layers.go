@@ -50,12 +50,19 @@ type subscription struct {
 	policy   *receiver.Layers
 	level    int // that is joined
 	hearing  hearing
-	onChange func(level int)
+	onChange func(now time.Time, level int)
 }
 
-func newSubscription(o layerOptions, h hearing, onChange func(level int)) *subscription {
+func newSubscription(o layerOptions, h hearing, onChange func(now time.Time, level int)) *subscription {
 	cfg, _ := o.config() // validated
 	return &subscription{policy: receiver.NewLayers(cfg), hearing: h, onChange: onChange}
+}
+
+// hear takes what receiver.Config.Heard does. Too much is left at once: others
+// suffer from it, too.
+func (s *subscription) hear(now time.Time, from receiver.Origin, p proto.Path) {
+	s.policy.Heard(now, from, p)
+	s.follow(now)
 }
 
 // follow joins and leaves as the policy says.
@@ -68,7 +75,7 @@ func (s *subscription) follow(now time.Time) {
 		// look at the interfaces.
 		s.hearing.setLevel(level)
 		s.level = level
-		s.onChange(level)
+		s.onChange(now, level)
 	}
 }
 
@@ -89,17 +96,17 @@ func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
 // for a recording, if there is one.
 func (v *recvView) heardBy(rec *recording) func(time.Time, receiver.Origin, proto.Path) {
 	if rec == nil {
-		return v.layers.policy.Heard
+		return v.layers.hear
 	}
 	return func(now time.Time, from receiver.Origin, p proto.Path) {
-		v.layers.policy.Heard(now, from, p)
+		v.layers.hear(now, from, p)
 		rec.hear(now, from, p)
 	}
 }
 
 // changed tells that other layers are received from now on.
-func (v *recvView) changed(level int) {
-	v.out.event("layers", layersEvent{Layers: level + 1})
+func (v *recvView) changed(now time.Time, level int) {
+	v.out.event("layers", layersEvent{Layers: level + 1, Seconds: now.Sub(v.first).Seconds()})
 	switch level {
 	case -1:
 		v.out.line("more than half of the lowest layer is lost: silent for a while, to relieve the network")
@@ -109,7 +116,8 @@ func (v *recvView) changed(level int) {
 }
 
 type layersEvent struct {
-	Layers int `json:"layers"` // received from now on
+	Layers  int     `json:"layers"`  // received from now on
+	Seconds float64 `json:"seconds"` // since the first packet
 }
 
 // dialLayers opens a socket for every layer.
