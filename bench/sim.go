@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"iotupd/fec"
 	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/sender"
@@ -74,7 +75,7 @@ func (c *cell) blockSize() int {
 	}
 	memory := int64(c.geo.DataShards)*8 + int64(c.geo.Groups)*64 // of an index
 	if c.WithBytes {
-		memory += c.Size
+		memory += c.Size + int64(fec.DecoderMemory(c.geo.Params, c.ShardSize))
 	}
 	return int(max(1, min(blockReceivers, blockMemory/memory)))
 }

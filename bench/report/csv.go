@@ -55,6 +55,14 @@ func fields() []field {
 			{"sender_peak_bytes", "of memory", measured(func(m bench.Measured) float64 { return float64(m.SenderPeakBytes) })},
 			{"receiver_peak_bytes", "of memory, of the receiver with the most", measured(func(m bench.Measured) float64 { return float64(m.ReceiverPeakBytes) })},
 			{"own_drops", "packets dropped by the receivers' own hosts", measured(func(m bench.Measured) float64 { return float64(m.OwnDrops) })},
+			{"forged_heard", "forged packets that receivers heard; this and all that follow: pollution only", forged(func(f bench.Forged) float64 { return float64(f.Heard) })},
+			{"forged_refused", "of these, known on arrival", forged(func(f bench.Forged) float64 { return float64(f.Refused) })},
+			{"forged_stored", "of these, taken for genuine at first", forged(func(f bench.Forged) float64 { return float64(f.Stored) })},
+			{"failed", "share of the receivers that gave up or were given up", forged(func(f bench.Forged) float64 { return f.Failed.Value })},
+			{"failed_low", "", forged(func(f bench.Forged) float64 { return f.Failed.Low })},
+			{"failed_high", "", forged(func(f bench.Forged) float64 { return f.Failed.High })},
+			{"restarts", "wrong files, recognized by their SHA-256", forged(func(f bench.Forged) float64 { return float64(f.Restarts) })},
+			{"wrong", "wrong files that were delivered", forged(func(f bench.Forged) float64 { return float64(f.Wrong) })},
 		},
 	)
 }
@@ -138,6 +146,16 @@ func measured(of func(bench.Measured) float64) func(bench.Result, bench.Row) str
 			return ""
 		}
 		return shortest(of(*r.Measured))
+	}
+}
+
+// forged is empty but in a pollution.
+func forged(of func(bench.Forged) float64) func(bench.Result, bench.Row) string {
+	return func(_ bench.Result, r bench.Row) string {
+		if r.Forged == nil {
+			return ""
+		}
+		return shortest(of(*r.Forged))
 	}
 }
 

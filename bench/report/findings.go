@@ -12,6 +12,9 @@ import (
 // findings says in sentences what the figures come to. It leaves out whatever
 // this Result does not tell.
 func (g grid) findings() []string {
+	if g.polluted() {
+		return nil // its notes tell
+	}
 	c := g.contest()
 	return slices.Concat(c.winners(), c.againstLoop(), g.near(), c.slowest(), g.faster(), g.ownDrops(), g.missing())
 }

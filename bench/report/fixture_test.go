@@ -132,6 +132,32 @@ func oneNet() bench.Result {
 	return r
 }
 
+// pollution is of forged packets, with digests and without.
+func pollution() bench.Result {
+	r := bench.Result{Version: "1", Mode: "sim", Seed: 1, Parameter: "forged", Parameters: []string{"size=1M", "loss=none"}}
+	never := math.Inf(1)
+	for i, share := range []float64{0, 0.001, 0.1, 0.5} {
+		for _, s := range []struct {
+			scheme          string
+			mean            [4]float64
+			failed, refused [4]float64
+		}{
+			{"digests", [4]float64{1, 1.02, 1.1, 1.4}, [4]float64{}, [4]float64{0, 0.5, 0.45, 0.4}},
+			{"no digests", [4]float64{1, never, never, never}, [4]float64{0, 0.05, 0.3, 1}, [4]float64{}},
+		} {
+			row := fixtureRow(s.scheme, "gf16 911+2048 x 1", s.mean[i], 100)
+			row.X, row.XValue, row.Loss = []string{"0%", "0.1%", "10%", "50%"}[i], share, "none"
+			row.Times = times(row.Sent, 0.9, 1)
+			failed := s.failed[i]
+			heard := uint64(100_000 * share)
+			row.Forged = &bench.Forged{Heard: heard, Refused: uint64(float64(heard) * s.refused[i]), Stored: heard / 3,
+				Failed: bench.Estimate{Value: failed, Low: round(failed * 0.5), High: round(float64(failed*0.5) + 0.5)}}
+			r.Rows = append(r.Rows, row)
+		}
+	}
+	return r
+}
+
 // fixtureRow makes up a row for n receivers around the mean of what is sent.
 // If that is infinite, 30 of n receivers never completed.
 func fixtureRow(scheme, code string, mean float64, n int) bench.Row {

@@ -25,6 +25,7 @@ var fixtures = []struct {
 	{"senders", senderSweep(), []string{"speedup"}},
 	{"size", sizeSweep(), []string{"time"}},
 	{"net", oneNet(), []string{"schemes"}},
+	{"pollution", pollution(), []string{"completion"}},
 }
 
 // The same Result gives the same bytes on every CPU. The golden files are also

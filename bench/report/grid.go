@@ -181,7 +181,9 @@ func (f figure) entry(format func(float64) string) entry {
 // terminal.
 func (g grid) summary() []block {
 	var blocks []block
-	if g.swept() {
+	if g.polluted() {
+		blocks = append(blocks, g.pollutionBlock())
+	} else if g.swept() {
 		metrics := []metric{meanSent, p99Sent, slowestSent}
 		if g.timed() {
 			metrics = append(metrics, timeAll)
@@ -198,6 +200,9 @@ func (g grid) summary() []block {
 
 // full returns all tables.
 func (g grid) full() []block {
+	if g.polluted() {
+		return g.pollutionBlocks()
+	}
 	if !g.swept() {
 		blocks := g.summary()
 		if len(g.points) > 0 {

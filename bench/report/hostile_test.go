@@ -157,7 +157,7 @@ func TestTableWidth(t *testing.T) {
 				}
 			}
 			for _, row := range f.result.Rows {
-				if want := meanSent.entry(row).text; !bytes.Contains(out, []byte(want)) {
+				if want := sentOrFailed(row).text; !bytes.Contains(out, []byte(want)) {
 					t.Errorf("%s at width %d: %s is missing", f.name, width, want)
 				}
 			}

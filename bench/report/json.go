@@ -134,6 +134,9 @@ func checkRow(r bench.Row) error {
 	if m := r.Measured; m != nil {
 		figures = append(figures, m.EncodeBytesPerSecond, m.DecodeBytesPerSecond, m.SenderCPUSeconds, m.ReceiverCPUSeconds)
 	}
+	if f := r.Forged; f != nil {
+		figures = append(figures, f.Failed.Low, f.Failed.Value, f.Failed.High, float64(f.Restarts), float64(f.Wrong))
+	}
 	for _, v := range figures {
 		if err := checkFigure(v); err != nil {
 			return err

@@ -4,6 +4,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"iotupd/bench"
@@ -18,6 +19,7 @@ var parameters = map[string]struct{ axis, over string }{
 	"size":      {"size of the file", "the size of the file"},
 	"senders":   {"senders at the same time", "the number of senders"},
 	"receivers": {"receivers", "the number of receivers"},
+	"forged":    {"forged packets, of all that a receiver hears", "the share of forged packets"},
 }
 
 // sweepPlots are the name and the words of the plot of each metric.
@@ -84,7 +86,9 @@ func (g grid) dot(m metric, row bench.Row) (d dot, ok bool) {
 }
 
 // share reports whether values of the swept parameter are shares of 1.
-func (g grid) share() bool { return g.result.Parameter == "loss" || g.result.Parameter == "parity" }
+func (g grid) share() bool {
+	return slices.Contains([]string{"loss", "parity", "forged"}, g.result.Parameter)
+}
 
 // xValue returns where row is on the horizontal axis, which counts in per cent
 // where that is usual.
