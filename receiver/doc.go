@@ -9,4 +9,9 @@
 // never the file. Work that takes long, decoding and the final hash, is handed
 // out as a [Job] for any goroutine. [Run] is the loop around it all that owns
 // sockets and clock.
+//
+// If the object has digests, every shard is compared with its leaf as soon as
+// that is known, at its arrival or later, so that forged packets do not spoil
+// the file; and what an earlier run or an older file has is not received again.
+// A [Policy] says whose files to take.
 package receiver

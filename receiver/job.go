@@ -12,8 +12,9 @@ import (
 	"iotupd/fec"
 )
 
-// ErrIntegrity means that what was received has the wrong SHA-256, again and
-// again: some packets are forged, or the sender's file changes.
+// ErrIntegrity means that what was received has the wrong SHA-256, and that it
+// does not help to go on: without digests it was so again and again, since some
+// packets are forged or the sender's file changes; with them every leaf is right.
 var ErrIntegrity = errors.New("the received file does not match its SHA-256")
 
 // A Job is work that takes long: decoding a group, hashing the whole file,
@@ -73,13 +74,13 @@ func (r *Receiver) NextJob() *Job {
 	if i := o.nextReady(); i >= 0 && o.decoding < r.decodersAtOnce() {
 		return r.decodeJob(i)
 	}
+	if spare && len(o.unchecked) > 0 {
+		return r.checkJob()
+	}
 	if spare {
 		if g, ok := o.nextUnadopted(); ok {
 			return r.adoptJob(g)
 		}
-	}
-	if spare && len(o.unchecked) > 0 {
-		return r.checkJob()
 	}
 	if o.manifest != nil && o.index.done() && !o.hashed && o.running == 0 {
 		return r.hashJob()
@@ -88,7 +89,7 @@ func (r *Receiver) NextJob() *Job {
 }
 
 // Finish takes a job back after its Run. A failure of the store ends the
-// transfer; a wrong hash starts it again.
+// transfer; after a wrong hash it goes on.
 func (r *Receiver) Finish(now time.Time, j *Job) {
 	r.now = now
 	if j.object != r.object || r.err != nil {
