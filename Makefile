@@ -27,7 +27,7 @@ demo: ## a real transfer on this host
 	go run ./internal/demo
 
 test:
-	go test ./...
+	go test -timeout 30m ./...
 
 race:
 	CGO_ENABLED=1 go test -race -short ./...
@@ -73,7 +73,7 @@ qemu:
 
 # Needs root: network namespaces with packet loss. IOTUPD_E2E_FULL=1 for full sizes.
 e2e:
-	IOTUPD_REQUIRE_NETNS=1 go test -v -count=1 ./internal/e2e
+	IOTUPD_REQUIRE_NETNS=1 go test -v -count=1 -timeout 30m ./internal/e2e
 
 clean:
 	rm -rf iotupd out
