@@ -239,3 +239,21 @@ func TestRecordsThatDoNotFitTheCacheAreReadBack(t *testing.T) {
 		}
 	}
 }
+
+func TestAVerifiedGroupIsDecodedOnce(t *testing.T) {
+	// "A full group is decoded when nothing is left to compare." spec.md 7.3. To
+	// check what it gives takes a second pass where memory is short.
+	p := small(proto.CodeLeopard8, 100, 100)
+	reads := map[bool]int{}
+	eachKind(t, func(t *testing.T, newSource maker) {
+		src := newSource(t, "", 4*100*p.ShardSize, p)
+		tr := src.receive(receiver.Config{Memory: 1, Workers: 1})
+		tr.run(percent(30, 2), src.sender(sender.Config{}))
+		tr.wantFile()
+		reads[src.tree.Groups > 0] = tr.store().Calls("ReadAt")
+	})
+	t.Logf("%d reads, %d with digests", reads[false], reads[true])
+	if reads[true] > reads[false]*3/2 {
+		t.Errorf("%d reads with digests, %d without", reads[true], reads[false])
+	}
+}

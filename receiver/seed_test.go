@@ -191,3 +191,17 @@ func TestASurveyTellsWhatAPartialFileHolds(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatComesFromASeedIsStoredSoon(t *testing.T) {
+	// "flushAfter bounds how long a received shard stays in memory only."
+	src := newTree(t, "", 10*512, small(proto.CodeLeopard8, 10, 10))
+	tr := src.receive(receiver.Config{Seeds: readers(src.file[:9*512])})
+	tr.hearAll(src.digest(0, 0))
+	if got := tr.r.Progress().Reused; got != 9 {
+		t.Fatalf("%d shards reused, want 9", got)
+	}
+	tr.later(time.Second)
+	if got := tr.store().Bytes(); !bytes.Equal(got[:9*512], src.file[:9*512]) {
+		t.Error("the shards were not stored")
+	}
+}
