@@ -49,6 +49,7 @@ type recvOptions struct {
 	output     string
 	dir        string
 	dryRun     bool
+	follow     bool
 	interfaces []string
 	groups     []string
 	sources    []string
@@ -83,6 +84,7 @@ func newRecvCommand() *cobra.Command {
 		Example: `  iotupd recv -o firmware.bin
   iotupd recv -d /var/lib/fw --name 'fw-*.bin' --timeout 1m
   iotupd recv -o firmware.raucb --trust release.pub --exec 'rauc install {}'
+  iotupd recv --follow -d /var/lib/fw --trust release.pub --exec ./install
   iotupd recv -o - | tar x
   iotupd recv dns:fw.example.net -o firmware.bin`,
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
@@ -117,6 +119,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&o.maxSize, "max-size", "refuse larger files")
 	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for this `time` at the start (default never)")
 	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream is silent for this `time` (default never)")
+	flags.BoolVar(&o.follow, "follow", false, "go on for ever, and receive every newer release; needs --trust")
 	under(flags, "What to receive")
 
 	o.trustOptions.addFlags(flags)
@@ -146,7 +149,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 // collector nothing to visit; at the runtime's 100 they would count twice.
 const tightHeap = 15
 
-// runRecv receives one file.
+// runRecv receives one file, or with --follow one after the other.
 func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
@@ -186,16 +189,24 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
 	}
 	listenConfig.Logger = out.logger()
-	l, err := opts.hear(listenConfig, out)
-	if err != nil {
-		return err
+	for first := true; ; first = false {
+		l, err := opts.hear(listenConfig, out)
+		if err != nil {
+			return err
+		}
+		v := newRecvView(opts, out, l, listenConfig.Sources)
+		cfg.Heard = v.heardBy(rec)
+		v.trust = in.trust
+		if first {
+			v.listening()
+		}
+		err = v.receive(ctx, t, cfg)
+		l.Close()
+		if err != nil || !opts.follow {
+			return err
+		}
+		in.trust.onlyNewer(v.manifest)
 	}
-	defer l.Close()
-	v := newRecvView(opts, out, l, listenConfig.Sources)
-	cfg.Heard = v.heardBy(rec)
-	v.trust = in.trust
-	v.listening()
-	return v.receive(ctx, t, cfg)
 }
 
 // receive runs the transfer.
@@ -287,6 +298,10 @@ func (o *recvOptions) validate() error {
 		return usageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
 	case o.exec != "" && !o.keeps():
 		return usageError("--exec needs a file that stays: -o FILE or -d DIR, and no --dry-run")
+	case o.follow && (len(o.trust) == 0 || !o.keeps()):
+		return usageError("--follow needs --trust, which tells what is newer, and -o FILE or -d DIR")
+	case o.follow && o.timeout > 0:
+		return usageError("--follow waits for ever: --timeout does not go with it")
 	case o.timeout < 0:
 		return usageError("--timeout %v: want a time that is not negative", o.timeout)
 	case o.stall < 0:

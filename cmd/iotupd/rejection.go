@@ -42,6 +42,10 @@ const aFewPackets = 20
 // refused warns of an object that is not received, if there is something to do
 // about it.
 func (v *recvView) refused(e receiver.OtherObject) {
+	if v.opts.follow && e.Why == receiver.ReasonRollback {
+		v.warned[e.Why] = true // what is installed may well be on the air
+		e.Why = receiver.ReasonOtherObject
+	}
 	for _, r := range rejections {
 		if r.reason == e.Why {
 			v.refuse(r, strings.TrimSpace("object "+e.Object.Short()+"... "+e.Name))

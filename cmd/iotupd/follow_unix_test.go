@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build unix
+
+package main
+
+import (
+	"io"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A releaser signs and sends files of a directory. Its verbs narrate a test.
+type releaser struct {
+	*testing.T
+	dir, port string
+}
+
+func newReleaser(t *testing.T, port string) *releaser {
+	t.Helper()
+	r := &releaser{T: t, dir: t.TempDir(), port: port}
+	r.do("keygen", "-q", "-s", r.path("key"), "-p", r.path("pub"))
+	return r
+}
+
+func (r *releaser) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *releaser) do(args ...string) {
+	r.Helper()
+	if code := run(args, stdio{io.Discard, io.Discard}); code != exitOK {
+		r.Fatalf("%q: got exit code %d", args, code)
+	}
+}
+
+// send sends a content as fw.bin.
+func (r *releaser) send(content, sequence, rate string) *process {
+	r.Helper()
+	file := r.path(sequence)
+	write(r.T, file, content)
+	r.do("sign", "-q", file, "-s", r.path("key"), "--sequence", sequence, "--name", "fw.bin")
+	p := start(r.T, r.port, "send", file, "--manifest", file+".iotupd", "-r", rate)
+	p.wantLine("Ctrl-C stops")
+	return p
+}
+
+// recv starts a receiver in a directory of its own.
+func (r *releaser) recv(args ...string) *process {
+	r.Helper()
+	return start(r.T, r.port, append([]string{"recv", "-d", ".", "--trust", r.path("pub"), "--state", r.path("state")}, args...)...)
+}
+
+// A newer release that is signed takes the place of the one that is received,
+// and what was received of that is not asked for again.
+func TestANewerReleaseTakesOver(t *testing.T) {
+	t.Parallel()
+	from := newReleaser(t, "20912")
+	content := randomBytes(600_000)
+	from.send(string(content), "1", "1M")
+	r := from.recv()
+	r.wantLine("signed by")
+	content[500_000]++
+	from.send(string(content), "2", "5M")
+	r.wantLine("given up: a newer release is on the air")
+	r.wantLine("ok  fw.bin")
+	d := &delivery{T: t, dir: r.dir}
+	d.wantContent("fw.bin", string(content))
+	d.wantFiles("fw.bin")
+}
+
+func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
+	t.Parallel()
+	from := newReleaser(t, "20914")
+	from.send("one", "1", "1M")
+	r := from.recv("--follow", "--exec", `sh -c 'cat $IOTUPD_FILE; echo; echo $IOTUPD_SEQUENCE >> log'`)
+	r.wantLine("sh: one")
+	from.send("two", "2", "1M") // beside the one before
+	r.wantLine("sh: two")
+	from.send("three", "3", "1M")
+	r.wantLine("sh: three")
+	r.signal(syscall.SIGTERM)
+	if lines := r.wantExit(143); strings.Contains(strings.Join(lines, "\n"), "warning") {
+		t.Errorf("got lines %q, want no warning of what is installed", lines)
+	}
+	d := &delivery{T: t, dir: r.dir}
+	d.wantContent("fw.bin", "three")
+	d.wantContent("log", "1\n2\n3\n")
+	d.wantFiles("fw.bin", "log")
+}
