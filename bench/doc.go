@@ -24,6 +24,10 @@
 // the trial and the receiver: all schemes and all points of a sweep meet the
 // same, and one receiver or scheme more changes nothing for the others.
 //
+// A [Pollution] has an attacker beside every receiver, who puts forged packets
+// among those that it hears: on its side of the loss, so that their share of
+// all that is heard is exactly what was asked for.
+//
 // There is no code behind the schemes raptorq and ideal. They count packets on
 // the same losses: the one by the failure law that is published for RaptorQ, the
 // other until K have arrived.

@@ -15,7 +15,7 @@ import (
 // Defaults of a [Pollution].
 const (
 	DefaultPollutionSize      = 1 << 20
-	DefaultPollutionReceivers = 32 // which share one simulation
+	DefaultPollutionReceivers = 32
 
 	// attackLoops is how many loops a receiver under attack gets.
 	attackLoops = 20
