@@ -26,6 +26,7 @@
 //	Intruder     time, memory and disk of a receiver while somebody attacks it
 //	Killed       shards received again after a kill and damage
 //	OlderFile    shards received where an older version of the file is there
+//	Layers       layers received behind links of different speed, and how often that changes
 //	OfDigests    packets and processor time that digests cost
 //	NoShards     shards needed with digests, against without
 //

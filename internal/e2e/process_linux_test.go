@@ -44,7 +44,8 @@ type event struct {
 	Code   string `json:"code"` // of the erasure code, or of a warning
 	Text   string `json:"text"`
 
-	Port    int      `json:"port"` // that is listened on
+	Layers  int      `json:"layers"` // that are received, or sent
+	Port    int      `json:"port"`   // that is listened on
 	Sources []string `json:"sources"`
 
 	Held      uint64  `json:"shards_held"`
