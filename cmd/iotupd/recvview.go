@@ -165,8 +165,8 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 	}
 }
 
-// restart notes that nothing of the object is held. However long the check of
-// a corrupt file took, the stream has not been silent since.
+// restart notes that there is something to receive again. However long the
+// check of a corrupt file took, the stream has not been silent since.
 func (v *recvView) restart(now time.Time) {
 	v.held, v.collected, v.heard = false, time.Time{}, now
 	v.gain = speed{}
