@@ -256,6 +256,8 @@ type cell struct {
 	scheme Scheme
 	geo    proto.Geometry
 	attack *attack // nil: there is none
+
+	layering *layering // nil: there is one layer
 }
 
 // cells returns all rows to be, point by point.

@@ -44,6 +44,7 @@ type Row struct {
 
 	Measured *Measured `json:"measured,omitempty"` // mode net only
 	Forged   *Forged   `json:"forged,omitempty"`   // a [Pollution] only
+	Layered  *Layered  `json:"layered,omitempty"`  // a [Layers] only
 }
 
 // A Summary describes a distribution over receivers. Every figure is rounded,
@@ -94,6 +95,18 @@ type Forged struct {
 	Failed   Estimate `json:"failed"`   // share of the receivers that gave up or were given up
 	Restarts int      `json:"restarts"` // wrong files, recognized by their SHA-256
 	Wrong    int      `json:"wrong"`    // wrong files that were delivered: there must be none
+}
+
+// Layered tells what receivers behind bottlenecks of one rate did, from 90 s
+// after their join on. The Sent of its row counts the packets that the layers up
+// to Carries bring from a receiver's join to its completion: 1 is a receiver that
+// knew its level, and lost no more than the experiment lets it.
+type Layered struct {
+	Carries int       `json:"carries"`          // the highest level that the bottleneck carries, 0 if none
+	Levels  []float64 `json:"levels"`           // shares of the time at each level
+	Off     float64   `json:"off"`              // share of the time without any layer
+	Changes float64   `json:"changes_per_hour"` // of the level of a receiver, mean
+	Lost    float64   `json:"lost"`             // share of the packets of joined layers
 }
 
 // Measured are what real processes took: they differ from machine to machine.

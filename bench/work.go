@@ -64,9 +64,12 @@ type work struct {
 func (c *cell) work() (*work, error) {
 	var w *work
 	var err error
-	if c.Mode == Model {
+	switch {
+	case c.layering != nil:
+		w = c.simulatedLayers()
+	case c.Mode == Model:
 		w, err = c.modelled()
-	} else {
+	default:
 		w, err = c.simulated()
 	}
 	if err == nil {

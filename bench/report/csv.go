@@ -63,6 +63,11 @@ func fields() []field {
 			{"failed_high", "", forged(func(f bench.Forged) float64 { return f.Failed.High })},
 			{"restarts", "wrong files, recognized by their SHA-256", forged(func(f bench.Forged) float64 { return float64(f.Restarts) })},
 			{"wrong", "wrong files that were delivered", forged(func(f bench.Forged) float64 { return float64(f.Wrong) })},
+			{"carries", "highest level that the bottleneck carries; this and all that follow: layers only", layered(func(l bench.Layered) string { return strconv.Itoa(l.Carries) })},
+			{"off", "share of the time without any layer, from 90 s after the join on", layered(func(l bench.Layered) string { return shortest(l.Off) })},
+			{"levels", "shares of the time at each level, with blanks between", layered(func(l bench.Layered) string { return shares(l.Levels) })},
+			{"changes_per_hour", "of the level", layered(func(l bench.Layered) string { return shortest(l.Changes) })},
+			{"lost", "share of the packets of joined layers", layered(func(l bench.Layered) string { return shortest(l.Lost) })},
 		},
 	)
 }
@@ -157,6 +162,24 @@ func forged(of func(bench.Forged) float64) func(bench.Result, bench.Row) string 
 		}
 		return shortest(of(*r.Forged))
 	}
+}
+
+// layered is empty but in an experiment of layers.
+func layered(of func(bench.Layered) string) func(bench.Result, bench.Row) string {
+	return func(_ bench.Result, r bench.Row) string {
+		if r.Layered == nil {
+			return ""
+		}
+		return of(*r.Layered)
+	}
+}
+
+func shares(all []float64) string {
+	text := make([]string, len(all))
+	for i, v := range all {
+		text[i] = shortest(v)
+	}
+	return strings.Join(text, " ")
 }
 
 // shortest formats v with the fewest digits that read back as v, inf for what

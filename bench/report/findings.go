@@ -12,7 +12,7 @@ import (
 // findings says in sentences what the figures come to. It leaves out whatever
 // this Result does not tell.
 func (g grid) findings() []string {
-	if g.polluted() {
+	if g.polluted() || g.layered() {
 		return nil // its notes tell
 	}
 	c := g.contest()

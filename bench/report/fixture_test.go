@@ -158,6 +158,29 @@ func pollution() bench.Result {
 	return r
 }
 
+// layers is of receivers behind bottlenecks, some of which starve.
+func layers() bench.Result {
+	r := bench.Result{Version: "1", Mode: "sim", Seed: 1, Parameter: "bottleneck", Parameters: []string{"size=16M", "loss=none", "layers=4"}}
+	for i, rate := range []float64{9e5, 2.5e6, 1e7, 4e7} {
+		mean := [4]float64{math.Inf(1), 1.03, 1.5, 2.5}[i]
+		row := fixtureRow("4 layers", "gf16 7282+7282 x 2", mean, 100)
+		row.X, row.XValue, row.Loss = []string{"900 kbit/s", "2.5 Mbit/s", "10 Mbit/s", "40 Mbit/s"}[i], rate, "none"
+		row.Times = times(row.Sent, 9.2*float64(int(8)>>i), 1)
+		row.Layered = &bench.Layered{Carries: [4]int{0, 0, 2, 3}[i], Levels: make([]float64, 4)}
+		row.Layered.Levels[row.Layered.Carries] = 0.996
+		switch i {
+		case 0:
+			row.Layered.Off, row.Layered.Levels[0], row.Layered.Lost = 0.682, 0.318, 0.55
+		case 3:
+			row.Layered.Levels[3] = 1
+		default:
+			row.Layered.Levels[row.Layered.Carries+1], row.Layered.Lost, row.Layered.Changes = 0.004, 0.0067, 47.6
+		}
+		r.Rows = append(r.Rows, row)
+	}
+	return r
+}
+
 // fixtureRow makes up a row for n receivers around the mean of what is sent.
 // If that is infinite, 30 of n receivers never completed.
 func fixtureRow(scheme, code string, mean float64, n int) bench.Row {

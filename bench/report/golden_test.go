@@ -26,6 +26,7 @@ var fixtures = []struct {
 	{"size", sizeSweep(), []string{"time"}},
 	{"net", oneNet(), []string{"schemes"}},
 	{"pollution", pollution(), []string{"completion"}},
+	{"layers", layers(), []string{"completion"}},
 }
 
 // The same Result gives the same bytes on every CPU. The golden files are also

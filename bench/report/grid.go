@@ -181,7 +181,9 @@ func (f figure) entry(format func(float64) string) entry {
 // terminal.
 func (g grid) summary() []block {
 	var blocks []block
-	if g.polluted() {
+	if g.layered() {
+		blocks = g.layersBlocks()
+	} else if g.polluted() {
 		blocks = append(blocks, g.pollutionBlock())
 	} else if g.swept() {
 		metrics := []metric{meanSent, p99Sent, slowestSent}
@@ -200,6 +202,9 @@ func (g grid) summary() []block {
 
 // full returns all tables.
 func (g grid) full() []block {
+	if g.layered() {
+		return g.layersBlocks()
+	}
 	if g.polluted() {
 		return g.pollutionBlocks()
 	}

@@ -134,6 +134,12 @@ func checkRow(r bench.Row) error {
 	if m := r.Measured; m != nil {
 		figures = append(figures, m.EncodeBytesPerSecond, m.DecodeBytesPerSecond, m.SenderCPUSeconds, m.ReceiverCPUSeconds)
 	}
+	if l := r.Layered; l != nil {
+		figures = append(append(figures, l.Off, l.Changes, l.Lost, float64(l.Carries)), l.Levels...)
+		if len(l.Levels) > maxPoints {
+			return fmt.Errorf("%d levels", len(l.Levels))
+		}
+	}
 	if f := r.Forged; f != nil {
 		figures = append(figures, f.Failed.Low, f.Failed.Value, f.Failed.High, float64(f.Restarts), float64(f.Wrong))
 	}

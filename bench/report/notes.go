@@ -25,6 +25,9 @@ func (g grid) notes() []string {
 	if fixed := g.fixed(); len(fixed) > 0 {
 		notes = append(notes, "With "+strings.Join(fixed, ", ")+".")
 	}
+	if g.layered() {
+		return append(notes, g.layersNotes()...)
+	}
 	if g.polluted() {
 		return append(notes, g.pollutionNotes()...)
 	}

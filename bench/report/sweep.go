@@ -13,13 +13,14 @@ import (
 // parameters say how the axis of each parameter is called and what is plotted
 // over it.
 var parameters = map[string]struct{ axis, over string }{
-	"loss":      {"mean loss", "the loss"},
-	"burst":     {"mean length of a burst of losses, packets", "the length of bursts"},
-	"parity":    {"parity, of the data", "the parity"},
-	"size":      {"size of the file", "the size of the file"},
-	"senders":   {"senders at the same time", "the number of senders"},
-	"receivers": {"receivers", "the number of receivers"},
-	"forged":    {"forged packets, of all that a receiver hears", "the share of forged packets"},
+	"loss":       {"mean loss", "the loss"},
+	"burst":      {"mean length of a burst of losses, packets", "the length of bursts"},
+	"parity":     {"parity, of the data", "the parity"},
+	"size":       {"size of the file", "the size of the file"},
+	"senders":    {"senders at the same time", "the number of senders"},
+	"receivers":  {"receivers", "the number of receivers"},
+	"bottleneck": {"rate of the bottleneck, bit/s", "the rate of the bottleneck"},
+	"forged":     {"forged packets, of all that a receiver hears", "the share of forged packets"},
 }
 
 // sweepPlots are the name and the words of the plot of each metric.
