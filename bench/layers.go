@@ -5,6 +5,8 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"iotupd/bench/stats"
@@ -115,7 +117,8 @@ func (e *Layers) validate() error {
 
 // fixed lists the parameters that are the same in all rows.
 func (e *Layers) fixed() []string {
-	return append(e.Experiment.fixed(),
+	all := slices.DeleteFunc(e.Experiment.fixed(), func(s string) bool { return strings.HasPrefix(s, "join=") })
+	return append(all,
 		"scheme="+e.Schemes[0].String(),
 		fmt.Sprint("layers=", e.Layers),
 		fmt.Sprint("sharing=", e.Sharing),

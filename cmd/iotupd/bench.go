@@ -35,7 +35,8 @@ Linux, else on the loopback interface.
 
 Experiments: completion is all this; pollution counts what receivers wait for,
 and how many fail, over the share of forged packets in all that they hear, with
-digests and without, and decodes real bytes for that.
+digests and without, and decodes real bytes for that; layers has receivers
+behind bottlenecks find out how many layers these carry.
 
 A requirement goes by the figure, not by its confidence interval.
 `
@@ -58,6 +59,7 @@ type benchOptions struct {
 	loopback  bool
 	forge     string
 	seed      uint64
+	layersOptions
 
 	require  []string
 	format   string
@@ -81,6 +83,7 @@ func newBenchCommand() *cobra.Command {
   iotupd bench --scheme loop,auto,ideal --sweep loss=0:30%:2.5% --receivers 1000
   iotupd bench --loss trace:field.trace --require 'p99<=1.05'
   iotupd bench --experiment pollution --forge smart
+  iotupd bench --experiment layers --bottleneck 1.5M,10M --sharing 5
   iotupd bench --mode net --size 64M --rate 100M --loss bernoulli:5%`,
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
@@ -148,6 +151,7 @@ func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.withBytes, "with-bytes", false, "sim: send and decode a real file, not only headers")
 	flags.BoolVar(&o.loopback, "loopback", false, "net: use the loopback interface even if namespaces could be made")
 	flags.StringVar(&o.forge, "forge", benchForgeries[0], "pollution: `kind` of forged packets, "+choice(benchForgeries))
+	o.layersOptions.addFlags(flags)
 	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes all that is random repeatable")
 	under(flags, "Experiment")
 

@@ -27,8 +27,9 @@ const completion = "completion"
 
 // experiments are all there are, the default first.
 var experiments = []experiment{
-	{completion, measurement(measureCompletion).run, []string{"forge"}},
-	{"pollution", measurement(measurePollution).run, []string{"mode", "sweep", "senders", "starts", "with-bytes", "loopback"}},
+	{completion, measurement(measureCompletion).run, append([]string{"forge"}, layersFlags...)},
+	{"pollution", measurement(measurePollution).run, append([]string{"mode", "sweep", "senders", "starts", "with-bytes", "loopback"}, layersFlags...)},
+	{"layers", measurement(measureLayers).run, []string{"forge", "mode", "sweep", "starts", "join", "with-bytes", "loopback"}},
 }
 
 func experimentNames() (names []string) {
