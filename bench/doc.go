@@ -28,6 +28,10 @@
 // among those that it hears: on its side of the loss, so that their share of
 // all that is heard is exactly what was asked for.
 //
+// A [Layers] has receivers behind bottlenecks, one or several behind each, that
+// choose their layers by the policy of package receiver. A router goes on with a
+// layer for 2 s after the last of them left it.
+//
 // There is no code behind the schemes raptorq and ideal. They count packets on
 // the same losses: the one by the failure law that is published for RaptorQ, the
 // other until K have arrived.
