@@ -248,7 +248,7 @@ func BenchmarkHandleForgeries(b *testing.B) {
 	}{
 		{"shard", receiver.Config{}, src.forgery(0, 3), receiver.ReasonForged},
 		{"digest", receiver.Config{}, damage(src.digest(1, 200)), proto.ReasonDigest},
-		{"signature", receiver.Config{Trust: trusting(key), SignatureRate: 1 << 40}, src.signed(foreign, sequence(1)), receiver.ReasonSignature},
+		{"signature", receiver.Config{Trust: trusting(key), SignatureRate: 1 << 30}, src.signed(foreign, sequence(1)), receiver.ReasonSignature},
 		{"sealed shard", sealed, damage(src.seal(newKey, src.shard(0, 3))), seal.ReasonSeal},
 		{"sealed manifest", sealed, damage(src.seal(newKey, src.manifest())), seal.ReasonSeal},
 	} {
