@@ -353,6 +353,9 @@ func (o *recvOptions) receiverConfig(in *recvInputs) (cfg receiver.Config, err e
 			return cfg, usageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
 		}
 		cfg.SHA256 = [32]byte(sum)
+		if cfg.SHA256 == [32]byte{} { // would mean any
+			return cfg, usageError("--sha256: no file is known whose SHA-256 is zero")
+		}
 	}
 	if _, err := path.Match(o.name, ""); err != nil {
 		return cfg, usageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
