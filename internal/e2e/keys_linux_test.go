@@ -173,20 +173,27 @@ func TestSealedPacketsAreTheSameFromAllSenders(t *testing.T) {
 	wantOld(t, no)
 	first.send(source, append(flags, "1/2")...).wantExit(0, "")
 
-	got := stop()
-	if len(got) != 3 {
-		t.Fatalf("packets of %d senders, want 3", len(got))
-	}
 	plain, err := os.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)
 	}
+	got := stop()
+	if len(got) != 3 {
+		t.Fatalf("packets of %d senders, want 3", len(got))
+	}
+	got.wantSame(t, plain)
+}
+
+// wantSame wants every packet of an object, and each the same from all senders,
+// and nothing of the file in the clear.
+func (c capture) wantSame(t *testing.T, plain []byte) {
+	t.Helper()
 	same := make(map[place]int)
-	for from, packets := range got {
+	for from, packets := range c {
 		types := make(traffic)
 		for at, datagram := range packets {
 			types[at.typ]++
-			for _, others := range got {
+			for _, others := range c {
 				if d, ok := others[at]; ok && bytes.Equal(d, datagram) {
 					same[at]++
 				}
@@ -199,12 +206,12 @@ func TestSealedPacketsAreTheSameFromAllSenders(t *testing.T) {
 		t.Logf("from %v: different packets: %v", from, types)
 	}
 	for at, n := range same {
-		if n != len(got)*len(got) {
+		if n != len(c)*len(c) {
 			t.Errorf("packet %+v is not the same from all senders", at)
 		}
 	}
 	t.Logf("%d packets, each the same from two senders, and from one of them after a restart", len(same))
-	if most := planned(t, mib/2); uint64(len(same)) != most.shards()+most[proto.TypeDigest]+1 {
+	if most := planned(t, uint64(len(plain))); uint64(len(same)) != most.shards()+most[proto.TypeDigest]+1 {
 		t.Errorf("%d different packets, want %v and one manifest", len(same), most)
 	}
 }
