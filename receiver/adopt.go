@@ -105,12 +105,15 @@ func (l *leaves) recall(from io.ReaderAt, id *identity, aborted func() bool) (fo
 }
 
 // nextUnadopted returns a group that still lacks shards and is to be compared
-// with what is on disk.
+// with what is on disk. One that is being cured comes later.
 func (o *object) nextUnadopted() (g uint32, ok bool) {
-	for len(o.unadopted) > 0 {
+	for range len(o.unadopted) {
 		g, o.unadopted = o.unadopted[0], o.unadopted[1:]
-		if o.index.group(g).state == receiving {
+		switch o.index.group(g).state {
+		case receiving:
 			return g, true
+		case curing:
+			o.unadopted = append(o.unadopted, g)
 		}
 	}
 	return 0, false

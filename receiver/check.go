@@ -151,7 +151,11 @@ func (r *Receiver) foundForged(g uint32, shards int) {
 // only such.
 func (r *Receiver) distrust(g uint32) {
 	o := r.object
-	o.index.dropProvisional(g)
+	if o.index.groups[g].state == complete {
+		r.spoil(g)
+	} else {
+		o.index.dropProvisional(g)
+	}
 	o.index.groups[g].strict = true
 	o.hashed, o.collected = false, false
 	o.wantRecords(g)

@@ -4,6 +4,7 @@ package receiver
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"iotupd/proto"
@@ -73,8 +74,18 @@ func (t *decodeTask) expectLeaves(o *object) error {
 	return nil
 }
 
+// padded reports whether the rebuilt shards have the last one of the file, which
+// is filled up with zeros: forged shards hardly give these.
+func (t *decodeTask) padded() bool {
+	n := len(t.missing)
+	return n > 0 && t.geo.ShardLen(t.group, t.missing[n-1]) < t.geo.ShardSize
+}
+
 // check compares the bytes b of a rebuilt shard from column on.
 func (t *decodeTask) check(shard, column int, b []byte) error {
+	if end := t.geo.ShardLen(t.group, shard) - column; end < len(b) && !zero(b[max(end, 0):]) {
+		return errForged
+	}
 	e := t.expected[shard]
 	if e == nil {
 		return nil
@@ -92,6 +103,10 @@ func (t *decodeTask) check(shard, column int, b []byte) error {
 		return errForged
 	}
 	return nil
+}
+
+func zero(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 })
 }
 
 // standing says how far a rebuilt shard can be relied on: what verified shards

@@ -14,7 +14,8 @@ import (
 //	untouched -> receiving -> full -> decoding -> complete
 //	     \___________\_______________________________/^   all data shards arrived
 //
-// A group goes back to receiving if some of its shards turn out to be forged.
+// A group goes back to receiving if some of its shards turn out to be forged, by
+// way of curing if it was decoded from them.
 type groupState uint8
 
 const (
@@ -23,6 +24,7 @@ const (
 	full // K shards are held, some of them parity: waits for its decoding
 	decoding
 	complete // all data shards are in their places
+	curing   // was complete, and wrong: takes nothing until its parity was made again
 )
 
 // A group is the index of one group. Its places are those of its real data
@@ -166,7 +168,7 @@ func (x *index) drop(g uint32, forged []claim) {
 
 // dropProvisional takes a group back to receiving with nothing but its verified
 // shards. After decoding these are data shards alone: the parity has been
-// overwritten.
+// overwritten, and needs a cure.
 func (x *index) dropProvisional(g uint32) {
 	grp := &x.groups[g]
 	real := x.geo.RealShards(g)

@@ -18,8 +18,8 @@ import (
 var ErrIntegrity = errors.New("the received file does not match its SHA-256")
 
 // A Job is work that takes long: decoding a group, hashing the whole file,
-// comparing what is stored with its leaves. Its owner calls Run on any
-// goroutine, once, and then gives it to [Receiver.Finish].
+// comparing what is stored with its leaves, making parity again. Its owner calls
+// Run on any goroutine, once, and then gives it to [Receiver.Finish].
 type Job struct {
 	object *object
 	job
@@ -30,7 +30,7 @@ type Job struct {
 type job struct {
 	run      func() error
 	finish   func() // applied to the receiver if run succeeded
-	decoding bool   // it has a decoder
+	decoding bool   // it has the memory of a decoder
 	leafy    bool   // it is about leaves: useless if it turns out that there are none
 }
 
@@ -43,9 +43,11 @@ type todo struct {
 	unbuilt   []uint32 // lack records that can be rebuilt
 	unadopted []uint32 // to be compared with what was on disk
 	unchecked []uint32 // have provisional shards whose leaves are known
+	spoilt    []cure   // were decoded from forged shards
 
-	running  int // jobs handed out
-	decoding int // of these, decoders
+	running  int  // jobs handed out
+	decoding int  // of these, with a decoder or its memory
+	curing   bool // of these, one is the cure
 }
 
 func (r *Receiver) newJob(j job) *Job {
@@ -71,8 +73,13 @@ func (r *Receiver) NextJob() *Job {
 	if spare && len(o.unbuilt) > 0 {
 		return r.rebuildJob()
 	}
-	if i := o.nextReady(); i >= 0 && o.decoding < r.decodersAtOnce() {
-		return r.decodeJob(i)
+	spoilt, ready := o.nextSpoilt(), o.nextReady()
+	switch {
+	case spoilt >= 0 && o.decoding == 0:
+		return r.cureJob(spoilt)
+	case spoilt >= 0 || o.curing: // decoders wait: the cure needs their memory
+	case ready >= 0 && o.decoding < r.decodersAtOnce():
+		return r.decodeJob(ready)
 	}
 	if spare && len(o.unchecked) > 0 {
 		return r.checkJob()
@@ -155,7 +162,8 @@ func (r *Receiver) decodeJob(i int) *Job {
 	o.index.groups[g].state = decoding
 	task := newDecodeTask(o, g)
 	d, err := r.decoder()
-	if err == nil && o.leaves != nil && o.index.groups[g].provisional > 0 {
+	doubtful := o.leaves != nil && !task.proven
+	if err == nil && doubtful {
 		err = task.expectLeaves(o)
 	}
 	if err == nil {
@@ -169,7 +177,7 @@ func (r *Receiver) decodeJob(i int) *Job {
 				return err
 			}
 			group := fec.Group{Held: task.held, Read: task.read, Write: task.write}
-			if len(task.expected) > 0 {
+			if doubtful && (len(task.expected) > 0 || task.padded()) {
 				group.Check = task.check
 			}
 			err := d.Decode(group)

@@ -51,6 +51,8 @@ func (r *Receiver) add(p *packet) (err error) {
 	switch {
 	case o.index.has(p.Group, p.Index):
 		return ReasonDuplicate
+	case grp.state == curing:
+		return ReasonAdopting
 	case grp.state != receiving:
 		return ReasonNotNeeded
 	case grp.frozen:

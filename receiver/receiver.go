@@ -71,7 +71,8 @@ type Config struct {
 	MaxSize uint64
 
 	// Memory is what the buffers of all decoders together may take, in bytes,
-	// beside the index and the tables of the code. If zero, DefaultMemory.
+	// beside the index and the tables of the code, and what a cure may take
+	// instead. If zero, DefaultMemory.
 	Memory int
 
 	// LeafMemory is what the cache of hash records may take, in bytes. If zero,
