@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	layers = 4 // that the sender of newLinks has
+	layers = 4 // of the sender of links
 	// climbing is what a receiver has until it should be where it belongs.
 	climbing = 90.0 // seconds
 )
@@ -104,7 +104,7 @@ func (r *linked) finish(source string) {
 	wantSame(r.t, r.target, source)
 }
 
-// giveUp stops the receiver.
+// giveUp stops the receiver, which heard its first packet right after its start.
 func (r *linked) giveUp() {
 	r.stop()
 	for e := range r.events {
