@@ -133,6 +133,9 @@ func FuzzSigner(f *testing.F) {
 			if !ok {
 				return false
 			}
+			if !NamesSigner(append(make([]byte, manifestIDLen), enc...), []PublicKey{key}) {
+				t.Errorf("%x: signed by a key that it does not name", enc)
+			}
 			m, _, err := parseManifest(enc) // as in a payload, with something behind it
 			if err == nil && !slices.ContainsFunc(m.Signatures, func(s Signature) bool {
 				return s.KeyID == signer.ID && ed25519.Verify(signer.Key[:], m.SigningInput(), s.Sig[:])

@@ -59,3 +59,21 @@ func PayloadSigner(payload []byte, keys []PublicKey) (signer PublicKey, ok bool)
 	}
 	return Signer(payload[manifestIDLen:], keys)
 }
+
+// NamesSigner reports whether the payload of a MANIFEST packet has a signature
+// that names one of keys. It is much cheaper than [PayloadSigner], and anybody
+// can make it true.
+func NamesSigner(payload []byte, keys []PublicKey) bool {
+	if len(payload) < manifestIDLen {
+		return false
+	}
+	_, signatures, ok := splitManifest(payload[manifestIDLen:])
+	for s := signatures; ok && len(s) > 0; s = s[signatureLen:] {
+		for _, key := range keys {
+			if key.ID == KeyID(s) {
+				return true
+			}
+		}
+	}
+	return false
+}

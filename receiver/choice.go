@@ -193,13 +193,8 @@ func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 		return m, err
 	}
 	if r.cfg.Trust != nil {
-		if !r.checks.take(r.now, r.cfg.SignatureRate) {
-			return m, ReasonSignatureRate
-		}
-		var ok bool
-		if m.signer, ok = proto.PayloadSigner(p.payload, r.cfg.Trust.Keys); !ok {
-			r.report(OtherObject{Object: p.Object, Why: ReasonSignature})
-			return m, ReasonSignature
+		if m.signer, err = r.signer(p); err != nil {
+			return m, err
 		}
 	}
 	m.Manifest, err = proto.ParseManifestPayload(slices.Clone(p.payload))
@@ -213,6 +208,25 @@ func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 	}
 	r.refused.remove(p.Object)
 	return m, nil
+}
+
+// signer returns the trusted key that has signed a manifest. Manifests that name
+// none of them are no load, and take nothing of what others may be verified in.
+func (r *Receiver) signer(p *packet) (signer proto.PublicKey, err error) {
+	keys := r.cfg.Trust.Keys
+	named := proto.NamesSigner(p.payload, keys)
+	if named && !r.checks.take(r.now, r.cfg.SignatureRate) {
+		return signer, ReasonSignatureRate
+	}
+	ok := false
+	if named {
+		signer, ok = proto.PayloadSigner(p.payload, keys)
+	}
+	if !ok {
+		r.report(OtherObject{Object: p.Object, Why: ReasonSignature})
+		return signer, ReasonSignature
+	}
+	return signer, nil
 }
 
 // wants returns why a genuine manifest is not to be followed, a Reason, or nil.

@@ -309,6 +309,22 @@ func TestAFloodOfForgedManifestsIsNotVerified(t *testing.T) {
 	}
 }
 
+func TestManifestsThatNameNoTrustedKeyDelayNone(t *testing.T) {
+	// "those that name none of its keys need not be verified, and do not count"
+	// spec.md 5.5
+	key := keys.Generate()
+	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
+	tr := src.receive(receiver.Config{Trust: trusting(key), SignatureRate: 1})
+	foreign := src.signed(keys.Generate(), sequence(9))
+	for range 1000 {
+		if err := tr.hear(foreign, 0); err != receiver.ReasonSignature {
+			t.Fatalf("a manifest of a key that is not trusted: %v", err)
+		}
+	}
+	tr.hearAll(src.signed(key, sequence(1)))
+	tr.wantCertified(src)
+}
+
 func TestAPinnedFileIsTheOnlyOne(t *testing.T) {
 	// "SHA256 is that of the only file to receive." "Object is the only object to
 	// receive."
