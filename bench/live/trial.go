@@ -125,7 +125,9 @@ func (t *trial) begin(ctx context.Context) error {
 	for _, cfg := range t.SenderConfigs(t.number) {
 		args := append([]string{"send", t.source(), "--rate", strconv.FormatInt(t.Rate, 10),
 			"--sender", fmt.Sprintf("%d/%d", cfg.Sender, cfg.Senders), "--start", quantity.Percent(cfg.Start).String(),
-			"--profile", t.Policy.Profile.String(), "--shard-size", strconv.Itoa(t.Policy.ShardSize)}, parityFlag(t.Policy.Parity)...)
+			"--profile", t.Policy.Profile.String(), "--shard-size", strconv.Itoa(t.Policy.ShardSize),
+			"--digest", "off"}, // as in the other modes: digests are overhead, and would meet losses in place of shards
+			parityFlag(t.Policy.Parity)...)
 		if err := t.start(ctx, &t.senders, append(args, t.shared...)); err != nil {
 			return err
 		}
