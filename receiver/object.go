@@ -22,12 +22,13 @@ type object struct {
 	leaves *leaves // nil: the object has no hash tree
 	spare  []byte  // room for a shard
 
-	todo                     // work for jobs
-	decoders  []*fec.Decoder // idle
-	aborted   atomic.Bool    // running jobs shall end
-	hashed    bool           // the final hash was handed out
-	collected bool           // Collected was observed
-	adopted   adoption
+	todo                        // work for jobs
+	decoders     []*fec.Decoder // idle
+	recordSpaces []*recordSpace // idle
+	aborted      atomic.Bool    // running jobs shall end
+	hashed       bool           // the final hash was handed out
+	collected    bool           // Collected was observed
+	adopted      adoption
 
 	rebuilt uint64
 	forged  uint64 // shards found forged after they were stored

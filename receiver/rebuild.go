@@ -22,6 +22,26 @@ func (o *object) wantRecords(g uint32) {
 	}
 }
 
+// A recordSpace is what it takes to rebuild the records of a group. It is kept
+// for the next group: one and a half megabytes for each would be left to the
+// garbage collector.
+type recordSpace struct {
+	code   *fec.Records
+	memory []byte // of the R+Q records
+}
+
+// recordSpace returns an idle one, or makes one.
+func (o *object) recordSpace() (*recordSpace, error) {
+	if n := len(o.recordSpaces); n > 0 {
+		s := o.recordSpaces[n-1]
+		o.recordSpaces = o.recordSpaces[:n-1]
+		return s, nil
+	}
+	t := o.leaves.tree
+	code, err := fec.NewRecords(t)
+	return &recordSpace{code: code, memory: make([]byte, t.PerGroup()*t.RecordLen())}, err
+}
+
 // rebuildJob computes the records of leaves that the next group lacks from
 // those that it has.
 func (r *Receiver) rebuildJob() *Job {
@@ -29,11 +49,11 @@ func (r *Receiver) rebuildJob() *Job {
 	g := o.unbuilt[0]
 	o.unbuilt = o.unbuilt[1:]
 	t := l.tree
+	space, err := o.recordSpace()
 	records := make([][]byte, t.PerGroup())
-	memory := make([]byte, len(records)*t.RecordLen())
 	var missing []int
 	for i := range records {
-		records[i] = memory[i*t.RecordLen():][:t.RecordLen()]
+		records[i] = space.memory[i*t.RecordLen():][:t.RecordLen()]
 		if !l.has(g, i) {
 			records[i] = records[i][:0]
 			if i < t.Records {
@@ -44,7 +64,13 @@ func (r *Receiver) rebuildJob() *Job {
 	return r.newJob(job{
 		leafy: true,
 		run: func() error {
-			if err := l.rebuild(o.places.store, g, records); err != nil {
+			if err == nil {
+				err = l.readRecords(o.places.store, g, records)
+			}
+			if err == nil {
+				err = space.code.Rebuild(records)
+			}
+			if err != nil {
 				return err
 			}
 			return l.writeUnproven(o.places.store, g, records, missing)
@@ -55,6 +81,7 @@ func (r *Receiver) rebuildJob() *Job {
 				l.add(g, i)
 				l.cache.put(l.slot(g, i), records[i])
 			}
+			o.recordSpaces = append(o.recordSpaces, space)
 			r.suspect(g)
 			if o.adopted.looking {
 				o.unadopted = append(o.unadopted, g)
@@ -63,9 +90,8 @@ func (r *Receiver) rebuildJob() *Job {
 	})
 }
 
-// rebuild reads the records of a group that are not empty and computes the
-// missing ones.
-func (l *leaves) rebuild(from io.ReaderAt, g uint32, records [][]byte) error {
+// readRecords reads the records of a group that are not empty.
+func (l *leaves) readRecords(from io.ReaderAt, g uint32, records [][]byte) error {
 	for i, b := range records {
 		if len(b) == 0 {
 			continue
@@ -74,11 +100,7 @@ func (l *leaves) rebuild(from io.ReaderAt, g uint32, records [][]byte) error {
 			return err
 		}
 	}
-	code, err := fec.NewRecords(l.tree)
-	if err != nil {
-		return err
-	}
-	return code.Rebuild(records)
+	return nil
 }
 
 // writeUnproven puts records into their slots without a proof: a later run has
