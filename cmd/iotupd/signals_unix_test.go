@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,6 +98,10 @@ func sendSlowly(t *testing.T, port string) *process {
 
 func TestASignalEndsAReceiverAndLeavesItsPartialFile(t *testing.T) {
 	t.Parallel()
+	// What is caught here is not ignored by children, even under nohup.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	sendSlowly(t, "20901")
 	for signal, code := range map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		p := start(t, "20901", "recv", "-o", "fw.bin", "-v")
