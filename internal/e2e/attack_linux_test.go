@@ -80,6 +80,7 @@ func (k keyPair) install(t *testing.T, sequence int) (state string) {
 // A receiver that has nothing to compare an older release with begins with it, and
 // goes over to a newer one as soon as that is on the air.
 func TestANewerReleaseTakesOver(t *testing.T) {
+	t.Parallel()
 	key := newKeyPair(t)
 	old, source := newFile(t, 16*mib), newFile(t, siegeSize())
 	older, newer := key.sign(t, old, 1), key.sign(t, source, 2)

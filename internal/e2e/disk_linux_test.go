@@ -28,6 +28,7 @@ func smallDisk(t *testing.T, size int) string {
 }
 
 func TestAFullDiskIsAnErrorAndTheOldFileStays(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
 	target := filepath.Join(smallDisk(t, 4), "target.bin")
@@ -43,6 +44,7 @@ func TestAFullDiskIsAnErrorAndTheOldFileStays(t *testing.T) {
 
 // The space was there at the start, and another program took it.
 func TestADiskThatFillsUpIsAnErrorAndTheOldFileStays(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
 	disk := smallDisk(t, 24)

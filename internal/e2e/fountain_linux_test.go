@@ -105,6 +105,7 @@ func receiveAtOnce(t *testing.T, source string, losses []int) (results []event) 
 // "A receiver that loses nothing has the file after Nd packets from the start of
 // a loop, and after at most K*G + G-1 if it joins late." spec.md 6.1
 func TestALateReceiverTakesNoMoreThanOneShardOfEveryGroup(t *testing.T) {
+	t.Parallel()
 	size, joins := int64(16*mib), 4
 	if full {
 		size, joins = 64*mib, 10

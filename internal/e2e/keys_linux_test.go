@@ -59,6 +59,7 @@ func needsMinisign(t *testing.T) {
 // Keys of minisign sign, and receivers that trust them take what they have
 // signed, nothing that another key has, and nothing older than they have.
 func TestReleasesSignedWithKeysOfMinisign(t *testing.T) {
+	t.Parallel()
 	needsMinisign(t)
 	dir := newDir(t)
 	release := keyPair{filepath.Join(dir, "minisign.key"), filepath.Join(dir, "minisign.pub")}
@@ -146,6 +147,7 @@ func capturing(t *testing.T, conn *net.UDPConn) (stop func() capture) {
 // from two senders, and from one before and after a restart. Who has no key, or
 // another one, receives nothing.
 func TestSealedPacketsAreTheSameFromAllSenders(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	first, second, receiver, listener := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
 	source, target, no := newFile(t, mib/2), newTarget(t), oldFile(t)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -33,6 +34,11 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	flag.Parse()
+	if !full {
+		// Parallel tests wait for packets at low rates, not for processors.
+		flag.Set("test.parallel", "6")
+	}
 	if missing = whatIsMissing(); missing != "" {
 		return m.Run()
 	}

@@ -34,6 +34,7 @@ func transfer(t *testing.T, sender, receiver *host, flags ...string) event {
 }
 
 func TestEveryKindOfHostWorksWithoutFlags(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		has      addresses
@@ -76,6 +77,7 @@ func TestSenderAndReceiverMayBeOneHost(t *testing.T) {
 
 // A receiver that names its sources hears those and no others.
 func TestSourceSpecificReceiversHearTheirSourceOnly(t *testing.T) {
+	t.Parallel()
 	for _, family := range []string{"-6", "-4"} {
 		t.Run(family, func(t *testing.T) {
 			l := newLab(t)
@@ -100,6 +102,7 @@ func TestSourceSpecificReceiversHearTheirSourceOnly(t *testing.T) {
 // Strangers on the same port, and even in the same group, cost nothing but the
 // time to drop them.
 func TestUnrelatedPacketsOnThePortAreIgnored(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	sender, stranger, receiver := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
 	source, target, otherTarget := newFile(t, 4*mib), newTarget(t), newTarget(t)

@@ -12,6 +12,7 @@ import (
 // However a receiver ends, the target is the whole old file or the whole new
 // one, and the next receiver succeeds.
 func TestAnInterruptedReceiverLeavesTheOldFileAndTheNextOneSucceeds(t *testing.T) {
+	t.Parallel()
 	source := newFile(t, 16*mib)
 	tests := []struct {
 		name   string
@@ -52,6 +53,7 @@ func TestAnInterruptedReceiverLeavesTheOldFileAndTheNextOneSucceeds(t *testing.T
 
 // Two receivers of the same file must not write into each other's partial file.
 func TestASecondReceiverOfTheSameTargetIsRefused(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
 	source, target := newFile(t, 4*mib), oldFile(t)

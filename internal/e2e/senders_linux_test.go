@@ -70,6 +70,7 @@ func receiveFromMany(t *testing.T, source string, senders, loss int) event {
 }
 
 func TestTheOtherSendersGoOnWhenOneDies(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	source, target := newFile(t, 16*mib), newTarget(t)
 	receiver := l.host(bothFamilies)
@@ -87,6 +88,7 @@ func TestTheOtherSendersGoOnWhenOneDies(t *testing.T) {
 }
 
 func TestReceiversGetTheFileTheyAskedForWhenTwoAreOnTheAir(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	first, second := newFile(t, 4*mib), newFile(t, 6*mib)
 	a := l.host(bothFamilies).send(first, "--rate", "40M", "--name", "first-1.bin").wait("sending")
