@@ -29,8 +29,9 @@ demo: ## a real transfer on this host
 test:
 	go test -timeout 30m ./...
 
+# Without the second that every process under the detector sleeps at its end.
 race:
-	CGO_ENABLED=1 go test -race -short ./...
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short ./...
 
 lint:
 	test -z "$$(gofmt -l .)"

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,9 +19,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Scripts find the command as a program called iotupd.
+// Scripts find the command as a program called iotupd. They wait for packets
+// more than for processors.
 func init() {
-	runTests = func(m *testing.M) { testscript.Main(m, map[string]func(){"iotupd": main}) }
+	runTests = func(m *testing.M) {
+		flag.Set("test.parallel", "4")
+		testscript.Main(m, map[string]func(){"iotupd": main})
+	}
 }
 
 // nextPort gives every script a port of its own, since they run in parallel.
@@ -40,6 +45,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("IOTUPD_INTERFACE", loopback())
+			env.Setenv("GORACE", os.Getenv("GORACE")) // see the Makefile
 			env.Setenv("IOTUPD_PORT", strconv.Itoa(21000+int(nextPort.Add(1))))
 			env.Setenv("ESCAPE", "fw\x1b[2J.bin") // clears a terminal
 			env.Setenv("IOTUPD_CHANNEL", fmt.Sprintf("test %d %s", os.Getpid(), env.WorkDir))

@@ -34,9 +34,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	flag.Parse()
 	if !full {
-		// Parallel tests wait for packets at low rates, not for processors.
+		// Parallel tests wait for slow packets, not for processors.
 		flag.Set("test.parallel", "6")
 	}
 	if missing = whatIsMissing(); missing != "" {
