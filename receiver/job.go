@@ -158,7 +158,8 @@ func (o *object) nextReady() int {
 func (r *Receiver) decodeJob(i int) *Job {
 	o := r.object
 	g := o.ready[i]
-	o.ready = slices.Delete(o.ready, i, i+1)
+	copy(o.ready[1:], o.ready[:i]) // i is 0, mostly, and all groups fill at once
+	o.ready = o.ready[1:]
 	o.index.groups[g].state = decoding
 	task := newDecodeTask(o, g)
 	d, err := r.decoder()

@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"crypto/sha256"
 	"io"
 
 	"iotupd/proto"
@@ -65,7 +66,7 @@ func (l *leaves) offset(slot uint64) int64 { return l.start + int64(slot)*int64(
 func (l *leaves) end() int64 { return l.offset(l.tree.Total()) + trailerLen }
 
 // recordAt returns the position of the record within a slot.
-func (l *leaves) recordAt() int { return 32 + l.tree.Depth*proto.DigestLen }
+func (l *leaves) recordAt() int { return sha256.Size + l.tree.Depth*proto.DigestLen }
 
 func (l *leaves) has(g uint32, record int) bool { return l.known.has(l.slot(g, record)) }
 

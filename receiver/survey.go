@@ -61,6 +61,9 @@ func Survey(file io.ReaderAt, size int64) (s Surveyed, err error) {
 		return s, errNoTrailer
 	}
 	l, never := newLeaves(tree, 0), func() bool { return false }
+	if size != l.end() { // before any work that the trailer asks for
+		return s, errNoTrailer
+	}
 	found, err := l.recall(file, &identity{wire: s.Descriptor.Object()}, never)
 	if err != nil {
 		return s, err

@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 	"internal":       {"internal/..."},
 	"internal/clock": {"golang.org/x/sys/..."},
 	"internal/keys":  {"proto", "golang.org/x/crypto/..."},
-	"internal/mcast": {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/mcast": {"proto", "internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
 	"internal/seal":  {"proto", "golang.org/x/crypto/..."},
 
 	"internal/simnet":   {},

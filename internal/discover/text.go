@@ -43,7 +43,7 @@ func (p *Plan) readTexts(records [][]string) error {
 		}
 	}
 	for _, g := range []netip.Addr{p.Group6, p.Group4} {
-		if !hasLayers(g, p.Layers) {
+		if !proto.LayerGroup(g, p.Layers-1).IsMulticast() {
 			return fmt.Errorf("group %v leaves no room for %d layers", g, p.Layers)
 		}
 	}
@@ -88,13 +88,4 @@ func parseGroup(s string, family func(netip.Addr) bool) (netip.Addr, error) {
 		return a, errors.New("not a multicast address; those are ff00::/8 and 224.0.0.0/4")
 	}
 	return a, nil
-}
-
-// hasLayers reports whether the groups of n layers from base on are multicast
-// addresses.
-func hasLayers(base netip.Addr, n int) bool {
-	for range n - 1 {
-		base = base.Next()
-	}
-	return base.IsMulticast()
 }

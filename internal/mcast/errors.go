@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+
+	"iotupd/proto"
 )
 
 var (
@@ -35,9 +37,11 @@ func (e *TooBigError) Error() string {
 func (e *TooBigError) Unwrap() error { return syscall.EMSGSIZE }
 
 // MaxShard returns the size in bytes of the largest shard for which the
-// protocol's datagrams fit: a header of 64 bytes and a tag of 16 go off, and
-// shards are multiples of 64 (spec.md 2). Zero or less: none does.
-func (e *TooBigError) MaxShard() int { return (e.Max - 64 - 16) / 64 * 64 }
+// protocol's datagrams fit with a header and a tag (spec.md 2). Zero or less: none
+// does.
+func (e *TooBigError) MaxShard() int {
+	return (e.Max - proto.HeaderLen - proto.SealLen) / proto.ShardUnit * proto.ShardUnit
+}
 
 // headers is the size in bytes of the IP and UDP headers.
 func (f family) headers() int { return [families]int{40 + 8, 20 + 8}[f] }

@@ -26,12 +26,14 @@ package mcast
 import (
 	"net/netip"
 	"slices"
+
+	"iotupd/proto"
 )
 
 // MaxDatagram is the size in bytes of the largest datagram that is received:
 // the longest header, shard and tag of the protocol. What is longer is dropped
 // and counted.
-const MaxDatagram = 256 + 8896 + 16
+const MaxDatagram = proto.MaxDatagramLen
 
 // A family is the index of an IP version in the arrays that hold one thing for
 // each.
