@@ -2,7 +2,10 @@
 
 package proto
 
-import "crypto/sha256"
+import (
+	"bytes"
+	"crypto/sha256"
+)
 
 // An Outline is the payload of an OUTLINE packet (spec.md 4.6): the nodes over a
 // range of records, by which a receiver recognises what it has on disk. The
@@ -37,6 +40,11 @@ func (t Tree) DataRecords() int {
 		return t.Records
 	}
 	return t.K / t.Leaves
+}
+
+// RecordAt returns which record has number n.
+func (t Tree) RecordAt(n uint64) (group uint32, index int) {
+	return uint32(n / uint64(t.PerGroup())), int(n % uint64(t.PerGroup()))
 }
 
 // NextDataRecord returns the number of the first record from number n on that
@@ -121,6 +129,12 @@ func (t Tree) outlineNodes(i uint32, o Outline) *Nodes {
 		records[n] = o.Node(n)
 	}
 	return newNodes(t.OutlineLevel(), records)
+}
+
+// Clone returns a copy that aliases nothing.
+func (o Outline) Clone() Outline {
+	o.Proof, o.Nodes = bytes.Clone(o.Proof), bytes.Clone(o.Nodes)
+	return o
 }
 
 // Node returns node n, 0 to 2^e-1, of the range.
