@@ -91,8 +91,8 @@ func wantShares(t *testing.T, src *source, most [2]float64, start func() *transf
 }
 
 func TestWhoJoinsLateWithAnOlderFileReceivesWhatChanged(t *testing.T) {
-	// "So a receiver learns within a twentieth of a loop what of the files on its
-	// disk is right, wherever it joins." spec.md 4.6
+	// "A receiver that joins in the middle of a loop would learn what its older
+	// bytes are worth when it has received them again." spec.md 4.6
 	old := large(t)
 	needed := int(old.geo.DataShards)
 	rnd := newRand(t)
@@ -193,7 +193,8 @@ func TestAnOutlineGivesTheDigestsOfWhatIsOnDisk(t *testing.T) {
 		}
 	}
 
-	// "It reads each file once for all of them" spec.md 7.5
+	// "each file once for all of them: a range is looked for once in a run" spec.md
+	// 7.5
 	for range 100 {
 		for _, i := range []uint32{0, 1, 4, 5} {
 			tr.hear(src.outline(i), 0)
@@ -207,8 +208,8 @@ func TestAnOutlineGivesTheDigestsOfWhatIsOnDisk(t *testing.T) {
 }
 
 func TestOutlinesThatAreOfNoUseCostNothing(t *testing.T) {
-	// "OUTLINE of a range that was looked for", "where there is nothing to look
-	// in" spec.md 7.1: neither is opened nor proven.
+	// "OUTLINE of a range that was looked for, or where there is nothing to look in
+	// or for" spec.md 7.1: it is neither opened nor proven.
 	src, old := fourRanges(t)
 	forged := func(i uint32) []byte {
 		return forge(t, src.outline(i), func(_ *proto.Header, payload []byte) { payload[40] ^= 1 })
@@ -273,8 +274,8 @@ func TestOutlinesWaitForTheDiskInBoundedMemory(t *testing.T) {
 }
 
 func TestOutlinesWaitUntilTheirGroupsAreCompared(t *testing.T) {
-	// "OUTLINE ... of a group that is being compared with what is on disk" spec.md
-	// 7.1
+	// "shard, record or OUTLINE of a group that is being compared with what is on
+	// disk" spec.md 7.1
 	src, old := fourRanges(t)
 	found := receiver.NewMemStore(len(src.file))
 	found.Damage(func(b []byte) []byte { return append(b[:0], old.file...) })
