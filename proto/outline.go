@@ -42,6 +42,14 @@ func (t Tree) DataRecords() int {
 	return t.K / t.Leaves
 }
 
+// OutlineRange returns the numbers of the records of range i, which must exist:
+// from the first up to, but not including, end.
+func (t Tree) OutlineRange(i uint32) (first, end uint64) {
+	e := t.OutlineLevel()
+	first = uint64(i) << e
+	return first, min(first+1<<e, t.Total())
+}
+
 // RecordAt returns which record has number n.
 func (t Tree) RecordAt(n uint64) (group uint32, index int) {
 	return uint32(n / uint64(t.PerGroup())), int(n % uint64(t.PerGroup()))
@@ -108,23 +116,17 @@ func (t Tree) OutlineDescriptor(i uint32, o Outline) (Descriptor, error) {
 	if !t.outlined(i) {
 		return Descriptor{}, ReasonGeometry
 	}
-	if !isZero(o.Nodes[t.inOutline(i)*DigestLen:]) {
+	if first, end := t.OutlineRange(i); !isZero(o.Nodes[(end-first)*DigestLen:]) {
 		return Descriptor{}, ReasonDigest // they would not count
 	}
 	root := climb(t.outlineNodes(i, o).Root(), uint64(i), o.Proof)
 	return Descriptor{Params: t.Params, SHA256: o.SHA256, Root: root}, nil
 }
 
-// inOutline returns how many records there are in range i: 2^e, or less at the
-// end.
-func (t Tree) inOutline(i uint32) int {
-	e := t.OutlineLevel()
-	return int(min(1<<e, t.Total()-uint64(i)<<e))
-}
-
 // outlineNodes returns the part of the tree over range i.
 func (t Tree) outlineNodes(i uint32, o Outline) *Nodes {
-	records := make([]Digest, t.inOutline(i))
+	first, end := t.OutlineRange(i)
+	records := make([]Digest, end-first)
 	for n := range records {
 		records[n] = o.Node(n)
 	}

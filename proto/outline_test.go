@@ -124,11 +124,11 @@ func TestOutlineVectors(t *testing.T) {
 			if !reflect.DeepEqual(o, want) {
 				t.Errorf("range %d: got %x, want %x", i, o, want)
 			}
-			first := int(i) << tree.OutlineLevel()
-			for n := range tree.inOutline(i) {
-				group, index := uint32((first+n)/tree.PerGroup()), (first+n)%tree.PerGroup()
-				d, err := tree.Descriptor(h, group, index, tree.Unfold(i, o, n, records[first+n]))
-				if got := d.Object().String(); got != v.text("object") || err != nil || h.Record(records[first+n]) != o.Node(n) {
+			first, end := tree.OutlineRange(i)
+			for n, record := range records[first:end] {
+				group, index := tree.RecordAt(first + uint64(n))
+				d, err := tree.Descriptor(h, group, index, tree.Unfold(i, o, n, record))
+				if got := d.Object().String(); got != v.text("object") || err != nil || h.Record(record) != o.Node(n) {
 					t.Errorf("record %d of range %d proves %s, %v, want %s", n, i, got, err, v.text("object"))
 				}
 			}
@@ -143,11 +143,11 @@ func TestOutlinesUnfoldToDigestVectors(t *testing.T) {
 		payloads := v.all("payload")
 		for i := range uint32(tree.Outlines()) {
 			o := n.AppendOutline(Outline{SHA256: [32]byte(v.hex("sha256"))}, tree, i)
-			for k := range tree.inOutline(i) {
-				number := int(i)<<tree.OutlineLevel() + k
+			first, end := tree.OutlineRange(i)
+			for number := first; number < end; number++ {
 				_, _, want := place(t, payloads[number])
 				_, _, record := place(t, v.all("record")[number])
-				if got := tree.Unfold(i, o, k, record).AppendTo(nil, tree.ShardSize); !bytes.Equal(got, want) {
+				if got := tree.Unfold(i, o, int(number-first), record).AppendTo(nil, tree.ShardSize); !bytes.Equal(got, want) {
 					t.Errorf("record %d:\n got %x\nwant %x", number, got, want)
 				}
 			}

@@ -12,7 +12,7 @@ import (
 // come again.
 const maxOutlined = 16
 
-// An outlined range is one whose records are about to be looked for on disk.
+// An outlined range is one whose data records are being looked for on disk.
 type outlined struct {
 	number uint32
 	proto.Outline
@@ -20,8 +20,8 @@ type outlined struct {
 }
 
 // outline takes an OUTLINE packet of the chosen object. It is of use where there
-// are files that may have the records of its range, and only once: what is on
-// disk does not become more but by other packets (spec.md 4.6, 7.4).
+// are files that may have the records of its range, and only once: these files
+// do not become more (spec.md 4.6, 7.4).
 func (r *Receiver) outline(p *packet) (err error) {
 	o := r.object
 	switch {
@@ -34,11 +34,8 @@ func (r *Receiver) outline(p *packet) (err error) {
 	case o.adopted.outlined.has(uint64(p.Group)):
 		return ReasonDuplicate
 	}
-	if err := o.missing(p.Group); err != nil {
+	if err := o.awaits(p.Group); err != nil {
 		return err
-	}
-	if len(o.outlined) == maxOutlined {
-		return ReasonAdopting
 	}
 	if r.plain, err = p.open(&o.identity, r.plain); err != nil {
 		return err
@@ -49,51 +46,53 @@ func (r *Receiver) outline(p *packet) (err error) {
 		return err
 	}
 	d, err := t.OutlineDescriptor(p.Group, outline)
-	switch {
-	case err != nil:
+	if err == nil && !o.proves(d) {
+		err = proto.ReasonDigest
+	}
+	if err != nil {
 		return err
-	case !o.proves(d):
-		return proto.ReasonDigest
 	}
 	o.adopted.outlined.set(uint64(p.Group))
-	outline = outline.Clone() // the datagram is not kept
-	o.outlined = append(o.outlined, outlined{p.Group, outline, uint64(p.Group) << t.OutlineLevel()})
+	o.outlined = append(o.outlined, outlined{
+		number: p.Group, Outline: outline.Clone(), next: uint64(p.Group) << t.OutlineLevel(),
+	})
 	return nil
 }
 
-// missing returns why range i of records is of no use now, a Reason; nil if one
-// of its data records is to be looked for.
-func (o *object) missing(i uint32) error {
-	t := o.leaves.tree
-	needed := false
-	end := (uint64(i) + 1) << t.OutlineLevel()
-	for n := t.NextDataRecord(uint64(i) << t.OutlineLevel()); n < min(end, t.Total()); n = t.NextDataRecord(n + 1) {
+// awaits returns nil if data records of range i are to be looked for now, else a
+// Reason.
+func (o *object) awaits(i uint32) error {
+	t, wanted := o.leaves.tree, false
+	from, end := t.OutlineRange(i)
+	for n := t.NextDataRecord(from); n < end; n = t.NextDataRecord(n + 1) {
 		g, record := t.RecordAt(n)
 		if o.index.groups[g].frozen {
 			return ReasonAdopting
 		}
-		needed = needed || o.lacksRecord(g, record)
+		wanted = wanted || o.lacksRecord(g, record)
 	}
-	if !needed {
+	switch {
+	case !wanted:
 		return ReasonNotNeeded
+	case len(o.outlined) == maxOutlined:
+		return ReasonAdopting
 	}
 	return nil
 }
 
-// lacksRecord reports whether a record would be of use to its group now.
+// lacksRecord reports whether a record is of use to its group now.
 func (o *object) lacksRecord(g uint32, record int) bool {
 	return !o.leaves.has(g, record) && o.curious(g) && !o.index.groups[g].frozen
 }
 
-// nextOutlined returns the next record to look for on disk, by its number, and
-// the outline that has its node.
+// nextOutlined returns the number of the next record to look for, and an outline
+// that has the node over it.
 func (o *object) nextOutlined() (w outlined, number uint64, ok bool) {
 	for len(o.outlined) > 0 {
-		w := &o.outlined[0]
-		t := o.leaves.tree
-		end := (uint64(w.number) + 1) << t.OutlineLevel()
+		w, t := &o.outlined[0], o.leaves.tree
+		_, end := t.OutlineRange(w.number)
 		number := t.NextDataRecord(w.next)
-		if number >= min(end, t.Total()) {
+		if number >= end {
 			o.outlined = o.outlined[1:]
 			continue
 		}
@@ -105,76 +104,71 @@ func (o *object) nextOutlined() (w outlined, number uint64, ok bool) {
 	return w, 0, false
 }
 
-// outlineJob makes a record from what is on disk. If it is the one of the
-// outline, it is taken as if its DIGEST had come.
+// outlineJob looks for a record in the files on disk. If one has it, that is as
+// if the DIGEST had come.
 func (r *Receiver) outlineJob(w outlined, number uint64) *Job {
-	o := r.object
-	t := o.leaves.tree
+	o, t := r.object, r.object.leaves.tree
 	g, record := t.RecordAt(number)
-	n := int(number - uint64(w.number)<<t.OutlineLevel())
-	m := recordMaker{finder: newFinder(o.places.store, o.geo, r.cfg.Seeds), tree: t, group: g, record: record}
-	var made, payload []byte
+	from, _ := t.OutlineRange(w.number)
+	n := int(number - from)
+	m := recordMaker{tree: t, geo: o.geo, group: g, record: record, aborted: o.aborted.Load}
+	files := r.cfg.Seeds
+	if o.places.store.Found() > 0 {
+		files = append([]io.ReaderAt{o.places.store}, files...)
+	}
+	var leaves, payload []byte
 	return r.newJob(job{
 		leafy: true,
-		run: func() (err error) {
-			if made, err = m.make(w.Node(n)); made != nil {
-				payload = t.Unfold(w.number, w.Outline, n, made).AppendTo(nil, t.ShardSize)
+		run: func() error {
+			if leaves = m.find(files, w.Node(n)); leaves != nil {
+				payload = t.Unfold(w.number, w.Outline, n, leaves).AppendTo(nil, t.ShardSize)
 			}
-			return err
+			return nil
 		},
 		finish: func() {
-			if made != nil && o.lacksRecord(g, record) {
-				r.keep(recordOf{g, record, payload}, made)
+			if leaves != nil && o.lacksRecord(g, record) {
+				r.keep(recordOf{g, record, payload}, leaves)
 			}
 		},
 	})
 }
 
-// A recordMaker makes a record from what files have at the places of its shards.
+// A recordMaker makes a data record of what files have at the places of its
+// shards.
 type recordMaker struct {
-	finder
-	tree   proto.Tree
-	group  uint32
-	record int
+	tree    proto.Tree
+	geo     proto.Geometry
+	group   uint32
+	record  int
+	aborted func() bool
 }
 
-// make returns the record that has this node over it, nil if there is none: made
-// from the store, if something was found there, or from a seed.
-func (m *recordMaker) make(node proto.Digest) ([]byte, error) {
-	if m.store.Found() > 0 {
-		record, err := m.from(m.store)
-		if err != nil {
-			return nil, storeError("read back", err)
-		}
-		if m.hasher.Record(record) == node {
-			return record, nil
+// find returns the record with that node over it, if one of the files has all of
+// its shards. A file that cannot be read has none.
+func (m *recordMaker) find(files []io.ReaderAt, node proto.Digest) []byte {
+	h, shard := proto.NewHasher(), make([]byte, m.geo.ShardSize)
+	record := make([]byte, m.tree.RecordLen())
+	for _, file := range files {
+		if m.fill(record, file, h, shard) && h.Record(record) == node {
+			return record
 		}
 	}
-	for _, seed := range m.seeds {
-		// What cannot be read of a seed is not there.
-		if record, err := m.from(seed); err == nil && m.hasher.Record(record) == node {
-			return record, nil
-		}
-	}
-	return nil, nil
+	return nil
 }
 
-// from makes the record from one file. What is past its end is zero.
-func (m *recordMaker) from(file io.ReaderAt) ([]byte, error) {
-	record := make([]byte, 0, m.tree.RecordLen())
+// fill makes the record of one file, shard by shard.
+func (m *recordMaker) fill(record []byte, file io.ReaderAt, h *proto.Hasher, shard []byte) bool {
 	first := m.record * m.tree.Leaves
-	for i := first; i < min(first+m.tree.Leaves, m.geo.K+m.geo.M); i++ {
+	for i := first; i < min(first+m.tree.Leaves, m.geo.K); i++ {
 		n := m.geo.ShardLen(m.group, i)
-		clear(m.buffer[n:])
+		clear(shard[n:])
 		if n > 0 {
-			got, err := file.ReadAt(m.buffer[:n], int64(m.geo.Offset(m.group, i)))
-			clear(m.buffer[got:n])
-			if err != nil && err != io.EOF {
-				return nil, err
+			if got, _ := file.ReadAt(shard[:n], int64(m.geo.Offset(m.group, i))); got < n || m.aborted() {
+				return false
 			}
 		}
-		leaf := m.hasher.Leaf(m.buffer)
-		record = append(record, leaf[:]...)
+		leaf := h.Leaf(shard)
+		copy(record[(i-first)*proto.DigestLen:], leaf[:])
 	}
-	return record[:cap(record)], nil
+	return true
 }

@@ -122,8 +122,8 @@ func TestWhoJoinsLateWithAnOlderFileReceivesWhatChanged(t *testing.T) {
 }
 
 func TestAPartialFileThatLostItsRecordsIsTakenUp(t *testing.T) {
-	// "Where records are missing, an OUTLINE tells which are on disk all the same"
-	// spec.md 7.4
+	// "Where records are missing, an OUTLINE (4.6) tells which of them the files on
+	// disk give." spec.md 7.4
 	src := large(t)
 	first := src.receive(receiver.Config{})
 	first.hearFor(int(src.geo.DataShards)*7/10, nothing, src.sender(sender.Config{}))
@@ -256,7 +256,8 @@ func TestOutlinesThatAreOfNoUseCostNothing(t *testing.T) {
 }
 
 func TestOutlinesWaitForTheDiskInBoundedMemory(t *testing.T) {
-	// "OUTLINEs that wait for the disk: 16" spec.md 7.5
+	// "OUTLINEs that wait for the disk | 16 | more are ignored: they come again"
+	// spec.md 7.5
 	src := newTree(t, "", 1200*256, smallest(proto.CodeNone, 8, 0))
 	tr := src.receive(receiver.Config{Seeds: readers(src.file)})
 	tr.hearAll(src.manifest())
