@@ -123,7 +123,7 @@ func (a *air) admit() {
 // emit sends a packet to all listeners.
 func (a *air) emit(p *packet) error {
 	switch p.header.Type {
-	case proto.TypeManifest, proto.TypeDigest:
+	case proto.TypeManifest, proto.TypeDigest, proto.TypeOutline:
 		a.sent.others++
 	default:
 		a.sent.shards++

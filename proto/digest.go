@@ -29,13 +29,8 @@ func (t Tree) ParseDigest(payload []byte) (r DigestRecord, err error) {
 	proofAt := sha256.Size
 	recordAt := proofAt + t.Depth*DigestLen
 	end := recordAt + t.RecordLen()
-	if len(payload) != t.ShardSize {
+	if len(payload) != t.ShardSize || !isZero(payload[end:]) {
 		return DigestRecord{}, ReasonDigest
-	}
-	for _, c := range payload[end:] {
-		if c != 0 {
-			return DigestRecord{}, ReasonDigest
-		}
 	}
 	return DigestRecord{
 		SHA256: [sha256.Size]byte(payload),
@@ -52,18 +47,19 @@ func (t Tree) Descriptor(h *Hasher, group uint32, index int, r DigestRecord) (De
 	if uint64(group) >= t.Groups || index >= t.PerGroup() {
 		return Descriptor{}, ReasonGeometry
 	}
-	node := h.Record(r.Record)
-	number := t.Number(group, index)
-	for proof := r.Proof; len(proof) > 0; proof = proof[DigestLen:] {
-		if sibling := Digest(proof); number%2 == 0 {
-			node = joined(node, sibling)
-		} else {
-			node = joined(sibling, node)
-		}
-		number /= 2
-	}
-	return Descriptor{Params: t.Params, SHA256: r.SHA256, Root: node}, nil
+	root := climb(h.Record(r.Record), t.Number(group, index), r.Proof)
+	return Descriptor{Params: t.Params, SHA256: r.SHA256, Root: root}, nil
 }
 
 // Leaf returns leaf i, 0 to Leaves-1, of a record.
 func (r DigestRecord) Leaf(i int) Digest { return Digest(r.Record[i*DigestLen:]) }
+
+// isZero reports whether all of b is padding.
+func isZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}

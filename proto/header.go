@@ -15,6 +15,9 @@ const (
 	TypeParity   Type = 2
 	TypeDigest   Type = 3
 	TypeManifest Type = 4
+	TypeOutline  Type = 5
+
+	maxType = TypeOutline
 )
 
 const (
@@ -61,8 +64,8 @@ type Header struct {
 	Object  ObjectID
 	Params
 	Offset uint64 // DATA: of the shard in the file, in bytes; else 0
-	Group  uint32
-	Index  int // of the shard, or record, in its group
+	Group  uint32 // OUTLINE: the number of the range
+	Index  int    // of the shard, or record, in its group
 	Path   Path
 
 	// Extension is what a later sender put between path word and payload:
@@ -109,7 +112,7 @@ func Parse(b []byte) (h Header, payload []byte, err error) {
 		return Header{}, nil, ReasonVersion
 	}
 	h.Type = Type(b[3])
-	if h.Type < TypeData || h.Type > TypeManifest {
+	if h.Type < TypeData || h.Type > maxType {
 		return Header{}, nil, ReasonType
 	}
 	h.Sealed = b[4] == flagSealed
@@ -157,15 +160,27 @@ func (h *Header) consistent() bool {
 		return h.Offset == 0 && h.Index >= h.K && h.Index < h.K+h.M
 	case TypeManifest:
 		return h.Offset == 0 && h.Group == 0 && h.Index == 0
+	case TypeOutline:
+		return h.Offset == 0 && h.Index == 0
 	}
 	return h.Offset == 0
 }
 
 // Admits checks a parsed header against the geometry of its object: same
-// parameters, a group that exists, and for DATA a real shard at its true
-// offset. The error is [ReasonGeometry].
+// parameters, a group that exists, for DATA a real shard at its true offset, and
+// for OUTLINE, instead of a group, a range that one is sent of. The error is
+// [ReasonGeometry].
 func (g Geometry) Admits(h *Header) error {
-	if h.Params != g.Params || uint64(h.Group) >= g.Groups {
+	if h.Params != g.Params {
+		return ReasonGeometry
+	}
+	if h.Type == TypeOutline {
+		if t, err := g.Tree(); err != nil || !t.outlined(h.Group) {
+			return ReasonGeometry
+		}
+		return nil
+	}
+	if uint64(h.Group) >= g.Groups {
 		return ReasonGeometry
 	}
 	if h.Type == TypeData && (g.Virtual(h.Group, h.Index) || h.Offset != g.Offset(h.Group, h.Index)) {

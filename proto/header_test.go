@@ -153,7 +153,7 @@ func TestParseGivesTheReason(t *testing.T) {
 		{"version 0", set(2, 0), ReasonVersion},
 		{"version 2", set(2, 2), ReasonVersion},
 		{"type 0", set(3, 0), ReasonType},
-		{"type 5", set(3, 5), ReasonType},
+		{"type 6", set(3, 6), ReasonType},
 		{"unknown flag", set(4, 2), ReasonFlags},
 		{"key hint without a seal", set(5, 1), ReasonFlags},
 		{"sealed without a tag", set(4, flagSealed), ReasonLength},
@@ -171,6 +171,8 @@ func TestParseGivesTheReason(t *testing.T) {
 		{"PARITY with index K+M", both(set(3, 2), put16(44, 6)), ReasonGeometry},
 		{"PARITY with an offset", both(set(3, 2), both(put16(44, 4), offset)), ReasonGeometry},
 		{"DIGEST with an offset", both(set(3, 3), offset), ReasonGeometry},
+		{"OUTLINE with an offset", both(set(3, 5), both(put16(44, 0), offset)), ReasonGeometry},
+		{"OUTLINE with an index", set(3, 5), ReasonGeometry},
 		{"MANIFEST with an offset", both(set(3, 4), both(put16(42, 0), both(put16(44, 0), offset))), ReasonGeometry},
 		{"MANIFEST with a group", both(set(3, 4), put16(44, 0)), ReasonGeometry},
 		{"MANIFEST with an index", both(set(3, 4), put16(42, 0)), ReasonGeometry},
@@ -245,6 +247,7 @@ func TestAdmits(t *testing.T) {
 		"offset inside":      func(h *Header) { h.Offset++ },
 		"virtual shard":      func(h *Header) { h.Group, h.Index, h.Offset = 97, 3, virtual },
 		"parity of no group": func(h *Header) { h.Type, h.Index, h.Offset, h.Group = TypeParity, 4, 0, 98 },
+		"outline of no data": func(h *Header) { h.Type, h.Index, h.Offset, h.Group = TypeOutline, 0, 0, 49 },
 	} {
 		h := exampleHeader()
 		change(&h)

@@ -139,6 +139,20 @@ func joined(left, right Digest) Digest {
 	return Digest(sum[:])
 }
 
+// climb returns the root over a node, which has that number on its level, by the
+// siblings on the way, the lowest first.
+func climb(node Digest, number uint64, proof []byte) Digest {
+	for ; len(proof) > 0; proof = proof[DigestLen:] {
+		if sibling := Digest(proof); number%2 == 0 {
+			node = joined(node, sibling)
+		} else {
+			node = joined(sibling, node)
+		}
+		number /= 2
+	}
+	return node
+}
+
 // Nodes are all nodes of a hash tree, 32 bytes for every record. They do not
 // change, so that they are safe for concurrent use.
 type Nodes struct {
@@ -147,9 +161,12 @@ type Nodes struct {
 
 // NewNodes builds the tree of shape t over the nodes of all records
 // ([Hasher.Record]), the one with number n at index n. It keeps them.
-func NewNodes(t Tree, records []Digest) *Nodes {
+func NewNodes(t Tree, records []Digest) *Nodes { return newNodes(t.Depth, records) }
+
+// newNodes is NewNodes of a tree, or a part of one, of that depth.
+func newNodes(depth int, records []Digest) *Nodes {
 	n := &Nodes{levels: [][]Digest{records}}
-	for range t.Depth {
+	for range depth {
 		below := n.levels[len(n.levels)-1]
 		above := make([]Digest, (len(below)+1)/2)
 		for i := range above {
@@ -173,8 +190,11 @@ func (n *Nodes) Root() Digest { return n.levels[len(n.levels)-1][0] }
 
 // AppendProof appends the proof of the record with that number, which must
 // exist, to b: the siblings on its way to the root, the lowest first.
-func (n *Nodes) AppendProof(b []byte, number uint64) []byte {
-	for _, level := range n.levels[:len(n.levels)-1] {
+func (n *Nodes) AppendProof(b []byte, number uint64) []byte { return n.appendProof(b, 0, number) }
+
+// appendProof is AppendProof of a node of a level.
+func (n *Nodes) appendProof(b []byte, level int, number uint64) []byte {
+	for _, level := range n.levels[level : len(n.levels)-1] {
 		sibling := at(level, int(number^1))
 		b = append(b, sibling[:]...)
 		number /= 2

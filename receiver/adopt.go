@@ -16,6 +16,8 @@ type adoption struct {
 	recall  bool   // the workspace has to be searched for records
 	waiting uint64 // groups that have not been compared yet: they are frozen
 
+	outlined bitset // ranges of records whose OUTLINE has come
+
 	resumed uint64 // shards found in the store, parity included
 	reused  uint64 // shards taken from seeds
 }
@@ -28,6 +30,9 @@ func (r *Receiver) adopt() {
 	}
 	found := o.places.store.Found() > 0
 	o.adopted.looking = found || len(r.cfg.Seeds) > 0
+	if o.adopted.looking {
+		o.adopted.outlined = newBitset(o.leaves.tree.Outlines())
+	}
 	if !found {
 		return
 	}
@@ -43,7 +48,7 @@ func (r *Receiver) adopt() {
 func (r *Receiver) withoutLeaves() {
 	o := r.object
 	o.leaves, o.adopted = nil, adoption{}
-	o.unbuilt, o.unadopted, o.unchecked = nil, nil, nil
+	o.unbuilt, o.unadopted, o.outlined, o.unchecked = nil, nil, nil, nil
 	for g := range o.index.groups {
 		o.index.groups[g].frozen = false
 	}

@@ -78,6 +78,12 @@ func (l *lies) AppendDigest(b []byte, _ uint32, index int) ([]byte, error) {
 	return r.AppendTo(b, l.src.geo.ShardSize), nil
 }
 
+// AppendOutline implements [sender.Digests].
+func (l *lies) AppendOutline(b []byte, number uint32) ([]byte, error) {
+	o := l.nodes.AppendOutline(proto.Outline{SHA256: l.src.object.Manifest.Descriptor.SHA256}, l.src.tree, number)
+	return o.AppendTo(b, l.src.geo.ShardSize), nil
+}
+
 func TestAnObjectThatContradictsItselfIsAnError(t *testing.T) {
 	// "If nothing is provisional, no file ever comes of the object, which is an
 	// error" spec.md 7.3

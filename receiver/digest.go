@@ -29,13 +29,19 @@ func (r *Receiver) learn(p *packet) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := o.places.store.WriteAt(p.payload, o.leaves.offset(o.leaves.slot(p.Group, p.Index))); err != nil {
-		r.fail(storeError("write", err))
-		return nil
-	}
-	r.learned(p.Group, p.Index, record.Record)
-	o.wantRecords(p.Group)
+	r.keep(recordOf{p.Group, p.Index, p.payload}, record.Record)
 	return nil
+}
+
+// keep stores a record that has proven itself and was not known.
+func (r *Receiver) keep(record recordOf, leaves []byte) {
+	o := r.object
+	if _, err := o.places.store.WriteAt(record.payload, o.leaves.offset(o.leaves.slot(record.group, record.index))); err != nil {
+		r.fail(storeError("write", err))
+		return
+	}
+	r.learned(record.group, record.index, leaves)
+	o.wantRecords(record.group)
 }
 
 // A recordOf is the payload of a DIGEST packet, and which record it is to be.

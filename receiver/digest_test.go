@@ -248,7 +248,7 @@ func TestAVerifiedGroupIsDecodedOnce(t *testing.T) {
 	eachKind(t, func(t *testing.T, newSource maker) {
 		src := newSource(t, "", 4*100*p.ShardSize, p)
 		tr := src.receive(receiver.Config{Memory: 1, Workers: 1})
-		tr.run(percent(30, 2), src.sender(sender.Config{}))
+		tr.run(percent(30, 1), src.sender(sender.Config{}))
 		tr.wantFile()
 		reads[src.tree.Groups > 0] = tr.store().Calls("ReadAt")
 	})

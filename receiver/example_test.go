@@ -63,5 +63,5 @@ func Example() {
 	fmt.Printf("%d data and %d parity shards heard, %d rebuilt\n", p.Data, p.Parity, p.Rebuilt)
 	// Output:
 	// <nil> true
-	// 280 data and 68 parity shards heard, 68 rebuilt
+	// 279 data and 69 parity shards heard, 69 rebuilt
 }

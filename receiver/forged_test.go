@@ -233,6 +233,10 @@ func (a *attacker) forgeries() (all [][]byte) {
 	if a.rnd.IntN(100) < a.digests {
 		at := a.rnd.IntN(a.src.geo.ShardSize)
 		all = append(all, forge(a.src.t, a.src.digest(g, a.rnd.IntN(a.src.tree.PerGroup())), func(_ *proto.Header, payload []byte) { payload[at] ^= 1 }))
+		if i, ok := a.src.tree.NextOutline(a.rnd.Uint64N(a.src.tree.Outlines())); ok {
+			recorded := a.src.outline(uint32(i))
+			all = append(all, forge(a.src.t, recorded, func(_ *proto.Header, payload []byte) { payload[at] ^= 1 }), recorded)
+		}
 	}
 	return all
 }

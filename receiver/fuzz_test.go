@@ -73,6 +73,13 @@ func newPool(f *testing.F) *pool {
 			p.add(s, s.digest(uint32(n)/uint32(s.tree.PerGroup()), int(n)%s.tree.PerGroup()))
 		}
 	}
+	// Part of the seed, with outlines.
+	outlined := prepareFile(f, "c", next.file[:5*256], smallest(proto.CodeNone, 3, 0), sender.PrepareConfig{})
+	p.files[outlined.id], p.files[newKey.Object(outlined.id)] = outlined.file, outlined.file
+	p.add(outlined, outlined.manifest(), outlined.shard(0, 0), outlined.shard(1, 0), outlined.digest(0, 0))
+	for i := range outlined.tree.Outlines() {
+		p.add(outlined, outlined.outline(uint32(i)))
+	}
 	if len(p.all[0]) > whichMask+1 {
 		f.Fatalf("a pool of %d datagrams", len(p.all[0]))
 	}

@@ -77,7 +77,7 @@ func indexBytes(geo proto.Geometry) uint64 {
 	bits := 2 * geo.Groups * uint64(geo.K+geo.M)
 	perGroup := uint64(unsafe.Sizeof(group{}))
 	if t, err := geo.Tree(); err == nil {
-		bits += t.Total()
+		bits += t.Total() + t.Outlines()
 		perGroup += uint64(unsafe.Sizeof(recordCount{}))
 	}
 	return geo.Groups*perGroup + bits/8

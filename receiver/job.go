@@ -42,6 +42,7 @@ type todo struct {
 	ready     []uint32 // full: to be decoded
 	unbuilt   []uint32 // lack records that can be rebuilt
 	unadopted []uint32 // to be compared with what was on disk
+	outlined  []outlined
 	unchecked []uint32 // have provisional shards whose leaves are known
 	spoilt    []cure   // were decoded from forged shards
 
@@ -87,6 +88,9 @@ func (r *Receiver) NextJob() *Job {
 	if spare {
 		if g, ok := o.nextUnadopted(); ok {
 			return r.adoptJob(g)
+		}
+		if w, n, ok := o.nextOutlined(); ok {
+			return r.outlineJob(w, n)
 		}
 	}
 	if o.manifest != nil && o.index.done() && !o.hashed && o.running == 0 {

@@ -25,7 +25,7 @@ type Progress struct {
 	Records, AllRecords uint64
 
 	// What arrived undamaged, duplicates included.
-	Data, Parity, Digests, Manifests uint64
+	Data, Parity, Digests, Outlines, Manifests uint64
 
 	// Loss on the way up to now, or up to when everything was collected.
 	Loss Loss
@@ -42,7 +42,8 @@ func (r *Receiver) Progress() Progress {
 		Needed: o.geo.DataShards, Held: o.index.shards,
 		Groups: o.geo.Groups, Decoded: o.index.complete, Rebuilt: o.rebuilt,
 		Resumed: o.adopted.resumed, Reused: o.adopted.reused, Forged: o.forged,
-		Data: r.received.data, Parity: r.received.parity, Digests: r.received.digests, Manifests: r.received.manifests,
+		Data: r.received.data, Parity: r.received.parity, Digests: r.received.digests,
+		Outlines: r.received.outlines, Manifests: r.received.manifests,
 		Loss: r.lossThen,
 	}
 	if o.leaves != nil {

@@ -153,7 +153,7 @@ type Receiver struct {
 }
 
 // received counts the useful and useless packets of the chosen object.
-type received struct{ data, parity, digests, manifests uint64 }
+type received struct{ data, parity, digests, outlines, manifests uint64 }
 
 // New returns a receiver that has heard nothing yet.
 func New(cfg Config) (*Receiver, error) {
@@ -304,6 +304,9 @@ func (r *Receiver) accept(p *packet) error {
 	case proto.TypeDigest:
 		r.received.digests++
 		return r.learn(p)
+	case proto.TypeOutline:
+		r.received.outlines++
+		return r.outline(p)
 	case proto.TypeData:
 		r.received.data++
 	default:

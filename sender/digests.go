@@ -17,7 +17,8 @@ type fileDigests struct {
 	nodes   *proto.Nodes
 	records recordStore
 
-	proof []byte // of the last call
+	proof   []byte        // of the last call
+	outline proto.Outline // likewise
 }
 
 func (d *fileDigests) view() Digests {
@@ -35,6 +36,13 @@ func (d *fileDigests) AppendDigest(b []byte, group uint32, index int) ([]byte, e
 	}
 	d.proof = d.nodes.AppendProof(d.proof[:0], t.Number(group, index))
 	return proto.DigestRecord{SHA256: d.sum, Proof: d.proof, Record: record}.AppendTo(b, t.ShardSize), nil
+}
+
+// AppendOutline implements [Digests].
+func (d *fileDigests) AppendOutline(b []byte, number uint32) ([]byte, error) {
+	t, o := d.records.tree, &d.outline
+	*o = d.nodes.AppendOutline(proto.Outline{SHA256: d.sum, Proof: o.Proof[:0], Nodes: o.Nodes[:0]}, t, number)
+	return o.AppendTo(b, t.ShardSize), nil
 }
 
 // A recordStore keeps the records of the hash tree: record 0 of all groups,

@@ -13,12 +13,15 @@ type Shards interface {
 	AppendShard(b []byte, group uint32, index int) ([]byte, error)
 }
 
-// Digests gives the payloads of an object's DIGEST packets (spec.md 4.5). It
-// need not be safe for concurrent use.
+// Digests gives the payloads of an object's DIGEST and OUTLINE packets (spec.md
+// 4.5, 4.6). It need not be safe for concurrent use.
 type Digests interface {
 	// AppendDigest appends the ShardSize bytes of the payload that proves record
 	// index of group to b. On an error it returns b as it was.
 	AppendDigest(b []byte, group uint32, index int) ([]byte, error)
+	// AppendOutline appends the ShardSize bytes of the payload that proves the
+	// nodes over the records of a range to b. On an error it returns b as it was.
+	AppendOutline(b []byte, number uint32) ([]byte, error)
 }
 
 // A viewer remembers what it read last. Each layer has a view of its own, as it

@@ -126,6 +126,11 @@ func wantSameObject(t *testing.T, got, want *sender.Object, rnd *rand.Rand) {
 			t.Fatalf("%+v: %s %d of group %d differs", geo.Params, what, index, group)
 		}
 	}
+	for i, ok := tree.NextOutline(0); ok; i, ok = tree.NextOutline(i + 1) {
+		same("outline", uint32(i), 0,
+			func(b []byte, i uint32, _ int) ([]byte, error) { return got.Digests.AppendOutline(b, i) },
+			func(b []byte, i uint32, _ int) ([]byte, error) { return want.Digests.AppendOutline(b, i) })
+	}
 	for range 100 {
 		group, index := uint32(rnd.Uint64N(geo.Groups)), rnd.IntN(geo.K+geo.M)
 		if index >= geo.K || !geo.Virtual(group, index) {

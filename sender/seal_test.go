@@ -19,7 +19,7 @@ var group = seal.NewGroup(seal.Key{1, 2, 3})
 // signed makes the object of a signed file, anew each time.
 func signed(t testing.TB, size int, key keys.SecretKey) *sender.Object {
 	t.Helper()
-	o := prepare(t, randomFile(size), smallest(proto.CodeLeopard8, 5, 4), sender.PrepareConfig{})
+	o := prepare(t, randomFile(size), smallest(proto.CodeLeopard8, 9, 4), sender.PrepareConfig{})
 	o.Manifest.Name, o.Manifest.Channel, o.Manifest.Sequence = "fw.bin", "iotupd", 7
 	o.Manifest.Signatures = []proto.Signature{key.Sign(&o.Manifest)}
 	return o
@@ -39,11 +39,16 @@ func TestSealedPacketsAreTheSameAtAllSenders(t *testing.T) {
 	const size = 23 * proto.MinShardSize
 	key := keys.Generate()
 	sent := map[string]bool{}
-	all := startObject(t, signed(t, size, key), sender.Config{Rate: -1, Loops: 1, Seal: group}).rest()
+	nonces := map[headerID]string{} // what makes them, of all but manifests
+	all := startObject(t, signed(t, size, key), sender.Config{Rate: -1, Loops: 20, Seal: group}).rest()
 	for _, p := range all {
 		sent[p.withoutPath()] = true
+		if other, ok := nonces[idOf(p.Header)]; ok && other != p.withoutPath() {
+			t.Fatalf("two packets with the nonce of %s", p.id())
+		}
+		nonces[idOf(p.Header)] = p.withoutPath()
 	}
-	// The manifest, then every record and every shard.
+	// The manifest, then every record, every shard and every outline.
 	geo, err := all[0].Geometry()
 	if err != nil {
 		t.Fatal(err)
@@ -52,8 +57,8 @@ func TestSealedPacketsAreTheSameAtAllSenders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := uint64(len(sent)), 1+tree.Total()+geo.DataShards+geo.Groups*uint64(geo.M); got != want {
-		t.Fatalf("%d different packets in a loop, want %d", got, want)
+	if got, want := uint64(len(sent)), 1+tree.Total()+geo.DataShards+geo.Groups*uint64(geo.M)+uint64(len(ranges(tree))); got != want {
+		t.Fatalf("%d different packets, want %d", got, want)
 	}
 	others := map[string]sender.Config{
 		"restarted":  {Rate: -1, Loops: 2},

@@ -146,8 +146,9 @@ type Sender struct {
 	began    time.Time // the first packet; zero: none yet
 
 	layers   []track
-	slot     uint64 // in which a layer has its turn; counts all but manifests
+	slot     uint64 // in which a layer has its turn; counts all but manifests and outlines
 	manifSeq manifestClock
+	outlines outlines
 	bye      int // BYE packets still to send; -1: not stopping
 	paused   bool
 	packets  uint64
@@ -175,6 +176,7 @@ func New(cfg Config, o *Object) (*Sender, error) {
 		}
 		s.layers = append(s.layers, t)
 	}
+	s.outlines = newOutlines(cfg, s.layers[0].tree)
 	if cfg.Seal != nil {
 		s.object = cfg.Seal.Object(s.object)
 		s.cipher = cfg.Seal.Cipher(s.object)
@@ -337,9 +339,14 @@ func (s *Sender) decide(now time.Time) proto.Header {
 	case s.manifSeq.due(now):
 		s.manifSeq.sent(now)
 		return h // beside the turns of the layers, whose walks stay abreast
+	case s.outlines.due():
+		s.outlines.packet(&h)
+		s.manifSeq.packets++
+		return h // likewise
 	default:
 		t.packet(&h)
 		s.manifSeq.packets++
+		s.outlines.packets++
 	}
 	s.slot++
 	if base := &s.layers[0]; s.cfg.Loops > 0 && base.walked >= uint64(s.cfg.Loops)*base.order.loop() {
@@ -364,6 +371,8 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 		out = append(out, s.manifest...)
 	case proto.TypeDigest:
 		out, err = s.layers[h.Path.Layer].digests.AppendDigest(out, h.Group, h.Index)
+	case proto.TypeOutline:
+		out, err = s.layers[h.Path.Layer].digests.AppendOutline(out, h.Group)
 	default:
 		out, err = s.layers[h.Path.Layer].shards.AppendShard(out, h.Group, h.Index)
 	}

@@ -44,7 +44,7 @@ var (
 		func(r bench.Row) figure { return positive(r.Times.All) }, seconds}
 	goodput = metric{"goodput", "Goodput",
 		func(r bench.Row) figure { return positive(r.Times.Goodput) }, bitRate}
-	overhead = metric{"overhead", "Digests and manifests, over DATA and PARITY packets",
+	overhead = metric{"overhead", "Digests, outlines and manifests, over DATA and PARITY packets",
 		func(r bench.Row) figure { return figure{value: r.Overhead, low: r.Overhead, high: r.Overhead} }, percent}
 )
 

@@ -47,7 +47,7 @@ type heardObject struct {
 	heardID
 	params   proto.Params
 	first    time.Time
-	counts   [proto.TypeManifest + 1]traffic // by type
+	counts   [proto.TypeOutline + 1]traffic // by type
 	streams  []*heardStream
 	moreFrom uint64 // packets of more streams than are noted
 

@@ -124,6 +124,21 @@ func TestWhatIsHeardIsShown(t *testing.T) {
 	}
 }
 
+func TestPacketsOfEveryTypeAreShown(t *testing.T) {
+	l := newListening(t)
+	m := manifest("content")
+	m.Descriptor.M, m.Descriptor.Code = 1, proto.CodeLeopard8
+	for typ := proto.TypeData; typ <= proto.TypeOutline; typ++ {
+		h := header(m, typ)
+		if typ == proto.TypeParity {
+			h.Index = h.K
+		}
+		l.hears(h, make([]byte, h.ShardSize))
+		l.now = l.now.Add(time.Second)
+	}
+	l.wantShown("  data        ", "  parity      ", "  digest      ", "  outline     ")
+}
+
 func TestAManifestOfATrustedKeyIsShownRatherThanTheFirst(t *testing.T) {
 	key, other := keys.Generate(), keys.Generate()
 	l := newListening(t)
@@ -313,6 +328,7 @@ func FuzzAir(f *testing.F) {
 	}
 	f.Add(append(header(m, proto.TypeManifest).AppendTo(nil), payload...))
 	f.Add(append(header(m, proto.TypeData).AppendTo(nil), make([]byte, m.Descriptor.ShardSize)...))
+	f.Add(append(header(m, proto.TypeOutline).AppendTo(nil), make([]byte, m.Descriptor.ShardSize)...))
 	f.Add(append(sealed(header(m, proto.TypeManifest)).AppendTo(nil), make([]byte, m.Descriptor.ShardSize+proto.SealLen)...))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		a := newAir()

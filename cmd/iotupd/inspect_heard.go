@@ -105,6 +105,7 @@ func interfaceName(index int) string {
 // typeNames are those of packets.
 var typeNames = [...]string{
 	proto.TypeData: "data", proto.TypeParity: "parity", proto.TypeDigest: "digest", proto.TypeManifest: "manifest",
+	proto.TypeOutline: "outline",
 }
 
 // per returns the mean of so many seconds; no rate if it is too short for one.

@@ -60,6 +60,7 @@ type collectedEvent struct {
 	Data      uint64  `json:"data_received"`
 	Parity    uint64  `json:"parity_received"`
 	Digests   uint64  `json:"digests_received"`
+	Outlines  uint64  `json:"outlines_received"`
 	Manifests uint64  `json:"manifests_received"`
 	Spanned   uint64  `json:"packets_sent"` // as in doneEvent
 	Lost      uint64  `json:"packets_lost"`
@@ -105,6 +106,7 @@ type doneEvent struct {
 	Data      uint64  `json:"data_received"`
 	Parity    uint64  `json:"parity_received"`
 	Digests   uint64  `json:"digests_received"`
+	Outlines  uint64  `json:"outlines_received"`
 	Manifests uint64  `json:"manifests_received"`
 	Spanned   uint64  `json:"packets_sent"` // by all senders, from the first to the last needed, of every type
 	Lost      uint64  `json:"packets_lost"`

@@ -249,7 +249,7 @@ func (v *recvView) complete(now time.Time) {
 	p := v.core.Progress()
 	v.out.event("collected", collectedEvent{
 		Seconds: now.Sub(v.first).Seconds(),
-		Data:    p.Data, Parity: p.Parity, Digests: p.Digests, Manifests: p.Manifests,
+		Data:    p.Data, Parity: p.Parity, Digests: p.Digests, Outlines: p.Outlines, Manifests: p.Manifests,
 		Spanned: p.Loss.Spanned, Lost: p.Loss.Lost,
 	})
 }
@@ -257,7 +257,7 @@ func (v *recvView) complete(now time.Time) {
 // report is receiver.RunOptions.Report.
 func (v *recvView) report(now time.Time, s receiver.Status) error {
 	v.status = s
-	if n := s.Data + s.Parity + s.Digests + s.Manifests; n != v.useful {
+	if n := s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != v.useful {
 		v.useful, v.heard = n, now
 	}
 	v.layers.follow(now)
@@ -388,7 +388,7 @@ func (v *recvView) done(path string, m *proto.Manifest) doneEvent {
 	e := v.newDoneEvent(path, m)
 	e.Seconds, e.Collected, e.Rate = took.Seconds(), v.collected.Sub(v.first).Seconds(), rate
 	e.Needed, e.Rebuilt, e.Resumed, e.Reused, e.Forged = s.Needed, s.Rebuilt, s.Resumed, s.Reused, v.forged()
-	e.Data, e.Parity, e.Digests, e.Manifests = s.Data, s.Parity, s.Digests, s.Manifests
+	e.Data, e.Parity, e.Digests, e.Outlines, e.Manifests = s.Data, s.Parity, s.Digests, s.Outlines, s.Manifests
 	e.Spanned, e.Lost, e.Dropped, e.OwnDrops, e.Ignored = s.Loss.Spanned, s.Loss.Lost, s.Dropped, v.drops, ignored(s.Ignored)
 	v.out.event("done", e)
 	verb := "ok"

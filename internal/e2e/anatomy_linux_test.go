@@ -64,6 +64,7 @@ func dissect(t *testing.T, path string, profile fec.Profile) *anatomy {
 type autopsy struct {
 	data, parity int // shards that are intact, in their places or parked there
 	proven       int // of these, those whose leaf the file has as well
+	whole        int // data shards of records all of whose leaves are of such
 	records      int // of leaves and of parity
 }
 
@@ -82,7 +83,9 @@ func (a *anatomy) examine(t *testing.T, path string) (found autopsy) {
 		records := a.recordsIn(t, g, at)
 		found.records += len(records.held)
 		seen := make(map[int]bool)
-		for i := range a.geo.RealShards(g) {
+		real := a.geo.RealShards(g)
+		inRecord := make([]int, a.tree.Records)
+		for i := range real {
 			offset, n := int(a.geo.Offset(g, i)), a.geo.ShardLen(g, i)
 			b := at(offset, n)
 			shard, isParity := a.parity[g][sha256.Sum256(b)]
@@ -90,6 +93,7 @@ func (a *anatomy) examine(t *testing.T, path string) (found autopsy) {
 			case bytes.Equal(b, a.file[offset:offset+n]):
 				shard = i
 				found.data++
+				inRecord[i/a.tree.Leaves]++
 			case isParity && !seen[shard]:
 				seen[shard] = true
 				found.parity++
@@ -98,6 +102,11 @@ func (a *anatomy) examine(t *testing.T, path string) (found autopsy) {
 			}
 			if records.prove(shard) {
 				found.proven++
+			}
+		}
+		for j := range a.tree.DataRecords() {
+			if n := min((j+1)*a.tree.Leaves, real) - j*a.tree.Leaves; n == inRecord[j] {
+				found.whole += n
 			}
 		}
 	}
@@ -135,8 +144,11 @@ func (a *anatomy) recordsIn(t *testing.T, g uint32, at func(offset, n int) []byt
 	return recordSet{a.tree, held}
 }
 
-// cutShort is damage that takes the records with it: they are at the end.
-const cutShort = "cut short"
+// Damage that may take the records with it, which are at the end.
+const (
+	zeroed   = "zeroed ranges"
+	cutShort = "cut short"
+)
 
 // damage spoils a partial file at random, and tells how.
 func damage(t *testing.T, rnd *rand.Rand, path string) string {
@@ -151,7 +163,7 @@ func damage(t *testing.T, rnd *rand.Rand, path string) string {
 		return "empty"
 	}
 	size := info.Size()
-	what := []string{"nothing", "flipped bits", "zeroed ranges", cutShort}[rnd.IntN(4)]
+	what := []string{"nothing", "flipped bits", zeroed, cutShort}[rnd.IntN(4)]
 	switch what {
 	case "flipped bits":
 		for range 1 + rnd.IntN(8) {
@@ -160,7 +172,7 @@ func damage(t *testing.T, rnd *rand.Rand, path string) string {
 			b[0] ^= 1 << rnd.IntN(8)
 			f.WriteAt(b, at)
 		}
-	case "zeroed ranges":
+	case zeroed:
 		for range 1 + rnd.IntN(3) {
 			f.WriteAt(make([]byte, rnd.Int64N(16<<10)), rnd.Int64N(size))
 		}

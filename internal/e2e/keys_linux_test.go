@@ -213,7 +213,8 @@ func (c capture) wantSame(t *testing.T, plain []byte) {
 		}
 	}
 	t.Logf("%d packets, each the same from two senders, and from one of them after a restart", len(same))
-	if most := planned(t, uint64(len(plain))); uint64(len(same)) != most.shards()+most[proto.TypeDigest]+1 {
-		t.Errorf("%d different packets, want %v and one manifest", len(same), most)
+	_, tree := shapeOf(t, uint64(len(plain)))
+	if most := planned(t, uint64(len(plain))); uint64(len(same)) != most.shards()+most[proto.TypeDigest]+uint64(outlinesOf(tree))+1 {
+		t.Errorf("%d different packets, want %v, of these %d different outlines and one manifest", len(same), most, outlinesOf(tree))
 	}
 }

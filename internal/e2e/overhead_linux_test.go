@@ -21,8 +21,9 @@ func (n traffic) shards() uint64 { return n[proto.TypeData] + n[proto.TypeParity
 
 func (n traffic) String() string {
 	percent := func(typ proto.Type) float64 { return 100 * float64(n[typ]) / float64(n.shards()) }
-	return fmt.Sprintf("%d data, %d parity, %d digests (%.2f %% of the shards), %d manifests (%.2f %%)",
-		n[proto.TypeData], n[proto.TypeParity], n[proto.TypeDigest], percent(proto.TypeDigest), n[proto.TypeManifest], percent(proto.TypeManifest))
+	return fmt.Sprintf("%d data, %d parity, %d digests (%.2f %% of the shards), %d outlines (%.2f %%), %d manifests (%.2f %%)",
+		n[proto.TypeData], n[proto.TypeParity], n[proto.TypeDigest], percent(proto.TypeDigest),
+		n[proto.TypeOutline], percent(proto.TypeOutline), n[proto.TypeManifest], percent(proto.TypeManifest))
 }
 
 // countTypes begins to count the packets that reach a host by their type, which
@@ -30,11 +31,11 @@ func (n traffic) String() string {
 func (h *host) countTypes() (read func() traffic) {
 	h.t.Helper()
 	rules := "table netdev types {\n"
-	for typ := proto.TypeData; typ <= proto.TypeManifest; typ++ {
+	for typ := proto.TypeData; typ <= proto.TypeOutline; typ++ {
 		rules += fmt.Sprintf("counter type%d {}\n", typ)
 	}
 	rules += "chain arriving {\ntype filter hook ingress device eth0 priority -1\n"
-	for typ := proto.TypeData; typ <= proto.TypeManifest; typ++ {
+	for typ := proto.TypeData; typ <= proto.TypeOutline; typ++ {
 		rules += fmt.Sprintf("udp dport %d @th,88,8 %d counter name type%[2]d\n", proto.DefaultPort, typ)
 	}
 	h.sh("nft -f - <<END\n" + rules + "}\n}\nEND")
@@ -62,23 +63,39 @@ func (h *host) countTypes() (read func() traffic) {
 	}
 }
 
-// planned returns what a loop of an object is, by the shape of its tree.
-func planned(t *testing.T, size uint64) traffic {
+// shapeOf returns geometry and tree of a file as the standard profile sends it.
+func shapeOf(t *testing.T, size uint64) (geo proto.Geometry, tree proto.Tree) {
 	t.Helper()
 	p, err := fec.Policy{}.Params(size)
+	if err == nil {
+		geo, err = p.Geometry()
+	}
+	if err == nil {
+		tree, err = geo.Tree()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	geo, err := p.Geometry()
-	if err != nil {
-		t.Fatal(err)
+	return geo, tree
+}
+
+// outlinesOf returns how many OUTLINEs an object has.
+func outlinesOf(tree proto.Tree) (n int) {
+	for i, ok := tree.NextOutline(0); ok; i, ok = tree.NextOutline(i + 1) {
+		n++
 	}
-	tree, err := geo.Tree()
-	if err != nil {
-		t.Fatal(err)
-	}
+	return n
+}
+
+// planned returns what a loop of an object is, by the shape of its tree, and what
+// travels beside it.
+func planned(t *testing.T, size uint64) traffic {
+	t.Helper()
+	geo, tree := shapeOf(t, size)
 	n := traffic{proto.TypeData: geo.DataShards, proto.TypeParity: geo.Groups * uint64(geo.M), proto.TypeDigest: tree.Total()}
-	n[proto.TypeManifest] = 1 + (n.shards()+n[proto.TypeDigest])/256 // where these take less than 10 s
+	loop := n.shards() + n[proto.TypeDigest]
+	n[proto.TypeOutline] = (loop + 127) / 256                   // after the first 128, then after each 256, but not at the end
+	n[proto.TypeManifest] = 1 + (loop+n[proto.TypeOutline])/256 // where these take less than 10 s
 	return n
 }
 
@@ -104,7 +121,7 @@ func TestOverheadOfDigestsAndManifests(t *testing.T) {
 		got, want := read(), planned(t, uint64(size))
 		got[proto.TypeManifest] -= byes
 		if digest == "off" {
-			want[proto.TypeDigest] = 0
+			want[proto.TypeDigest], want[proto.TypeOutline] = 0, 0
 			want[proto.TypeManifest] = 1 + want.shards()/256
 		}
 		t.Logf("%4d MiB, --digest %s, on the wire: %v", size/mib, digest, got)

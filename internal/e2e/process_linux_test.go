@@ -61,6 +61,7 @@ type event struct {
 	Data      uint64 `json:"data_received"`
 	Parity    uint64 `json:"parity_received"`
 	Digests   uint64 `json:"digests_received"`
+	Outlines  uint64 `json:"outlines_received"`
 	Manifests uint64 `json:"manifests_received"`
 
 	Resumed uint64 `json:"shards_resumed"`
@@ -241,7 +242,7 @@ func (p *process) done() event {
 		}
 		return e.Type == "done"
 	})
-	e.Data, e.Parity, e.Digests, e.Manifests = collected.Data, collected.Parity, collected.Digests, collected.Manifests
+	e.Data, e.Parity, e.Digests, e.Outlines, e.Manifests = collected.Data, collected.Parity, collected.Digests, collected.Outlines, collected.Manifests
 	p.wantExit(0, "")
 	return e
 }

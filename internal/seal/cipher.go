@@ -27,7 +27,7 @@ const (
 type Cipher struct {
 	group *Group
 	wire  proto.ObjectID
-	shard cipher.AEAD // of DATA, PARITY and DIGEST
+	shard cipher.AEAD // of all but MANIFEST
 
 	manifests [maxManifestKeys]manifestKey // the last genuine ones
 	oldest    int                          // of them

@@ -70,6 +70,7 @@ func (tr *transfer) each(t testing.TB) map[proto.Type][2][]byte {
 		proto.TypeParity:   {tr.sealed(proto.TypeParity, 3, 5, shard), shard},
 		proto.TypeDigest:   {tr.sealed(proto.TypeDigest, 3, 1, shard), shard},
 		proto.TypeManifest: {tr.sealed(proto.TypeManifest, 0, 0, manifest), manifest},
+		proto.TypeOutline:  {tr.sealed(proto.TypeOutline, 1, 0, shard), shard},
 	}
 }
 
@@ -263,7 +264,7 @@ func TestNoNonceServesTwoPackets(t *testing.T) {
 		wire := g.Object(proto.ObjectID{byte(object)})
 		c := g.Cipher(wire)
 		key := [32]byte(derive(g.key, wire[:], "iotupd v1 object"))
-		for _, typ := range []proto.Type{proto.TypeData, proto.TypeParity, proto.TypeDigest} {
+		for _, typ := range []proto.Type{proto.TypeData, proto.TypeParity, proto.TypeDigest, proto.TypeOutline} {
 			for _, group := range groups {
 				for _, index := range indices {
 					c.prepare(&proto.Header{Type: typ, Group: group, Index: index}, nil)
