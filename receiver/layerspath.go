@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"net/netip"
+	"time"
+)
+
+// How the loss of a path is judged, spec.md 10.3. Losses are in percent.
+const (
+	// A window is the longer of a time and a number of packets, and so is each of
+	// its pieces.
+	windowPieces  = 20
+	windowTime    = windowPieces * pieceTime
+	windowPackets = windowPieces * piecePackets
+	pieceTime     = 100 * time.Millisecond
+	piecePackets  = 10
+
+	// A window is bad if its pieces are above rest by a margin and a quarter of
+	// rest on average, where none counts for more than a burst, or if the whole
+	// window is by far.
+	minMargin = 5
+	maxBurst  = 100.0 / 3
+	farAbove  = 25
+
+	maxRest = 30 // more is always taken for congestion
+)
+
+// A path is the way from a host to one of our interfaces. All layers of all
+// senders on that host are lost on it alike, so it has one loss.
+type path struct {
+	key     pathKey
+	streams int // at least one
+	heard   time.Time
+	rest    float64 // what is lost without congestion
+	rested  bool    // a window told so, or else it is zero
+
+	piece  tally
+	window window
+
+	judged bool      // a window was complete since the level changed
+	good   bool      // and the last one was
+	bad    time.Time // when the first of successive windows that were bad began; zero: the last was not
+	heavy  time.Time // the same of those above heavyLoss
+}
+
+type pathKey struct {
+	from    netip.Addr
+	ifindex int
+}
+
+// A tally counts packets from a time on.
+type tally struct {
+	since      time.Time
+	sent, lost int64
+}
+
+// loss is that of the tally, in percent.
+func (t *tally) loss() float64 { return 100 * float64(t.lost) / float64(t.sent) }
+
+// A window is made of the pieces that are over.
+type window struct {
+	tally
+	pieces int
+	excess float64 // by how much these were above rest, in sum, each by maxBurst at most
+	jumped bool    // a sender began anew
+}
+
+// begin begins a window.
+func (p *path) begin(at time.Time) {
+	p.window = window{tally: tally{since: at}}
+	p.piece = p.window.tally
+}
+
+// count adds packets to the window.
+func (p *path) count(now time.Time, sent, lost int64) {
+	p.piece.sent += sent
+	p.piece.lost += lost
+	if now.Sub(p.piece.since) < pieceTime || p.piece.sent < piecePackets {
+		return
+	}
+	w := &p.window
+	w.sent += p.piece.sent
+	w.lost += p.piece.lost
+	w.pieces++
+	w.excess += min(p.piece.loss()-p.rest, maxBurst)
+	p.piece = tally{since: now}
+}
+
+// complete reports whether the window is.
+func (p *path) complete(now time.Time) bool {
+	return now.Sub(p.window.since) >= windowTime && p.window.sent >= windowPackets
+}
+
+// exceeds reports whether the pieces make the window bad, whatever the rest of
+// it will be like.
+func (p *path) exceeds() bool {
+	pieces := float64(max(p.window.pieces, windowPieces))
+	return p.window.excess >= pieces*(minMargin+p.rest/4)
+}
+
+// isBad reports whether the complete window is bad.
+func (p *path) isBad() bool { return p.exceeds() || p.window.loss() > p.rest+farAbove }
+
+// isHuge reports whether less than two fifths arrived of what does at rest: others
+// who join a layer leave half of it.
+func (p *path) isHuge() bool { return 100-p.window.loss() < (100-p.rest)*2/5 }
+
+// learn brings rest nearer to the loss of the complete window: by half if it was
+// less, by a quarter if it was more.
+func (p *path) learn() {
+	change := min(p.window.loss()-p.rest, farAbove)
+	switch {
+	case !p.rested:
+	case change < 0:
+		change /= 2
+	default:
+		change /= 4
+	}
+	p.rest, p.rested = min(max(0, p.rest+change), maxRest), true
+}
+
+// alive reports whether a path was heard of lately.
+func (p *path) alive(now time.Time) bool { return now.Sub(p.heard) < forgetAfter }
