@@ -131,7 +131,7 @@ func (l *Layers) judge(now time.Time, p *path) {
 	}
 	bad, huge, w := l.silent || p.isBad(), p.isHuge(), p.window
 	if !l.silent && !w.jumped && (l.level == 0 || !bad) {
-		p.learn()
+		p.learn(l.level)
 	}
 	p.begin(now)
 	p.judged, p.good = true, !bad && !w.jumped

@@ -24,7 +24,8 @@ const (
 	maxBurst  = 100.0 / 3
 	farAbove  = 25
 
-	maxRest = 30 // more is always taken for congestion
+	maxRest  = 30 // more is always taken for congestion
+	restStep = 3  // by so much rest may be above what layer 0 told
 )
 
 // A path is the way from a host to one of our interfaces. All layers of all
@@ -34,7 +35,8 @@ type path struct {
 	streams int // at least one
 	heard   time.Time
 	rest    float64 // what is lost without congestion
-	rested  bool    // a window told so, or else it is zero
+	base    float64 // the same, as layer 0 told
+	rested  bool    // it did, or else both are zero
 
 	piece  tally
 	window window
@@ -107,18 +109,22 @@ func (p *path) isBad() bool { return p.exceeds() || p.window.loss() > p.rest+far
 // who join a layer leave half of it.
 func (p *path) isHuge() bool { return 100-p.window.loss() < (100-p.rest)*2/5 }
 
-// learn brings rest nearer to the loss of the complete window: by half if it was
-// less, by a quarter if it was more.
-func (p *path) learn() {
+// learn brings rest nearer to the loss of the complete window at a level: by half
+// if that was less, by a quarter if it was more.
+func (p *path) learn(level int) {
 	change := min(p.window.loss()-p.rest, farAbove)
 	switch {
-	case !p.rested:
+	case level == 0 && !p.rested:
 	case change < 0:
 		change /= 2
 	default:
 		change /= 4
 	}
-	p.rest, p.rested = min(max(0, p.rest+change), maxRest), true
+	p.rest = min(max(0, p.rest+change), maxRest)
+	if level == 0 {
+		p.base, p.rested = p.rest, true
+	}
+	p.rest = min(p.rest, p.base+restStep)
 }
 
 // alive reports whether a path was heard of lately.
