@@ -10,22 +10,21 @@ import (
 // How the loss of a path is judged, spec.md 10.3. Losses are in percent.
 const (
 	// A window is the longer of a time and a number of packets, and so is each of
-	// its pieces.
+	// its pieces, of which it has fewer if a gap made one long.
 	windowPieces  = 20
 	windowTime    = windowPieces * pieceTime
 	windowPackets = windowPieces * piecePackets
 	pieceTime     = 100 * time.Millisecond
 	piecePackets  = 10
 
-	// A window is bad if its pieces are above rest by a margin and a quarter of
-	// rest on average, where none counts for more than a burst, or if the whole
-	// window is by far.
+	// What a window may lose above rest, beside a sixth of rest, as the mean of
+	// its pieces, of which none counts for more than a burst; and as a whole.
 	minMargin = 5
 	maxBurst  = 100.0 / 3
 	farAbove  = 25
 
-	maxRest  = 30 // more is always taken for congestion
-	restStep = 3  // by so much rest may be above what layer 0 told
+	maxRest  = 30 // what is lost above is always congestion
+	restStep = 3  // by so much more than layer 0 told rest may be above it
 )
 
 // A path is the way from a host to one of our interfaces. All layers of all
@@ -64,8 +63,7 @@ func (t *tally) loss() float64 { return 100 * float64(t.lost) / float64(t.sent) 
 // A window is made of the pieces that are over.
 type window struct {
 	tally
-	pieces int
-	excess float64 // by how much these were above rest, in sum, each by maxBurst at most
+	excess float64 // sum of what these lost above rest, each maxBurst at most
 	jumped bool    // a sender began anew
 }
 
@@ -85,7 +83,6 @@ func (p *path) count(now time.Time, sent, lost int64) {
 	w := &p.window
 	w.sent += p.piece.sent
 	w.lost += p.piece.lost
-	w.pieces++
 	w.excess += min(p.piece.loss()-p.rest, maxBurst)
 	p.piece = tally{since: now}
 }
@@ -95,12 +92,9 @@ func (p *path) complete(now time.Time) bool {
 	return now.Sub(p.window.since) >= windowTime && p.window.sent >= windowPackets
 }
 
-// exceeds reports whether the pieces make the window bad, whatever the rest of
-// it will be like.
-func (p *path) exceeds() bool {
-	pieces := float64(max(p.window.pieces, windowPieces))
-	return p.window.excess >= pieces*(minMargin+p.rest/4)
-}
+// exceeds reports whether its pieces make the window bad, if it loses no more
+// than at rest from now on.
+func (p *path) exceeds() bool { return p.window.excess >= windowPieces*(minMargin+p.rest/6) }
 
 // isBad reports whether the complete window is bad.
 func (p *path) isBad() bool { return p.exceeds() || p.window.loss() > p.rest+farAbove }
