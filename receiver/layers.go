@@ -11,9 +11,7 @@ import (
 
 // The rules of spec.md 10.3.
 const (
-	badLoss   = 5  // percent of a window
 	heavyLoss = 50 // percent, above which layer 0 is of no use
-	hugeLoss  = 60 // percent, more than others cause when they join a layer
 
 	trialTime  = 3 * time.Second  // after a join, a bad window is enough to leave
 	shortTime  = 6 * time.Second  // then they must go on for this long
@@ -112,9 +110,8 @@ func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
 		s.path.begin(now)
 		return
 	}
-	s.path.sent += sent
-	s.path.lost += lost
-	s.path.jumped = s.path.jumped || jump
+	s.path.window.jumped = s.path.window.jumped || jump
+	s.path.count(now, sent, lost)
 	l.silent = l.silent && p.Layer < l.level
 	l.judge(now, s.path)
 	if p.Flags&proto.PathSync != 0 && p.Layer == l.level && l.mayJoin(now, p, s.path) {
@@ -127,35 +124,34 @@ func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
 func (l *Layers) judge(now time.Time, p *path) {
 	onTrial := l.level > 0 && (now.Before(l.trial) || !p.judged && !l.trial.IsZero())
 	if !p.complete(now) {
-		if onTrial && p.lossOf(p.expected(now)) > badLoss {
+		if onTrial && p.exceeds() {
 			l.leave(now)
 		}
 		return
 	}
-	loss := p.lossOf(p.sent)
-	if l.silent {
-		loss = 100 // of the top layer, which sequence numbers do not tell
+	bad, huge, w := l.silent || p.isBad(), p.isHuge(), p.window
+	if !l.silent && !w.jumped && (l.level == 0 || !bad) {
+		p.learn(l.level)
 	}
-	began, jumped := p.since, p.jumped
 	p.begin(now)
-	p.judged, p.good = true, loss <= badLoss && !jumped
-	if loss <= heavyLoss {
+	p.judged, p.good = true, !bad && !w.jumped
+	if w.loss() <= heavyLoss {
 		p.heavy = time.Time{}
 	} else if p.heavy.IsZero() {
-		p.heavy = began
+		p.heavy = w.since
 	}
-	if loss <= badLoss {
+	if !bad {
 		p.bad = time.Time{}
 		l.prove(now)
 		return
 	}
 	if p.bad.IsZero() {
-		p.bad = began
+		p.bad = w.since
 	}
 	switch {
 	case l.level == 0 && l.hopeless(now):
 		l.leaveAll(now)
-	case l.level > 0 && (onTrial || loss > hugeLoss || now.Sub(p.bad) >= l.patience(now)):
+	case l.level > 0 && (onTrial || huge || now.Sub(p.bad) >= l.patience(now)):
 		l.leave(now)
 	default:
 		l.arm(now, l.level+1) // somebody else may have tried it
