@@ -163,8 +163,8 @@ func (l *Layers) judge(now time.Time, p *path) {
 func (l *Layers) prove(now time.Time) {
 	if l.level > 0 && !l.proven && now.Sub(l.since) >= settleTime {
 		l.proven = true
-		if j := &l.joins[l.level]; j.interval > minJoinTime {
-			j.interval /= 2
+		if j := &l.joins[l.level]; j.interval > 0 {
+			j.interval = max(j.interval/2, minJoinTime)
 		}
 	}
 	if l.level > 0 && l.tooFast(l.losses.rate(now)) {

@@ -230,13 +230,13 @@ func TestSuccessHalvesTheJoinTimer(t *testing.T) {
 	s.pass(settleTime+windowTime, 0)
 	s.until(time.Minute, 70) // 32 s, doubled
 	near(t, "the next trial", s.until(10*time.Minute, 0), 64*time.Second*4/5, 64*time.Second*6/5+time.Second)
-	for range 3 {
-		s.climb(2)
+	s.climb(2)
+	for range 6 { // more successes than it takes
+		s.l.proven = false
 		s.pass(settleTime+windowTime, 0)
-		if s.l.joins[2].interval > 32*time.Second {
-			t.Errorf("the timer is %v after a success", s.l.joins[2].interval)
-		}
-		s.l.joins[2].interval /= 2
+	}
+	if got := s.l.joins[2].interval; got != minJoinTime {
+		t.Errorf("the timer is %v after successes, want %v", got, minJoinTime)
 	}
 }
 
