@@ -231,7 +231,8 @@ func TestSuccessHalvesTheJoinTimer(t *testing.T) {
 	s.until(time.Minute, 70) // 32 s, doubled
 	near(t, "the next trial", s.until(10*time.Minute, 0), 64*time.Second*4/5, 64*time.Second*6/5+time.Second)
 	s.climb(2)
-	for range 6 { // more successes than it takes
+	s.l.joins[2].interval = maxJoinTime // not a power of two above the least
+	for range 6 {
 		s.l.proven = false
 		s.pass(settleTime+windowTime, 0)
 	}
