@@ -33,35 +33,34 @@ func (m *Manifest) SigningInput() []byte {
 	return enc[:len(signedPrefix)+int(body)]
 }
 
-// Signer returns that of keys by which an encoded manifest is signed, the
-// first in the order of its signatures. The bytes are verified as they are,
-// before anybody parses them; what follows the manifest is not looked at.
-func Signer(manifest []byte, keys []PublicKey) (signer PublicKey, ok bool) {
-	body, signatures, ok := splitManifest(manifest)
-	if !ok {
-		return PublicKey{}, false
-	}
+// Signers returns those of keys by which an encoded manifest is signed, in the
+// order of keys: that of the signatures is anybody's to change. The bytes are
+// verified as they are, before anybody parses them; what follows the manifest
+// is not looked at.
+func Signers(manifest []byte, keys []PublicKey) (signers []PublicKey) {
+	body, signatures, _ := splitManifest(manifest)
 	signed := append([]byte(signedPrefix), body...)
-	for s := signatures; len(s) > 0; s = s[signatureLen:] {
-		for _, key := range keys {
+	for _, key := range keys {
+		for s := signatures; len(s) > 0; s = s[signatureLen:] {
 			if key.ID == KeyID(s) && ed25519.Verify(key.Key[:], signed, s[len(key.ID):signatureLen]) {
-				return key, true
+				signers = append(signers, key)
+				break
 			}
 		}
 	}
-	return PublicKey{}, false
+	return signers
 }
 
-// PayloadSigner is [Signer] of the payload of a MANIFEST packet.
-func PayloadSigner(payload []byte, keys []PublicKey) (signer PublicKey, ok bool) {
+// PayloadSigners is [Signers] of the payload of a MANIFEST packet.
+func PayloadSigners(payload []byte, keys []PublicKey) (signers []PublicKey) {
 	if len(payload) < manifestIDLen {
-		return PublicKey{}, false
+		return nil
 	}
-	return Signer(payload[manifestIDLen:], keys)
+	return Signers(payload[manifestIDLen:], keys)
 }
 
 // NamesSigner reports whether the payload of a MANIFEST packet has a signature
-// that names one of keys. It is much cheaper than [PayloadSigner], and anybody
+// that names one of keys. It is much cheaper than [PayloadSigners], and anybody
 // can make it true.
 func NamesSigner(payload []byte, keys []PublicKey) bool {
 	if len(payload) < manifestIDLen {

@@ -155,7 +155,7 @@ func (r *Receiver) certify(m vouched) {
 	if o.leaves != nil && m.Descriptor.Root == (proto.Digest{}) {
 		r.withoutLeaves()
 	}
-	r.observe(Certified{Manifest: m.Manifest, Signer: m.signer})
+	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
 	if err := o.reserve(); err != nil {
 		r.fail(storeError("reserve space", err))
 		return
@@ -182,7 +182,7 @@ func (o *object) reserve() error {
 // A vouched manifest is one to follow.
 type vouched struct {
 	*proto.Manifest
-	signer proto.PublicKey // zero: nobody asked for a signature
+	signers []proto.PublicKey // all trusted ones; nil: nobody asked for a signature
 }
 
 // vouch returns the manifest that an undamaged packet of object id carries, if
@@ -193,7 +193,7 @@ func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 		return m, err
 	}
 	if r.cfg.Trust != nil {
-		if m.signer, err = r.signer(p); err != nil {
+		if m.signers, err = r.signers(p); err != nil {
 			return m, err
 		}
 	}
@@ -210,29 +210,29 @@ func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 	return m, nil
 }
 
-// signer returns the trusted key that has signed a manifest. Manifests that name
-// none of them are no load, and take nothing of what others may be verified in.
-func (r *Receiver) signer(p *packet) (signer proto.PublicKey, err error) {
+// signers returns the trusted keys that have signed a manifest. Manifests that
+// name none of them are no load, and take nothing of what others may be verified
+// in.
+func (r *Receiver) signers(p *packet) (signers []proto.PublicKey, err error) {
 	keys := r.cfg.Trust.Keys
 	named := proto.NamesSigner(p.payload, keys)
 	if named && !r.checks.take(r.now, r.cfg.SignatureRate) {
-		return signer, ReasonSignatureRate
+		return nil, ReasonSignatureRate
 	}
-	ok := false
 	if named {
-		signer, ok = proto.PayloadSigner(p.payload, keys)
+		signers = proto.PayloadSigners(p.payload, keys)
 	}
-	if !ok {
+	if signers == nil {
 		r.report(OtherObject{Object: p.Object, Why: ReasonSignature})
-		return signer, ReasonSignature
+		return nil, ReasonSignature
 	}
-	return signer, nil
+	return signers, nil
 }
 
 // wants returns why a genuine manifest is not to be followed, a Reason, or nil.
 func (r *Receiver) wants(m vouched) error {
 	if r.cfg.Trust != nil {
-		if err := r.cfg.Trust.judge(r.now, m.Manifest, m.signer.ID); err != nil {
+		if err := r.cfg.Trust.judge(r.now, m.Manifest, m.signers[0].ID); err != nil {
 			return err
 		}
 	}

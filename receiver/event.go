@@ -19,7 +19,7 @@ type (
 	// manifest belongs to the receiver.
 	Certified struct {
 		Manifest *proto.Manifest
-		Signer   proto.PublicKey // zero: nobody asked for a signature
+		Signers  []proto.PublicKey // all trusted ones, in the order of Policy.Keys; nil: nobody asked for a signature
 	}
 
 	// Resumed: what was on disk of an earlier run has been compared with the

@@ -4,6 +4,7 @@ package receiver_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,10 +28,19 @@ func (s *source) manifestWith(change func(m *proto.Manifest)) []byte {
 // changed.
 func (s *source) signed(key keys.SecretKey, change func(m *proto.Manifest)) []byte {
 	s.t.Helper()
+	return s.signedBy([]keys.SecretKey{key}, change)
+}
+
+// signedBy is signed of several keys, in their order.
+func (s *source) signedBy(all []keys.SecretKey, change func(m *proto.Manifest)) []byte {
+	s.t.Helper()
 	return s.manifestWith(func(m *proto.Manifest) {
 		m.Channel = "iotupd"
 		change(m)
-		m.Signatures = []proto.Signature{key.Sign(m)}
+		m.Signatures = nil
+		for _, key := range all {
+			m.Signatures = append(m.Signatures, key.Sign(m))
+		}
 	})
 }
 
@@ -91,17 +101,26 @@ func TestOnlyTrustedSignaturesCount(t *testing.T) {
 			tr.wantFile()
 		})
 	}
-	both := src.manifestWith(func(m *proto.Manifest) {
-		m.Channel = "iotupd"
-		m.Signatures = []proto.Signature{foreign.Sign(m), second.Sign(m)}
-	})
-	for _, b := range [][]byte{good, both} {
-		tr := src.receive(receiver.Config{Trust: trusting(key, second)})
-		tr.hearAll(b)
+}
+
+func TestEveryTrustedSignerIsTold(t *testing.T) {
+	// "Signatures of keys that it does not know, and wrong ones, count for nothing,
+	// whatever their order." spec.md 5.5. "the receiver remembers, for every trusted
+	// key that signed" spec.md 7.2
+	a, b, foreign := keys.Generate(), keys.Generate(), keys.Generate()
+	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
+	for _, test := range []struct{ by, want []keys.SecretKey }{
+		{[]keys.SecretKey{a}, []keys.SecretKey{a}},
+		{[]keys.SecretKey{foreign, b}, []keys.SecretKey{b}},
+		{[]keys.SecretKey{a, b}, []keys.SecretKey{a, b}},
+		{[]keys.SecretKey{b, foreign, b, a}, []keys.SecretKey{a, b}},
+	} {
+		tr := src.receive(receiver.Config{Trust: trusting(a, b)})
+		tr.hearAll(src.signedBy(test.by, sequence(7)))
 		tr.wantCertified(src)
-		signer := tr.events[1].(receiver.Certified).Signer
-		if want := map[bool]proto.PublicKey{true: second.Public(), false: key.Public()}[&b[0] == &both[0]]; signer != want {
-			t.Errorf("signed by %v, want %v", signer.ID, want.ID)
+		got, want := tr.events[1].(receiver.Certified).Signers, trusting(test.want...).Keys
+		if !slices.Equal(got, want) {
+			t.Errorf("signed by %v, want %v", got, want)
 		}
 	}
 }
@@ -363,8 +382,8 @@ func TestWithoutKeysASignatureMeansNothing(t *testing.T) {
 	tr.now = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	tr.hearAll(src.signed(key, func(m *proto.Manifest) { m.Expires = 1 }))
 	tr.wantCertified(src)
-	if signer := tr.events[1].(receiver.Certified).Signer; signer != (proto.PublicKey{}) {
-		t.Errorf("signed by %v, which nobody verified", signer.ID)
+	if signers := tr.events[1].(receiver.Certified).Signers; signers != nil {
+		t.Errorf("signed by %v, which nobody verified", signers)
 	}
 	if _, err := receiver.New(receiver.Config{IndexOnly: true, Trust: &receiver.Policy{}}); err == nil || errors.Is(err, receiver.ErrIntegrity) {
 		t.Errorf("a policy without a key: %v", err)

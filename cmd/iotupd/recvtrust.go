@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -76,8 +78,10 @@ func (o *trustOptions) open(channel string) (*trust, error) {
 		}
 		for _, key := range keys {
 			t.names[key.ID] = path
+			if !slices.Contains(t.policy.Keys, key) {
+				t.policy.Keys = append(t.policy.Keys, key)
+			}
 		}
-		t.policy.Keys = append(t.policy.Keys, keys...)
 	}
 	dir := o.state
 	if dir == "" {
@@ -100,17 +104,21 @@ func (o *trustOptions) open(channel string) (*trust, error) {
 	return t, nil
 }
 
-// signer says who signed, for a person.
-func (t *trust) signer(key proto.PublicKey) string {
-	return fmt.Sprintf("signed by %v (%s)", key.ID, t.names[key.ID])
+// signedBy says who signed, for a person.
+func (t *trust) signedBy(signers []proto.PublicKey) string {
+	var names []string
+	for _, key := range signers {
+		names = append(names, fmt.Sprintf("%v (%s)", key.ID, t.names[key.ID]))
+	}
+	return "signed by " + strings.Join(names, ", ")
 }
 
 // installed remembers that what m describes is installed now.
-func (t *trust) installed(m *proto.Manifest, signer proto.PublicKey) error {
+func (t *trust) installed(m *proto.Manifest, signers []proto.PublicKey) error {
 	if t == nil {
 		return nil
 	}
-	return t.state.record(signer.ID, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
+	return t.state.record(signers, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
 }
 
 // onlyNewer refuses from now on all but what is newer than m: no object has the
