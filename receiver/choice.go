@@ -232,7 +232,7 @@ func (r *Receiver) signers(p *packet) (signers []proto.PublicKey, err error) {
 // wants returns why a genuine manifest is not to be followed, a Reason, or nil.
 func (r *Receiver) wants(m vouched) error {
 	if r.cfg.Trust != nil {
-		if err := r.cfg.Trust.judge(r.now, m.Manifest, m.signers[0].ID); err != nil {
+		if err := r.cfg.Trust.judge(r.now, m.Manifest); err != nil {
 			return err
 		}
 	}

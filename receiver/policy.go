@@ -26,8 +26,9 @@ type Policy struct {
 	// MinSequence is the lowest sequence to accept.
 	MinSequence uint64
 
-	// Installed tells for every key what was installed last. Nothing older is
-	// accepted, nor anything else of the same sequence.
+	// Installed tells for every key what was installed last that it signed.
+	// Nothing older than any of that is accepted, whoever signed, nor anything
+	// else of the same sequence. What is of none of Keys does not count.
 	Installed map[proto.KeyID]Release
 
 	// AllowDowngrade turns MinSequence and Installed off.
@@ -44,10 +45,9 @@ type Release struct {
 // never set.
 var plausible = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// judge returns why a manifest that signer has signed is not to be followed, nil
-// if it is. A clock that was never set expires nothing.
-func (p *Policy) judge(now time.Time, m *proto.Manifest, signer proto.KeyID) error {
-	last, known := p.Installed[signer]
+// judge returns why a manifest that a trusted key has signed is not to be
+// followed, nil if it is. A clock that was never set expires nothing.
+func (p *Policy) judge(now time.Time, m *proto.Manifest) error {
 	switch {
 	case m.Channel == "" || m.Channel != p.Channel:
 		return ReasonChannel
@@ -59,12 +59,30 @@ func (p *Policy) judge(now time.Time, m *proto.Manifest, signer proto.KeyID) err
 		return ReasonExpired
 	case p.AllowDowngrade:
 		return nil
-	case m.Sequence < p.MinSequence || known && m.Sequence < last.Sequence:
-		return ReasonRollback
-	case known && m.Sequence == last.Sequence && m.Descriptor.Object() != last.Object:
+	case m.Sequence < p.MinSequence || p.stale(m):
 		return ReasonRollback
 	}
 	return nil
+}
+
+// stale reports whether m is older than what was installed last, or of the same
+// sequence and none of that. Which of the keys signed does not matter: anybody
+// can change the order of signatures, or leave one out.
+func (p *Policy) stale(m *proto.Manifest) bool {
+	same, other := false, false
+	for _, key := range p.Keys {
+		last, known := p.Installed[key.ID]
+		switch {
+		case !known || last.Sequence < m.Sequence:
+		case last.Sequence > m.Sequence:
+			return true
+		case last.Object == m.Descriptor.Object():
+			same = true
+		default:
+			other = true
+		}
+	}
+	return other && !same
 }
 
 // An allowance bounds how often something happens. The zero value allows

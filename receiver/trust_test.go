@@ -129,7 +129,7 @@ func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 	// "It MUST refuse a manifest ... whose channel is not the receiver's own, or
 	// that has none, that names hardware, if the receiver was told what it is, and
 	// not this, that has expired, by a clock that was set, whose sequence is lower
-	// than that of the last one installed that this key signed, or equal but for
+	// than the highest that was installed of any of its keys, or equal but for
 	// another object." spec.md 5.5
 	key, other := keys.Generate(), keys.Generate()
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
@@ -174,7 +174,13 @@ func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 		{name: "the same", change: sequence(7), policy: installed(key, 7, src.id)},
 		{name: "the same number", change: sequence(7), policy: installed(key, 7, proto.ObjectID{1}), want: receiver.ReasonRollback},
 		{name: "older, of the same object", change: sequence(6), policy: installed(key, 7, src.id), want: receiver.ReasonRollback},
-		{name: "older than another signer's", change: sequence(6), policy: installed(other, 7, proto.ObjectID{1})},
+		{name: "older than another signer's", change: sequence(6), policy: installed(other, 7, proto.ObjectID{1}), want: receiver.ReasonRollback},
+		{name: "another signer's number", change: sequence(7), policy: installed(other, 7, proto.ObjectID{1}), want: receiver.ReasonRollback},
+		{name: "one of two of a number", change: sequence(7), policy: func(p *receiver.Policy) {
+			installed(other, 7, src.id)(p)
+			p.Installed[key.ID] = receiver.Release{Sequence: 7, Object: proto.ObjectID{1}}
+		}},
+		{name: "older than of a key that is not trusted", change: sequence(6), policy: installed(keys.Generate(), 7, proto.ObjectID{1})},
 		{name: "the highest number", change: sequence(1<<64 - 1), policy: installed(key, 1<<64-2, proto.ObjectID{1})},
 
 		{name: "below the least", change: sequence(4), policy: func(p *receiver.Policy) { p.MinSequence = 5 }, want: receiver.ReasonRollback},

@@ -66,24 +66,16 @@ func openState(dir, channel string, keys []proto.PublicKey) (*state, error) {
 
 func (s *state) close() { s.dir.Close() }
 
-// installed returns what was installed last, for every key the same: what one
-// has signed must not be replaced by something older that another one has.
+// installed returns what was installed last, by the key that signed it.
 func (s *state) installed() (map[proto.KeyID]receiver.Release, error) {
-	var last receiver.Release
-	found := false
+	all := make(map[proto.KeyID]receiver.Release)
 	for _, key := range s.keys {
 		r, known, err := s.read(key.ID)
 		if err != nil {
 			return nil, err
 		}
-		if known && (!found || r.Sequence > last.Sequence) {
-			last, found = r, true
-		}
-	}
-	all := make(map[proto.KeyID]receiver.Release)
-	for _, key := range s.keys {
-		if found {
-			all[key.ID] = last
+		if known {
+			all[key.ID] = r
 		}
 	}
 	return all, nil
