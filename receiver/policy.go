@@ -31,7 +31,7 @@ type Policy struct {
 	// else of the same sequence. What is of none of Keys does not count.
 	Installed map[proto.KeyID]Release
 
-	// AllowDowngrade turns MinSequence and Installed off.
+	// AllowDowngrade turns Installed off.
 	AllowDowngrade bool
 }
 
@@ -57,9 +57,7 @@ func (p *Policy) judge(now time.Time, m *proto.Manifest) error {
 		return ReasonTarget
 	case m.Expires != 0 && now.After(plausible) && uint64(now.Unix()) >= m.Expires:
 		return ReasonExpired
-	case p.AllowDowngrade:
-		return nil
-	case m.Sequence < p.MinSequence || p.stale(m):
+	case m.Sequence < p.MinSequence || !p.AllowDowngrade && p.stale(m):
 		return ReasonRollback
 	}
 	return nil

@@ -130,7 +130,8 @@ func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 	// that has none, that names hardware, if the receiver was told what it is, and
 	// not this, that has expired, by a clock that was set, whose sequence is lower
 	// than the highest that was installed of any of its keys, or equal but for
-	// another object." spec.md 5.5
+	// another object." "A lowest sequence that the user states holds in any case."
+	// spec.md 5.5
 	key, other := keys.Generate(), keys.Generate()
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
 	installed := func(by keys.SecretKey, n uint64, id proto.ObjectID) func(p *receiver.Policy) {
@@ -187,8 +188,11 @@ func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 		{name: "the least", change: sequence(5), policy: func(p *receiver.Policy) { p.MinSequence = 5 }},
 		{name: "a downgrade that is wanted", change: sequence(4), policy: func(p *receiver.Policy) {
 			installed(key, 7, proto.ObjectID{1})(p)
-			p.MinSequence, p.AllowDowngrade = 5, true
+			p.MinSequence, p.AllowDowngrade = 4, true
 		}},
+		{name: "a downgrade below the least", change: sequence(4), policy: func(p *receiver.Policy) {
+			p.MinSequence, p.AllowDowngrade = 5, true
+		}, want: receiver.ReasonRollback},
 		{name: "a wanted downgrade to another channel", change: func(m *proto.Manifest) { m.Channel = "beta" }, policy: func(p *receiver.Policy) {
 			p.AllowDowngrade = true
 		}, want: receiver.ReasonChannel},
