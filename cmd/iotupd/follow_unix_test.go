@@ -88,3 +88,25 @@ func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 	d.wantContent("log", "1\n2\n3\n")
 	d.wantFiles("fw.bin", "log")
 }
+
+// "take what is older than what was installed last, with --follow for the first
+// file only": else the same release would be installed again and again.
+func TestAFollowerGoesBackOnce(t *testing.T) {
+	t.Parallel()
+	from := newReleaser(t, "20915")
+	two := from.send("two", "2", "1M")
+	from.recv().wantLine("ok  fw.bin")
+	two.signal(syscall.SIGINT)
+	two.wantExit(130)
+	from.send("one", "1", "1M")
+	r := from.recv("--follow", "--allow-downgrade", "--exec", `sh -c 'cat $IOTUPD_FILE; echo'`)
+	r.wantLine("sh: one")
+	start(t, from.port, "recv", "-n").wantLine("ok (dry") // it is still on the air
+	from.send("three", "3", "1M")
+	for r.stderr.Scan() && !strings.Contains(r.stderr.Text(), "sh: three") {
+		if strings.Contains(r.stderr.Text(), "already") {
+			t.Fatalf("got %q, want each release once", r.stderr.Text())
+		}
+	}
+	(&delivery{T: t, dir: r.dir}).wantContent("fw.bin", "three")
+}
