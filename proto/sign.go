@@ -59,20 +59,20 @@ func PayloadSigners(payload []byte, keys []PublicKey) (signers []PublicKey) {
 	return Signers(payload[manifestIDLen:], keys)
 }
 
-// NamesSigner reports whether the payload of a MANIFEST packet has a signature
-// that names one of keys. It is much cheaper than [PayloadSigners], and anybody
-// can make it true.
-func NamesSigner(payload []byte, keys []PublicKey) bool {
+// Verifications returns how many signatures [PayloadSigners] verifies at most:
+// those that name one of keys, for each key that they name. It is much cheaper,
+// and anybody can make it as high as there is room for signatures.
+func Verifications(payload []byte, keys []PublicKey) (n int) {
 	if len(payload) < manifestIDLen {
-		return false
+		return 0
 	}
-	_, signatures, ok := splitManifest(payload[manifestIDLen:])
-	for s := signatures; ok && len(s) > 0; s = s[signatureLen:] {
+	_, signatures, _ := splitManifest(payload[manifestIDLen:])
+	for s := signatures; len(s) > 0; s = s[signatureLen:] {
 		for _, key := range keys {
 			if key.ID == KeyID(s) {
-				return true
+				n++
 			}
 		}
 	}
-	return false
+	return n
 }

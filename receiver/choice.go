@@ -215,11 +215,10 @@ func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 // in.
 func (r *Receiver) signers(p *packet) (signers []proto.PublicKey, err error) {
 	keys := r.cfg.Trust.Keys
-	named := proto.NamesSigner(p.payload, keys)
-	if named && !r.checks.take(r.now, r.cfg.SignatureRate) {
-		return nil, ReasonSignatureRate
-	}
-	if named {
+	if n := proto.Verifications(p.payload, keys); n > 0 {
+		if !r.checks.take(r.now, r.cfg.SignatureRate, n) {
+			return nil, ReasonSignatureRate
+		}
 		signers = proto.PayloadSigners(p.payload, keys)
 	}
 	if signers == nil {

@@ -90,9 +90,10 @@ type allowance struct {
 	last time.Time
 }
 
-// take reports whether it may happen once more, perSecond times a second in the
-// long run and a tenth of that at once.
-func (a *allowance) take(now time.Time, perSecond int) bool {
+// take reports whether it may happen n times more, perSecond times a second in
+// the long run and a tenth of that at once. It may as soon as once is left: what
+// else it takes is owed.
+func (a *allowance) take(now time.Time, perSecond, n int) bool {
 	most := max(1, float64(perSecond)/10)
 	if a.last.IsZero() {
 		a.left = most
@@ -103,6 +104,6 @@ func (a *allowance) take(now time.Time, perSecond int) bool {
 	if a.left < 1 {
 		return false
 	}
-	a.left--
+	a.left -= float64(n)
 	return true
 }

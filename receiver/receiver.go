@@ -79,8 +79,8 @@ type Config struct {
 	// DefaultLeafMemory.
 	LeafMemory int
 
-	// SignatureRate is the highest number of manifests whose signature is
-	// verified in a second. If zero, DefaultSignatureRate.
+	// SignatureRate is the highest number of signatures that are verified in a
+	// second. If zero, DefaultSignatureRate.
 	SignatureRate int
 
 	// Workers is the number of groups decoded at a time. If zero, one for

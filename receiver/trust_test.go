@@ -309,32 +309,36 @@ func TestASignedReleaseDoesNotWaitForAGhost(t *testing.T) {
 }
 
 func TestAFloodOfForgedManifestsIsNotVerified(t *testing.T) {
-	// "manifests whose signature is verified | 2000 a second ... Under a flood of
-	// forged ones, some copy of the genuine one gets through" spec.md 7.5
+	// "signatures that are verified | 2000 a second ... A manifest may need several.
+	// Under a flood of forged ones, some copy of the genuine one gets through"
+	// spec.md 7.5
 	key, foreign := keys.Generate(), keys.Generate()
 	foreign.ID = key.ID
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
-	forged, good := src.signed(foreign, sequence(9)), src.signed(key, sequence(1))
-	rnd := newRand(t)
-	const rate, flood = 20, 400 // a second
-	verified, genuine := 0, 0
-	tr := src.receive(receiver.Config{Trust: trusting(key), SignatureRate: rate})
-	for !tr.r.Progress().Certified {
-		tr.later(time.Second / flood)
-		if rnd.IntN(20) == 0 {
-			tr.hear(good, 0)
-			genuine++
-		} else if tr.hear(forged, 0) == receiver.ReasonSignature {
-			verified++
+	good := src.signed(key, sequence(1))
+	for _, signatures := range []int{1, 4} {
+		forged := src.signedBy(slices.Repeat([]keys.SecretKey{foreign}, signatures), sequence(9))
+		rnd := newRand(t)
+		const rate, flood = 20, 400 // a second
+		verified, genuine := 0, 0
+		tr := src.receive(receiver.Config{Trust: trusting(key), SignatureRate: rate})
+		for !tr.r.Progress().Certified {
+			tr.later(time.Second / flood)
+			if rnd.IntN(20) == 0 {
+				tr.hear(good, 0)
+				genuine++
+			} else if tr.hear(forged, 0) == receiver.ReasonSignature {
+				verified += signatures
+			}
+			if tr.now.Sub(epoch) > time.Minute {
+				t.Fatal("no genuine manifest got through in a minute")
+			}
 		}
-		if tr.now.Sub(epoch) > time.Minute {
-			t.Fatal("no genuine manifest got through in a minute")
+		took := tr.now.Sub(epoch).Seconds()
+		t.Logf("%d signatures verified in %.2f s, the %dth genuine one got through", verified, took, genuine)
+		if most := rate*took + rate/10 + float64(signatures); float64(verified) > most {
+			t.Errorf("%d signatures were verified in %.2f s, want at most %.0f", verified, took, most)
 		}
-	}
-	took := tr.now.Sub(epoch).Seconds()
-	t.Logf("%d signatures verified in %.2f s, the %dth genuine one got through", verified, took, genuine)
-	if most := rate*took + rate/10 + 1; float64(verified) > most {
-		t.Errorf("%d signatures were verified in %.2f s, want at most %.0f", verified, took, most)
 	}
 }
 
