@@ -45,7 +45,7 @@ func (r *Receiver) meet(p *packet) error {
 	}
 	if r.object != nil {
 		if !r.supersedes(m.Manifest) {
-			r.report(OtherObject{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
+			r.report(&r.reported, Refused{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
 			return ReasonOtherObject
 		}
 		why := "it has shown no manifest, and another object has"
@@ -128,9 +128,6 @@ func (r *Receiver) recognize(p *packet) error {
 	o := r.object
 	m, err := r.vouch(p, &o.identity)
 	if err != nil {
-		if r.refused.has(o.wire) {
-			r.drop("it is not one to receive")
-		}
 		return err
 	}
 	if o.geo.Params != p.Params {
@@ -187,7 +184,7 @@ type vouched struct {
 
 // vouch returns the manifest that an undamaged packet of object id carries, if
 // it is one to follow. An object whose manifest is genuine and not to be
-// followed is refused from then on.
+// followed is dropped, if it is the chosen one, and refused from then on.
 func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 	if r.plain, err = p.open(id, r.plain); err != nil {
 		return m, err
@@ -202,8 +199,11 @@ func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 		return m, ReasonManifest
 	}
 	if err := r.wants(m); err != nil {
+		if r.chosen(p.Object) {
+			r.drop("it is not one to receive")
+		}
 		r.refused.add(p.Object)
-		r.report(OtherObject{Object: p.Object, Name: m.Name, Why: err.(proto.Reason)})
+		r.report(&r.reported, Refused{Object: p.Object, Name: m.Name, Why: err.(proto.Reason)})
 		return m, err
 	}
 	r.refused.remove(p.Object)
@@ -222,7 +222,7 @@ func (r *Receiver) signers(p *packet) (signers []proto.PublicKey, err error) {
 		signers = proto.PayloadSigners(p.payload, keys)
 	}
 	if signers == nil {
-		r.report(OtherObject{Object: p.Object, Why: ReasonSignature})
+		r.report(&r.unsigned, Refused{Object: p.Object, Why: ReasonSignature})
 		return nil, ReasonSignature
 	}
 	return signers, nil
@@ -244,10 +244,10 @@ func (r *Receiver) wants(m vouched) error {
 	return nil
 }
 
-// report tells once about an object that was not chosen.
-func (r *Receiver) report(e OtherObject) {
-	if !r.reported.full() && !r.reported.has(e.Object) {
-		r.reported.add(e.Object)
+// report tells of an object, unless that was told before or too many were.
+func (r *Receiver) report(told *recent, e Refused) {
+	if !told.full() && !told.has(e.Object) {
+		told.add(e.Object)
 		r.observe(e)
 	}
 }

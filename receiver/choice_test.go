@@ -76,8 +76,8 @@ func TestTheFirstObjectWithAManifestIsReceived(t *testing.T) {
 	if err := tr.hear(b.manifest(), 0); err != receiver.ReasonOtherObject {
 		t.Errorf("manifest of another object after an hour: %v", err)
 	}
-	tr.wantEvents(receiver.ObjectFound{}, receiver.Certified{}, receiver.OtherObject{})
-	if want := (receiver.OtherObject{Object: b.id, Name: "b.bin", Why: receiver.ReasonOtherObject}); !slices.Contains(tr.events, receiver.Event(want)) {
+	tr.wantEvents(receiver.ObjectFound{}, receiver.Certified{}, receiver.Refused{})
+	if want := (receiver.Refused{Object: b.id, Name: "b.bin", Why: receiver.ReasonOtherObject}); !slices.Contains(tr.events, receiver.Event(want)) {
 		t.Errorf("events %+v, want %+v among them", tr.events, want)
 	}
 	tr.run(nothing, a.sender(sender.Config{}))
@@ -102,7 +102,7 @@ func TestAnObjectWithoutAManifestGivesWay(t *testing.T) {
 		t.Fatalf("shard of another object after 12 s: %v", err)
 	}
 	tr.hearAll(real.manifest(), real.shard(0, 0))
-	tr.wantEvents(receiver.ObjectFound{}, receiver.OtherObject{}, receiver.Dropped{}, receiver.ObjectFound{}, receiver.Certified{})
+	tr.wantEvents(receiver.ObjectFound{}, receiver.Refused{}, receiver.Dropped{}, receiver.ObjectFound{}, receiver.Certified{})
 	if !tr.stores[0].Discarded || tr.stores[1].Discarded {
 		t.Error("the wrong store was discarded")
 	}
@@ -156,7 +156,7 @@ func TestAnObjectOfAnotherNameIsRefusedOnce(t *testing.T) {
 		if len(tr.stores) != 1 || !tr.stores[0].Discarded {
 			t.Errorf("%d stores were opened, want one, discarded", len(tr.stores))
 		}
-		tr.wantEvents(receiver.ObjectFound{}, receiver.OtherObject{}, receiver.Dropped{})
+		tr.wantEvents(receiver.ObjectFound{}, receiver.Dropped{}, receiver.Refused{})
 	}
 }
 
@@ -171,7 +171,7 @@ func TestNothingIsStoredForAManifestWithAnotherName(t *testing.T) {
 	if len(tr.stores) != 0 {
 		t.Errorf("%d stores were opened for an object that cannot be wanted", len(tr.stores))
 	}
-	tr.wantEvents(receiver.OtherObject{})
+	tr.wantEvents(receiver.Refused{})
 }
 
 func TestOtherObjectsAreReportedForABoundedNumber(t *testing.T) {
@@ -188,7 +188,7 @@ func TestOtherObjectsAreReportedForABoundedNumber(t *testing.T) {
 		s.object = &other
 		tr.hear(s.manifest(), 0)
 	}
-	if got := count[receiver.OtherObject](tr); got < 10 || got > 64 {
+	if got := count[receiver.Refused](tr); got < 10 || got > 64 {
 		t.Errorf("%d of 1000 other objects were reported, want up to 64", got)
 	}
 }

@@ -138,7 +138,8 @@ type Receiver struct {
 
 	object   *object // the chosen one; nil: none yet
 	refused  recent  // objects that were looked at and are not wanted
-	reported recent  // objects told by OtherObject
+	reported recent  // objects told by Refused
+	unsigned recent  // of these, those that anybody could have made it tell
 	attempts int
 	checks   allowance // of signatures
 	plain    []byte    // payload of the sealed packet that is looked at

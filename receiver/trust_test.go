@@ -342,6 +342,32 @@ func TestAFloodOfForgedManifestsIsNotVerified(t *testing.T) {
 	}
 }
 
+func TestUnsignedManifestsHideNoReport(t *testing.T) {
+	// "where signatures count, those that no trusted key has signed are counted
+	// apart, and may be of the chosen object." Else anybody could hide why a
+	// release is not received.
+	key := keys.Generate()
+	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
+	tr := src.receive(receiver.Config{Trust: trusting(key)})
+	tr.now = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	tr.hearAll(src.shard(0, 0))
+	for i := range 1000 {
+		tr.wantRefused(receiver.ReasonSignature, forge(t, src.manifest(), func(h *proto.Header, _ []byte) {
+			h.Object[0] ^= byte(i)
+			h.Object[1] ^= byte(i >> 8)
+		}))
+	}
+	if got := count[receiver.Refused](tr); got < 10 || got > 64 {
+		t.Errorf("%d of 1000 unsigned manifests were reported, want up to 64", got)
+	}
+	tr.events = nil
+	tr.wantRefused(receiver.ReasonExpired, src.signed(key, func(m *proto.Manifest) { m.Expires = 1 }))
+	tr.wantEvents(receiver.Dropped{}, receiver.Refused{})
+	if want := (receiver.Refused{Object: src.id, Name: "fw", Why: receiver.ReasonExpired}); tr.events[1] != receiver.Event(want) {
+		t.Errorf("got %+v, want %+v", tr.events[1], want)
+	}
+}
+
 func TestManifestsThatNameNoTrustedKeyDelayNone(t *testing.T) {
 	// "those that name none of its keys need not be verified, and do not count"
 	// spec.md 5.5

@@ -145,7 +145,7 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 		v.idle = now
 		v.dropped()
 		v.out.line("object %s... given up: %s", e.Object.Short(), e.Why)
-	case receiver.OtherObject:
+	case receiver.Refused:
 		v.refused(e)
 	case receiver.Resumed:
 		v.resumed(e)
