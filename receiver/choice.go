@@ -11,19 +11,18 @@ import (
 
 // unwanted reports whether a packet of an object that is not the chosen one can
 // be ignored without a further look. Once an object is chosen, others have to
-// show a manifest.
+// show a manifest, as have those that were refused: they come back by one that is
+// to follow.
 func (r *Receiver) unwanted(p *packet) bool {
 	switch {
 	case len(r.pins) > 0 && !slices.Contains(r.pins, p.Object):
 		return true
 	case p.Type != proto.TypeManifest:
 		return r.object != nil || r.refused.has(p.Object)
-	case r.cfg.Trust != nil:
-		return false // an object can come back by a better manifest
-	case r.object != nil && r.object.manifest != nil:
+	case r.cfg.Trust == nil && r.object != nil && r.object.manifest != nil:
 		return r.reported.full() || r.reported.has(p.Object) // there is no more to say
 	}
-	return r.refused.has(p.Object)
+	return false
 }
 
 // meet decides what to do about an object that is not the chosen one. It

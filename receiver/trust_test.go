@@ -243,7 +243,8 @@ func hardware(names ...string) func(p *receiver.Policy) {
 }
 
 func TestARefusedObjectComesBackByABetterManifest(t *testing.T) {
-	// "Where signatures count, it can come back by a better manifest" spec.md 7.2
+	// "It comes back by a manifest to follow: ... where signatures count, a better
+	// one may expire later." spec.md 7.2
 	key := keys.Generate()
 	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
