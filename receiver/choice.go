@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,7 +19,7 @@ func (r *Receiver) unwanted(p *packet) bool {
 	case len(r.pins) > 0 && !slices.Contains(r.pins, p.Object):
 		return true
 	case p.Type != proto.TypeManifest:
-		return r.object != nil || r.refused.has(p.Object)
+		return r.object != nil || r.wary || r.refused.has(p.Object)
 	case r.cfg.Trust == nil && r.object != nil && r.object.manifest != nil:
 		return r.reported.full() || r.reported.has(p.Object) // there is no more to say
 	}
@@ -53,11 +54,33 @@ func (r *Receiver) meet(p *packet) error {
 		}
 		r.drop(why)
 	}
-	r.choose(p, id, geo)
-	if m.Manifest != nil {
+	err = r.choose(p, id, geo)
+	switch {
+	case err != nil && r.hearsay(m.Manifest):
+		r.wary = true
+		return ReasonOtherObject
+	case err != nil:
+		r.fail(err)
+	case m.Manifest != nil:
 		r.certify(m)
 	}
 	return nil
+}
+
+// hearsay reports whether an object with manifest m, nil if it has shown none,
+// may be anybody's, where only signed ones count.
+func (r *Receiver) hearsay(m *proto.Manifest) bool { return r.cfg.Trust != nil && m == nil }
+
+// excuse goes on after a failure of the store that hearsay caused: else forged
+// packets could fill a disk, or reach beyond what a file system can hold, and so
+// end the transfer. Once is enough: nothing more is stored without a manifest.
+func (r *Receiver) excuse() {
+	if r.err == nil || r.object == nil || !r.hearsay(r.object.manifest) {
+		return
+	}
+	why := fmt.Sprintf("%v, and no trusted key has signed it", r.err)
+	r.err, r.wary = nil, true
+	r.drop(why)
 }
 
 // supersedes reports whether an object with manifest m, which is one to follow,
@@ -86,14 +109,13 @@ func (r *Receiver) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	return geo, nil
 }
 
-// choose begins with the object of a packet.
-func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) {
+// choose begins with the object of a packet. The error is one of Config.Open.
+func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) error {
 	var store Store
 	if !r.cfg.IndexOnly {
 		var err error
 		if store, err = r.cfg.Open(p.Object, p.Params); err != nil {
-			r.fail(err)
-			return
+			return err
 		}
 	}
 	o := newObject(geo, store)
@@ -105,6 +127,7 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) {
 	r.received, r.flows, r.lossThen, r.attempts = received{}, flows{}, Loss{}, 0
 	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from})
 	r.adopt()
+	return nil
 }
 
 // drop gives up the chosen object.
@@ -135,7 +158,10 @@ func (r *Receiver) recognize(p *packet) error {
 			return err
 		}
 		r.drop("its first packet was forged")
-		r.choose(p, o.identity, geo)
+		if err := r.choose(p, o.identity, geo); err != nil {
+			r.fail(err)
+			return nil
+		}
 	}
 	r.certify(m)
 	return nil
@@ -143,9 +169,6 @@ func (r *Receiver) recognize(p *packet) error {
 
 // certify takes the first manifest of the chosen object.
 func (r *Receiver) certify(m vouched) {
-	if r.err != nil {
-		return // of Config.Open
-	}
 	o := r.object
 	o.manifest = m.Manifest
 	if o.leaves != nil && m.Descriptor.Root == (proto.Digest{}) {

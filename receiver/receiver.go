@@ -140,6 +140,7 @@ type Receiver struct {
 	refused  recent  // objects that were looked at and are not wanted
 	reported recent  // objects told by Refused
 	unsigned recent  // of these, those that anybody could have made it tell
+	wary     bool    // hearsay broke a store: nothing is stored without a manifest
 	attempts int
 	checks   allowance // of signatures
 	plain    []byte    // payload of the sealed packet that is looked at
@@ -208,6 +209,7 @@ func (r *Receiver) Tick(now time.Time) {
 	r.flushAt = time.Time{}
 	if err := r.object.places.flush(); err != nil {
 		r.fail(err)
+		r.excuse()
 	}
 }
 
@@ -273,6 +275,7 @@ func (r *Receiver) take(p *packet) (err error) {
 	if err == nil && r.err == nil {
 		err = r.accept(p)
 	}
+	r.excuse()
 	if r.cfg.IndexOnly {
 		r.settle()
 	}
