@@ -38,10 +38,14 @@ func (r *Receiver) meet(p *packet) error {
 		return err
 	}
 	var m vouched
-	if p.Type == proto.TypeManifest {
-		if m, err = r.vouch(p, &id); err != nil {
-			return err
-		}
+	switch {
+	case p.Type == proto.TypeManifest:
+		m, err = r.vouch(p, &id)
+	case p.Type == proto.TypeDigest && !r.cfg.IndexOnly:
+		err = id.prove(geo, p)
+	}
+	if err != nil {
+		return err
 	}
 	if r.object != nil {
 		if !r.supersedes(m.Manifest) {

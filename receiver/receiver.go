@@ -215,7 +215,7 @@ func (r *Receiver) Tick(now time.Time) {
 
 // Handle takes a datagram that arrived at now. It does not keep it. An error,
 // always a [proto.Reason], says why the datagram was ignored; that changes
-// nothing but a count of the caller.
+// nothing but a count of the caller, with the exceptions of spec.md 7.1.
 func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	r.now = now
 	h, payload, err := proto.Parse(datagram)
