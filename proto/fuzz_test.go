@@ -134,11 +134,12 @@ func FuzzSigner(f *testing.F) {
 	_, key := signedManifest()
 	f.Fuzz(func(t *testing.T, in, body []byte) {
 		check := func(enc []byte) bool {
-			signer, ok := Signer(enc, []PublicKey{{ID: key.ID}, key})
-			if !ok {
+			signers := Signers(enc, []PublicKey{{ID: key.ID}, key})
+			if signers == nil {
 				return false
 			}
-			if !NamesSigner(append(make([]byte, manifestIDLen), enc...), []PublicKey{key}) {
+			signer := signers[0]
+			if Verifications(append(make([]byte, manifestIDLen), enc...), []PublicKey{key}) == 0 {
 				t.Errorf("%x: signed by a key that it does not name", enc)
 			}
 			m, _, err := parseManifest(enc) // as in a payload, with something behind it

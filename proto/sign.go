@@ -33,47 +33,46 @@ func (m *Manifest) SigningInput() []byte {
 	return enc[:len(signedPrefix)+int(body)]
 }
 
-// Signer returns that of keys by which an encoded manifest is signed, the
-// first in the order of its signatures. The bytes are verified as they are,
-// before anybody parses them; what follows the manifest is not looked at.
-func Signer(manifest []byte, keys []PublicKey) (signer PublicKey, ok bool) {
-	body, signatures, ok := splitManifest(manifest)
-	if !ok {
-		return PublicKey{}, false
-	}
+// Signers returns those of keys by which an encoded manifest is signed, in the
+// order of keys: that of the signatures is anybody's to change. The bytes are
+// verified as they are, before anybody parses them; what follows the manifest
+// is not looked at.
+func Signers(manifest []byte, keys []PublicKey) (signers []PublicKey) {
+	body, signatures, _ := splitManifest(manifest)
 	signed := append([]byte(signedPrefix), body...)
+	for _, key := range keys {
+		for s := signatures; len(s) > 0; s = s[signatureLen:] {
+			if key.ID == KeyID(s) && ed25519.Verify(key.Key[:], signed, s[len(key.ID):signatureLen]) {
+				signers = append(signers, key)
+				break
+			}
+		}
+	}
+	return signers
+}
+
+// PayloadSigners is [Signers] of the payload of a MANIFEST packet.
+func PayloadSigners(payload []byte, keys []PublicKey) (signers []PublicKey) {
+	if len(payload) < manifestIDLen {
+		return nil
+	}
+	return Signers(payload[manifestIDLen:], keys)
+}
+
+// Verifications returns how many signatures [PayloadSigners] verifies at most:
+// those that name one of keys, for each key that they name. It is much cheaper,
+// and anybody can make it as high as there is room for signatures.
+func Verifications(payload []byte, keys []PublicKey) (n int) {
+	if len(payload) < manifestIDLen {
+		return 0
+	}
+	_, signatures, _ := splitManifest(payload[manifestIDLen:])
 	for s := signatures; len(s) > 0; s = s[signatureLen:] {
 		for _, key := range keys {
-			if key.ID == KeyID(s) && ed25519.Verify(key.Key[:], signed, s[len(key.ID):signatureLen]) {
-				return key, true
-			}
-		}
-	}
-	return PublicKey{}, false
-}
-
-// PayloadSigner is [Signer] of the payload of a MANIFEST packet.
-func PayloadSigner(payload []byte, keys []PublicKey) (signer PublicKey, ok bool) {
-	if len(payload) < manifestIDLen {
-		return PublicKey{}, false
-	}
-	return Signer(payload[manifestIDLen:], keys)
-}
-
-// NamesSigner reports whether the payload of a MANIFEST packet has a signature
-// that names one of keys. It is much cheaper than [PayloadSigner], and anybody
-// can make it true.
-func NamesSigner(payload []byte, keys []PublicKey) bool {
-	if len(payload) < manifestIDLen {
-		return false
-	}
-	_, signatures, ok := splitManifest(payload[manifestIDLen:])
-	for s := signatures; ok && len(s) > 0; s = s[signatureLen:] {
-		for _, key := range keys {
 			if key.ID == KeyID(s) {
-				return true
+				n++
 			}
 		}
 	}
-	return false
+	return n
 }

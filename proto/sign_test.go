@@ -5,6 +5,8 @@ package proto
 import (
 	"bytes"
 	"crypto/ed25519"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -28,18 +30,23 @@ func TestSignatureVectors(t *testing.T) {
 		enc := v.hex("manifest")
 		payload := append(make([]byte, manifestIDLen), enc...)
 		payload = append(payload, 0, 0, 0) // padding
-		got, ok := Signer(enc, keys)
-		if inPayload, inPayloadOK := PayloadSigner(payload, keys); inPayload != got || inPayloadOK != ok {
-			t.Errorf("PayloadSigner: got %v, %v, want %v, %v", inPayload.ID, inPayloadOK, got.ID, ok)
-		}
-		if v.text("signer") == "none" {
-			if ok || got != (PublicKey{}) {
-				t.Errorf("accepted, by key %v", got.ID)
+		var want []PublicKey
+		var by []int
+		for _, signer := range v.all("signer") {
+			if i, err := strconv.Atoi(signer); err == nil {
+				want, by = append(want, keys[i]), append(by, i)
+			} else if signer != "none" {
+				t.Fatalf("signer %q", signer)
 			}
-			return
 		}
-		if want := keys[v.num("signer")]; got != want || !ok {
-			t.Fatalf("got %v, %v, want %v", got.ID, ok, want.ID)
+		if got := Signers(enc, keys); !slices.Equal(got, want) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+		if got := PayloadSigners(payload, keys); !slices.Equal(got, want) {
+			t.Errorf("PayloadSigners: got %v, want %v", got, want)
+		}
+		if len(want) == 0 {
+			return
 		}
 
 		m, err := ParseManifest(enc)
@@ -51,13 +58,15 @@ func TestSignatureVectors(t *testing.T) {
 			t.Errorf("signed:\n got %x\nwant %x", input, want)
 		}
 		// Ed25519 has one signature for a key and a text: signing gives it again.
-		sig := ed25519.Sign(ed25519.NewKeyFromSeed(seeds[v.num("signer")]), input)
-		m.Signatures = []Signature{{KeyID: got.ID, Sig: [64]byte(sig)}}
-		if signer, ok := Signer(m.AppendTo(nil), keys[v.num("signer"):]); signer != got || !ok {
-			t.Errorf("signed again: got %v, %v, want %v", signer.ID, ok, got.ID)
-		}
-		if !bytes.Contains(enc, sig) {
-			t.Errorf("signed again with another result: %x", sig)
+		for _, i := range by {
+			sig := ed25519.Sign(ed25519.NewKeyFromSeed(seeds[i]), input)
+			m.Signatures = []Signature{{KeyID: keys[i].ID, Sig: [64]byte(sig)}}
+			if got := Signers(m.AppendTo(nil), keys); !slices.Equal(got, keys[i:i+1]) {
+				t.Errorf("signed again: got %v, want %v", got, keys[i])
+			}
+			if !bytes.Contains(enc, sig) {
+				t.Errorf("signed again with another result: %x", sig)
+			}
 		}
 	})
 }
@@ -66,23 +75,23 @@ func TestEveryBitOfASignedManifestCounts(t *testing.T) {
 	// "MUST refuse a manifest without a valid signature of one of them" spec.md 5.5
 	enc, key := signedManifest()
 	keys := []PublicKey{key}
-	if _, ok := Signer(enc, keys); !ok {
+	if Signers(enc, keys) == nil {
 		t.Fatal("the unchanged manifest is refused")
 	}
 	for bit := range 8 * len(enc) {
 		b := bytes.Clone(enc)
 		b[bit/8] ^= 1 << (bit % 8)
-		if _, ok := Signer(b, keys); ok {
+		if Signers(b, keys) != nil {
 			t.Errorf("bit %d of byte %d changed nothing", bit%8, bit/8)
 		}
 	}
 	for n := range enc {
-		if _, ok := Signer(enc[:n], keys); ok {
+		if Signers(enc[:n], keys) != nil {
 			t.Errorf("%d of %d bytes were accepted", n, len(enc))
 		}
 	}
 	for n := range manifestIDLen {
-		if _, ok := PayloadSigner(enc[:n], keys); ok {
+		if PayloadSigners(enc[:n], keys) != nil {
 			t.Errorf("a payload of %d bytes was accepted", n)
 		}
 	}

@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,19 +12,18 @@ import (
 
 // unwanted reports whether a packet of an object that is not the chosen one can
 // be ignored without a further look. Once an object is chosen, others have to
-// show a manifest.
+// show a manifest, as have those that were refused: they come back by one that is
+// to follow.
 func (r *Receiver) unwanted(p *packet) bool {
 	switch {
 	case len(r.pins) > 0 && !slices.Contains(r.pins, p.Object):
 		return true
 	case p.Type != proto.TypeManifest:
-		return r.object != nil || r.refused.has(p.Object)
-	case r.cfg.Trust != nil:
-		return false // an object can come back by a better manifest
-	case r.object != nil && r.object.manifest != nil:
+		return r.object != nil || r.wary || r.refused.has(p.Object)
+	case r.cfg.Trust == nil && r.object != nil && r.object.manifest != nil:
 		return r.reported.full() || r.reported.has(p.Object) // there is no more to say
 	}
-	return r.refused.has(p.Object)
+	return false
 }
 
 // meet decides what to do about an object that is not the chosen one. It
@@ -38,14 +38,18 @@ func (r *Receiver) meet(p *packet) error {
 		return err
 	}
 	var m vouched
-	if p.Type == proto.TypeManifest {
-		if m, err = r.vouch(p, &id); err != nil {
-			return err
-		}
+	switch {
+	case p.Type == proto.TypeManifest:
+		m, err = r.vouch(p, &id)
+	case p.Type == proto.TypeDigest && !r.cfg.IndexOnly:
+		err = id.prove(geo, p)
+	}
+	if err != nil {
+		return err
 	}
 	if r.object != nil {
 		if !r.supersedes(m.Manifest) {
-			r.report(OtherObject{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
+			r.report(&r.reported, Refused{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
 			return ReasonOtherObject
 		}
 		why := "it has shown no manifest, and another object has"
@@ -54,11 +58,33 @@ func (r *Receiver) meet(p *packet) error {
 		}
 		r.drop(why)
 	}
-	r.choose(p, id, geo)
-	if m.Manifest != nil {
+	err = r.choose(p, id, geo)
+	switch {
+	case err != nil && r.hearsay(m.Manifest):
+		r.wary = true
+		return ReasonOtherObject
+	case err != nil:
+		r.fail(err)
+	case m.Manifest != nil:
 		r.certify(m)
 	}
 	return nil
+}
+
+// hearsay reports whether an object with manifest m, nil if it has shown none,
+// may be anybody's, where only signed ones count.
+func (r *Receiver) hearsay(m *proto.Manifest) bool { return r.cfg.Trust != nil && m == nil }
+
+// excuse goes on after a failure of the store that hearsay caused: else forged
+// packets could fill a disk, or reach beyond what a file system can hold, and so
+// end the transfer. Once is enough: nothing more is stored without a manifest.
+func (r *Receiver) excuse() {
+	if r.err == nil || r.object == nil || !r.hearsay(r.object.manifest) {
+		return
+	}
+	why := fmt.Sprintf("%v, and no trusted key has signed it", r.err)
+	r.err, r.wary = nil, true
+	r.drop(why)
 }
 
 // supersedes reports whether an object with manifest m, which is one to follow,
@@ -87,14 +113,13 @@ func (r *Receiver) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	return geo, nil
 }
 
-// choose begins with the object of a packet.
-func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) {
+// choose begins with the object of a packet. The error is one of Config.Open.
+func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) error {
 	var store Store
 	if !r.cfg.IndexOnly {
 		var err error
 		if store, err = r.cfg.Open(p.Object, p.Params); err != nil {
-			r.fail(err)
-			return
+			return err
 		}
 	}
 	o := newObject(geo, store)
@@ -106,6 +131,7 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) {
 	r.received, r.flows, r.lossThen, r.attempts = received{}, flows{}, Loss{}, 0
 	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from})
 	r.adopt()
+	return nil
 }
 
 // drop gives up the chosen object.
@@ -128,9 +154,6 @@ func (r *Receiver) recognize(p *packet) error {
 	o := r.object
 	m, err := r.vouch(p, &o.identity)
 	if err != nil {
-		if r.refused.has(o.wire) {
-			r.drop("it is not one to receive")
-		}
 		return err
 	}
 	if o.geo.Params != p.Params {
@@ -139,7 +162,10 @@ func (r *Receiver) recognize(p *packet) error {
 			return err
 		}
 		r.drop("its first packet was forged")
-		r.choose(p, o.identity, geo)
+		if err := r.choose(p, o.identity, geo); err != nil {
+			r.fail(err)
+			return nil
+		}
 	}
 	r.certify(m)
 	return nil
@@ -147,15 +173,12 @@ func (r *Receiver) recognize(p *packet) error {
 
 // certify takes the first manifest of the chosen object.
 func (r *Receiver) certify(m vouched) {
-	if r.err != nil {
-		return // of Config.Open
-	}
 	o := r.object
 	o.manifest = m.Manifest
 	if o.leaves != nil && m.Descriptor.Root == (proto.Digest{}) {
 		r.withoutLeaves()
 	}
-	r.observe(Certified{Manifest: m.Manifest, Signer: m.signer})
+	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
 	if err := o.reserve(); err != nil {
 		r.fail(storeError("reserve space", err))
 		return
@@ -182,18 +205,18 @@ func (o *object) reserve() error {
 // A vouched manifest is one to follow.
 type vouched struct {
 	*proto.Manifest
-	signer proto.PublicKey // zero: nobody asked for a signature
+	signers []proto.PublicKey // all trusted ones; nil: nobody asked for a signature
 }
 
 // vouch returns the manifest that an undamaged packet of object id carries, if
 // it is one to follow. An object whose manifest is genuine and not to be
-// followed is refused from then on.
+// followed is dropped, if it is the chosen one, and refused from then on.
 func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 	if r.plain, err = p.open(id, r.plain); err != nil {
 		return m, err
 	}
 	if r.cfg.Trust != nil {
-		if m.signer, err = r.signer(p); err != nil {
+		if m.signers, err = r.signers(p); err != nil {
 			return m, err
 		}
 	}
@@ -202,37 +225,39 @@ func (r *Receiver) vouch(p *packet, id *identity) (m vouched, err error) {
 		return m, ReasonManifest
 	}
 	if err := r.wants(m); err != nil {
+		if r.chosen(p.Object) {
+			r.drop("it is not one to receive")
+		}
 		r.refused.add(p.Object)
-		r.report(OtherObject{Object: p.Object, Name: m.Name, Why: err.(proto.Reason)})
+		r.report(&r.reported, Refused{Object: p.Object, Name: m.Name, Why: err.(proto.Reason)})
 		return m, err
 	}
 	r.refused.remove(p.Object)
 	return m, nil
 }
 
-// signer returns the trusted key that has signed a manifest. Manifests that name
-// none of them are no load, and take nothing of what others may be verified in.
-func (r *Receiver) signer(p *packet) (signer proto.PublicKey, err error) {
+// signers returns the trusted keys that have signed a manifest. Manifests that
+// name none of them are no load, and take nothing of what others may be verified
+// in.
+func (r *Receiver) signers(p *packet) (signers []proto.PublicKey, err error) {
 	keys := r.cfg.Trust.Keys
-	named := proto.NamesSigner(p.payload, keys)
-	if named && !r.checks.take(r.now, r.cfg.SignatureRate) {
-		return signer, ReasonSignatureRate
+	if n := proto.Verifications(p.payload, keys); n > 0 {
+		if !r.checks.take(r.now, r.cfg.SignatureRate, n) {
+			return nil, ReasonSignatureRate
+		}
+		signers = proto.PayloadSigners(p.payload, keys)
 	}
-	ok := false
-	if named {
-		signer, ok = proto.PayloadSigner(p.payload, keys)
+	if signers == nil {
+		r.report(&r.unsigned, Refused{Object: p.Object, Why: ReasonSignature})
+		return nil, ReasonSignature
 	}
-	if !ok {
-		r.report(OtherObject{Object: p.Object, Why: ReasonSignature})
-		return signer, ReasonSignature
-	}
-	return signer, nil
+	return signers, nil
 }
 
 // wants returns why a genuine manifest is not to be followed, a Reason, or nil.
 func (r *Receiver) wants(m vouched) error {
 	if r.cfg.Trust != nil {
-		if err := r.cfg.Trust.judge(r.now, m.Manifest, m.signer.ID); err != nil {
+		if err := r.cfg.Trust.judge(r.now, m.Manifest); err != nil {
 			return err
 		}
 	}
@@ -245,10 +270,10 @@ func (r *Receiver) wants(m vouched) error {
 	return nil
 }
 
-// report tells once about an object that was not chosen.
-func (r *Receiver) report(e OtherObject) {
-	if !r.reported.full() && !r.reported.has(e.Object) {
-		r.reported.add(e.Object)
+// report tells of an object, unless that was told before or too many were.
+func (r *Receiver) report(told *recent, e Refused) {
+	if !told.full() && !told.has(e.Object) {
+		told.add(e.Object)
 		r.observe(e)
 	}
 }

@@ -76,8 +76,8 @@ func TestTheFirstObjectWithAManifestIsReceived(t *testing.T) {
 	if err := tr.hear(b.manifest(), 0); err != receiver.ReasonOtherObject {
 		t.Errorf("manifest of another object after an hour: %v", err)
 	}
-	tr.wantEvents(receiver.ObjectFound{}, receiver.Certified{}, receiver.OtherObject{})
-	if want := (receiver.OtherObject{Object: b.id, Name: "b.bin", Why: receiver.ReasonOtherObject}); !slices.Contains(tr.events, receiver.Event(want)) {
+	tr.wantEvents(receiver.ObjectFound{}, receiver.Certified{}, receiver.Refused{})
+	if want := (receiver.Refused{Object: b.id, Name: "b.bin", Why: receiver.ReasonOtherObject}); !slices.Contains(tr.events, receiver.Event(want)) {
 		t.Errorf("events %+v, want %+v among them", tr.events, want)
 	}
 	tr.run(nothing, a.sender(sender.Config{}))
@@ -102,7 +102,7 @@ func TestAnObjectWithoutAManifestGivesWay(t *testing.T) {
 		t.Fatalf("shard of another object after 12 s: %v", err)
 	}
 	tr.hearAll(real.manifest(), real.shard(0, 0))
-	tr.wantEvents(receiver.ObjectFound{}, receiver.OtherObject{}, receiver.Dropped{}, receiver.ObjectFound{}, receiver.Certified{})
+	tr.wantEvents(receiver.ObjectFound{}, receiver.Refused{}, receiver.Dropped{}, receiver.ObjectFound{}, receiver.Certified{})
 	if !tr.stores[0].Discarded || tr.stores[1].Discarded {
 		t.Error("the wrong store was discarded")
 	}
@@ -138,25 +138,54 @@ func TestAnotherNameNeverDisplacesAnObject(t *testing.T) {
 	tr.wantFile()
 }
 
-func TestAnObjectOfAnotherNameIsRefusedOnce(t *testing.T) {
-	// "If the name in it is not one that the user asked for, the object is
-	// dropped and remembered as not wanted." spec.md 7.2
+func TestAnObjectOfAnotherNameIsDroppedAtOnce(t *testing.T) {
+	// "A manifest that is genuine and not to follow refuses its object, which is
+	// dropped if it was not certified, and remembered as not wanted: of it, only
+	// manifests are looked into." spec.md 7.2
 	a, b := twoSources(t)
 	for _, cfg := range []receiver.Config{{Name: is("a.bin")}, {Name: is("a.bin"), Object: b.id}} {
 		tr := a.receive(cfg)
 		tr.hearAll(b.shard(0, 0))
-		if err := tr.hear(b.manifest(), 0); err != receiver.ReasonOtherObject {
-			t.Errorf("manifest with another name: %v", err)
-		}
-		for range 3 {
-			if err := tr.hear(b.shard(0, 0), 0); err != receiver.ReasonOtherObject {
-				t.Errorf("shard of a refused object: %v", err)
-			}
+		for range 100 {
+			tr.wantRefused(receiver.ReasonOtherObject, b.manifest())
+			tr.wantRefused(receiver.ReasonOtherObject, b.shard(0, 0))
 		}
 		if len(tr.stores) != 1 || !tr.stores[0].Discarded {
 			t.Errorf("%d stores were opened, want one, discarded", len(tr.stores))
 		}
-		tr.wantEvents(receiver.ObjectFound{}, receiver.OtherObject{}, receiver.Dropped{})
+		tr.wantEvents(receiver.ObjectFound{}, receiver.Dropped{}, receiver.Refused{})
+		if cfg.Object == (proto.ObjectID{}) {
+			tr.hearAll(a.shard(0, 0)) // of the wanted one, without waiting
+		}
+	}
+}
+
+func TestANameIsThatOfAManifest(t *testing.T) {
+	// "It comes back by a manifest to follow: two senders may give a file different
+	// names, and anybody can name it wrongly" spec.md 7.2
+	src, other := twoSources(t)
+	misnamed := src.manifestWith(func(m *proto.Manifest) { m.Name = "backup.dat" })
+	for name, before := range map[string][][]byte{
+		"nothing":                     nil,
+		"a shard":                     {src.shard(0, 0)},
+		"a shard of another object":   {other.shard(0, 0)},
+		"the manifest of another one": {other.manifest()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := src.receive(receiver.Config{Name: is("a.bin")})
+			for _, b := range before {
+				tr.hear(b, 0)
+			}
+			for range 3 {
+				tr.wantRefused(receiver.ReasonOtherObject, misnamed)
+			}
+			tr.hearAll(src.manifest(), src.shard(0, 1))
+			tr.wantCertified(src)
+			tr.hearAll(misnamed) // a certified object is kept
+			tr.wantCertified(src)
+			tr.run(percent(10, 1), src.sender(sender.Config{}))
+			tr.wantFile()
+		})
 	}
 }
 
@@ -171,7 +200,7 @@ func TestNothingIsStoredForAManifestWithAnotherName(t *testing.T) {
 	if len(tr.stores) != 0 {
 		t.Errorf("%d stores were opened for an object that cannot be wanted", len(tr.stores))
 	}
-	tr.wantEvents(receiver.OtherObject{})
+	tr.wantEvents(receiver.Refused{})
 }
 
 func TestOtherObjectsAreReportedForABoundedNumber(t *testing.T) {
@@ -188,7 +217,7 @@ func TestOtherObjectsAreReportedForABoundedNumber(t *testing.T) {
 		s.object = &other
 		tr.hear(s.manifest(), 0)
 	}
-	if got := count[receiver.OtherObject](tr); got < 10 || got > 64 {
+	if got := count[receiver.Refused](tr); got < 10 || got > 64 {
 		t.Errorf("%d of 1000 other objects were reported, want up to 64", got)
 	}
 }

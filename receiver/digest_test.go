@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"iotupd/internal/seal"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/sender"
@@ -222,6 +223,36 @@ func TestADigestComesFirst(t *testing.T) {
 	}
 	tr.run(percent(10, 4), src.sender(sender.Config{}))
 	tr.wantFile()
+	tr = src.receive(receiver.Config{GroupKeys: []*seal.Group{newKey}})
+	tr.hearAll(src.seal(newKey, src.digest(1, 0)))
+}
+
+func TestAForgedDigestChoosesNothing(t *testing.T) {
+	// "A datagram that fails MUST NOT change any state but a count ... A DIGEST that
+	// would choose its object passes 17 and 21 before." spec.md 7.1
+	src := newTree(t, "", 20*512, small(proto.CodeLeopard8, 10, 10))
+	change := func(change func(h *proto.Header, payload []byte)) []byte { return forge(t, src.digest(1, 0), change) }
+	for name, test := range map[string]struct {
+		datagram []byte
+		want     proto.Reason
+	}{
+		"a record":       {change(func(_ *proto.Header, payload []byte) { payload[len(payload)/2] ^= 1 }), proto.ReasonDigest},
+		"another object": {change(func(h *proto.Header, _ []byte) { h.Object[3] ^= 1 }), proto.ReasonDigest},
+		"another size":   {change(func(h *proto.Header, _ []byte) { h.Size-- }), proto.ReasonDigest},
+		"a high index":   {change(func(h *proto.Header, _ []byte) { h.Index = src.tree.PerGroup() }), proto.ReasonGeometry},
+		"no tree":        {forge(t, fourRecords(t, 8*256).digest(0, 0), func(h *proto.Header, _ []byte) { h.Size = 1 << 24 }), proto.ReasonDigest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := src.receive(receiver.Config{})
+			tr.wantRefused(test.want, test.datagram)
+			if p := tr.r.Progress(); p != (receiver.Progress{}) || len(tr.stores) > 0 || len(tr.events) > 0 {
+				t.Fatalf("progress %+v, %d stores, events %+v, want nothing", p, len(tr.stores), tr.events)
+			}
+			if err := tr.hear(src.digest(1, 0), 0); err != nil {
+				t.Errorf("a genuine one afterwards: %v", err)
+			}
+		})
+	}
 }
 
 func TestRecordsThatDoNotFitTheCacheAreReadBack(t *testing.T) {

@@ -19,7 +19,7 @@ type (
 	// manifest belongs to the receiver.
 	Certified struct {
 		Manifest *proto.Manifest
-		Signer   proto.PublicKey // zero: nobody asked for a signature
+		Signers  []proto.PublicKey // all trusted ones, in the order of Policy.Keys; nil: nobody asked for a signature
 	}
 
 	// Resumed: what was on disk of an earlier run has been compared with the
@@ -42,11 +42,13 @@ type (
 		Why    string
 	}
 
-	// OtherObject: an object that was not chosen is on the air too. It is
-	// reported once an object, for a bounded number of them.
-	OtherObject struct {
+	// Refused: a manifest of another object than the chosen one, or one that is
+	// not followed. It is reported once an object, for a bounded number of them;
+	// where signatures count, those that no trusted key has signed are counted
+	// apart, and may be of the chosen object.
+	Refused struct {
 		Object proto.ObjectID
-		Name   string
+		Name   string // empty if nobody trusted has signed it
 		Why    proto.Reason
 	}
 
@@ -73,7 +75,7 @@ func (Certified) receiverEvent()    {}
 func (Resumed) receiverEvent()      {}
 func (Forged) receiverEvent()       {}
 func (Dropped) receiverEvent()      {}
-func (OtherObject) receiverEvent()  {}
+func (Refused) receiverEvent()      {}
 func (GroupDecoded) receiverEvent() {}
 func (Collected) receiverEvent()    {}
 func (Verified) receiverEvent()     {}

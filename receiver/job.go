@@ -99,8 +99,8 @@ func (r *Receiver) NextJob() *Job {
 	return nil
 }
 
-// Finish takes a job back after its Run. A failure of the store ends the
-// transfer; after a wrong hash it goes on.
+// Finish takes a job back after its Run. A [StoreError] may end the transfer;
+// after a wrong hash it goes on.
 func (r *Receiver) Finish(now time.Time, j *Job) {
 	r.now = now
 	if j.object != r.object || r.err != nil {
@@ -117,6 +117,7 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	default:
 		j.finish()
 	}
+	r.excuse()
 }
 
 // goodStrip is how many bytes of every shard a decoder should hold at a time

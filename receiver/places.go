@@ -30,12 +30,15 @@ type Store interface {
 	// Sync makes all that was written durable.
 	Sync() error
 
-	// Discard gives the bytes up: another object takes their place. A Job may
-	// still be at work on them, so that every other call fails from then on.
+	// Discard gives the bytes up: another object takes their place, or a call
+	// has failed. A Job may still be at work on them, so that every other call
+	// fails from then on.
 	Discard() error
 }
 
-// A StoreError is a failure of the [Store]. It ends the transfer.
+// A StoreError is a failure of the [Store]. It ends the transfer, unless the
+// object is hearsay: where signatures count and it has shown none, it is dropped
+// (spec.md 7.2).
 type StoreError struct {
 	Op  string
 	Err error

@@ -26,11 +26,12 @@ type Policy struct {
 	// MinSequence is the lowest sequence to accept.
 	MinSequence uint64
 
-	// Installed tells for every key what was installed last. Nothing older is
-	// accepted, nor anything else of the same sequence.
+	// Installed tells for every key what was installed last that it signed.
+	// Nothing older than any of that is accepted, whoever signed, nor anything
+	// else of the same sequence. What is of none of Keys does not count.
 	Installed map[proto.KeyID]Release
 
-	// AllowDowngrade turns MinSequence and Installed off.
+	// AllowDowngrade turns Installed off.
 	AllowDowngrade bool
 }
 
@@ -44,10 +45,9 @@ type Release struct {
 // never set.
 var plausible = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// judge returns why a manifest that signer has signed is not to be followed, nil
-// if it is. A clock that was never set expires nothing.
-func (p *Policy) judge(now time.Time, m *proto.Manifest, signer proto.KeyID) error {
-	last, known := p.Installed[signer]
+// judge returns why a manifest that a trusted key has signed is not to be
+// followed, nil if it is. A clock that was never set expires nothing.
+func (p *Policy) judge(now time.Time, m *proto.Manifest) error {
 	switch {
 	case m.Channel == "" || m.Channel != p.Channel:
 		return ReasonChannel
@@ -57,14 +57,30 @@ func (p *Policy) judge(now time.Time, m *proto.Manifest, signer proto.KeyID) err
 		return ReasonTarget
 	case m.Expires != 0 && now.After(plausible) && uint64(now.Unix()) >= m.Expires:
 		return ReasonExpired
-	case p.AllowDowngrade:
-		return nil
-	case m.Sequence < p.MinSequence || known && m.Sequence < last.Sequence:
-		return ReasonRollback
-	case known && m.Sequence == last.Sequence && m.Descriptor.Object() != last.Object:
+	case m.Sequence < p.MinSequence || !p.AllowDowngrade && p.stale(m):
 		return ReasonRollback
 	}
 	return nil
+}
+
+// stale reports whether m is older than what was installed last, or of the same
+// sequence and none of that. Which of the keys signed does not matter: anybody
+// can change the order of signatures, or leave one out.
+func (p *Policy) stale(m *proto.Manifest) bool {
+	same, other := false, false
+	for _, key := range p.Keys {
+		last, known := p.Installed[key.ID]
+		switch {
+		case !known || last.Sequence < m.Sequence:
+		case last.Sequence > m.Sequence:
+			return true
+		case last.Object == m.Descriptor.Object():
+			same = true
+		default:
+			other = true
+		}
+	}
+	return other && !same
 }
 
 // An allowance bounds how often something happens. The zero value allows
@@ -74,9 +90,10 @@ type allowance struct {
 	last time.Time
 }
 
-// take reports whether it may happen once more, perSecond times a second in the
-// long run and a tenth of that at once.
-func (a *allowance) take(now time.Time, perSecond int) bool {
+// take reports whether it may happen n times more, perSecond times a second in
+// the long run and a tenth of that at once. It may as soon as once is left: what
+// else it takes is owed.
+func (a *allowance) take(now time.Time, perSecond, n int) bool {
 	most := max(1, float64(perSecond)/10)
 	if a.last.IsZero() {
 		a.left = most
@@ -87,6 +104,6 @@ func (a *allowance) take(now time.Time, perSecond int) bool {
 	if a.left < 1 {
 		return false
 	}
-	a.left--
+	a.left -= float64(n)
 	return true
 }

@@ -12,7 +12,7 @@ const (
 	ReasonOtherObject   proto.Reason = "other-object"   // an object that was not chosen
 	ReasonTooLarge      proto.Reason = "too-large"      // the object is over a limit
 	ReasonManifest      proto.Reason = "manifest"       // a manifest that does not fit its object
-	ReasonSignatureRate proto.Reason = "signature-rate" // more manifests than are verified in that time
+	ReasonSignatureRate proto.Reason = "signature-rate" // more signatures than are verified in that time
 	ReasonSignature     proto.Reason = "signature"      // no trusted key has signed the manifest
 	ReasonChannel       proto.Reason = "channel"        // a signed manifest of another channel
 	ReasonTarget        proto.Reason = "target"         // a signed manifest for other hardware

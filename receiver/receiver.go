@@ -79,8 +79,8 @@ type Config struct {
 	// DefaultLeafMemory.
 	LeafMemory int
 
-	// SignatureRate is the highest number of manifests whose signature is
-	// verified in a second. If zero, DefaultSignatureRate.
+	// SignatureRate is the highest number of signatures that are verified in a
+	// second. If zero, DefaultSignatureRate.
 	SignatureRate int
 
 	// Workers is the number of groups decoded at a time. If zero, one for
@@ -138,7 +138,9 @@ type Receiver struct {
 
 	object   *object // the chosen one; nil: none yet
 	refused  recent  // objects that were looked at and are not wanted
-	reported recent  // objects told by OtherObject
+	reported recent  // objects told by Refused
+	unsigned recent  // of these, those that anybody could have made it tell
+	wary     bool    // hearsay broke a store: nothing is stored without a manifest
 	attempts int
 	checks   allowance // of signatures
 	plain    []byte    // payload of the sealed packet that is looked at
@@ -207,12 +209,13 @@ func (r *Receiver) Tick(now time.Time) {
 	r.flushAt = time.Time{}
 	if err := r.object.places.flush(); err != nil {
 		r.fail(err)
+		r.excuse()
 	}
 }
 
 // Handle takes a datagram that arrived at now. It does not keep it. An error,
 // always a [proto.Reason], says why the datagram was ignored; that changes
-// nothing but a count of the caller.
+// nothing but a count of the caller, with the exceptions of spec.md 7.1.
 func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	r.now = now
 	h, payload, err := proto.Parse(datagram)
@@ -272,6 +275,7 @@ func (r *Receiver) take(p *packet) (err error) {
 	if err == nil && r.err == nil {
 		err = r.accept(p)
 	}
+	r.excuse()
 	if r.cfg.IndexOnly {
 		r.settle()
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/internal/keys"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/sender"
@@ -15,7 +16,8 @@ import (
 var errDisk = errors.New("no space left on device")
 
 func TestAFailingStoreEndsTheTransfer(t *testing.T) {
-	// "A StoreError is a failure of the Store. It ends the transfer."
+	// "A StoreError is a failure of the Store. It ends the transfer, unless the
+	// object is hearsay"
 	src := newSource(t, "", 100_000, smallest(proto.CodeLeopard8, 40, 40))
 	for _, op := range []string{"WriteAt", "ReadAt", "Reserve", "Sync"} {
 		t.Run(op, func(t *testing.T) {
@@ -23,6 +25,80 @@ func TestAFailingStoreEndsTheTransfer(t *testing.T) {
 			tr.hearAll(src.shard(0, 0))
 			tr.store().Fail[op] = errDisk
 			tr.run(percent(20, 1), src.sender(sender.Config{}))
+			wantStoreError(t, tr)
+		})
+	}
+}
+
+func TestAStoreThatHearsayBreaksEndsNothing(t *testing.T) {
+	// "Where signatures count, an object that is not certified ends nothing: if the
+	// output fails, as on a full disk, the object is dropped and from then on the
+	// receiver begins with none but by a manifest to follow." spec.md 7.2
+	key := keys.Generate()
+	p := small(proto.CodeLeopard8, 10, 10)
+	ghost, third, real := newTree(t, "ghost", 30*512, p), newTree(t, "third", 20*512, p), newTree(t, "real", 40*512, p)
+	good := real.signed(key, sequence(1))
+	decoded := [][]byte{ghost.shard(0, 10)}
+	for i := range 9 {
+		decoded = append(decoded, ghost.shard(0, i))
+	}
+	for name, forged := range map[string][][]byte{
+		"a shard": {ghost.shard(0, 0)}, "a record": {ghost.shard(0, 0), ghost.digest(0, 0)}, "a group to decode": decoded,
+	} {
+		for _, broken := range []string{"Open", "WriteAt", "all"} {
+			t.Run(name+"/"+broken, func(t *testing.T) {
+				var tr *transfer
+				opened := 0
+				tr = real.receive(receiver.Config{Trust: trusting(key), Open: func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
+					if opened++; opened == 1 && broken == "Open" {
+						return nil, errDisk
+					}
+					tr.stores = append(tr.stores, receiver.NewMemStore(int(p.Size)))
+					for _, op := range []string{"WriteAt", "ReadAt"} {
+						if opened == 1 && (broken == op || broken == "all") {
+							tr.store().Fail[op] = errDisk
+						}
+					}
+					return tr.store(), nil
+				}})
+				for _, b := range forged {
+					tr.hear(b, 0)
+				}
+				tr.later(time.Second)
+				if tr.r.Done() || tr.r.Store() != nil {
+					t.Fatalf("done with %v, store %v, want none", tr.r.Err(), tr.r.Store())
+				}
+				if broken != "Open" && (!tr.store().Discarded || count[receiver.Dropped](tr) != 1) {
+					t.Errorf("not dropped: %+v", tr.events)
+				}
+				tr.wantRefused(receiver.ReasonOtherObject, third.shard(0, 0))
+				tr.wantRefused(receiver.ReasonOtherObject, real.shard(0, 0))
+				if opened != 1 {
+					t.Errorf("%d stores were opened without a manifest, want 1", opened)
+				}
+				tr.hearAll(good)
+				tr.wantCertified(real)
+				tr.run(percent(20, 1), real.sender(sender.Config{}))
+				tr.wantFile()
+			})
+		}
+	}
+}
+
+func TestAStoreThatACertifiedObjectBreaksEndsTheTransfer(t *testing.T) {
+	key := keys.Generate()
+	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
+	for _, op := range []string{"Open", "WriteAt", "ReadAt", "Reserve", "Sync"} {
+		t.Run(op, func(t *testing.T) {
+			broken := receiver.NewMemStore(len(src.file))
+			broken.Fail[op] = &receiver.StoreError{Op: op, Err: errDisk}
+			tr := src.receive(receiver.Config{Trust: trusting(key), Open: func(proto.ObjectID, proto.Params) (receiver.Store, error) {
+				return broken, broken.Fail["Open"]
+			}})
+			tr.hearAll(src.signed(key, sequence(1)))
+			if !tr.r.Done() {
+				tr.run(percent(20, 1), src.sender(sender.Config{}))
+			}
 			wantStoreError(t, tr)
 		})
 	}

@@ -73,7 +73,8 @@ func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 	t.Parallel()
 	from := newReleaser(t, "20914")
 	from.send("one", "1", "1M")
-	r := from.recv("--follow", "--exec", `sh -c 'echo $IOTUPD_SEQUENCE >> log; cat $IOTUPD_FILE; echo'`)
+	// The last command goes on: after it, a part of what is still on the air may be there.
+	r := from.recv("--follow", "--exec", `sh -c 'echo $IOTUPD_SEQUENCE >> log; cat $IOTUPD_FILE; echo; test $IOTUPD_SEQUENCE -lt 3 || exec sleep 20'`)
 	r.wantLine("sh: one")
 	from.send("two", "2", "1M") // beside the one before
 	r.wantLine("sh: two")
@@ -87,4 +88,26 @@ func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 	d.wantContent("fw.bin", "three")
 	d.wantContent("log", "1\n2\n3\n")
 	d.wantFiles("fw.bin", "log")
+}
+
+// "take what is older than what was installed last, with --follow for the first
+// file only": else the same release would be installed again and again.
+func TestAFollowerGoesBackOnce(t *testing.T) {
+	t.Parallel()
+	from := newReleaser(t, "20915")
+	two := from.send("two", "2", "1M")
+	from.recv().wantLine("ok  fw.bin")
+	two.signal(syscall.SIGINT)
+	two.wantExit(130)
+	from.send("one", "1", "1M")
+	r := from.recv("--follow", "--allow-downgrade", "--exec", `sh -c 'cat $IOTUPD_FILE; echo'`)
+	r.wantLine("sh: one")
+	start(t, from.port, "recv", "-n").wantLine("ok (dry") // it is still on the air
+	from.send("three", "3", "1M")
+	for r.stderr.Scan() && !strings.Contains(r.stderr.Text(), "sh: three") {
+		if strings.Contains(r.stderr.Text(), "already") {
+			t.Fatalf("got %q, want each release once", r.stderr.Text())
+		}
+	}
+	(&delivery{T: t, dir: r.dir}).wantContent("fw.bin", "three")
 }

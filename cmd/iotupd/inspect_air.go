@@ -171,15 +171,15 @@ func (a *air) hearManifest(o *heardObject, datagram, payload []byte) bool {
 		return true
 	}
 	o.checks++
-	key, ok := proto.PayloadSigner(payload, a.trusted)
-	if o.manifest != nil && !ok {
+	by := proto.PayloadSigners(payload, a.trusted)
+	if o.manifest != nil && by == nil {
 		return true
 	}
 	o.payload = bytes.Clone(payload)
 	o.manifest, _ = proto.ParseManifestPayload(o.payload) // which it aliases
 	o.params = m.Descriptor.Params
-	if ok {
-		o.signer = key.ID.String()
+	if by != nil {
+		o.signer = by[0].ID.String()
 	}
 	return true
 }

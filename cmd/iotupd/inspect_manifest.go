@@ -72,8 +72,8 @@ func newManifestEvent(m *proto.Manifest, trusted []proto.PublicKey) manifestEven
 	for _, s := range m.Signatures {
 		e.Signatures = append(e.Signatures, signatureEvent{s.KeyID.String(), signatureStatus(m, s, trusted)})
 	}
-	if key, ok := proto.Signer(m.AppendTo(nil), trusted); ok {
-		e.VerifiedBy = key.ID.String()
+	if by := proto.Signers(m.AppendTo(nil), trusted); by != nil {
+		e.VerifiedBy = by[0].ID.String()
 	}
 	return e
 }
@@ -82,7 +82,7 @@ func newManifestEvent(m *proto.Manifest, trusted []proto.PublicKey) manifestEven
 func signatureStatus(m *proto.Manifest, s proto.Signature, trusted []proto.PublicKey) string {
 	alone := *m
 	alone.Signatures = []proto.Signature{s}
-	if _, ok := proto.Signer(alone.AppendTo(nil), trusted); ok {
+	if proto.Signers(alone.AppendTo(nil), trusted) != nil {
 		return statusVerified
 	}
 	for _, key := range trusted {

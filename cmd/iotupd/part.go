@@ -49,7 +49,7 @@ func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, er
 	if t.name == "" {
 		t.sweep(time.Now())
 	}
-	t.store = &store{file: t.part, found: found}
+	t.store = &store{file: t.part, found: found, giveBack: t.giveBack}
 	return t.store, nil
 }
 
@@ -196,6 +196,16 @@ func (t *fileTarget) discard() {
 		t.dir.Remove(t.partName)
 	}
 	t.leave()
+}
+
+// giveBack frees the space that this run has taken, and lets others have the file.
+func (t *fileTarget) giveBack() {
+	if !t.made {
+		t.part.Truncate(t.store.found)
+		t.leave()
+		return
+	}
+	t.discard()
 }
 
 // leave closes the partial file, which others may continue from now.

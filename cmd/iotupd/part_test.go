@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -72,6 +73,31 @@ func TestDiscardingLeavesNothing(t *testing.T) {
 	d.discard()
 	d.wantContent("fw.bin", "old")
 	d.wantFiles("fw.bin")
+}
+
+// Its bytes may be what fills the disk.
+func TestAnObjectThatCouldNotBeWrittenGivesItsSpaceBack(t *testing.T) {
+	for name, part := range map[string]string{"fw.bin": ".fw.bin.iotupd-part", "": partOf(1)} {
+		d := to(t, name)
+		broken := func(found int64) {
+			s := d.openObject(1, found)
+			_, err := s.WriteAt([]byte("content, and more"), 0)
+			check(t, err)
+			if _, err := s.WriteAt([]byte("content"), math.MaxInt64-1); err == nil {
+				t.Fatal("a file may be of any size here")
+			}
+			check(t, s.Discard())
+		}
+		broken(0)
+		d.wantFiles()
+
+		d.receive("half of")
+		d.close()
+		d = d.again(name)
+		broken(7)
+		d.wantContent(part, "content") // as many bytes as there were
+		d.again(name).openObject(1, 7) // which another process may do now
+	}
 }
 
 // What was received of an object serves the one that takes its place.

@@ -215,11 +215,11 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 	var checks checks
 	defer checks.stop()
 	defer cancel(nil)
-	v.certified = func(m *proto.Manifest, signer proto.PublicKey) {
+	v.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
 		checks.start(ctx, func(ctx context.Context) {
 			path, err := t.has(ctx, m)
 			if path != "" {
-				err = &haveItError{path, m, signer}
+				err = &haveItError{path, m, signers}
 			}
 			if err != nil && ctx.Err() == nil {
 				cancel(err)
@@ -248,7 +248,7 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 	var have *haveItError
 	if errors.As(err, &have) {
 		t.discard()
-		if err := v.trust.installed(have.manifest, have.signer); err != nil {
+		if err := v.trust.installed(have.manifest, have.signers); err != nil {
 			return err
 		}
 		v.haveIt(have.path, have.manifest)
@@ -261,7 +261,7 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 	m := v.core.Manifest()
 	path, err := t.commit(ctx, m)
 	if err == nil && !v.opts.dryRun {
-		err = v.trust.installed(m, v.signer)
+		err = v.trust.installed(m, v.signers)
 	}
 	if err != nil {
 		return v.failure(err)
@@ -285,7 +285,7 @@ func (v *recvView) cleanUp(t target, code int) {
 type haveItError struct {
 	path     string
 	manifest *proto.Manifest
-	signer   proto.PublicKey
+	signers  []proto.PublicKey
 }
 
 func (e *haveItError) Error() string { return e.path + " has the content already" }

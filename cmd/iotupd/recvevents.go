@@ -38,7 +38,7 @@ type receivedEvent struct {
 	objectEvent
 	Version  string `json:"version,omitempty"`
 	Verified bool   `json:"verified"`            // the origin is: by a signature, or by what --object or --sha256 names
-	SignedBy string `json:"signed_by,omitempty"` // id of the trusted key
+	SignedBy string `json:"signed_by,omitempty"` // id of the trusted key, of several the first
 	Sequence uint64 `json:"sequence,omitempty"`  // if it is signed
 }
 

@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -26,7 +28,7 @@ func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, repeatable: receive only what one of these keys has signed")
 	flags.StringArrayVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse what is signed for other hardware")
 	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse what is signed with a lower sequence `number`")
-	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "take what is older than what was installed last")
+	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "take what is older than what was installed last, with --follow for the first file only")
 	flags.StringVar(&o.state, "state", "", "`directory` to remember in what was installed last, with --trust (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
 	flags.StringSliceVarP(&o.groupKeys, "group-key", "k", nil, "key `file` of a group, repeatable: receive only what is sealed with one of these keys")
 	under(flags, "Trust")
@@ -76,8 +78,10 @@ func (o *trustOptions) open(channel string) (*trust, error) {
 		}
 		for _, key := range keys {
 			t.names[key.ID] = path
+			if !slices.Contains(t.policy.Keys, key) {
+				t.policy.Keys = append(t.policy.Keys, key)
+			}
 		}
-		t.policy.Keys = append(t.policy.Keys, keys...)
 	}
 	dir := o.state
 	if dir == "" {
@@ -100,22 +104,28 @@ func (o *trustOptions) open(channel string) (*trust, error) {
 	return t, nil
 }
 
-// signer says who signed, for a person.
-func (t *trust) signer(key proto.PublicKey) string {
-	return fmt.Sprintf("signed by %v (%s)", key.ID, t.names[key.ID])
+// signedBy says who signed, for a person.
+func (t *trust) signedBy(signers []proto.PublicKey) string {
+	var names []string
+	for _, key := range signers {
+		names = append(names, fmt.Sprintf("%v (%s)", key.ID, t.names[key.ID]))
+	}
+	return "signed by " + strings.Join(names, ", ")
 }
 
 // installed remembers that what m describes is installed now.
-func (t *trust) installed(m *proto.Manifest, signer proto.PublicKey) error {
+func (t *trust) installed(m *proto.Manifest, signers []proto.PublicKey) error {
 	if t == nil {
 		return nil
 	}
-	return t.state.record(signer.ID, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
+	return t.state.record(signers, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
 }
 
-// onlyNewer refuses from now on all but what is newer than m: no object has the
-// id zero, so that nothing of the same sequence will do.
+// onlyNewer refuses from now on all but what is newer than m, be a downgrade
+// allowed or not: no object has the id zero, so that nothing of the same sequence
+// will do.
 func (t *trust) onlyNewer(m *proto.Manifest) {
+	t.policy.AllowDowngrade, t.state.downgrade = false, false
 	for _, key := range t.policy.Keys {
 		t.policy.Installed[key.ID] = receiver.Release{Sequence: m.Sequence}
 	}

@@ -30,7 +30,7 @@ type recvView struct {
 	core     *receiver.Receiver
 
 	trust     *trust // nil: no --trust
-	certified func(m *proto.Manifest, signer proto.PublicKey)
+	certified func(m *proto.Manifest, signers []proto.PublicKey)
 	dropped   func()
 
 	start     time.Time
@@ -38,7 +38,7 @@ type recvView struct {
 	held      bool      // K shards of every group are there
 	collected time.Time // the manifest was, too
 	manifest  *proto.Manifest
-	signer    proto.PublicKey // of manifest; zero: not verified
+	signers   []proto.PublicKey // of manifest; nil: not verified
 	status    receiver.Status
 	from      receiver.Origin // of the first packet
 	arrival   speed           // of packets of the object
@@ -137,15 +137,15 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 		v.restart(now)
 		v.found(e)
 	case receiver.Certified:
-		v.manifest, v.signer = e.Manifest, e.Signer
+		v.manifest, v.signers = e.Manifest, e.Signers
 		v.object(e.Manifest)
-		v.certified(e.Manifest, e.Signer)
+		v.certified(e.Manifest, e.Signers)
 		v.complete(now)
 	case receiver.Dropped:
 		v.idle = now
 		v.dropped()
 		v.out.line("object %s... given up: %s", e.Object.Short(), e.Why)
-	case receiver.OtherObject:
+	case receiver.Refused:
 		v.refused(e)
 	case receiver.Resumed:
 		v.resumed(e)
@@ -201,7 +201,7 @@ func (v *recvView) object(m *proto.Manifest) {
 func (v *recvView) whose() string {
 	switch {
 	case v.trust != nil:
-		return v.trust.signer(v.signer)
+		return v.trust.signedBy(v.signers)
 	case v.opts.object != "":
 		return "as --object names it"
 	case v.opts.sha256 != "":
@@ -210,12 +210,13 @@ func (v *recvView) whose() string {
 	return "origin not verified (no --trust)"
 }
 
-// verified is whose for JSON. What is not signed has no sequence.
+// verified is whose for JSON, which names one key. What is not signed has no
+// sequence.
 func (v *recvView) verified(m *proto.Manifest) (ok bool, signer string, sequence uint64) {
 	if v.trust == nil {
 		return v.opts.object != "" || v.opts.sha256 != "", "", 0
 	}
-	return true, v.signer.ID.String(), m.Sequence
+	return true, v.signers[0].ID.String(), m.Sequence
 }
 
 // resumed tells what an earlier run, or an older version of the file, spares.

@@ -41,7 +41,7 @@ const aFewPackets = 20
 
 // refused warns of an object that is not received, if there is something to do
 // about it.
-func (v *recvView) refused(e receiver.OtherObject) {
+func (v *recvView) refused(e receiver.Refused) {
 	if v.opts.follow && e.Why == receiver.ReasonRollback {
 		v.warned[e.Why] = true // what is installed may well be on the air
 		e.Why = receiver.ReasonOtherObject

@@ -74,12 +74,12 @@ func TestWithTrustOnlyASignedObjectIsHeard(t *testing.T) {
 func TestWhatIsRefusedIsToldOnceAndWhatToDo(t *testing.T) {
 	p := newPatient(t, recvOptions{})
 	p.stderr.Reset()
-	p.view.observe(epoch, receiver.OtherObject{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
+	p.view.observe(epoch, receiver.Refused{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
 	p.want("", "warning: object 01000000... fw.bin is older than what was installed last or than --min-sequence, or is another file "+
 		"with the same sequence number; sign it with a higher number, or take it by --allow-downgrade [rollback]\n")
-	p.view.observe(epoch, receiver.OtherObject{Object: proto.ObjectID{2}, Why: receiver.ReasonSignature})
+	p.view.observe(epoch, receiver.Refused{Object: proto.ObjectID{2}, Why: receiver.ReasonSignature})
 	p.want("", "warning: object 02000000... is not signed by a key of --trust; if it should be, look at it by iotupd inspect [signature]\n")
-	p.view.observe(epoch, receiver.OtherObject{Object: proto.ObjectID{3}, Why: receiver.ReasonOtherObject})
+	p.view.observe(epoch, receiver.Refused{Object: proto.ObjectID{3}, Why: receiver.ReasonOtherObject})
 	p.want("", "")
 
 	check(t, p.until(time.Second, ignoring(aFewPackets-1, receiver.ReasonTooLarge)))

@@ -87,7 +87,7 @@ func (t *scratchTarget) open(proto.ObjectID, proto.Params) (receiver.Store, erro
 	if t.file, t.remove, err = newScratch(0); err != nil {
 		return nil, err
 	}
-	return &store{file: t.file}, nil
+	return &store{file: t.file, giveBack: t.close}, nil
 }
 
 func (t *scratchTarget) has(context.Context, *proto.Manifest) (string, error) { return "", nil }

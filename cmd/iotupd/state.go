@@ -18,7 +18,7 @@ import (
 	"iotupd/receiver"
 )
 
-// A state remembers in a directory what was installed last of a channel, by the
+// A state remembers in a directory what was installed last of a channel, by each
 // key that signed it, so that nobody can pass off an older release (spec.md
 // 5.5). Every key has a file of its own, so that a key that is not trusted any
 // more has no say. It is replaced as a whole, and the highest sequence stays,
@@ -66,24 +66,16 @@ func openState(dir, channel string, keys []proto.PublicKey) (*state, error) {
 
 func (s *state) close() { s.dir.Close() }
 
-// installed returns what was installed last, for every key the same: what one
-// has signed must not be replaced by something older that another one has.
+// installed returns what was installed last, by the key that signed it.
 func (s *state) installed() (map[proto.KeyID]receiver.Release, error) {
-	var last receiver.Release
-	found := false
+	all := make(map[proto.KeyID]receiver.Release)
 	for _, key := range s.keys {
 		r, known, err := s.read(key.ID)
 		if err != nil {
 			return nil, err
 		}
-		if known && (!found || r.Sequence > last.Sequence) {
-			last, found = r, true
-		}
-	}
-	all := make(map[proto.KeyID]receiver.Release)
-	for _, key := range s.keys {
-		if found {
-			all[key.ID] = last
+		if known {
+			all[key.ID] = r
 		}
 	}
 	return all, nil
@@ -142,21 +134,29 @@ func (s *state) parse(key proto.KeyID, text string) (r receiver.Release, err err
 	return r, nil
 }
 
-// record remembers that r, signed by key, is installed now.
-func (s *state) record(key proto.KeyID, r receiver.Release) error {
+// record remembers for each of signers that r is installed now. Whoever trusts
+// one of them alone some day must not take what is older either.
+func (s *state) record(signers []proto.PublicKey, r receiver.Release) error {
 	unlock := s.lock()
 	defer unlock()
 	if s.downgrade {
-		for _, other := range s.keys { // none of them may say more
-			if err := s.write(other.ID, r); err != nil {
-				return err
-			}
-		}
-		return nil
+		signers = s.keys // none of them may say more
 	}
-	last, known, err := s.read(key)
-	if err != nil || known && last.Sequence >= r.Sequence {
-		return err
+	for _, key := range signers {
+		if err := s.raise(key.ID, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// raise replaces what was installed by key, unless that is newer.
+func (s *state) raise(key proto.KeyID, r receiver.Release) error {
+	if !s.downgrade {
+		last, known, err := s.read(key)
+		if err != nil || known && last.Sequence >= r.Sequence {
+			return err
+		}
 	}
 	return s.write(key, r)
 }

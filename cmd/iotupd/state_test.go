@@ -23,6 +23,8 @@ func release(sequence uint64) receiver.Release {
 	return receiver.Release{Sequence: sequence, Object: proto.ObjectID{byte(sequence)}}
 }
 
+func only(key proto.PublicKey) []proto.PublicKey { return []proto.PublicKey{key} }
+
 // stateIn opens the states of a directory as another process would, one that
 // trusts the old key unless told otherwise.
 func stateIn(t *testing.T, dir, channel string, keys ...proto.PublicKey) *state {
@@ -36,13 +38,13 @@ func stateIn(t *testing.T, dir, channel string, keys ...proto.PublicKey) *state 
 	return s
 }
 
-// wantInstalled wants the same of all trusted keys.
-func wantInstalled(t *testing.T, s *state, want receiver.Release) {
+// wantInstalled wants one release for each of the trusted keys, zero for none.
+func wantInstalled(t *testing.T, s *state, want ...receiver.Release) {
 	t.Helper()
 	all, err := s.installed()
-	for _, key := range s.keys {
-		if got := all[key.ID]; err != nil || got != want {
-			t.Errorf("got %+v, %v, want %+v", got, err, want)
+	for i, key := range s.keys {
+		if got := all[key.ID]; err != nil || got != want[i] {
+			t.Errorf("got %+v, %v, want %+v", got, err, want[i])
 		}
 	}
 }
@@ -51,26 +53,37 @@ func TestWhatWasInstalledIsRememberedByChannel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "state")
 	s := stateIn(t, dir, "fw")
 	wantInstalled(t, s, receiver.Release{})
-	check(t, s.record(oldKey.ID, release(7)))
+	check(t, s.record(only(oldKey), release(7)))
 	wantInstalled(t, stateIn(t, dir, "fw"), release(7))
 	hostile := stateIn(t, dir, "../fw\"\n\x00é/")
 	wantInstalled(t, hostile, receiver.Release{})
-	check(t, hostile.record(oldKey.ID, release(2)))
+	check(t, hostile.record(only(oldKey), release(2)))
 	wantInstalled(t, hostile, release(2))
 	wantInstalled(t, stateIn(t, dir, "fw"), release(7))
 }
 
-// What one key has signed must not be replaced by something older that another
-// one has signed; and a key that is not trusted any more has no say.
-func TestTheSequenceIsThatOfAllTrustedKeys(t *testing.T) {
+// A key that is not trusted any more has no say.
+func TestWhatWasInstalledIsThatOfTheTrustedKeys(t *testing.T) {
 	dir := t.TempDir()
-	check(t, stateIn(t, dir, "fw", oldKey).record(oldKey.ID, release(7)))
+	check(t, stateIn(t, dir, "fw", oldKey).record(only(oldKey), release(7)))
 	wantInstalled(t, stateIn(t, dir, "fw", newKey), receiver.Release{})
 	both := stateIn(t, dir, "fw", newKey, oldKey)
-	wantInstalled(t, both, release(7))
-	check(t, both.record(newKey.ID, release(8)))
-	wantInstalled(t, both, release(8))
+	wantInstalled(t, both, receiver.Release{}, release(7))
+	check(t, both.record(only(newKey), release(8)))
+	wantInstalled(t, both, release(8), release(7))
 	wantInstalled(t, stateIn(t, dir, "fw", oldKey), release(7))
+}
+
+// "the receiver remembers, for every trusted key that signed, the sequence and the
+// object id" spec.md 7.2. A key that is trusted alone some day has its say then,
+// and what it has signed with a higher sequence stays.
+func TestEverySignerIsRemembered(t *testing.T) {
+	dir := t.TempDir()
+	both := stateIn(t, dir, "fw", oldKey, newKey)
+	check(t, both.record(only(newKey), release(12)))
+	check(t, both.record([]proto.PublicKey{oldKey, newKey}, release(10)))
+	wantInstalled(t, stateIn(t, dir, "fw", oldKey), release(10))
+	wantInstalled(t, stateIn(t, dir, "fw", newKey), release(12))
 }
 
 func TestTheHighestSequenceStays(t *testing.T) {
@@ -79,7 +92,7 @@ func TestTheHighestSequenceStays(t *testing.T) {
 	for sequence := range uint64(20) {
 		s := stateIn(t, dir, "fw")
 		writers.Go(func() {
-			if err := s.record(oldKey.ID, release(sequence)); err != nil {
+			if err := s.record(only(oldKey), release(sequence)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -92,10 +105,10 @@ func TestTheHighestSequenceStays(t *testing.T) {
 
 func TestAnAllowedDowngradeIsWhatIsInstalled(t *testing.T) {
 	s := stateIn(t, t.TempDir(), "fw", oldKey, newKey)
-	check(t, s.record(oldKey.ID, release(7)))
+	check(t, s.record(only(oldKey), release(7)))
 	s.downgrade = true
-	check(t, s.record(newKey.ID, release(5)))
-	wantInstalled(t, s, release(5))
+	check(t, s.record(only(newKey), release(5)))
+	wantInstalled(t, s, release(5), release(5))
 }
 
 // A state that cannot be read must not count as none.
@@ -116,12 +129,12 @@ func TestADamagedStateIsRefused(t *testing.T) {
 		write(t, s.path(oldKey.ID), text)
 		_, err := s.installed()
 		(&delivery{T: t}).wantError(err, exitPolicy, "is damaged, so that an older release could not be told from a newer one: find out")
-		if err := s.record(oldKey.ID, release(8)); exitCode(err) != exitPolicy {
+		if err := s.record(only(oldKey), release(8)); exitCode(err) != exitPolicy {
 			t.Errorf("%q was overwritten", text)
 		}
 	}
 	write(t, s.path(oldKey.ID), whole)
-	wantInstalled(t, s, release(7))
+	wantInstalled(t, s, receiver.Release{}, release(7))
 }
 
 func TestAPlaceWhereNothingCanBeRememberedIsToldAtOnce(t *testing.T) {
@@ -156,7 +169,7 @@ func TestTheDefaultPlaceOfStates(t *testing.T) {
 func TestAStateThatCannotBeWrittenIsAnError(t *testing.T) {
 	s := stateIn(t, t.TempDir(), "fw")
 	check(t, os.Mkdir(s.path(oldKey.ID), 0o777))
-	if err := s.record(oldKey.ID, release(1)); exitCode(err) != exitLocalIO || errors.Is(err, errState) {
+	if err := s.record(only(oldKey), release(1)); exitCode(err) != exitLocalIO || errors.Is(err, errState) {
 		t.Errorf("got %v", err)
 	}
 }

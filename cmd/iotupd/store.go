@@ -4,15 +4,19 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 )
 
 // A store is a receiver.Store in a file that belongs to its target.
 type store struct {
-	file  *os.File
-	found int64 // its size when it was opened
+	file     *os.File
+	found    int64  // its size when it was opened
+	giveBack func() // what the target does with a file that cannot be written on
 
+	failed    atomic.Bool
 	mu        sync.RWMutex // held during every access
 	discarded bool
 }
@@ -34,7 +38,11 @@ func (s *store) access(do func() (int, error)) (int, error) {
 	if s.discarded {
 		return 0, errDiscarded
 	}
-	return do()
+	n, err := do()
+	if err != nil && err != io.EOF {
+		s.failed.Store(true)
+	}
+	return n, err
 }
 
 func (s *store) Found() int64 { return s.found }
@@ -59,11 +67,15 @@ func (s *store) Sync() error {
 	return err
 }
 
-// Discard leaves the bytes in the file for the object that takes it over. It
-// waits for accesses that have begun, so that none spoils that one.
+// Discard leaves the bytes in the file for the object that takes it over, unless
+// there was an error: then they may fill the disk. It waits for accesses that have
+// begun, so that none spoils that one.
 func (s *store) Discard() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.discarded = true
+	if s.failed.Load() {
+		s.giveBack()
+	}
 	return nil
 }
