@@ -18,6 +18,8 @@ func (r *Receiver) unwanted(p *packet) bool {
 	switch {
 	case len(r.pins) > 0 && !slices.Contains(r.pins, p.Object):
 		return true
+	case p.Type == proto.TypeOutline: // it tells of what is on disk, of a chosen object
+		return true
 	case p.Type != proto.TypeManifest:
 		return r.object != nil || r.wary || r.refused.has(p.Object)
 	case r.cfg.Trust == nil && r.object != nil && r.object.manifest != nil:

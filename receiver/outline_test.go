@@ -208,6 +208,18 @@ func TestAnOutlineGivesTheDigestsOfWhatIsOnDisk(t *testing.T) {
 	tr.wantFile()
 }
 
+func TestNoOutlineChoosesAnObject(t *testing.T) {
+	// "Any other takes the first object of which an acceptable packet arrives, of any
+	// type but OUTLINE" spec.md 7.2
+	src, old := fourRanges(t)
+	tr := src.receive(receiver.Config{Seeds: readers(old.file)})
+	tr.wantRefused(receiver.ReasonOtherObject, src.outline(0))
+	if tr.r.Store() != nil {
+		t.Error("an object was chosen")
+	}
+	tr.hearAll(src.manifest(), src.outline(0))
+}
+
 func TestOutlinesThatAreOfNoUseCostNothing(t *testing.T) {
 	// "OUTLINE of a range that was looked for, or where there is nothing to look in
 	// or for" spec.md 7.1: it is neither opened nor proven.
