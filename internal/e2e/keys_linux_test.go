@@ -160,8 +160,8 @@ func TestSealedPacketsAreTheSameFromAllSenders(t *testing.T) {
 	conn.SetReadBuffer(4 * mib)
 	stop := capturing(t, conn)
 	r := receiver.recv(target, "-k", key)
-	keyless := receiver.recv(no, "--timeout", "1s")
-	foreign := receiver.recv(newTarget(t), "-k", other, "--timeout", "1s")
+	keyless := receiver.recv(no, "--timeout", "5s")
+	foreign := receiver.recv(newTarget(t), "-k", other, "--timeout", "5s")
 	flags := []string{"-k", key, "--rate", "20M", "--loops", "1", "--sender"}
 	senders := []*process{first.send(source, append(flags, "1/2")...), second.send(source, append(flags, "2/2")...)}
 	e := r.done()
