@@ -78,18 +78,18 @@ func TestReleasesSignedWithKeysOfMinisign(t *testing.T) {
 		t.Errorf("got %+v, want it verified, with signer and sequence 2", e)
 	}
 	no := oldFile(t)
-	receiver.recv(no, append(stranger.trust(newDir(t)), "--timeout", "1s")...).wantExit(7, "not signed by a key of --trust")
+	receiver.recv(no, append(stranger.trust(newDir(t)), "--timeout", "3s")...).wantExit(7, "not signed by a key of --trust")
 	wantOld(t, no)
 	s.kill()
 
 	for _, replay := range []string{release.sign(t, first, 1), release.sign(t, first, 2)} { // older; another file with the same number
 		s := sender.send(first, replay, "--rate", "20M")
-		receiver.recv(no, append(release.trust(state), "--timeout", "1s")...).wantExit(8, "older than what was installed last")
+		receiver.recv(no, append(release.trust(state), "--timeout", "3s")...).wantExit(8, "older than what was installed last")
 		wantOld(t, no)
 		s.kill()
 	}
 	s = sender.send(first, "--rate", "20M") // not signed at all
-	receiver.recv(no, append(release.trust(state), "--timeout", "1s")...).wantExit(7, "not signed by a key of --trust")
+	receiver.recv(no, append(release.trust(state), "--timeout", "3s")...).wantExit(7, "not signed by a key of --trust")
 	wantOld(t, no)
 	s.kill()
 }
