@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -96,7 +95,7 @@ func runInspectFile(opts inspectOptions, path string, std stdio) (err error) {
 		return err
 	}
 	if strings.HasSuffix(path, partSuffix) {
-		return inspectPart(out, path, std.out)
+		return inspectPart(out, path)
 	}
 	m, err := readManifest(path)
 	if err != nil {
@@ -105,9 +104,7 @@ func runInspectFile(opts inspectOptions, path string, std stdio) (err error) {
 	e := newManifestEvent(m, trusted)
 	e.File = path
 	out.event("manifest", e)
-	if !opts.json && !opts.quiet {
-		io.WriteString(std.out, e.text())
-	}
+	out.result(e.text())
 	if len(trusted) > 0 && e.VerifiedBy == "" {
 		return withCode(exitAuthenticity, fmt.Errorf("%s: no key of --trust has signed it", path))
 	}
@@ -121,7 +118,7 @@ func runInspect(ctx context.Context, opts inspectOptions, std stdio) (err error)
 	}
 	out := newOutput(opts.outputOptions, std, std.out)
 	defer func() { err = out.close(err) }()
-	v := &airView{opts: opts, out: out, air: newAir(), text: std.out}
+	v := &airView{opts: opts, out: out, air: newAir()}
 	if v.air.trusted, err = readTrusted(opts.trust); err != nil {
 		return err
 	}

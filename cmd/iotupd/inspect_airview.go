@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -20,7 +19,6 @@ import (
 type airView struct {
 	opts inspectOptions
 	out  *output
-	text io.Writer // for the result
 
 	listener listener
 
@@ -123,12 +121,7 @@ func (v *airView) follow() error {
 
 // show prints what was heard until now.
 func (v *airView) show(now time.Time, drops uint64) {
-	v.out.endProgress()
-	print := func(format string, args ...any) {
-		if !v.opts.json && !v.opts.quiet {
-			fmt.Fprintf(v.text, format+"\n", args...)
-		}
-	}
+	print := func(format string, args ...any) { v.out.result(fmt.Sprintf(format+"\n", args...)) }
 	for _, o := range v.air.objects {
 		e := newHeardEvent(o, now, v.air.trusted)
 		v.out.event("heard", e)

@@ -50,11 +50,11 @@ var optionalCommands []func() *cobra.Command
 
 func newRootCommand() *cobra.Command {
 	cobra.EnableCommandSorting = false // send comes first
+	printVersion := false
 	root := &cobra.Command{
 		Use:                   "iotupd COMMAND",
 		Short:                 "one file to many devices over lossy multicast",
 		Long:                  rootHelp,
-		Version:               buildVersion(),
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
 		SilenceErrors:         true,
@@ -65,6 +65,10 @@ func newRootCommand() *cobra.Command {
 		Args:              cobra.ArbitraryArgs, // so that RunE can explain
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if printVersion {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "iotupd version %s\n", buildVersion())
+				return withCode(exitLocalIO, err)
+			}
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
@@ -72,7 +76,7 @@ func newRootCommand() *cobra.Command {
 		},
 	}
 	// Defined here so that -v is not taken: it means --verbose everywhere.
-	root.Flags().Bool("version", false, "print the version")
+	root.Flags().BoolVar(&printVersion, "version", false, "print the version")
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2 // letters
