@@ -97,10 +97,8 @@ func manPage(cmd *cobra.Command) string {
 		r.option(helpOf(f))
 	})
 	r.raw(".SH EXIT STATUS")
-	for line := range strings.Lines(cmd.Annotations[exitCodesKey]) {
-		if code, meaning, ok := strings.Cut(strings.TrimSpace(line), "  "); ok {
-			r.raw(".TP\n%s\n%s", code, roffQuote(meaning))
-		}
+	for _, e := range exitMeaningsOf(cmd.Name()) {
+		r.raw(".TP\n%d\n%s", e.code, roffQuote(e.meaning))
 	}
 	r.raw(".SH ENVIRONMENT\nEvery option can be set by a variable, \\-\\-shard\\-size for example by IOTUPD_SHARD_SIZE.\n" +
 		"An option goes before its variable.")
