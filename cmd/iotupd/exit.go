@@ -57,6 +57,7 @@ var exitMeanings = []exitMeaning{
 	{13, "a bench --require was not met", "iotupd bench"},
 	{129, "stopped by SIGHUP", ""},
 	{130, "stopped by SIGINT", ""},
+	{141, "the program that read stdout has ended (SIGPIPE)", "iotupd send recv sign inspect bench fit compare"},
 	{143, "stopped by SIGTERM", ""},
 }
 

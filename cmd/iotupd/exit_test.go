@@ -57,7 +57,7 @@ func TestWithCodeOfNoErrorIsNoError(t *testing.T) {
 func TestHelpListsEveryExitCode(t *testing.T) {
 	for _, code := range []int{
 		exitOK, exitFailure, exitUsage, exitSilence, exitIncomplete, exitIntegrity, exitAuthenticity, exitPolicy, exitNetwork, exitLocalIO, exitHook, exitRequirement,
-		exitSignal + int(syscall.SIGHUP), exitSignal + int(syscall.SIGINT), exitSignal + int(syscall.SIGTERM),
+		exitSignal + int(syscall.SIGHUP), exitSignal + int(syscall.SIGINT), exitSignal + int(syscall.SIGPIPE), exitSignal + int(syscall.SIGTERM),
 	} {
 		if !slices.ContainsFunc(exitMeaningsOf("iotupd"), func(m exitMeaning) bool { return m.code == code }) {
 			t.Errorf("exit code %d is not in the help", code)
