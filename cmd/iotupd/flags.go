@@ -55,6 +55,17 @@ func onCommandLine(f *pflag.Flag) bool {
 	return f.Changed && !environment
 }
 
+// firstGiven returns the first of these flags that is on the command line, empty
+// if none is.
+func firstGiven(flags *pflag.FlagSet, names []string) string {
+	for _, name := range names {
+		if onCommandLine(flags.Lookup(name)) {
+			return name
+		}
+	}
+	return ""
+}
+
 // flagError puts into words what is wrong with the flags of a command line.
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError

@@ -32,6 +32,9 @@ type inspectOptions struct {
 	listen     time.Duration
 }
 
+// listeningFlags are those that say how to listen.
+var listeningFlags = []string{"group-key", "interface", "group", "channel", "port", "ipv4", "ipv6", "source", "for"}
+
 func newInspectCommand() *cobra.Command {
 	var opts inspectOptions
 	cmd := &cobra.Command{
@@ -50,6 +53,9 @@ func newInspectCommand() *cobra.Command {
 			case 0:
 				return runInspect(cmd.Context(), opts, std)
 			case 1:
+				if name := firstGiven(cmd.Flags(), listeningFlags); name != "" {
+					return usageError("--%s is for listening: leave it out, or FILE", name)
+				}
 				return runInspectFile(opts, args[0], std)
 			}
 			return usageError("want at most one FILE, got %d arguments; see %s --help", len(args), cmd.CommandPath())

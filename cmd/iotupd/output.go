@@ -29,9 +29,9 @@ type outputOptions struct {
 }
 
 func (o *outputOptions) addFlags(flags *pflag.FlagSet) {
-	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print errors only")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print errors only; with --json: no progress")
 	flags.CountVarP(&o.verbose, "verbose", "v", "``print decisions; twice: groups too") // no value to name
-	flags.BoolVar(&o.json, "json", false, "print events as JSON lines, on stdout, or on stderr with -o -")
+	flags.BoolVar(&o.json, "json", false, "print events as JSON lines, on stdout, or on stderr if the file goes to stdout")
 	flags.StringVar(&o.progress, "progress", "auto", "`kind` of progress: bar (a live line), plain (a line every --stats) or none; auto is bar on a terminal and else plain")
 	flags.DurationVar(&o.stats, "stats", 10*time.Second, "`time` between plain progress lines")
 	flags.BoolP("help", "h", false, "print this help")
@@ -93,13 +93,16 @@ func newOutput(opts outputOptions, std stdio, events io.Writer) *output {
 	o := &output{opts: opts, text: std.err, stdout: std.out}
 	terminal := isTerminal(std.err) && os.Getenv("TERM") != "dumb"
 	switch {
-	case opts.json:
-		o.json, o.every = events, opts.stats
 	case opts.progress == "none" || opts.quiet:
+	case opts.json:
+		o.every = opts.stats
 	case opts.progress == "bar" || opts.progress == "auto" && terminal:
 		o.live, o.every = true, liveEvery
 	default:
 		o.every = opts.stats
+	}
+	if opts.json {
+		o.json = events
 	}
 	o.requests, o.stop = statusRequests()
 	return o

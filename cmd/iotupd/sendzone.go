@@ -19,6 +19,9 @@ import (
 // arguments are none if the records of DNS are asked for, else the file.
 func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
 	if o.printDNS != "" {
+		if cmd.Flags().Changed("json") {
+			return usageError("--print-dns prints records of DNS, which are not JSON: leave out --json")
+		}
 		return noArguments(cmd, args)
 	}
 	return oneArgument("FILE")(cmd, args)

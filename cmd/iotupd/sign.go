@@ -71,14 +71,17 @@ func newSignCommand() *cobra.Command {
 		Args:                  cobra.ArbitraryArgs, // so that RunE can explain
 		RunE: func(cmd *cobra.Command, args []string) error {
 			std := stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()}
+			if opts.output == "-" {
+				return usageError("--output -: a manifest is written to a file, not to stdout")
+			}
 			if opts.add == "" {
 				if err := oneArgument("FILE")(cmd, args); err != nil {
 					return err
 				}
 				return runSign(cmd.Context(), opts, args[0], std)
 			}
-			if given := slices.IndexFunc(manifestFlags, func(name string) bool { return onCommandLine(cmd.Flags().Lookup(name)) }); given >= 0 {
-				return usageError("--add signs a manifest as it is: no --%s", manifestFlags[given])
+			if name := firstGiven(cmd.Flags(), manifestFlags); name != "" {
+				return usageError("--add signs a manifest as it is: no --%s", name)
 			}
 			if len(args) > 0 {
 				return usageError("--add signs a manifest alone, without %q", args[0])
