@@ -113,7 +113,7 @@ func helpOf(f *pflag.Flag) (h flagHelp) {
 		h.label += " " + value
 	}
 	switch f.DefValue {
-	case "0", "0%", "0s", "[]", "false", "none":
+	case "0", "0%", "0s", "0 bit/s", "[]", "false", "none":
 	default:
 		h.preset = f.DefValue
 	}

@@ -94,8 +94,11 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 		Short: "print the help of a command",
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
+			switch {
+			case err != nil || len(rest) > 0 && cmd == root:
 				return unknownCommand(root, args[0])
+			case len(rest) > 0:
+				return noArguments(cmd, rest)
 			}
 			return cmd.Help()
 		},
