@@ -107,7 +107,7 @@ func runInspectFile(opts inspectOptions, path string, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	e := newManifestEvent(m, trusted)
+	e := newManifestEvent(m, trusted, time.Now())
 	e.File = path
 	out.event("manifest", e)
 	out.result(e.text())

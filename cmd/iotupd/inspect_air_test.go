@@ -145,7 +145,7 @@ func TestASignatureThatIsWrongIsShownAsSuch(t *testing.T) {
 	m := manifest("content")
 	m.Signatures = []proto.Signature{key.Sign(m)}
 	m.Version = "changed"
-	e := newManifestEvent(m, []proto.PublicKey{key.Public()})
+	e := newManifestEvent(m, []proto.PublicKey{key.Public()}, epoch)
 	if e.VerifiedBy != "" || e.Signatures[0].Status != statusWrong {
 		t.Errorf("got %+v", e)
 	}
@@ -280,7 +280,7 @@ func TestTextsOfOthersAreSafeToPrint(t *testing.T) {
 	m.Targets = []string{"board\x00"}
 	m.Metadata, m.Unknown = []byte("\x1b[2J"), []proto.TLV{{Type: 77, Value: []byte("\x1b")}}
 	m.Created, m.Expires = 1700000000, 1<<64-1
-	e := newManifestEvent(m, nil)
+	e := newManifestEvent(m, nil, epoch)
 	want := `channel     a` + "\ufffd" + `[2Jb
 version     1` + "\ufffd" + `0
 sequence    7

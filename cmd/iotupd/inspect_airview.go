@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,10 +50,16 @@ func (v *airView) run(ctx context.Context) error {
 	stopped := v.listen(ctx)
 	drops := l.Stats().KernelDrops
 	v.show(time.Now(), drops)
-	if stopped == nil && len(v.air.objects) == 0 {
-		stopped = withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), where))
+	signed := slices.ContainsFunc(v.air.objects, func(o *heardObject) bool { return o.signer != "" })
+	switch {
+	case stopped != nil:
+		return stopped
+	case len(v.air.objects) == 0:
+		return withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), where))
+	case len(v.air.trusted) > 0 && !signed:
+		return withCode(exitAuthenticity, errors.New("no key of --trust has signed any of this"))
 	}
-	return stopped
+	return nil
 }
 
 // listen hears until it is time, and returns what ended it before.

@@ -44,6 +44,22 @@ func readGroupKey(path string) (*seal.Group, error) {
 	return seal.NewGroup(key), nil
 }
 
+// keyKind names the kind of key that a file holds, empty if none.
+func keyKind(content []byte) string {
+	if _, _, err := keys.ParsePublicKey(content); err == nil {
+		return "public key"
+	}
+	if _, err := seal.ParseKey(content); err == nil {
+		return "group key"
+	}
+	locked := errors.New("locked")
+	_, err := keys.ParseSecretKey(content, func() ([]byte, error) { return nil, locked })
+	if err == nil || errors.Is(err, locked) {
+		return "secret key"
+	}
+	return ""
+}
+
 // keyFileError gives an error of a key file its exit code: what cannot be read
 // is a local matter, what is no key is the wrong file.
 func keyFileError(err error) error {

@@ -215,7 +215,7 @@ type signedEvent struct {
 
 // showSigned tells what was signed.
 func showSigned(out *output, path string, m *proto.Manifest) {
-	out.event("signed", signedEvent{newManifestEvent(m, nil), path})
+	out.event("signed", signedEvent{newManifestEvent(m, nil, time.Now()), path})
 	d := m.Descriptor
 	out.line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, signedBy(m))
 }
