@@ -138,9 +138,8 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	}
 	if opts.dryRun {
 		v.plan(err)
-		return nil
 	}
-	if err != nil {
+	if opts.dryRun || err != nil {
 		return err
 	}
 
@@ -206,7 +205,7 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Con
 	})
 	v.stopped(s.Progress())
 	if err != nil {
-		return err
+		return byItself(err)
 	}
 	return context.Cause(ctx)
 }

@@ -125,9 +125,6 @@ func (v *sendView) plan(networkErr error) {
 	if s.Cached > 0 {
 		v.out.line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.cache)
 	}
-	if s.Failure != "" {
-		v.out.line("but now it would fail: %s", s.Failure)
-	}
 	v.out.line("dry run: nothing was sent")
 }
 
