@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,6 +42,21 @@ func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, boo
 			err = usageError("%s: %w", environmentName(f), refusal(e))
 		}
 		flags.SetAnnotation(f.Name, fromEnvironmentKey, []string{})
+	})
+	return err
+}
+
+// noEmptyFlags refuses a flag of the command line that has no text. It would be
+// as good as none, which is not what --trust "$KEYS" means where KEYS is unset.
+func noEmptyFlags(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		empty := f.Value.String() == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+		}
+		if err == nil && f.Changed && empty {
+			err = usageError("--%s: empty value; leave it out", f.Name)
+		}
 	})
 	return err
 }

@@ -191,7 +191,11 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 			l.wantShown("object      "+m.Descriptor.Object().String(), "name        fw.bin", "sealed      as object "+keyed)
 			continue
 		}
-		l.wantShown("object      "+keyed, "--group-key tells the rest", "size        7 B", "manifest    ")
+		hint := "--group-key tells the rest"
+		if name == "other key" {
+			hint = "the key is not that of --group-key"
+		}
+		l.wantShown("object      "+keyed, hint, "size        7 B", "manifest    ")
 		if got := l.shows(); strings.Contains(got, "fw.bin") {
 			t.Errorf("%s: got\n%s", name, got)
 		}

@@ -60,6 +60,9 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors:         true,
 		SilenceUsage:          true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := noEmptyFlags(cmd.Flags()); err != nil {
+				return err
+			}
 			return flagsFromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 		Args:              cobra.ArbitraryArgs, // so that RunE can explain

@@ -118,11 +118,8 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 }
 
 func (o *signOptions) validate() error {
-	switch {
-	case o.sequence == "":
+	if o.sequence == "" {
 		return usageError("say by --sequence which release this is: a number that rises with each, or auto")
-	case o.channel == "":
-		return usageError("--channel: want the name of the channel that the file is for")
 	}
 	return cmp.Or(o.encodeOptions.validate(), o.outputOptions.validate())
 }
