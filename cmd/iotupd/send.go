@@ -38,7 +38,7 @@ type sendOptions struct {
 	ssm      bool
 	listened bool
 	hops     int
-	dscp     int
+	dscp     serviceClass
 	name     string
 	from     string          // manifest file
 	signed   *proto.Manifest // in it; nil: none
@@ -78,6 +78,7 @@ func newSendCommand() *cobra.Command {
 	completeFlags(cmd, opts.encodeOptions.completions())
 	completeFlags(cmd, opts.channelOptions.completions())
 	completeFlags(cmd, opts.outputOptions.completions())
+	completeFlags(cmd, map[string]cobra.CompletionFunc{"dscp": oneOf(classNames()...)})
 	return cmd
 }
 
@@ -100,7 +101,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.listened, "when-listened", false, "send only while somebody on this network listens (Linux, with CAP_NET_RAW)")
 	flags.StringVar(&o.printDNS, "print-dns", "", "print the records by which recv dns:`NAME` finds a sender with these flags, and send nothing")
 	flags.IntVar(&o.hops, "hop-limit", 1, "`number` of networks that packets may cross")
-	flags.IntVar(&o.dscp, "dscp", 0, "`class` of service, 0 to 63")
+	flags.Var(&o.dscp, "dscp", "`class` of service: 0 to 63, or its name: EF, AF11 to AF43, CS0 to CS7, LE")
 	under(flags, "Network")
 
 	o.encodeOptions.addFlags(flags)
@@ -218,8 +219,6 @@ func (o *sendOptions) validate() error {
 		return usageError("--loops %d: want a number that is not negative", o.loops)
 	case o.hops < 1 || o.hops > 255:
 		return usageError("--hop-limit %d: want 1 to 255", o.hops)
-	case o.dscp < 0 || o.dscp > 63:
-		return usageError("--dscp %d: want 0 to 63", o.dscp)
 	case o.start > quantity.Whole:
 		return usageError("--start %v: want 0%% to 100%%", o.start)
 	case o.group != "" && o.ssm:
@@ -268,7 +267,7 @@ func (o *sendOptions) manifest(src *sourceFile) (*proto.Manifest, error) {
 
 // way chooses interface, family and group.
 func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
-	cfg = mcast.SendConfig{Port: o.port, HopLimit: o.hops, DSCP: o.dscp}
+	cfg = mcast.SendConfig{Port: o.port, HopLimit: o.hops, DSCP: int(o.dscp)}
 	if o.iface != "" {
 		cfg.Interface, err = mcast.InterfaceByName(o.iface)
 	} else {
