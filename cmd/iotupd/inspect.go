@@ -131,5 +131,6 @@ func runInspect(ctx context.Context, opts inspectOptions, std stdio) (err error)
 	if v.air.group, err = readGroupKey(opts.groupKey); err != nil {
 		return err
 	}
+	out.warnExposed(opts.groupKey)
 	return v.run(ctx)
 }

@@ -128,6 +128,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
+	out.warnExposed(opts.groupKey)
 	v := &sendView{opts: opts, manifest: m}
 	if v.preparation, err = newPreparation(opts.encodeOptions, m.Descriptor.Params, out); err != nil {
 		return err

@@ -148,6 +148,7 @@ func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
+	out.warnExposed(opts.secret)
 	p, err := newPreparation(opts.encodeOptions, m.Descriptor.Params, out)
 	if err != nil {
 		return err
@@ -191,6 +192,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err erro
 	if err != nil {
 		return err
 	}
+	out.warnExposed(opts.secret)
 	if slices.ContainsFunc(m.Signatures, func(s proto.Signature) bool { return s.KeyID == key.ID }) {
 		return usageError("key %v has signed %s already", key.ID, opts.add)
 	}
