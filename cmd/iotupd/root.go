@@ -83,7 +83,7 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(newSendCommand(), newRecvCommand(), newSignCommand(), newKeygenCommand(), newInspectCommand())
+	root.AddCommand(newSendCommand(), newRecvCommand(), newSignCommand(), newKeygenCommand(), newInspectCommand(), newManCommand())
 	for _, newCommand := range optionalCommands {
 		root.AddCommand(newCommand())
 	}
