@@ -11,7 +11,9 @@ export CGO_ENABLED ?= 0
 # Whose vectors are frozen, for every CPU.
 FROZEN := ./proto ./fec ./sender ./internal/seal ./internal/simnet ./bench/...
 
-.PHONY: build small man demo test race lint fuzz bench cross qemu e2e clean
+PREFIX ?= /usr/local
+
+.PHONY: build small man install demo test race lint fuzz bench cross qemu e2e clean
 
 build: ## the static binary, ./iotupd
 	go build -trimpath -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
@@ -19,9 +21,25 @@ build: ## the static binary, ./iotupd
 small: ## the same without bench, for small devices
 	go build -trimpath -tags nobench -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
 
-man: ## out/man/*.1, made from the help
+man: build ## out/man/*.1, made from the help
 	@mkdir -p out/man
-	go test ./cmd/iotupd -count=1 -run '^TestManPages$$' -man $(CURDIR)/out/man
+	./iotupd man out/man
+
+# What is there is installed, by users who may have no Go: what "make" or "make
+# small" built.
+iotupd:
+	$(MAKE) build
+
+install: iotupd ## program, man pages, completions, systemd unit, below $(DESTDIR)$(PREFIX)
+	@set -e; umask 022; to='$(DESTDIR)$(PREFIX)'; \
+	mkdir -p "$$to/bin" "$$to/share/man/man1" "$$to/share/bash-completion/completions" \
+		"$$to/share/zsh/site-functions" "$$to/share/fish/vendor_completions.d" "$$to/lib/systemd/system"; \
+	install -m 755 iotupd "$$to/bin/"; \
+	./iotupd man "$$to/share/man/man1"; \
+	./iotupd completion bash > "$$to/share/bash-completion/completions/iotupd"; \
+	./iotupd completion zsh > "$$to/share/zsh/site-functions/_iotupd"; \
+	./iotupd completion fish > "$$to/share/fish/vendor_completions.d/iotupd.fish"; \
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' cmd/iotupd/systemd/iotupd-recv@.service > "$$to/lib/systemd/system/iotupd-recv@.service"
 
 demo: ## a real transfer on this host
 	go run ./internal/demo
