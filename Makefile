@@ -3,6 +3,7 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 200000x
+PREFIX ?= /usr/local
 CROSS := linux/arm linux/arm64 linux/mips linux/mipsle linux/riscv64 darwin/arm64 windows/amd64
 OTHER := darwin windows
 
@@ -10,8 +11,6 @@ export CGO_ENABLED ?= 0
 
 # Whose vectors are frozen, for every CPU.
 FROZEN := ./proto ./fec ./sender ./internal/seal ./internal/simnet ./bench/...
-
-PREFIX ?= /usr/local
 
 .PHONY: build small man install demo test race lint fuzz bench cross qemu e2e clean
 
@@ -25,8 +24,7 @@ man: build ## out/man/*.1, made from the help
 	@mkdir -p out/man
 	./iotupd man out/man
 
-# What is there is installed, by users who may have no Go: what "make" or "make
-# small" built.
+# What build or small made is installed, so that root needs no Go.
 iotupd:
 	$(MAKE) build
 
