@@ -3,6 +3,7 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 200000x
+PREFIX ?= /usr/local
 CROSS := linux/arm linux/arm64 linux/mips linux/mipsle linux/riscv64 darwin/arm64 windows/amd64
 OTHER := darwin windows
 
@@ -11,7 +12,7 @@ export CGO_ENABLED ?= 0
 # Whose vectors are frozen, for every CPU.
 FROZEN := ./proto ./fec ./sender ./internal/seal ./internal/simnet ./bench/...
 
-.PHONY: build small man demo test race lint fuzz bench cross qemu e2e clean
+.PHONY: build small man install demo test race lint fuzz bench cross qemu e2e clean
 
 build: ## the static binary, ./iotupd
 	go build -trimpath -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
@@ -19,9 +20,24 @@ build: ## the static binary, ./iotupd
 small: ## the same without bench, for small devices
 	go build -trimpath -tags nobench -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
 
-man: ## out/man/*.1, made from the help
+man: build ## out/man/*.1, made from the help
 	@mkdir -p out/man
-	go test ./cmd/iotupd -count=1 -run '^TestManPages$$' -man $(CURDIR)/out/man
+	./iotupd man out/man
+
+# What build or small made is installed, so that root needs no Go.
+iotupd:
+	$(MAKE) build
+
+install: iotupd ## program, man pages, completions, systemd unit, below $(DESTDIR)$(PREFIX)
+	@set -e; umask 022; to='$(DESTDIR)$(PREFIX)'; \
+	mkdir -p "$$to/bin" "$$to/share/man/man1" "$$to/share/bash-completion/completions" \
+		"$$to/share/zsh/site-functions" "$$to/share/fish/vendor_completions.d" "$$to/lib/systemd/system"; \
+	install -m 755 iotupd "$$to/bin/"; \
+	./iotupd man "$$to/share/man/man1"; \
+	./iotupd completion bash > "$$to/share/bash-completion/completions/iotupd"; \
+	./iotupd completion zsh > "$$to/share/zsh/site-functions/_iotupd"; \
+	./iotupd completion fish > "$$to/share/fish/vendor_completions.d/iotupd.fish"; \
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' cmd/iotupd/systemd/iotupd-recv@.service > "$$to/lib/systemd/system/iotupd-recv@.service"
 
 demo: ## a real transfer on this host
 	go run ./internal/demo

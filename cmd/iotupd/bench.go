@@ -244,6 +244,8 @@ func (o *benchOptions) experiment() (e bench.Experiment, err error) {
 	switch {
 	case o.size < 1:
 		return e, usageError("--size %v: want at least 1 B", o.size)
+	case checkShardSize(o.shardSize) != nil:
+		return e, checkShardSize(o.shardSize)
 	case o.trials < 1:
 		return e, usageError("--trials %d: want at least 1", o.trials)
 	case o.senders < 1:

@@ -7,6 +7,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,16 +17,16 @@ import (
 	"iotupd/bench/report"
 )
 
-const compareHelp = `Set two results side by side, each the result.json of --out or what --format
-json printed. Where the confidence intervals overlap, a difference may be
+const compareHelp = `Set two results side by side, each the directory of --out, the result.json in
+it, or what --format json printed. Where the confidence intervals overlap, a difference may be
 chance; ±? is none, as there were too few receivers for one.`
 
 func newCompareCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:                   "compare A.json B.json",
+		Use:                   "compare A B",
 		Short:                 "set two results side by side",
 		Long:                  compareHelp,
-		Example:               "  iotupd bench compare before/result.json after/result.json",
+		Example:               "  iotupd bench compare before/ after/",
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +60,11 @@ func runCompare(pathA, pathB string, std stdio) error {
 	return withCode(exitLocalIO, report.Comparison(w, bench.Compare(a, b), columns(w)))
 }
 
+// readResult reads a result, or that in a directory of --out.
 func readResult(path string) (bench.Result, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "result.json")
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return bench.Result{}, localError(path, err)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -54,16 +55,21 @@ func (o *encodeOptions) completions() map[string]cobra.CompletionFunc {
 
 func (o *encodeOptions) validate() error {
 	switch {
-	case o.shardSize < proto.MinShardSize || o.shardSize > proto.MaxShardSize || o.shardSize%proto.ShardUnit != 0:
-		return usageError("--shard-size %d: want a multiple of %d, from %d to %d",
-			o.shardSize, proto.ShardUnit, proto.MinShardSize, proto.MaxShardSize)
 	case !slices.Contains(digestChoices, o.digest):
 		return usageError("--digest %q: want %s", o.digest, choice(digestChoices))
 	case o.cache != "" && o.digest == "off":
 		return usageError("--cache needs digests, by which it is verified: leave out --digest off")
 	}
 	_, err := o.policy()
-	return err
+	return cmp.Or(checkShardSize(o.shardSize), err)
+}
+
+// checkShardSize reports what --shard-size makes impossible.
+func checkShardSize(n int) error {
+	if n < proto.MinShardSize || n > proto.MaxShardSize || n%proto.ShardUnit != 0 {
+		return usageError("--shard-size %d: want a multiple of %d, from %d to %d", n, proto.ShardUnit, proto.MinShardSize, proto.MaxShardSize)
+	}
+	return nil
 }
 
 func (o *encodeOptions) policy() (p fec.Policy, err error) {
@@ -171,7 +177,7 @@ func (p *preparation) prepare(ctx context.Context, src *sourceFile) (o *sender.O
 	if o, err = sender.Prepare(ctx, src, p.geo.Params, cfg); err == nil {
 		err = src.check()
 	}
-	return o, release, err
+	return o, release, byItself(err)
 }
 
 func (o *encodeOptions) prepareConfig() sender.PrepareConfig {

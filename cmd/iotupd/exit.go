@@ -5,6 +5,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"syscall"
 
 	"iotupd/receiver"
@@ -27,21 +29,44 @@ const (
 	exitSignal       = 128 // plus the signal's number
 )
 
-const exitCodeHelp = `Exit codes:
-    0  done, or the file was there already
-    1  any other error
-    3  wrong usage
-    4  nothing was heard within --timeout
-    5  the stream went silent for --stall before the file was complete
-    6  the received file does not match its SHA-256
-    7  authenticity: no key of --trust has signed what is there
-    8  refused by policy: over --max-size, or a signed manifest tells an older
-       release, other hardware, another channel or a time that is over
-   10  the network could not be set up, or failed
-   11  local input or output failed: no space, no permission, file changed
-   12  the command of --exec failed
-   13  a bench --require was not met
-  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM`
+// exitCodeHelp is for the annotation of commands whose help lists exit codes;
+// which ones, follows from the name of the command.
+const exitCodeHelp = "listed"
+
+// An exitMeaning is what an exit code means.
+type exitMeaning struct {
+	code     int
+	meaning  string
+	commands string // that end so; empty: all. iotupd stands for the help of the program.
+}
+
+var exitMeanings = []exitMeaning{
+	{0, "done", "send sign keygen inspect bench fit compare"},
+	{0, "done, or the file was there already", "iotupd recv"},
+	{1, "any other error", ""},
+	{3, "wrong usage", ""},
+	{4, "nothing was heard within --timeout", "iotupd recv"},
+	{4, "nothing was heard within --for", "inspect"},
+	{5, "the stream went silent for --stall before the file was complete", "iotupd recv"},
+	{6, "the received file does not match its SHA-256", "iotupd recv"},
+	{7, "authenticity: no key of --trust has signed what is there", "iotupd recv inspect"},
+	{8, "refused by policy: over --max-size, or a signed manifest tells an older release, other hardware, another channel or a time that is over", "iotupd recv"},
+	{10, "the network could not be set up, or failed", "iotupd send recv inspect"},
+	{11, "local input or output failed: no space, no permission, file changed", ""},
+	{12, "the command of --exec failed", "iotupd recv"},
+	{13, "a bench --require was not met", "iotupd bench"},
+	{129, "stopped by SIGHUP", ""},
+	{130, "stopped by SIGINT", ""},
+	{141, "the program that read stdout has ended (SIGPIPE)", "iotupd send recv sign inspect bench fit compare"},
+	{143, "stopped by SIGTERM", ""},
+}
+
+// exitMeaningsOf lists the exit codes of a command.
+func exitMeaningsOf(command string) []exitMeaning {
+	return slices.DeleteFunc(slices.Clone(exitMeanings), func(m exitMeaning) bool {
+		return m.commands != "" && !slices.Contains(strings.Fields(m.commands), command)
+	})
+}
 
 // An exitError is an error with an exit code of its own.
 type exitError struct {

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,6 +46,21 @@ func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, boo
 	return err
 }
 
+// noEmptyFlags refuses a flag of the command line that has no text. It would be
+// as good as none, which is not what --trust "$KEYS" means where KEYS is unset.
+func noEmptyFlags(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		empty := f.Value.String() == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+		}
+		if err == nil && f.Changed && empty {
+			err = usageError("--%s: empty value; leave it out", f.Name)
+		}
+	})
+	return err
+}
+
 // fromEnvironmentKey is the annotation of a flag that its environment variable
 // has set.
 const fromEnvironmentKey = "iotupd-from-environment"
@@ -53,6 +69,17 @@ const fromEnvironmentKey = "iotupd-from-environment"
 func onCommandLine(f *pflag.Flag) bool {
 	_, environment := f.Annotations[fromEnvironmentKey]
 	return f.Changed && !environment
+}
+
+// firstGiven returns the first of these flags that is on the command line, empty
+// if none is.
+func firstGiven(flags *pflag.FlagSet, names []string) string {
+	for _, name := range names {
+		if onCommandLine(flags.Lookup(name)) {
+			return name
+		}
+	}
+	return ""
 }
 
 // flagError puts into words what is wrong with the flags of a command line.

@@ -28,6 +28,7 @@ func under(flags *pflag.FlagSet, heading string) {
 const (
 	helpWidth  = 80
 	flagColumn = 29 // where the descriptions of flags begin
+	exitColumn = 7  // where the meanings of exit codes begin
 )
 
 // printUsage prints all of a command's help but its description.
@@ -58,8 +59,11 @@ func printUsage(cmd *cobra.Command) error {
 		}
 		printFlag(w, f)
 	})
-	if codes := cmd.Annotations[exitCodesKey]; codes != "" {
-		fmt.Fprintf(w, "\n%s\n", codes)
+	if cmd.Annotations[exitCodesKey] != "" {
+		fmt.Fprint(w, "\nExit codes:\n")
+		for _, e := range exitMeaningsOf(cmd.Name()) {
+			fmt.Fprintln(w, wrap(fmt.Sprintf("%5d ", e.code), strings.Fields(e.meaning), layout{width: helpWidth, indent: exitColumn}))
+		}
 	}
 	return nil
 }
@@ -109,12 +113,12 @@ func helpOf(f *pflag.Flag) (h flagHelp) {
 		h.label += " " + value
 	}
 	switch f.DefValue {
-	case "0", "0%", "0s", "[]", "false", "none":
+	case "0", "0%", "0s", "0 bit/s", "[]", "false", "none":
 	default:
 		h.preset = f.DefValue
 	}
 	return h
 }
 
-// exitCodesKey is the annotation of a command that holds its exit codes.
+// exitCodesKey is the annotation of a command whose help lists exit codes.
 const exitCodesKey = "iotupd-exit-codes"

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -33,6 +32,9 @@ type inspectOptions struct {
 	listen     time.Duration
 }
 
+// listeningFlags are those that say how to listen.
+var listeningFlags = []string{"group-key", "interface", "group", "channel", "port", "ipv4", "ipv6", "source", "for"}
+
 func newInspectCommand() *cobra.Command {
 	var opts inspectOptions
 	cmd := &cobra.Command{
@@ -51,6 +53,9 @@ func newInspectCommand() *cobra.Command {
 			case 0:
 				return runInspect(cmd.Context(), opts, std)
 			case 1:
+				if name := firstGiven(cmd.Flags(), listeningFlags); name != "" {
+					return usageError("--%s is for listening: leave it out, or FILE", name)
+				}
 				return runInspectFile(opts, args[0], std)
 			}
 			return usageError("want at most one FILE, got %d arguments; see %s --help", len(args), cmd.CommandPath())
@@ -96,18 +101,16 @@ func runInspectFile(opts inspectOptions, path string, std stdio) (err error) {
 		return err
 	}
 	if strings.HasSuffix(path, partSuffix) {
-		return inspectPart(out, path, std.out)
+		return inspectPart(out, path)
 	}
 	m, err := readManifest(path)
 	if err != nil {
 		return err
 	}
-	e := newManifestEvent(m, trusted)
+	e := newManifestEvent(m, trusted, time.Now())
 	e.File = path
 	out.event("manifest", e)
-	if !opts.json && !opts.quiet {
-		io.WriteString(std.out, e.text())
-	}
+	out.result(e.text())
 	if len(trusted) > 0 && e.VerifiedBy == "" {
 		return withCode(exitAuthenticity, fmt.Errorf("%s: no key of --trust has signed it", path))
 	}
@@ -121,12 +124,13 @@ func runInspect(ctx context.Context, opts inspectOptions, std stdio) (err error)
 	}
 	out := newOutput(opts.outputOptions, std, std.out)
 	defer func() { err = out.close(err) }()
-	v := &airView{opts: opts, out: out, air: newAir(), text: std.out}
+	v := &airView{opts: opts, out: out, air: newAir()}
 	if v.air.trusted, err = readTrusted(opts.trust); err != nil {
 		return err
 	}
 	if v.air.group, err = readGroupKey(opts.groupKey); err != nil {
 		return err
 	}
+	out.warnExposed(opts.groupKey)
 	return v.run(ctx)
 }

@@ -52,6 +52,7 @@ type heardObject struct {
 	moreFrom uint64 // packets of more streams than are noted
 
 	cipher   *seal.Cipher // nil: plain, or no key for it
+	otherKey bool         // sealed, not by the key that is here
 	payload  []byte       // of the last manifest
 	manifest *proto.Manifest
 	signer   string // trusted key of manifest; empty: none
@@ -132,8 +133,10 @@ func (a *air) object(now time.Time, h *proto.Header) *heardObject {
 		return nil
 	}
 	o := &heardObject{heardID: id, params: h.Params, first: now}
-	if h.Sealed && a.group != nil && h.KeyHint == a.group.Hint() {
-		o.cipher = a.group.Cipher(h.Object)
+	if h.Sealed && a.group != nil {
+		if o.otherKey = h.KeyHint != a.group.Hint(); !o.otherKey {
+			o.cipher = a.group.Cipher(h.Object)
+		}
 	}
 	a.byID[id] = o
 	a.objects = append(a.objects, o)

@@ -160,7 +160,7 @@ func TestASignatureThatIsWrongIsShownAsSuch(t *testing.T) {
 	m := manifest("content")
 	m.Signatures = []proto.Signature{key.Sign(m)}
 	m.Version = "changed"
-	e := newManifestEvent(m, []proto.PublicKey{key.Public()})
+	e := newManifestEvent(m, []proto.PublicKey{key.Public()}, epoch)
 	if e.VerifiedBy != "" || e.Signatures[0].Status != statusWrong {
 		t.Errorf("got %+v", e)
 	}
@@ -206,7 +206,11 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 			l.wantShown("object      "+m.Descriptor.Object().String(), "name        fw.bin", "sealed      as object "+keyed)
 			continue
 		}
-		l.wantShown("object      "+keyed, "--group-key tells the rest", "size        7 B", "manifest    ")
+		hint := "--group-key tells the rest"
+		if name == "other key" {
+			hint = "the key is not that of --group-key"
+		}
+		l.wantShown("object      "+keyed, hint, "size        7 B", "manifest    ")
 		if got := l.shows(); strings.Contains(got, "fw.bin") {
 			t.Errorf("%s: got\n%s", name, got)
 		}
@@ -295,7 +299,7 @@ func TestTextsOfOthersAreSafeToPrint(t *testing.T) {
 	m.Targets = []string{"board\x00"}
 	m.Metadata, m.Unknown = []byte("\x1b[2J"), []proto.TLV{{Type: 77, Value: []byte("\x1b")}}
 	m.Created, m.Expires = 1700000000, 1<<64-1
-	e := newManifestEvent(m, nil)
+	e := newManifestEvent(m, nil, epoch)
 	want := `channel     a` + "\ufffd" + `[2Jb
 version     1` + "\ufffd" + `0
 sequence    7

@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,7 +20,6 @@ import (
 type airView struct {
 	opts inspectOptions
 	out  *output
-	text io.Writer // for the result
 
 	listener listener
 
@@ -51,10 +50,16 @@ func (v *airView) run(ctx context.Context) error {
 	stopped := v.listen(ctx)
 	drops := l.Stats().KernelDrops
 	v.show(time.Now(), drops)
-	if stopped == nil && len(v.air.objects) == 0 {
-		stopped = withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), where))
+	signed := slices.ContainsFunc(v.air.objects, func(o *heardObject) bool { return o.signer != "" })
+	switch {
+	case stopped != nil:
+		return stopped
+	case len(v.air.objects) == 0:
+		return withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), where))
+	case len(v.air.trusted) > 0 && !signed:
+		return withCode(exitAuthenticity, errors.New("no key of --trust has signed any of this"))
 	}
-	return stopped
+	return nil
 }
 
 // listen hears until it is time, and returns what ended it before.
@@ -123,12 +128,7 @@ func (v *airView) follow() error {
 
 // show prints what was heard until now.
 func (v *airView) show(now time.Time, drops uint64) {
-	v.out.endProgress()
-	print := func(format string, args ...any) {
-		if !v.opts.json && !v.opts.quiet {
-			fmt.Fprintf(v.text, format+"\n", args...)
-		}
-	}
+	print := func(format string, args ...any) { v.out.result(fmt.Sprintf(format+"\n", args...)) }
 	for _, o := range v.air.objects {
 		e := newHeardEvent(o, now, v.air.trusted)
 		v.out.event("heard", e)

@@ -25,6 +25,7 @@ type heardEvent struct {
 	Streams  []streamEvent           `json:"streams"`
 	More     uint64                  `json:"packets_of_more_streams,omitempty"`
 	Seconds  float64                 `json:"seconds"` // since the first packet
+	otherKey bool                    // sealed, not by the key that is here
 }
 
 type trafficEvent struct {
@@ -65,9 +66,10 @@ func newHeardEvent(o *heardObject, now time.Time, trusted []proto.PublicKey) hea
 		Streams:     []streamEvent{},
 		More:        o.moreFrom,
 		Seconds:     seconds,
+		otherKey:    o.otherKey,
 	}
 	if o.manifest != nil {
-		m := newManifestEvent(o.manifest, trusted)
+		m := newManifestEvent(o.manifest, trusted, now)
 		e.Manifest, e.Name = &m, m.Name
 	}
 	for t, c := range o.counts {
@@ -132,6 +134,8 @@ func (e *heardEvent) text() string {
 	switch {
 	case e.Sealed && e.Manifest != nil:
 		add("sealed      as object %s", e.Object)
+	case e.otherKey:
+		add("sealed      this is its keyed id; the key is not that of --group-key")
 	case e.Sealed:
 		add("sealed      this is its keyed id; --group-key tells the rest")
 	case e.Manifest == nil:

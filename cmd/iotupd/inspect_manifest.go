@@ -24,6 +24,7 @@ type manifestEvent struct {
 	Sequence   uint64           `json:"sequence"`
 	Created    uint64           `json:"created_unix_seconds"` // 0: not stated
 	Expires    uint64           `json:"expires_unix_seconds"` // 0: never
+	Expired    bool             `json:"expired,omitempty"`
 	Targets    []string         `json:"targets,omitempty"`
 	Notes      string           `json:"notes,omitempty"`
 	Metadata   []byte           `json:"metadata,omitempty"` // base64
@@ -50,7 +51,8 @@ const (
 	statusUnknown  = "not known" // no trusted key has that id
 )
 
-func newManifestEvent(m *proto.Manifest, trusted []proto.PublicKey) manifestEvent {
+// newManifestEvent tells of a manifest as it is at a time.
+func newManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Time) manifestEvent {
 	d := m.Descriptor
 	geo, _ := d.Geometry() // parsed
 	e := manifestEvent{
@@ -58,7 +60,7 @@ func newManifestEvent(m *proto.Manifest, trusted []proto.PublicKey) manifestEven
 		Groups:      geo.Groups,
 		Digests:     d.Root != proto.Digest{},
 		Channel:     printable(m.Channel), Version: printable(m.Version),
-		Sequence: m.Sequence, Created: m.Created, Expires: m.Expires,
+		Sequence: m.Sequence, Created: m.Created, Expires: m.Expires, Expired: m.Expires != 0 && m.Expires <= uint64(now.Unix()),
 		Notes: printableLines(m.Notes), Metadata: m.Metadata,
 		Signatures: []signatureEvent{}, // not null in JSON
 	}
@@ -115,11 +117,16 @@ func (e *manifestEvent) text() string {
 	add("shards", "%s of %d bytes, code %s, %s", shape(e.Groups, e.K, e.M), e.Shard, e.Code, digests)
 	addText("channel", e.Channel)
 	addText("version", e.Version)
-	add("sequence", "%d", e.Sequence)
+	if e.Sequence != 0 || len(e.Signatures) > 0 {
+		add("sequence", "%d", e.Sequence)
+	}
 	if e.Created != 0 {
 		add("created", "%s", date(e.Created))
 	}
-	if e.Expires != 0 {
+	switch {
+	case e.Expired:
+		add("expired", "%s", date(e.Expires))
+	case e.Expires != 0:
 		add("expires", "%s", date(e.Expires))
 	}
 	for _, t := range e.Targets {

@@ -5,7 +5,6 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 
 	"iotupd/receiver"
@@ -24,15 +23,13 @@ type partEvent struct {
 }
 
 // inspectPart shows a partial file.
-func inspectPart(out *output, path string, text io.Writer) error {
+func inspectPart(out *output, path string) error {
 	e, err := surveyPart(path)
 	if err != nil {
 		return err
 	}
 	out.event("partial", e)
-	if out.json == nil && !out.opts.quiet {
-		io.WriteString(text, e.text())
-	}
+	out.result(e.text())
 	return nil
 }
 

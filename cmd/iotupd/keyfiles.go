@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"syscall"
 
 	"iotupd/internal/keys"
@@ -42,6 +43,36 @@ func readGroupKey(path string) (*seal.Group, error) {
 		return nil, usageError("--group-key %s: %w", path, err)
 	}
 	return seal.NewGroup(key), nil
+}
+
+// warnExposed warns of a file with a secret that all users can read. No path is
+// no file.
+func (o *output) warnExposed(path string) {
+	info, err := os.Stat(path)
+	if err != nil || !permissionsCount || info.Mode().Perm()&0o004 == 0 {
+		return
+	}
+	o.warn(warning{Code: "exposed", Text: "every user of this host can read the secret key in " + path, Fix: "chmod o-rwx " + path})
+}
+
+// permissionsCount tells whether the system has permissions by which it decides;
+// else they are made up.
+const permissionsCount = runtime.GOOS != "windows"
+
+// keyKind names the kind of key that a file holds, empty if none.
+func keyKind(content []byte) string {
+	if _, _, err := keys.ParsePublicKey(content); err == nil {
+		return "public key"
+	}
+	if _, err := seal.ParseKey(content); err == nil {
+		return "group key"
+	}
+	locked := errors.New("locked")
+	_, err := keys.ParseSecretKey(content, func() ([]byte, error) { return nil, locked })
+	if err == nil || errors.Is(err, locked) {
+		return "secret key"
+	}
+	return ""
 }
 
 // keyFileError gives an error of a key file its exit code: what cannot be read

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -94,6 +95,9 @@ func runKeygen(ctx context.Context, opts keygenOptions, std stdio) error {
 		}
 		fmt.Fprintf(report, "%s  group key, for send -k and recv -k; keep it secret\n", opts.group)
 		return nil
+	}
+	if filepath.Clean(opts.secret) == filepath.Clean(opts.public) {
+		return usageError("--secret and --public are one file, %s; name two", opts.secret)
 	}
 	// Before a password is asked for.
 	for _, path := range []string{opts.secret, opts.public} {

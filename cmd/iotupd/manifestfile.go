@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"iotupd/proto"
 )
@@ -40,9 +41,21 @@ func readManifest(path string) (*proto.Manifest, error) {
 	}
 	m, err := proto.ParseManifest(b)
 	if err != nil {
-		return nil, usageError("%s is not a manifest that iotupd sign wrote: %w", path, err)
+		return nil, noManifest(path, b, err)
 	}
 	return m, nil
+}
+
+// noManifest says what a file is, or may be, that is no manifest because of err.
+func noManifest(path string, content []byte, err error) error {
+	if kind := keyKind(content); kind != "" {
+		return usageError("%s is a %s, not a manifest", path, kind)
+	}
+	why := strings.TrimPrefix(err.Error(), "proto: invalid manifest")
+	if _, err := os.Stat(path + manifestSuffix); err == nil {
+		why += "; did you mean " + path + manifestSuffix + "?"
+	}
+	return usageError("%s is not a manifest that iotupd sign wrote%s", path, why)
 }
 
 // mayReplace refuses to put a manifest in the place of another kind of file:

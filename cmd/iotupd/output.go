@@ -29,9 +29,9 @@ type outputOptions struct {
 }
 
 func (o *outputOptions) addFlags(flags *pflag.FlagSet) {
-	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print errors only")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print errors only; with --json: no progress")
 	flags.CountVarP(&o.verbose, "verbose", "v", "``print decisions; twice: groups too") // no value to name
-	flags.BoolVar(&o.json, "json", false, "print events as JSON lines, on stdout, or on stderr with -o -")
+	flags.BoolVar(&o.json, "json", false, "print events as JSON lines, on stdout, or on stderr if the file goes to stdout")
 	flags.StringVar(&o.progress, "progress", "auto", "`kind` of progress: bar (a live line), plain (a line every --stats) or none; auto is bar on a terminal and else plain")
 	flags.DurationVar(&o.stats, "stats", 10*time.Second, "`time` between plain progress lines")
 	flags.BoolP("help", "h", false, "print this help")
@@ -79,24 +79,30 @@ type output struct {
 	stop     func()
 	asked    bool // one came
 
-	mu    sync.Mutex
-	text  io.Writer
-	json  io.Writer // nil: no JSON
-	drawn bool      // a live line is on the screen
+	mu     sync.Mutex
+	text   io.Writer
+	json   io.Writer // nil: no JSON
+	stdout io.Writer
+	drawn  bool  // a live line is on the screen
+	failed error // the first failure to write to stdout
 }
 
-// newOutput returns an output that writes lines to std.err and events to events.
+// newOutput returns an output that writes lines to std.err, results to std.out
+// and events to events.
 func newOutput(opts outputOptions, std stdio, events io.Writer) *output {
-	o := &output{opts: opts, text: std.err}
+	o := &output{opts: opts, text: std.err, stdout: std.out}
 	terminal := isTerminal(std.err) && os.Getenv("TERM") != "dumb"
 	switch {
-	case opts.json:
-		o.json, o.every = events, opts.stats
 	case opts.progress == "none" || opts.quiet:
+	case opts.json:
+		o.every = opts.stats
 	case opts.progress == "bar" || opts.progress == "auto" && terminal:
 		o.live, o.every = true, liveEvery
 	default:
 		o.every = opts.stats
+	}
+	if opts.json {
+		o.json = events
 	}
 	o.requests, o.stop = statusRequests()
 	return o
@@ -108,14 +114,16 @@ func isTerminal(w io.Writer) bool {
 }
 
 // close ends the output of a command that ended with err, and returns err, as
-// a shownError if there is no more to say about it.
+// a shownError if there is no more to say about it. What stdout did not take is
+// an error too.
 func (o *output) close(err error) error {
 	o.stop()
 	o.mu.Lock()
 	o.clear()
+	failed := o.failed
 	o.mu.Unlock()
 	if err == nil {
-		return nil
+		return withCode(exitLocalIO, failed)
 	}
 	o.event("error", errorEvent{ExitCode: exitCode(err), Text: err.Error()})
 	// After a signal, the user knows. Where JSON is on stderr, it is alone there.
@@ -147,6 +155,25 @@ func (o *output) line(format string, args ...any) {
 	defer o.mu.Unlock()
 	o.clear()
 	fmt.Fprintf(o.text, format+"\n", args...)
+}
+
+// result prints what a command found out, unless JSON or quiet was asked for.
+func (o *output) result(text string) {
+	if o.opts.quiet || o.json != nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.clear()
+	o.write(o.stdout, []byte(text))
+}
+
+// write writes, and remembers a failure, unless it is that of a log. The caller
+// holds o.mu.
+func (o *output) write(w io.Writer, b []byte) {
+	if _, err := w.Write(b); err != nil && o.failed == nil && w != o.text {
+		o.failed = err
+	}
 }
 
 // decision prints a line that -v asks for.
@@ -209,7 +236,7 @@ func (o *output) event(typ string, data any) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.json.Write(append(line, '\n'))
+	o.write(o.json, append(line, '\n'))
 }
 
 // progressDue reports whether the next progress line is due, or was asked for

@@ -124,6 +124,25 @@ func TestProgressNoneAndQuiet(t *testing.T) {
 	}
 }
 
+func TestProgressInJSONComesEveryStatsUnlessUnwanted(t *testing.T) {
+	for _, test := range []struct {
+		opts outputOptions
+		want bool
+	}{
+		{outputOptions{json: true}, true},
+		{outputOptions{json: true, progress: "none"}, false},
+		{outputOptions{json: true, quiet: true}, false},
+	} {
+		s := newScreen(t, test.opts)
+		s.progressDue(epoch)
+		if got := s.progressDue(epoch.Add(time.Hour)); got != test.want {
+			t.Errorf("%+v: got progress due %t, want %t", test.opts, got, test.want)
+		}
+		s.event("stopped", struct{}{})
+		s.want(`{"v":1,"type":"stopped"}`+"\n", "")
+	}
+}
+
 func TestAStatusLineThatWasAskedForStays(t *testing.T) {
 	asked := make(chan os.Signal, 1)
 	for _, progress := range []string{"bar", "none"} {

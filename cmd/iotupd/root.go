@@ -50,21 +50,28 @@ var optionalCommands []func() *cobra.Command
 
 func newRootCommand() *cobra.Command {
 	cobra.EnableCommandSorting = false // send comes first
+	printVersion := false
 	root := &cobra.Command{
 		Use:                   "iotupd COMMAND",
 		Short:                 "one file to many devices over lossy multicast",
 		Long:                  rootHelp,
-		Version:               buildVersion(),
 		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
 		DisableFlagsInUseLine: true,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := noEmptyFlags(cmd.Flags()); err != nil {
+				return err
+			}
 			return flagsFromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 		Args:              cobra.ArbitraryArgs, // so that RunE can explain
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if printVersion {
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "iotupd version %s\n", buildVersion())
+				return withCode(exitLocalIO, err)
+			}
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
@@ -72,11 +79,11 @@ func newRootCommand() *cobra.Command {
 		},
 	}
 	// Defined here so that -v is not taken: it means --verbose everywhere.
-	root.Flags().Bool("version", false, "print the version")
+	root.Flags().BoolVar(&printVersion, "version", false, "print the version")
 	root.SetUsageFunc(printUsage)
 	root.SetFlagErrorFunc(flagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(newSendCommand(), newRecvCommand(), newSignCommand(), newKeygenCommand(), newInspectCommand())
+	root.AddCommand(newSendCommand(), newRecvCommand(), newSignCommand(), newKeygenCommand(), newInspectCommand(), newManCommand())
 	for _, newCommand := range optionalCommands {
 		root.AddCommand(newCommand())
 	}
@@ -90,8 +97,11 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 		Short: "print the help of a command",
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
+			switch {
+			case err != nil || len(rest) > 0 && cmd == root:
 				return unknownCommand(root, args[0])
+			case len(rest) > 0:
+				return noArguments(cmd, rest)
 			}
 			return cmd.Help()
 		},

@@ -38,7 +38,7 @@ type sendOptions struct {
 	ssm      bool
 	listened bool
 	hops     int
-	dscp     int
+	dscp     serviceClass
 	name     string
 	from     string          // manifest file
 	signed   *proto.Manifest // in it; nil: none
@@ -78,6 +78,7 @@ func newSendCommand() *cobra.Command {
 	completeFlags(cmd, opts.encodeOptions.completions())
 	completeFlags(cmd, opts.channelOptions.completions())
 	completeFlags(cmd, opts.outputOptions.completions())
+	completeFlags(cmd, map[string]cobra.CompletionFunc{"dscp": oneOf(classNames()...)})
 	return cmd
 }
 
@@ -100,7 +101,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.listened, "when-listened", false, "send only while somebody on this network listens (Linux, with CAP_NET_RAW)")
 	flags.StringVar(&o.printDNS, "print-dns", "", "print the records by which recv dns:`NAME` finds a sender with these flags, and send nothing")
 	flags.IntVar(&o.hops, "hop-limit", 1, "`number` of networks that packets may cross")
-	flags.IntVar(&o.dscp, "dscp", 0, "`class` of service, 0 to 63")
+	flags.Var(&o.dscp, "dscp", "`class` of service: 0 to 63, or its name: EF, AF11 to AF43, CS0 to CS7, LE")
 	under(flags, "Network")
 
 	o.encodeOptions.addFlags(flags)
@@ -127,6 +128,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
+	out.warnExposed(opts.groupKey)
 	v := &sendView{opts: opts, manifest: m}
 	if v.preparation, err = newPreparation(opts.encodeOptions, m.Descriptor.Params, out); err != nil {
 		return err
@@ -138,9 +140,8 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	}
 	if opts.dryRun {
 		v.plan(err)
-		return nil
 	}
-	if err != nil {
+	if opts.dryRun || err != nil {
 		return err
 	}
 
@@ -206,7 +207,7 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Con
 	})
 	v.stopped(s.Progress())
 	if err != nil {
-		return err
+		return byItself(err)
 	}
 	return context.Cause(ctx)
 }
@@ -219,8 +220,6 @@ func (o *sendOptions) validate() error {
 		return usageError("--loops %d: want a number that is not negative", o.loops)
 	case o.hops < 1 || o.hops > 255:
 		return usageError("--hop-limit %d: want 1 to 255", o.hops)
-	case o.dscp < 0 || o.dscp > 63:
-		return usageError("--dscp %d: want 0 to 63", o.dscp)
 	case o.start > quantity.Whole:
 		return usageError("--start %v: want 0%% to 100%%", o.start)
 	case o.group != "" && o.ssm:
@@ -269,7 +268,7 @@ func (o *sendOptions) manifest(src *sourceFile) (*proto.Manifest, error) {
 
 // way chooses interface, family and group.
 func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
-	cfg = mcast.SendConfig{Port: o.port, HopLimit: o.hops, DSCP: o.dscp}
+	cfg = mcast.SendConfig{Port: o.port, HopLimit: o.hops, DSCP: int(o.dscp)}
 	if o.iface != "" {
 		cfg.Interface, err = mcast.InterfaceByName(o.iface)
 	} else {

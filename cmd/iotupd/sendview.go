@@ -52,6 +52,7 @@ type schedule struct {
 	Interface string   `json:"interface,omitempty"`
 	Group     string   `json:"group,omitempty"`
 	Port      uint16   `json:"port"`
+	Sources   []string `json:"sources,omitempty"` // for recv --source
 	TempFile  uint64   `json:"temporary_file_bytes"`
 	Cached    uint64   `json:"cache_bytes,omitempty"`
 	Failure   string   `json:"network_error,omitempty"` // of a dry run
@@ -76,6 +77,9 @@ func (v *sendView) schedule() schedule {
 	}
 	if v.way.Group.IsValid() {
 		s.Group = v.way.Group.String()
+	}
+	if v.opts.ssm {
+		s.Sources = texts(sourcesOf(v.way))
 	}
 	s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
 	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
@@ -121,9 +125,6 @@ func (v *sendView) plan(networkErr error) {
 	if s.Cached > 0 {
 		v.out.line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.cache)
 	}
-	if s.Failure != "" {
-		v.out.line("but now it would fail: %s", s.Failure)
-	}
 	v.out.line("dry run: nothing was sent")
 }
 
@@ -155,6 +156,9 @@ func (v *sendView) route(s schedule, hints ...string) {
 		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.way.Group, s.Port))
 	}
 	v.out.line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
+	if len(s.Sources) > 0 {
+		v.out.line("receivers: recv --source %s", strings.Join(s.Sources, ","))
+	}
 }
 
 func seconds(s float64) string { return quantity.Duration(time.Duration(s * float64(time.Second))) }

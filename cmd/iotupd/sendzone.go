@@ -8,15 +8,20 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"iotupd/internal/discover"
+	"iotupd/internal/mcast"
 )
 
 // arguments are none if the records of DNS are asked for, else the file.
 func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
 	if o.printDNS != "" {
+		if cmd.Flags().Changed("json") {
+			return usageError("--print-dns prints records of DNS, which are not JSON: leave out --json")
+		}
 		return noArguments(cmd, args)
 	}
 	return oneArgument("FILE")(cmd, args)
@@ -50,6 +55,18 @@ func (o *sendOptions) printZone(w io.Writer) error {
 	}
 	_, err = io.WriteString(w, zone)
 	return withCode(exitLocalIO, err)
+}
+
+// sourcesOf returns the addresses that packets may come from; which one it is,
+// the system decides packet by packet. It takes a link-local one where there is
+// no other.
+func sourcesOf(way mcast.SendConfig) []netip.Addr {
+	all, _ := addresses(way.Interface.Name) // none to tell if they cannot be listed
+	all = slices.DeleteFunc(all, func(a netip.Addr) bool { return a.Is4() != way.Group.Is4() })
+	if wide := slices.DeleteFunc(slices.Clone(all), netip.Addr.IsLinkLocalUnicast); len(wide) > 0 {
+		return wide
+	}
+	return all
 }
 
 // addresses returns those of an interface.

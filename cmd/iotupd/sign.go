@@ -71,14 +71,17 @@ func newSignCommand() *cobra.Command {
 		Args:                  cobra.ArbitraryArgs, // so that RunE can explain
 		RunE: func(cmd *cobra.Command, args []string) error {
 			std := stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()}
+			if opts.output == "-" {
+				return usageError("--output -: a manifest is written to a file, not to stdout")
+			}
 			if opts.add == "" {
 				if err := oneArgument("FILE")(cmd, args); err != nil {
 					return err
 				}
 				return runSign(cmd.Context(), opts, args[0], std)
 			}
-			if given := slices.IndexFunc(manifestFlags, func(name string) bool { return onCommandLine(cmd.Flags().Lookup(name)) }); given >= 0 {
-				return usageError("--add signs a manifest as it is: no --%s", manifestFlags[given])
+			if name := firstGiven(cmd.Flags(), manifestFlags); name != "" {
+				return usageError("--add signs a manifest as it is: no --%s", name)
 			}
 			if len(args) > 0 {
 				return usageError("--add signs a manifest alone, without %q", args[0])
@@ -115,11 +118,8 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 }
 
 func (o *signOptions) validate() error {
-	switch {
-	case o.sequence == "":
+	if o.sequence == "" {
 		return usageError("say by --sequence which release this is: a number that rises with each, or auto")
-	case o.channel == "":
-		return usageError("--channel: want the name of the channel that the file is for")
 	}
 	return cmp.Or(o.encodeOptions.validate(), o.outputOptions.validate())
 }
@@ -148,6 +148,7 @@ func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
+	out.warnExposed(opts.secret)
 	p, err := newPreparation(opts.encodeOptions, m.Descriptor.Params, out)
 	if err != nil {
 		return err
@@ -191,6 +192,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err erro
 	if err != nil {
 		return err
 	}
+	out.warnExposed(opts.secret)
 	if slices.ContainsFunc(m.Signatures, func(s proto.Signature) bool { return s.KeyID == key.ID }) {
 		return usageError("key %v has signed %s already", key.ID, opts.add)
 	}
@@ -212,7 +214,7 @@ type signedEvent struct {
 
 // showSigned tells what was signed.
 func showSigned(out *output, path string, m *proto.Manifest) {
-	out.event("signed", signedEvent{newManifestEvent(m, nil), path})
+	out.event("signed", signedEvent{newManifestEvent(m, nil, time.Now()), path})
 	d := m.Descriptor
 	out.line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, signedBy(m))
 }

@@ -7,7 +7,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// echo is how long after the first signal another one of the same kind is taken
+// for the same wish: timeout(1) signals its child, and then the group of both.
+const echo = 300 * time.Millisecond
 
 // withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends,
 // with a signalError as its cause. The second one ends the process at once.
@@ -23,9 +28,12 @@ func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 		if !ok {
 			return
 		}
+		at := time.Now()
 		cancel(signalError{first.(syscall.Signal)})
-		if second, ok := <-ch; ok {
-			os.Exit(exitSignal + int(second.(syscall.Signal)))
+		for second := range ch {
+			if second != first || time.Since(at) > echo {
+				os.Exit(exitSignal + int(second.(syscall.Signal)))
+			}
 		}
 	}()
 	return ctx, func() {

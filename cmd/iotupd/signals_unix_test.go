@@ -198,6 +198,20 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
+func TestTheSameSignalTwiceInAMomentIsOneWish(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	write(t, path, string(randomBytes(3_000_000)))
+	p := start(t, "20914", "send", path, "-r", "64k") // some 0.6 s for the last packets
+	p.wantLine("Ctrl-C stops")
+	p.signal(syscall.SIGINT)
+	time.Sleep(5 * time.Millisecond) // two at once may arrive as one
+	p.signal(syscall.SIGINT)
+	if last := strings.Join(p.wantExit(130), "\n"); !strings.HasPrefix(last, "stopped after 0.0") {
+		t.Errorf("got last lines %q", last)
+	}
+}
+
 func TestSIGUSR1AsksForAStatusLine(t *testing.T) {
 	t.Parallel()
 	waiting := start(t, "20906", "recv", "-n")

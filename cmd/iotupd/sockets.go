@@ -53,7 +53,7 @@ func (o *channelOptions) validate() error {
 }
 
 // errLoopback6 says why -6 and a loopback interface do not go together.
-var errLoopback6 = errors.New("IPv6 multicast is never delivered on a loopback interface; use -4")
+var errLoopback6 = errors.New("IPv6 multicast is never delivered on a loopback interface; use -4, or a --group of IPv4")
 
 // allows reports whether the flags allow the family of an address.
 func (o *channelOptions) allows(a netip.Addr) bool {

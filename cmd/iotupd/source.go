@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -49,6 +50,16 @@ func openSource(path string) (*sourceFile, error) {
 
 func localError(path string, err error) error {
 	return withCode(exitLocalIO, fmt.Errorf("%s: %w", path, cause(err)))
+}
+
+// byItself returns what a file said about its failure, without what readers put
+// before it: it names the file, and the offset helps nobody.
+func byItself(err error) error {
+	var local *exitError
+	if errors.As(err, &local) && local.code == exitLocalIO {
+		return local
+	}
+	return err
 }
 
 // ReadAt implements io.ReaderAt. It is safe for concurrent use.

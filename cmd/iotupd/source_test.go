@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"iotupd/proto"
 )
 
 func newSource(t *testing.T, content string) *sourceFile {
@@ -82,6 +84,22 @@ func TestASourceThatChangesIsNoLongerSent(t *testing.T) {
 				t.Errorf("check: got %v, exit code %d, want %q", err, exitCode(err), test.want)
 			}
 		})
+	}
+}
+
+func TestAFileThatChangesSaysSoByItself(t *testing.T) {
+	s := newSource(t, "firmware")
+	encode := encodeOptions{parity: "auto", profile: "standard", shardSize: proto.DefaultShardSize, digest: "on"}
+	params, err := encode.params(s.size)
+	check(t, err)
+	p, err := newPreparation(encode, params, newScreen(t, outputOptions{}).output)
+	check(t, err)
+	appendTo(t, s.path, "more")
+	_, release, err := p.prepare(t.Context(), s)
+	defer release()
+	(&delivery{T: t}).wantError(err, exitLocalIO, s.path+" changed while it was sent")
+	if err != nil && !strings.HasPrefix(err.Error(), s.path) {
+		t.Errorf("got %q, want nothing before the path", err)
 	}
 }
 
