@@ -34,7 +34,10 @@ is interrupted, the hidden file stays, and the next run continues from it.
 
 With --trust, only what one of these keys has signed is received, and nothing
 older than what was installed before. The command of --exec runs at most once
-for a file: not if that was there already, and not again if it fails.
+for a file: not if that was there already, and not again if it fails. It finds
+the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT,
+_CHANNEL and _VERIFIED (true or false); of a signed file also in _SIGNED_BY,
+_SEQUENCE, _VERSION and _METADATA (in base64).
 
 With dns:NAME, the senders are those that DNS names for that channel, as send
 --print-dns prints it. What DNS says is not trusted with more than that.`
