@@ -50,6 +50,7 @@ type recvView struct {
 	layers   *subscription
 	drops    uint64 // packets that this host lost while it still wanted any
 	ownDrops bool   // the user was warned of them
+	overRate bool   // the user was warned that --max-rate has no effect
 	warned   map[proto.Reason]bool
 }
 

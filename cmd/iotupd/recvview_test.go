@@ -10,6 +10,7 @@ import (
 
 	"iotupd/internal/diagnose"
 	"iotupd/internal/mcast"
+	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -124,6 +125,32 @@ func TestRefusedPacketsAreNamedInASilence(t *testing.T) {
 	check(t, p.until(5*time.Second, receiver.Status{Ignored: map[proto.Reason]uint64{proto.ReasonMagic: 500}}))
 	if got := p.stderr.String(); !strings.Contains(got, "495 packets refused on arrival") || !strings.Contains(got, "["+diagnose.ForeignPackets+"]") {
 		t.Errorf("got %q, want that 495 packets were refused", got)
+	}
+}
+
+// "Layer 0 is received in any case": receiver.LayersConfig.MaxRate.
+func TestALowestLayerOverTheLimitIsToldOnce(t *testing.T) {
+	for _, test := range []struct {
+		limit quantity.Rate
+		p     proto.Path
+		warns int
+	}{
+		{1e6, proto.Path{Rate: proto.RateCodeOf(20e6)}, 1},
+		{20e6, proto.Path{Rate: proto.RateCodeOf(20e6)}, 0},
+		{19e6, proto.Path{Rate: proto.RateCodeOf(19e6)}, 0}, // which is stated as a little more
+		{0, proto.Path{Rate: proto.RateCodeOf(20e6)}, 0},
+		{1e6, proto.Path{}, 0}, // not stated
+		{1e6, proto.Path{Layer: 1, Rate: proto.RateCodeOf(20e6)}, 0},
+	} {
+		p := newPatient(t, recvOptions{layerOptions: layerOptions{layers: "auto", maxRate: test.limit}})
+		p.stderr.Reset()
+		hear := p.view.heardBy(nil)
+		for range 3 {
+			hear(epoch, receiver.Origin{}, test.p)
+		}
+		if got := p.stderr.String(); strings.Count(got, "[max-rate]") != test.warns {
+			t.Errorf("limit %v, %+v: got %q, want %d warnings", test.limit, test.p, got, test.warns)
+		}
 	}
 }
 
