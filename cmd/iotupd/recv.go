@@ -95,7 +95,7 @@ func newRecvCommand() *cobra.Command {
 		Args:                  atMostOneChannel,
 		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.find(cmd.Flags(), args); err != nil {
+			if err := cmp.Or(opts.settle(cmd.Flags()), opts.find(cmd.Flags(), args)); err != nil {
 				return err
 			}
 			return runRecv(cmd.Context(), opts, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
@@ -121,7 +121,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.sha256, "sha256", "", "only the file with this SHA-256, in `hex`adecimal")
 	flags.Var(&o.maxSize, "max-size", "refuse larger files")
 	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for this `time` at the start (default never)")
-	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream is silent for this `time` (default never)")
+	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream, once it began, is silent for this `time`; for one that never begins see --timeout (default never)")
 	flags.BoolVar(&o.follow, "follow", false, "go on for ever, and receive every newer release; needs --trust")
 	under(flags, "What to receive")
 
