@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"iotupd/internal/diagnose"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -296,12 +298,22 @@ func (v *recvView) checkBuffer() {
 		return
 	}
 	v.ownDrops = true
-	stats := v.listener.Stats()
+	granted, wanted := v.buffer()
 	v.out.warn(warning{
 		Code: "own-drops",
-		Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", quantity.Size(stats.ReceiveBuffer)),
-		Fix:  fmt.Sprintf("sysctl -w net.core.rmem_max=%d   # or a lower --rate at the sender", max(32<<20, 2*stats.ReceiveBuffer)),
+		Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", granted),
+		Fix:  diagnose.BufferFix(granted, wanted),
 	})
+}
+
+// buffer returns the smallest receive buffer that was granted, and what was
+// asked for. Linux reads back twice that.
+func (v *recvView) buffer() (granted, wanted quantity.Size) {
+	granted = quantity.Size(v.listener.Stats().ReceiveBuffer)
+	if runtime.GOOS == "linux" {
+		granted /= 2
+	}
+	return granted, v.opts.buffer
 }
 
 // progress prints how far it is.

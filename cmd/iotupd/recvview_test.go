@@ -4,6 +4,7 @@ package main
 
 import (
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +151,36 @@ func TestALowestLayerOverTheLimitIsToldOnce(t *testing.T) {
 		}
 		if got := p.stderr.String(); strings.Count(got, "[max-rate]") != test.warns {
 			t.Errorf("limit %v, %+v: got %q, want %d warnings", test.limit, test.p, got, test.warns)
+		}
+	}
+}
+
+// A droppingHearing is one whose sockets overflow.
+type droppingHearing struct {
+	hearing
+	stats mcast.Stats
+}
+
+func (h droppingHearing) Stats() mcast.Stats { return h.stats }
+
+func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
+	reported := 1 // times what was granted
+	if runtime.GOOS == "linux" {
+		reported = 2
+	}
+	for _, test := range []struct {
+		granted, asked int
+		fix            string
+	}{
+		{208 << 10, 32 << 20, "buffer of 208.0 KiB too small [own-drops]\n  try: sysctl -w net.core.rmem_max=33554432 "},
+		{4 << 10, 4 << 10, "buffer of 4.0 KiB too small [own-drops]\n  try: iotupd recv --receive-buffer 32M "},
+		{32 << 20, 32 << 20, "buffer of 32.0 MiB too small [own-drops]\n  try: iotupd send --rate RATE FILE "},
+	} {
+		p := newPatient(t, recvOptions{buffer: quantity.Size(test.asked)})
+		p.view.listener = droppingHearing{p.view.listener, mcast.Stats{KernelDrops: 7, ReceiveBuffer: reported * test.granted}}
+		p.view.checkBuffer()
+		if got := p.stderr.String(); !strings.Contains(got, test.fix) {
+			t.Errorf("%d of %d bytes granted: got %q, want %q", test.granted, test.asked, got, test.fix)
 		}
 	}
 }

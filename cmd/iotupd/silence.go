@@ -63,7 +63,7 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 	}
 	after, _ := diagnose.Read()
 	interfaces, groups := joined(v.listener.Memberships())
-	stats := v.listener.Stats()
+	granted, wanted := v.buffer()
 	causes = diagnose.Explain(s.before, after, diagnose.Listening{
 		Interfaces: interfaces,
 		Groups:     groups,
@@ -71,9 +71,9 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		Interval:   now.Sub(s.since),
 		Heard:      v.useful > 0,
 		Joined:     now.Sub(v.start),
-		Drops:      stats.KernelDrops - s.drops,
-		Buffer:     quantity.Size(stats.ReceiveBuffer),
-		Rejected:   rise(ignored(v.status.Ignored), s.rejects),
+		Drops:      v.listener.Stats().KernelDrops - s.drops,
+		Buffer:     granted, BufferWanted: wanted,
+		Rejected: rise(ignored(v.status.Ignored), s.rejects),
 	})
 	if s.told%rejoinEvery == 0 {
 		// A switch, or a sender that waits for listeners, may have missed or forgotten
