@@ -397,6 +397,9 @@ func (o *recvOptions) listenConfig() (cfg mcast.ListenConfig, err error) {
 		if a = a.Unmap(); err != nil || a.IsMulticast() || a.IsUnspecified() {
 			return cfg, usageError("--source %q is not the IP address of a host", s)
 		}
+		if a.Zone() != "" {
+			return cfg, usageError("--source %v: name the interface by -i, not in the address", a)
+		}
 		cfg.Sources = append(cfg.Sources, a)
 	}
 	cfg.Groups, err = o.groupAddresses(o.groups, cfg.Sources)

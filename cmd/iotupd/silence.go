@@ -67,6 +67,7 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 	causes = diagnose.Explain(s.before, after, diagnose.Listening{
 		Interfaces: interfaces,
 		Groups:     groups,
+		Sources:    v.sources,
 		Port:       v.listener.port(),
 		Interval:   now.Sub(s.since),
 		Heard:      v.useful > 0,

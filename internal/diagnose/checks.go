@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -194,9 +195,24 @@ func otherGroups(e evidence) (Finding, uint64) {
 	if n < e.noise {
 		return Finding{}, 0
 	}
+	if len(e.Sources) > 0 {
+		return Finding{
+			Code: OtherGroups,
+			Text: fmt.Sprintf("%s came in that were not from %s for the groups joined: the sender has another address or uses another channel or group, or a firewall on this host drops them",
+				packets(n), list(texts(e.Sources))),
+			Fix: fmt.Sprintf("tcpdump -c 5 -ni %s udp port %d   # left of > is who sends: iotupd recv --source ADDRESS", e.Interfaces[0], e.Port),
+		}, n
+	}
 	return Finding{
 		Code: OtherGroups,
 		Text: fmt.Sprintf("%s came in that were not for the groups joined: the sender uses another channel, group or source address, or a firewall on this host drops them before routing", packets(n)),
 		Fix:  fmt.Sprintf("tcpdump -c 5 -ni %s udp and multicast   # compare the groups with those that iotupd send and recv print first", e.Interfaces[0]),
 	}, n
+}
+
+func texts(addrs []netip.Addr) (s []string) {
+	for _, a := range addrs {
+		s = append(s, a.String())
+	}
+	return s
 }

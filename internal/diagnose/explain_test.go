@@ -248,6 +248,17 @@ func TestExplain(t *testing.T) {
 			fix:  "nft insert rule inet filter input udp dport 18868 accept ",
 		},
 		{
+			name: "other sources send",
+			happens: func(h host, l *Listening) {
+				l.Sources = []netip.Addr{netip.MustParseAddr("2001:db8::7")}
+				h.receive6(300)
+				h.multicast6(300)
+			},
+			want: []string{OtherGroups, HostFirewall},
+			text: "300 packets came in that were not from 2001:db8::7 for the groups joined: the sender has another address",
+			fix:  "tcpdump -c 5 -ni eth0 udp port 18868 ",
+		},
+		{
 			name: "multicast of other groups comes in",
 			happens: func(h host, l *Listening) {
 				h.device("eth0", 300)
