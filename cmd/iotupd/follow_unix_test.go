@@ -73,7 +73,7 @@ func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 	t.Parallel()
 	from := newReleaser(t, "20914")
 	from.send("one", "1", "1M")
-	r := from.recv("--follow", "--exec", `sh -c 'echo $IOTUPD_SEQUENCE >> log; cat $IOTUPD_FILE; echo'`)
+	r := from.recv("--follow", "--exec", `sh -c 'echo $IOTUPD_FILE_SEQUENCE >> log; cat $IOTUPD_FILE; echo'`)
 	r.wantLine("sh: one")
 	from.send("two", "2", "1M") // beside the one before
 	r.wantLine("sh: two")

@@ -36,7 +36,7 @@ var (
 	errNoLocks = errors.New("no locks here")
 )
 
-func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, error) {
+func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	name := t.name
 	if name == "" || len(name) > maxPartName {
 		name = id.String()
@@ -49,7 +49,7 @@ func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, er
 	if t.name == "" {
 		t.sweep(time.Now())
 	}
-	t.store = &store{file: t.part, found: found}
+	t.store = &store{file: t.part, place: t.path(name), size: int64(p.Size), found: found}
 	return t.store, nil
 }
 
@@ -215,8 +215,17 @@ func (t *fileTarget) close() {
 }
 
 // worthwhile reports whether there may be something to continue from: not if
-// all that was heard turned out to be unwanted.
+// all that was heard turned out to be unwanted, or too large, or if nothing could
+// tell what of it is right.
 func (t *fileTarget) worthwhile() bool {
 	info, err := t.part.Stat()
-	return err != nil || info.Size() > 0 && !(t.made && t.store.discarded)
+	switch {
+	case err != nil:
+		return true
+	case info.Size() == 0:
+		return false
+	case t.store.discarded || t.store.refused:
+		return !t.made
+	}
+	return !t.store.bare
 }

@@ -32,6 +32,10 @@ SHA-256 as it is read back from the disk, and only then renamed over an old one.
 Packets of any number of senders of the same file count together. If a transfer
 is interrupted, the hidden file stays, and the next run continues from it.
 
+With -o - and -n it is received into a temporary file, in $TMPDIR or else
+/var/tmp. Anywhere, hashes take some 8 % of the size of the file until it is
+done, those of a small file up to 12 %.
+
 With --trust, only what one of these keys has signed is received, and nothing
 older than what was installed before. The command of --exec runs at most once
 for a file: not if that was there already, and not again if it fails. It finds

@@ -360,8 +360,6 @@ func (v *recvView) rate() float64 {
 // failure explains why a transfer ended without its file.
 func (v *recvView) failure(err error) error {
 	switch {
-	case errors.As(err, new(*receiver.StoreError)):
-		return withCode(exitLocalIO, fmt.Errorf("%s: %w", displayName(v.manifest, v.opts.output), err))
 	case errors.As(err, new(signalError)) && v.status.Needed > 0:
 		v.out.line("stopped with %d of %d shards%s", v.status.Held, v.status.Needed, v.next())
 	case errors.As(err, new(signalError)):
