@@ -21,6 +21,10 @@ import (
 const (
 	partSuffix = ".iotupd-part"
 
+	// partMode keeps others from reading what may be secret, as the old file or a
+	// sealed one is. The file gets its own mode when it is whole.
+	partMode = 0o600
+
 	// maxPartName leaves room for the suffix in the 255 bytes of a file name.
 	maxPartName = 240
 
@@ -121,6 +125,7 @@ func (t *fileTarget) reopen(name string) (*os.File, error) {
 	// Without locks, two processes could continue from the same file.
 	locks, err := t.lock(name, f)
 	if err == nil && locks && !readOnly && ours(f) {
+		f.Chmod(partMode) // of whatever made it; some file systems have one mode for all
 		return f, nil
 	}
 	if err == nil {
@@ -132,7 +137,7 @@ func (t *fileTarget) reopen(name string) (*os.File, error) {
 
 // create makes and locks a new partial file.
 func (t *fileTarget) create(name string) (*os.File, error) {
-	f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, partMode)
 	if err != nil {
 		return nil, err
 	}

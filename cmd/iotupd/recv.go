@@ -28,7 +28,8 @@ import (
 const recvHelp = `Receive one file that somebody sends on the channel, and exit when it is whole.
 
 The file is received into a hidden file beside the target, checked by its
-SHA-256 as it is read back from the disk, and only then renamed over an old one.
+SHA-256 as it is read back from the disk, and only then renamed over an old one,
+whose mode it keeps, and whose owner and group as far as the system allows it.
 Packets of any number of senders of the same file count together. If a transfer
 is interrupted, the hidden file stays, and the next run continues from it.
 

@@ -153,6 +153,27 @@ func TestTheModeOfTheOldFileIsKept(t *testing.T) {
 	}
 }
 
+func TestANewFileHasTheUsualModeOnceItIsWhole(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes are of another kind")
+	}
+	d := to(t, "fw.bin")
+	usual := filepath.Join(t.TempDir(), "usual")
+	check(t, os.WriteFile(usual, nil, 0o666))
+	want, err := os.Stat(usual)
+	check(t, err)
+	d.receive("private")
+	if info, err := os.Stat(filepath.Join(d.dir, ".fw.bin.iotupd-part")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("got mode %v, %v while it arrives, want that nobody else can read it", info.Mode(), err)
+	}
+	_, err = d.commit(t.Context(), objectOf("", "private"))
+	check(t, err)
+	if info, err := os.Stat(filepath.Join(d.dir, "fw.bin")); err != nil || info.Mode() != want.Mode() {
+		t.Errorf("got mode %v, %v, want %v", info.Mode(), err, want.Mode())
+	}
+	d.wantFiles("fw.bin")
+}
+
 func TestALinkIsKeptAndItsFileReplaced(t *testing.T) {
 	d := to(t, "")
 	check(t, os.Mkdir(filepath.Join(d.dir, "real"), 0o777))
