@@ -204,7 +204,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		}
 		v := newRecvView(opts, out, l, listenConfig.Sources)
 		cfg.Heard = v.heardBy(rec)
-		v.trust = in.trust
+		v.trust, v.later = in.trust, !first
 		if first {
 			v.listening()
 		}

@@ -54,6 +54,8 @@ type recvView struct {
 	ownDrops bool   // the user was warned of them
 	overRate bool   // the user was warned that --max-rate has no effect
 	warned   map[proto.Reason]bool
+	others   []string // files on the air that are not the wanted one
+	later    bool     // --follow has received a release before
 }
 
 func newRecvView(opts recvOptions, out *output, l hearing, sources []netip.Addr) *recvView {
@@ -270,7 +272,7 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 	v.arrival.add(now, v.useful)
 	v.gain.add(now, s.Held)
 	v.checkBuffer()
-	v.checkRefused()
+	v.checkRefused(now)
 	if v.out.progressDue(now) {
 		v.progress(now)
 	}
@@ -359,11 +361,8 @@ func (v *recvView) rate() float64 {
 
 // failure explains why a transfer ended without its file.
 func (v *recvView) failure(err error) error {
-	switch {
-	case errors.As(err, new(signalError)) && v.status.Needed > 0:
-		v.out.line("stopped with %d of %d shards%s", v.status.Held, v.status.Needed, v.next())
-	case errors.As(err, new(signalError)):
-		v.out.line("stopped; nothing was heard")
+	if errors.As(err, new(signalError)) {
+		v.out.line("%s", v.stopped())
 	}
 	return err
 }
