@@ -10,9 +10,11 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path"
 	"runtime/debug"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,7 +37,8 @@ is interrupted, the hidden file stays, and the next run continues from it.
 
 With -o - and -n it is received into a temporary file, in $TMPDIR or else
 /var/tmp. Anywhere, hashes take some 8 % of the size of the file until it is
-done, those of a small file up to 12 %.
+done, those of a small file up to 12 %. If the reader of -o - goes away, recv ends
+with exit code 141, that of SIGPIPE; readers of events and messages may go.
 
 With --trust, only what one of these keys has signed is received, and nothing
 older than what was installed before. The command of --exec runs at most once
@@ -162,6 +165,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
+	defer surviveReaders()()
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(tightHeap))
 	}
@@ -215,6 +219,15 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		}
 		in.trust.onlyNewer(v.manifest)
 	}
+}
+
+// surviveReaders makes a write to a pipe that nobody reads any more an error, and
+// not the end of the process: who reads the events is no reason to stop. Programs
+// that are started meanwhile have the signal as usual. It returns what undoes it.
+func surviveReaders() (undo func()) {
+	ch := make(chan os.Signal, 1) // from which nothing is read
+	signal.Notify(ch, syscall.SIGPIPE)
+	return func() { signal.Stop(ch) }
 }
 
 // receive runs the transfer.

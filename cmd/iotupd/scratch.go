@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -113,6 +115,9 @@ func copyTo(w io.Writer) func(context.Context, io.Reader) error {
 		}()
 		select {
 		case err := <-copied:
+			if errors.Is(err, syscall.EPIPE) {
+				return withCode(exitSignal+int(syscall.SIGPIPE), errors.New("the reader of -o - has gone away"))
+			}
 			return withCode(exitLocalIO, err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
