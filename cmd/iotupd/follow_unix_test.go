@@ -73,12 +73,13 @@ func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 	t.Parallel()
 	from := newReleaser(t, "20914")
 	from.send("one", "1", "1M")
-	r := from.recv("--follow", "--exec", `sh -c 'echo $IOTUPD_FILE_SEQUENCE >> log; cat $IOTUPD_FILE; echo'`)
+	r := from.recv("--follow", "-v", "--exec", `sh -c 'echo $IOTUPD_FILE_SEQUENCE >> log; cat $IOTUPD_FILE; echo'`)
 	r.wantLine("sh: one")
 	from.send("two", "2", "1M") // beside the one before
 	r.wantLine("sh: two")
 	from.send("three", "3", "1M")
 	r.wantLine("sh: three")
+	r.wantLine("--exec has succeeded")
 	r.signal(syscall.SIGTERM)
 	if lines := r.wantExit(143); strings.Contains(strings.Join(lines, "\n"), "warning") {
 		t.Errorf("got lines %q, want no warning of what is installed", lines)

@@ -143,13 +143,25 @@ type hookEvent struct {
 	Seconds float64  `json:"seconds"`
 }
 
-// runHook runs the command of --exec, if there is one, for a file that is in
-// place. What it prints is shown.
-func (v *recvView) runHook(ctx context.Context, done doneEvent, m *proto.Manifest) error {
-	words, _ := splitWords(v.opts.exec) // validated
-	if len(words) == 0 {
+// runHook runs the command of --exec for a file that is in place, and ends its
+// note once it has succeeded. No note, no command.
+func (v *recvView) runHook(ctx context.Context, note *hookNote, done doneEvent) error {
+	if note == nil {
 		return nil
 	}
+	if err := v.command(ctx, done, note.manifest); err != nil {
+		return err
+	}
+	if err := note.remove(); err != nil {
+		return err
+	}
+	v.out.decision("the command of --exec has succeeded")
+	return nil
+}
+
+// command runs the command of --exec. What it prints is shown.
+func (v *recvView) command(ctx context.Context, done doneEvent, m *proto.Manifest) error {
+	words, _ := splitWords(v.opts.exec) // validated
 	path, err := filepath.Abs(done.Path)
 	if err != nil {
 		return withCode(exitHook, fmt.Errorf("--exec: %w", err))

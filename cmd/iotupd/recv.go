@@ -37,12 +37,13 @@ is interrupted, the hidden file stays, and the next run continues from it.
 
 With -o - and -n it is received into a temporary file, in $TMPDIR or else
 /var/tmp. Anywhere, hashes take some 8 % of the size of the file until it is
-done, those of a small file up to 12 %. If the reader of -o - goes away, recv ends
-with exit code 141, that of SIGPIPE; readers of events and messages may go.
+done, those of a small file up to 12 %. If the reader of -o - goes away, recv
+ends with exit code 141, that of SIGPIPE; readers of events and messages may go.
 
 With --trust, only what one of these keys has signed is received, and nothing
-older than what was installed before. The command of --exec runs at most once
-for a file: not if that was there already, and not again if it fails. It finds
+older than what was installed before. The command of --exec runs once for a new
+file, and not for one that was there already. If it fails or is cut off, the
+next run of recv that hears the file runs it again, until it succeeds. It finds
 the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT,
 _CHANNEL and _VERIFIED (true or false); of a signed file also in _SIGNED_BY,
 _SEQUENCE, _VERSION and _METADATA (in base64).
@@ -232,12 +233,12 @@ func surviveReaders() (undo func()) {
 
 // receive runs the transfer.
 func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	transfer, cancel := context.WithCancelCause(ctx)
 	var checks checks
 	defer checks.stop()
 	defer cancel(nil)
 	v.certified = func(m *proto.Manifest, signer proto.PublicKey) {
-		checks.start(ctx, func(ctx context.Context) {
+		checks.start(transfer, func(ctx context.Context) {
 			path, err := t.has(ctx, m)
 			if path != "" {
 				err = &haveItError{path, m, signer}
@@ -254,11 +255,11 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 		return err
 	}
 	v.core = r
-	err = receiver.Run(ctx, r, v.listener.conns(), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
+	err = receiver.Run(transfer, r, v.listener.conns(), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
 	if err == nil || errors.As(err, new(*receiver.StoreError)) {
 		// What is there already needs no room on the disk, and is not new.
 		checks.wait()
-		err = cmp.Or(context.Cause(ctx), err)
+		err = cmp.Or(context.Cause(transfer), err)
 	}
 	return v.finish(ctx, t, err)
 }
@@ -272,7 +273,11 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 		if err := v.trust.installed(have.manifest, have.signer); err != nil {
 			return err
 		}
-		v.haveIt(have.path, have.manifest)
+		done := v.haveIt(have.path, have.manifest)
+		if note := v.note(t, have.manifest); note.there() {
+			v.out.decision("the command of --exec has not succeeded for this file yet")
+			return v.runHook(ctx, note, done)
+		}
 		return nil
 	}
 	if err != nil {
@@ -280,6 +285,10 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 		return v.failure(err)
 	}
 	m := v.core.Manifest()
+	note := v.note(t, m)
+	if err := note.write(); err != nil {
+		return err
+	}
 	path, err := t.commit(ctx, m)
 	if err == nil && !v.opts.dryRun {
 		err = v.trust.installed(m, v.signer)
@@ -287,7 +296,7 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 	if err != nil {
 		return v.failure(err)
 	}
-	return v.runHook(ctx, v.done(path, m), m)
+	return v.runHook(ctx, note, v.done(path, m))
 }
 
 // cleanUp removes what no later run should continue from. What is not to be

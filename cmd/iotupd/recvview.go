@@ -383,11 +383,13 @@ func (v *recvView) newDoneEvent(path string, m *proto.Manifest) doneEvent {
 	return e
 }
 
-func (v *recvView) haveIt(path string, m *proto.Manifest) {
+// haveIt prints that there was nothing to receive, and returns the result.
+func (v *recvView) haveIt(path string, m *proto.Manifest) doneEvent {
 	e := v.newDoneEvent(path, m)
 	e.Had = true
 	v.out.event("done", e)
 	v.out.line("ok  %s  has the content already", path)
+	return e
 }
 
 // done prints the result, and returns it.
