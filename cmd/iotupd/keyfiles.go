@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"syscall"
 
 	"iotupd/internal/keys"
@@ -42,6 +43,20 @@ func readGroupKey(path string) (*seal.Group, error) {
 		return nil, usageError("--group-key %s: %w", path, err)
 	}
 	return seal.NewGroup(key), nil
+}
+
+// warnOpenKey warns of a file with a secret that every user of this host can read
+// or write. What a group may do is taken for intended.
+func warnOpenKey(out *output, path string) {
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o006 == 0 {
+		return
+	}
+	out.warn(warning{
+		Code: "open-key",
+		Text: fmt.Sprintf("%s is no secret: every user of this host has access to it", path),
+		Fix:  "chmod o= " + path,
+	})
 }
 
 // keyFileError gives an error of a key file its exit code: what cannot be read
