@@ -45,18 +45,20 @@ func readGroupKey(path string) (*seal.Group, error) {
 	return seal.NewGroup(key), nil
 }
 
-// warnOpenKey warns of a file with a secret that every user of this host can read
-// or write. What a group may do is taken for intended.
-func warnOpenKey(out *output, path string) {
-	info, err := os.Stat(path)
-	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o006 == 0 {
-		return
+// warnOpenKeys warns of files with a secret that every user of this host can
+// read or write. What a group may do is taken for intended.
+func warnOpenKeys(out *output, paths ...string) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&0o006 == 0 {
+			continue
+		}
+		out.warn(warning{
+			Code: "open-key",
+			Text: fmt.Sprintf("%s is no secret: every user of this host has access to it", path),
+			Fix:  "chmod o= " + path,
+		})
 	}
-	out.warn(warning{
-		Code: "open-key",
-		Text: fmt.Sprintf("%s is no secret: every user of this host has access to it", path),
-		Fix:  "chmod o= " + path,
-	})
 }
 
 // keyFileError gives an error of a key file its exit code: what cannot be read

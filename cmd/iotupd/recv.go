@@ -189,9 +189,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	}
 	out := newOutput(opts.outputOptions, std, events)
 	defer func() { err = out.close(err) }()
-	for _, path := range opts.groupKeys {
-		warnOpenKey(out, path)
-	}
+	warnOpenKeys(out, opts.groupKeys...)
 	t, err := opts.target(std.out)
 	if err != nil {
 		return err
