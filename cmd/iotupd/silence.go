@@ -16,8 +16,6 @@ const (
 	silentAfter = 5 * time.Second
 	// silentAgain is how long until it is explained again.
 	silentAgain = 30 * time.Second
-	// silentFollower is that for who waits for the next release.
-	silentFollower = 24 * time.Hour
 	// rejoinEvery is the number of explanations from one time that the groups are
 	// joined anew to the next: two minutes, as between the questions of a querier.
 	rejoinEvery = 4
