@@ -27,6 +27,16 @@ func allocate(f *os.File, size int64) error {
 	}
 }
 
+// roomFor returns how many bytes f could have: those that are free, and its own.
+func roomFor(f *os.File) (bytes int64, known bool) {
+	var fs unix.Statfs_t
+	var st unix.Stat_t
+	if unix.Fstatfs(int(f.Fd()), &fs) != nil || unix.Fstat(int(f.Fd()), &st) != nil {
+		return 0, false
+	}
+	return int64(fs.Bavail)*int64(fs.Bsize) + 512*int64(st.Blocks), true
+}
+
 // dropPages makes the system forget what it has of f in memory, so that it is
 // read from the disk again. File systems that cannot do that ignore it.
 func dropPages(f *os.File) {

@@ -58,6 +58,7 @@ type discovery struct {
 	level     int // of layers, that all listen to
 	listeners []listener
 	past      mcast.Stats // of listeners that are closed
+	failure   error       // the last one of the search
 }
 
 type discoveryConfig struct {
@@ -169,11 +170,24 @@ func (d *discovery) heard() uint64 {
 
 // failed tells the user what could not be found or joined.
 func (d *discovery) failed(err error, again time.Duration) {
+	d.mu.Lock()
+	d.failure = err
+	d.mu.Unlock()
 	w := warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", err, quantity.Duration(again))}
 	if errors.As(err, new(*discover.NotFoundError)) {
 		w.Fix = "iotupd send --print-dns " + d.name + "   # where the sender runs, prints what DNS should say"
 	}
 	d.out.warn(w)
+}
+
+// why returns why nobody is listened to, as far as that is known.
+func (d *discovery) why() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.listeners) > 0 {
+		return nil
+	}
+	return d.failure
 }
 
 // turn listens to the senders of a level, and to no others.

@@ -74,12 +74,13 @@ func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 	from := newReleaser(t, "20914")
 	from.send("one", "1", "1M")
 	// The last command goes on: after it, a part of what is still on the air may be there.
-	r := from.recv("--follow", "--exec", `sh -c 'echo $IOTUPD_SEQUENCE >> log; cat $IOTUPD_FILE; echo; test $IOTUPD_SEQUENCE -lt 3 || exec sleep 20'`)
+	r := from.recv("--follow", "-v", "--exec", `sh -c 'echo $IOTUPD_FILE_SEQUENCE >> log; cat $IOTUPD_FILE; echo; test $IOTUPD_FILE_SEQUENCE -lt 3 || exec sleep 20'`)
 	r.wantLine("sh: one")
 	from.send("two", "2", "1M") // beside the one before
 	r.wantLine("sh: two")
 	from.send("three", "3", "1M")
 	r.wantLine("sh: three")
+	r.wantLine("--exec has succeeded")
 	r.signal(syscall.SIGTERM)
 	if lines := r.wantExit(143); strings.Contains(strings.Join(lines, "\n"), "warning") {
 		t.Errorf("got lines %q, want no warning of what is installed", lines)

@@ -29,7 +29,7 @@ type hookOptions struct {
 }
 
 func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.exec, "exec", "", "`command` to run once a new file is there, without a shell; {} stands for its path, and IOTUPD_FILE, _NAME, _VERSION and others tell more")
+	flags.StringVar(&o.exec, "exec", "", "`command` to run once a new file is there, without a shell; {} stands for its path, and variables IOTUPD_FILE... tell more")
 	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop the command after this `time`")
 }
 
@@ -97,8 +97,9 @@ func firstWord(s string) (word, rest string, err error) {
 	return b.String(), "", nil
 }
 
-// hookEnvironment tells the command about the file. Flags of this program that
-// came by the environment are not handed on, since they have the same names.
+// hookEnvironment tells the command about the file, by variables that are no
+// flags of this program: the command may run it. Nor are flags handed on that
+// came by the environment.
 func hookEnvironment(done doneEvent, m *proto.Manifest, channel string) (env []string) {
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "IOTUPD_") {
@@ -106,23 +107,23 @@ func hookEnvironment(done doneEvent, m *proto.Manifest, channel string) (env []s
 		}
 	}
 	set := func(name, value string) {
-		env = append(env, "IOTUPD_"+name+"="+strings.Map(dropControl, value))
+		env = append(env, "IOTUPD_FILE"+name+"="+strings.Map(dropControl, value))
 	}
 	sequence := ""
 	if done.SignedBy != "" {
 		sequence = strconv.FormatUint(done.Sequence, 10)
 	}
-	set("FILE", done.Path)
-	set("NAME", done.Name)
-	set("SIZE", strconv.FormatUint(done.Bytes, 10))
-	set("SHA256", done.SHA256)
-	set("VERSION", done.Version)
-	set("SEQUENCE", sequence)
-	set("CHANNEL", channel)
-	set("OBJECT", done.Object)
-	set("SIGNED_BY", done.SignedBy)
-	set("VERIFIED", strconv.FormatBool(done.Verified))
-	set("METADATA", base64.StdEncoding.EncodeToString(m.Metadata))
+	set("", done.Path)
+	set("_NAME", done.Name)
+	set("_SIZE", strconv.FormatUint(done.Bytes, 10))
+	set("_SHA256", done.SHA256)
+	set("_VERSION", done.Version)
+	set("_SEQUENCE", sequence)
+	set("_CHANNEL", channel)
+	set("_OBJECT", done.Object)
+	set("_SIGNED_BY", done.SignedBy)
+	set("_VERIFIED", strconv.FormatBool(done.Verified))
+	set("_METADATA", base64.StdEncoding.EncodeToString(m.Metadata))
 	return env
 }
 
@@ -142,13 +143,25 @@ type hookEvent struct {
 	Seconds float64  `json:"seconds"`
 }
 
-// runHook runs the command of --exec, if there is one, for a file that is in
-// place. What it prints is shown.
-func (v *recvView) runHook(ctx context.Context, done doneEvent, m *proto.Manifest) error {
-	words, _ := splitWords(v.opts.exec) // validated
-	if len(words) == 0 {
+// runHook runs the command of --exec for a file that is in place, and ends its
+// note once it has succeeded. No note, no command.
+func (v *recvView) runHook(ctx context.Context, note *hookNote, done doneEvent) error {
+	if note == nil {
 		return nil
 	}
+	if err := v.command(ctx, done, note.manifest); err != nil {
+		return err
+	}
+	if err := note.remove(); err != nil {
+		return err
+	}
+	v.out.decision("the command of --exec has succeeded")
+	return nil
+}
+
+// command runs the command of --exec. What it prints is shown.
+func (v *recvView) command(ctx context.Context, done doneEvent, m *proto.Manifest) error {
+	words, _ := splitWords(v.opts.exec) // validated
 	path, err := filepath.Abs(done.Path)
 	if err != nil {
 		return withCode(exitHook, fmt.Errorf("--exec: %w", err))

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"iotupd/proto"
 )
 
@@ -51,9 +53,9 @@ func TestTheHookLearnsAboutTheFile(t *testing.T) {
 	}
 	env := hookEnvironment(done, m, "chan\rnel")
 	want := []string{
-		"IOTUPD_FILE=/fw/fw.bin", "IOTUPD_NAME=fw.bin", "IOTUPD_SIZE=7", "IOTUPD_SHA256=4567", "IOTUPD_VERSION=1.0[2Jé",
-		"IOTUPD_SEQUENCE=42", "IOTUPD_CHANNEL=channel", "IOTUPD_OBJECT=0123", "IOTUPD_SIGNED_BY=89ab", "IOTUPD_VERIFIED=true",
-		"IOTUPD_METADATA=e30=",
+		"IOTUPD_FILE=/fw/fw.bin", "IOTUPD_FILE_NAME=fw.bin", "IOTUPD_FILE_SIZE=7", "IOTUPD_FILE_SHA256=4567", "IOTUPD_FILE_VERSION=1.0[2Jé",
+		"IOTUPD_FILE_SEQUENCE=42", "IOTUPD_FILE_CHANNEL=channel", "IOTUPD_FILE_OBJECT=0123", "IOTUPD_FILE_SIGNED_BY=89ab", "IOTUPD_FILE_VERIFIED=true",
+		"IOTUPD_FILE_METADATA=e30=",
 	}
 	var got []string
 	for _, v := range env {
@@ -70,8 +72,21 @@ func TestTheHookLearnsAboutTheFile(t *testing.T) {
 
 	done.SignedBy, done.Verified = "", false
 	env = hookEnvironment(done, m, "")
-	if !slices.Contains(env, "IOTUPD_SEQUENCE=") || !slices.Contains(env, "IOTUPD_VERIFIED=false") {
+	if !slices.Contains(env, "IOTUPD_FILE_SEQUENCE=") || !slices.Contains(env, "IOTUPD_FILE_VERIFIED=false") {
 		t.Errorf("got %q, want that what is not signed has no sequence", env)
+	}
+}
+
+// A hook may run this program, with flags of its own.
+func TestWhatTheHookLearnsIsNoFlagOfThisProgram(t *testing.T) {
+	variables := make(map[string]bool)
+	for _, cmd := range newRootCommand().Commands() {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { variables[environmentName(f)] = true })
+	}
+	for _, v := range hookEnvironment(doneEvent{SignedBy: "89ab"}, &proto.Manifest{}, "iotupd") {
+		if name, _, _ := strings.Cut(v, "="); variables[name] {
+			t.Errorf("%s sets a flag", v)
+		}
 	}
 }
 

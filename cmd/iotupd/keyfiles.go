@@ -45,14 +45,16 @@ func readGroupKey(path string) (*seal.Group, error) {
 	return seal.NewGroup(key), nil
 }
 
-// warnExposed warns of a file with a secret that all users can read. No path is
-// no file.
-func (o *output) warnExposed(path string) {
-	info, err := os.Stat(path)
-	if err != nil || !permissionsCount || info.Mode().Perm()&0o004 == 0 {
-		return
+// warnExposed warns of files with a secret that every user of this host can read
+// or write. What a group may do is taken for intended. No path is no file.
+func (o *output) warnExposed(paths ...string) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil || !permissionsCount || info.Mode().Perm()&0o006 == 0 {
+			continue
+		}
+		o.warn(warning{Code: "exposed", Text: "every user of this host has access to the secret key in " + path, Fix: "chmod o= " + path})
 	}
-	o.warn(warning{Code: "exposed", Text: "every user of this host can read the secret key in " + path, Fix: "chmod o-rwx " + path})
 }
 
 // permissionsCount tells whether the system has permissions by which it decides;

@@ -27,7 +27,7 @@ type layerOptions struct {
 
 func (o *layerOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.layers, "layers", "auto", "most layers to receive of a sender that has several: auto, as many as the network carries, or a `number`")
-	flags.Var(&o.maxRate, "max-rate", "join no layer that makes it more than this bit `rate` (default no limit)")
+	flags.Var(&o.maxRate, "max-rate", "join no layer that makes it more than this bit `rate`; the lowest one is received in any case (default no limit)")
 }
 
 func (o *layerOptions) validate() error {
@@ -92,15 +92,29 @@ func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
 	return groups
 }
 
+// checkRate warns once of a sender whose lowest layer is over --max-rate by more
+// than the half step to which rates are stated: it is received all the same.
+func (v *recvView) checkRate(p proto.Path) {
+	limit := int64(v.opts.maxRate)
+	if rate := p.Rate.BitsPerSecond(); limit > 0 && p.Layer == 0 && rate > limit+limit/22 && !v.overRate {
+		v.overRate = true
+		v.out.warn(warning{
+			Code: "max-rate",
+			Text: fmt.Sprintf("the lowest layer has about %v, over the %v of --max-rate, and is received all the same", quantity.Rate(rate), v.opts.maxRate),
+			Fix:  "iotupd send --layers 4 --rate RATE FILE   # --rate is that of the lowest layer",
+		})
+	}
+}
+
 // heardBy returns what receiver.Config.Heard is: for the choice of layers, and
 // for a recording, if there is one.
 func (v *recvView) heardBy(rec *recording) func(time.Time, receiver.Origin, proto.Path) {
-	if rec == nil {
-		return v.layers.hear
-	}
 	return func(now time.Time, from receiver.Origin, p proto.Path) {
+		v.checkRate(p)
 		v.layers.hear(now, from, p)
-		rec.hear(now, from, p)
+		if rec != nil {
+			rec.hear(now, from, p)
+		}
 	}
 }
 

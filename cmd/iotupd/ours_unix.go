@@ -5,6 +5,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -18,4 +19,15 @@ func ours(f *os.File) bool {
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Geteuid() && stat.Nlink == 1
+}
+
+// takeOwner gives f the owner and the group of an old file, as far as this user
+// may, and returns the mode that lets nobody read it who could not read that one.
+func takeOwner(f *os.File, old fs.FileInfo) (mode fs.FileMode) {
+	mode = old.Mode().Perm()
+	stat, ok := old.Sys().(*syscall.Stat_t)
+	if ok && (f.Chown(int(stat.Uid), int(stat.Gid)) == nil || f.Chown(-1, int(stat.Gid)) == nil) {
+		return mode
+	}
+	return mode & (0o707 | mode<<3) // the group is another one: it may what all may
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -168,10 +169,12 @@ func (o *output) result(text string) {
 	o.write(o.stdout, []byte(text))
 }
 
-// write writes, and remembers a failure, unless it is that of a log. The caller
-// holds o.mu.
+// write writes, and remembers a failure, unless it is that of a log, or of a pipe
+// that nobody reads any more: a command that goes on all the same has other work.
+// The caller holds o.mu.
 func (o *output) write(w io.Writer, b []byte) {
-	if _, err := w.Write(b); err != nil && o.failed == nil && w != o.text {
+	_, err := w.Write(b)
+	if err != nil && o.failed == nil && w != o.text && !errors.Is(err, syscall.EPIPE) {
 		o.failed = err
 	}
 }

@@ -21,6 +21,10 @@ import (
 const (
 	partSuffix = ".iotupd-part"
 
+	// partMode keeps others from reading what may be secret, as the old file or a
+	// sealed one is. The file gets its own mode when it is whole.
+	partMode = 0o600
+
 	// maxPartName leaves room for the suffix in the 255 bytes of a file name.
 	maxPartName = 240
 
@@ -36,7 +40,7 @@ var (
 	errNoLocks = errors.New("no locks here")
 )
 
-func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, error) {
+func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	name := t.name
 	if name == "" || len(name) > maxPartName {
 		name = id.String()
@@ -49,7 +53,7 @@ func (t *fileTarget) open(id proto.ObjectID, _ proto.Params) (receiver.Store, er
 	if t.name == "" {
 		t.sweep(time.Now())
 	}
-	t.store = &store{file: t.part, found: found, giveBack: t.giveBack}
+	t.store = &store{file: t.part, place: t.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
 	return t.store, nil
 }
 
@@ -121,6 +125,7 @@ func (t *fileTarget) reopen(name string) (*os.File, error) {
 	// Without locks, two processes could continue from the same file.
 	locks, err := t.lock(name, f)
 	if err == nil && locks && !readOnly && ours(f) {
+		f.Chmod(partMode) // of whatever made it; some file systems have one mode for all
 		return f, nil
 	}
 	if err == nil {
@@ -132,7 +137,7 @@ func (t *fileTarget) reopen(name string) (*os.File, error) {
 
 // create makes and locks a new partial file.
 func (t *fileTarget) create(name string) (*os.File, error) {
-	f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, partMode)
 	if err != nil {
 		return nil, err
 	}
@@ -225,8 +230,17 @@ func (t *fileTarget) close() {
 }
 
 // worthwhile reports whether there may be something to continue from: not if
-// all that was heard turned out to be unwanted.
+// all that was heard turned out to be unwanted, or too large, or if nothing could
+// tell what of it is right.
 func (t *fileTarget) worthwhile() bool {
 	info, err := t.part.Stat()
-	return err != nil || info.Size() > 0 && !(t.made && t.store.discarded)
+	switch {
+	case err != nil:
+		return true
+	case info.Size() == 0:
+		return false
+	case t.store.discarded || t.store.refused:
+		return !t.made
+	}
+	return !t.store.bare
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -235,9 +236,40 @@ func TestReserveTellsAFullDiskAndGivesBackWhatItGot(t *testing.T) {
 	}
 	d := to(t, "fw.bin")
 	s := d.receive("content")
-	if err := s.Reserve(1 << 60); err == nil || errors.As(err, new(*os.PathError)) {
-		t.Errorf("got %v, want that an exabyte is too much, without the path", err)
+	err := s.Reserve(1 << 60)
+	if err == nil || errors.As(err, new(*os.PathError)) {
+		t.Fatalf("got %v, want that an exabyte is too much, without another path", err)
 	}
-	d.close()
+	// The sizes: of what is wanted, and of what there is.
+	want := regexp.MustCompile(`\.fw\.bin\.iotupd-part: .*: it needs 1048576\.0 TiB \(4 B of file, 1048576\.0 TiB of hashes\), and there is room for [1-9][0-9.]* [KMGT]iB$`)
+	if !want.MatchString(err.Error()) {
+		t.Errorf("got %q, want %v", err, want)
+	}
 	d.wantContent(".fw.bin.iotupd-part", "content")
+	d.close()
+	d.wantFiles() // a disk that is full is not filled further
+}
+
+// Without hashes, a run cannot tell what an earlier one received.
+func TestNothingIsLeftOfAnObjectWithoutHashes(t *testing.T) {
+	d := to(t, "fw.bin")
+	s, err := d.open(proto.ObjectID{1}, proto.Params{Size: 9})
+	check(t, err)
+	check(t, s.Reserve(9))
+	_, err = s.WriteAt([]byte("half of"), 0)
+	check(t, err)
+	d.close()
+	d.wantFiles()
+}
+
+// An error names the file as it is called now.
+func TestAnErrorOfThePartialFileNamesItsPlace(t *testing.T) {
+	d := to(t, "")
+	check(t, d.receive("version 1").Discard())
+	s := d.openObject(2, 9)
+	check(t, d.part.Close())
+	_, err := s.WriteAt([]byte("version 2"), 0)
+	if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(d.dir, partOf(2))+": ") || strings.Contains(err.Error(), partOf(1)) {
+		t.Errorf("got %v, want the name of %s and no other", err, partOf(2))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iotupd/internal/quantity"
+	"iotupd/receiver"
 )
 
 // patience returns an error when it is time to give up.
@@ -19,11 +20,17 @@ func (v *recvView) patience(now time.Time) error {
 		if v.trust != nil {
 			what = "nothing that is signed"
 		}
-		return v.whyNothing(fmt.Sprintf("%s was heard within %s on %s", what, quantity.Duration(v.opts.timeout), v.where()))
+		after := quantity.Duration(v.opts.timeout)
+		nothing := fmt.Sprintf("%s was heard within %s on %s", what, after, v.where())
+		if d, ok := v.listener.(*discovery); ok && d.why() != nil {
+			nothing = fmt.Sprintf("%s was heard within %s: %v", what, after, d.why())
+		}
+		return v.whyNothing(fmt.Sprintf("gave up after %s on %s", after, v.where()), nothing, exitSilence)
 	case s.Needed == 0 || v.opts.stall == 0 || !v.collected.IsZero() || silent < v.opts.stall:
 		return nil
 	case !v.chosen():
-		return v.whyNothing(fmt.Sprintf("nothing that is signed was heard, and the stream has been silent for %s", quantity.Duration(v.opts.stall)))
+		gaveUp := "the stream has been silent for " + quantity.Duration(v.opts.stall)
+		return v.whyNothing(gaveUp, "nothing that is signed was heard, and "+gaveUp, exitIncomplete)
 	}
 	return withCode(exitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %s, with %d of %d shards at hand%s",
 		quantity.Duration(v.opts.stall), s.Held, s.Needed, v.next()))
@@ -44,4 +51,19 @@ func (v *recvView) next() string {
 		return "; the next run starts over, since no digests were heard"
 	}
 	return "; the next run continues from there"
+}
+
+// stopped tells a user who stopped it how far it had come.
+func (v *recvView) stopped() string {
+	v.status.Progress = v.core.Progress() // that of the last report may be of before
+	text, _ := v.instead()
+	switch {
+	case v.status.Needed > 0:
+		return fmt.Sprintf("stopped with %d of %d shards%s", v.status.Held, v.status.Needed, v.next())
+	case v.later || v.opts.follow && v.status.Ignored[receiver.ReasonRollback] > 0:
+		return "stopped; no newer release was heard"
+	case text != "":
+		return "stopped; " + text
+	}
+	return "stopped; nothing was heard"
 }

@@ -10,9 +10,11 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"os/signal"
 	"path"
 	"runtime/debug"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,13 +30,23 @@ import (
 const recvHelp = `Receive one file that somebody sends on the channel, and exit when it is whole.
 
 The file is received into a hidden file beside the target, checked by its
-SHA-256 as it is read back from the disk, and only then renamed over an old one.
+SHA-256 as it is read back from the disk, and only then renamed over an old one,
+whose mode it keeps, and whose owner and group as far as the system allows it.
 Packets of any number of senders of the same file count together. If a transfer
 is interrupted, the hidden file stays, and the next run continues from it.
 
+With -o - and -n it is received into a temporary file, in $TMPDIR or else
+/var/tmp. Anywhere, hashes take some 8 % of the size of the file until it is
+done, those of a small file up to 12 %. If the reader of -o - goes away, recv
+ends with exit code 141, that of SIGPIPE; readers of events and messages may go.
+
 With --trust, only what one of these keys has signed is received, and nothing
-older than what was installed before. The command of --exec runs at most once
-for a file: not if that was there already, and not again if it fails.
+older than what was installed before. The command of --exec runs once for a new
+file, and not for one that was there already. If it fails or is cut off, the
+next run of recv that hears the file runs it again, until it succeeds. It finds
+the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT,
+_CHANNEL and _VERIFIED (true or false); of a signed file also in _SIGNED_BY,
+_SEQUENCE, _VERSION and _METADATA (in base64).
 
 With dns:NAME, the senders are those that DNS names for that channel, as send
 --print-dns prints it. What DNS says is not trusted with more than that.`
@@ -92,7 +104,7 @@ func newRecvCommand() *cobra.Command {
 		Args:                  atMostOneChannel,
 		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.find(cmd.Flags(), args); err != nil {
+			if err := cmp.Or(giveWay(cmd.Flags()), opts.find(cmd.Flags(), args)); err != nil {
 				return err
 			}
 			return runRecv(cmd.Context(), opts, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
@@ -118,7 +130,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.sha256, "sha256", "", "only the file with this SHA-256, in `hex`adecimal")
 	flags.Var(&o.maxSize, "max-size", "refuse larger files")
 	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for this `time` at the start (default never)")
-	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream is silent for this `time` (default never)")
+	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream, once it began, is silent for this `time`; for one that never begins see --timeout (default never)")
 	flags.BoolVar(&o.follow, "follow", false, "go on for ever, and receive every newer release; needs --trust")
 	under(flags, "What to receive")
 
@@ -154,6 +166,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
+	defer surviveReaders()()
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(tightHeap))
 	}
@@ -176,6 +189,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	}
 	out := newOutput(opts.outputOptions, std, events)
 	defer func() { err = out.close(err) }()
+	out.warnExposed(opts.groupKeys...)
 	t, err := opts.target(std.out)
 	if err != nil {
 		return err
@@ -196,7 +210,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		}
 		v := newRecvView(opts, out, l, listenConfig.Sources)
 		cfg.Heard = v.heardBy(rec)
-		v.trust = in.trust
+		v.trust, v.later = in.trust, !first
 		if first {
 			v.listening()
 		}
@@ -209,14 +223,23 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	}
 }
 
+// surviveReaders makes a write to a pipe that nobody reads any more an error, and
+// not the end of the process: who reads the events is no reason to stop. Programs
+// that are started meanwhile have the signal as usual. It returns what undoes it.
+func surviveReaders() (undo func()) {
+	ch := make(chan os.Signal, 1) // from which nothing is read
+	signal.Notify(ch, syscall.SIGPIPE)
+	return func() { signal.Stop(ch) }
+}
+
 // receive runs the transfer.
 func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	transfer, cancel := context.WithCancelCause(ctx)
 	var checks checks
 	defer checks.stop()
 	defer cancel(nil)
 	v.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
-		checks.start(ctx, func(ctx context.Context) {
+		checks.start(transfer, func(ctx context.Context) {
 			path, err := t.has(ctx, m)
 			if path != "" {
 				err = &haveItError{path, m, signers}
@@ -233,11 +256,11 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 		return err
 	}
 	v.core = r
-	err = receiver.Run(ctx, r, v.listener.conns(), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
+	err = receiver.Run(transfer, r, v.listener.conns(), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
 	if err == nil || errors.As(err, new(*receiver.StoreError)) {
 		// What is there already needs no room on the disk, and is not new.
 		checks.wait()
-		err = cmp.Or(context.Cause(ctx), err)
+		err = cmp.Or(context.Cause(transfer), err)
 	}
 	return v.finish(ctx, t, err)
 }
@@ -251,7 +274,11 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 		if err := v.trust.installed(have.manifest, have.signers); err != nil {
 			return err
 		}
-		v.haveIt(have.path, have.manifest)
+		done := v.haveIt(have.path, have.manifest)
+		if note := v.note(t, have.manifest); note.there() {
+			v.out.decision("the command of --exec has not succeeded for this file yet")
+			return v.runHook(ctx, note, done)
+		}
 		return nil
 	}
 	if err != nil {
@@ -259,6 +286,10 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 		return v.failure(err)
 	}
 	m := v.core.Manifest()
+	note := v.note(t, m)
+	if err := note.write(); err != nil {
+		return err
+	}
 	path, err := t.commit(ctx, m)
 	if err == nil && !v.opts.dryRun {
 		err = v.trust.installed(m, v.signers)
@@ -266,7 +297,7 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 	if err != nil {
 		return v.failure(err)
 	}
-	return v.runHook(ctx, v.done(path, m), m)
+	return v.runHook(ctx, note, v.done(path, m))
 }
 
 // cleanUp removes what no later run should continue from. What is not to be
@@ -393,6 +424,9 @@ func (o *recvOptions) listenConfig() (cfg mcast.ListenConfig, err error) {
 		a, err := netip.ParseAddr(s)
 		if a = a.Unmap(); err != nil || a.IsMulticast() || a.IsUnspecified() {
 			return cfg, usageError("--source %q is not the IP address of a host", s)
+		}
+		if a.Zone() != "" {
+			return cfg, usageError("--source %v: name the interface by -i, not in the address", a)
 		}
 		cfg.Sources = append(cfg.Sources, a)
 	}

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
 
+	"iotupd/internal/diagnose"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -50,7 +52,10 @@ type recvView struct {
 	layers   *subscription
 	drops    uint64 // packets that this host lost while it still wanted any
 	ownDrops bool   // the user was warned of them
+	overRate bool   // the user was warned that --max-rate has no effect
 	warned   map[proto.Reason]bool
+	others   []string // files on the air that are not the wanted one
+	later    bool     // --follow has received a release before
 }
 
 func newRecvView(opts recvOptions, out *output, l hearing, sources []netip.Addr) *recvView {
@@ -268,7 +273,7 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 	v.arrival.add(now, v.useful)
 	v.gain.add(now, s.Held)
 	v.checkBuffer()
-	v.checkRefused()
+	v.checkRefused(now)
 	if v.out.progressDue(now) {
 		v.progress(now)
 	}
@@ -296,12 +301,22 @@ func (v *recvView) checkBuffer() {
 		return
 	}
 	v.ownDrops = true
-	stats := v.listener.Stats()
+	granted, wanted := v.buffer()
 	v.out.warn(warning{
 		Code: "own-drops",
-		Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", quantity.Size(stats.ReceiveBuffer)),
-		Fix:  fmt.Sprintf("sysctl -w net.core.rmem_max=%d   # or a lower --rate at the sender", max(32<<20, 2*stats.ReceiveBuffer)),
+		Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", granted),
+		Fix:  diagnose.BufferFix(granted, wanted),
 	})
+}
+
+// buffer returns the smallest receive buffer that was granted, and what was
+// asked for. Linux reads back twice that.
+func (v *recvView) buffer() (granted, wanted quantity.Size) {
+	granted = quantity.Size(v.listener.Stats().ReceiveBuffer)
+	if runtime.GOOS == "linux" {
+		granted /= 2
+	}
+	return granted, v.opts.buffer
 }
 
 // progress prints how far it is.
@@ -347,13 +362,8 @@ func (v *recvView) rate() float64 {
 
 // failure explains why a transfer ended without its file.
 func (v *recvView) failure(err error) error {
-	switch {
-	case errors.As(err, new(*receiver.StoreError)):
-		return withCode(exitLocalIO, fmt.Errorf("%s: %w", displayName(v.manifest, v.opts.output), err))
-	case errors.As(err, new(signalError)) && v.status.Needed > 0:
-		v.out.line("stopped with %d of %d shards%s", v.status.Held, v.status.Needed, v.next())
-	case errors.As(err, new(signalError)):
-		v.out.line("stopped; nothing was heard")
+	if errors.As(err, new(signalError)) {
+		v.out.line("%s", v.stopped())
 	}
 	return err
 }
@@ -374,11 +384,13 @@ func (v *recvView) newDoneEvent(path string, m *proto.Manifest) doneEvent {
 	return e
 }
 
-func (v *recvView) haveIt(path string, m *proto.Manifest) {
+// haveIt prints that there was nothing to receive, and returns the result.
+func (v *recvView) haveIt(path string, m *proto.Manifest) doneEvent {
 	e := v.newDoneEvent(path, m)
 	e.Had = true
 	v.out.event("done", e)
 	v.out.line("ok  %s  has the content already", path)
+	return e
 }
 
 // done prints the result, and returns it.

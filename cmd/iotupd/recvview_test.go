@@ -4,12 +4,14 @@ package main
 
 import (
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"iotupd/internal/diagnose"
 	"iotupd/internal/mcast"
+	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -124,6 +126,62 @@ func TestRefusedPacketsAreNamedInASilence(t *testing.T) {
 	check(t, p.until(5*time.Second, receiver.Status{Ignored: map[proto.Reason]uint64{proto.ReasonMagic: 500}}))
 	if got := p.stderr.String(); !strings.Contains(got, "495 packets refused on arrival") || !strings.Contains(got, "["+diagnose.ForeignPackets+"]") {
 		t.Errorf("got %q, want that 495 packets were refused", got)
+	}
+}
+
+// "Layer 0 is received in any case": receiver.LayersConfig.MaxRate.
+func TestALowestLayerOverTheLimitIsToldOnce(t *testing.T) {
+	for _, test := range []struct {
+		limit quantity.Rate
+		p     proto.Path
+		warns int
+	}{
+		{1e6, proto.Path{Rate: proto.RateCodeOf(20e6)}, 1},
+		{20e6, proto.Path{Rate: proto.RateCodeOf(20e6)}, 0},
+		{19e6, proto.Path{Rate: proto.RateCodeOf(19e6)}, 0}, // which is stated as a little more
+		{0, proto.Path{Rate: proto.RateCodeOf(20e6)}, 0},
+		{1e6, proto.Path{}, 0}, // not stated
+		{1e6, proto.Path{Layer: 1, Rate: proto.RateCodeOf(20e6)}, 0},
+	} {
+		p := newPatient(t, recvOptions{layerOptions: layerOptions{layers: "auto", maxRate: test.limit}})
+		p.stderr.Reset()
+		hear := p.view.heardBy(nil)
+		for range 3 {
+			hear(epoch, receiver.Origin{}, test.p)
+		}
+		if got := p.stderr.String(); strings.Count(got, "[max-rate]") != test.warns {
+			t.Errorf("limit %v, %+v: got %q, want %d warnings", test.limit, test.p, got, test.warns)
+		}
+	}
+}
+
+// A droppingHearing is one whose sockets overflow.
+type droppingHearing struct {
+	hearing
+	stats mcast.Stats
+}
+
+func (h droppingHearing) Stats() mcast.Stats { return h.stats }
+
+func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
+	reported := 1 // times what was granted
+	if runtime.GOOS == "linux" {
+		reported = 2
+	}
+	for _, test := range []struct {
+		granted, asked int
+		fix            string
+	}{
+		{208 << 10, 32 << 20, "buffer of 208.0 KiB too small [own-drops]\n  try: sysctl -w net.core.rmem_max=33554432 "},
+		{4 << 10, 4 << 10, "buffer of 4.0 KiB too small [own-drops]\n  try: iotupd recv --receive-buffer 32M "},
+		{32 << 20, 32 << 20, "buffer of 32.0 MiB too small [own-drops]\n  try: iotupd send --rate RATE FILE "},
+	} {
+		p := newPatient(t, recvOptions{buffer: quantity.Size(test.asked)})
+		p.view.listener = droppingHearing{p.view.listener, mcast.Stats{KernelDrops: 7, ReceiveBuffer: reported * test.granted}}
+		p.view.checkBuffer()
+		if got := p.stderr.String(); !strings.Contains(got, test.fix) {
+			t.Errorf("%d of %d bytes granted: got %q, want %q", test.granted, test.asked, got, test.fix)
+		}
 	}
 }
 

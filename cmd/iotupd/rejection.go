@@ -3,9 +3,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"iotupd/internal/seal"
 	"iotupd/proto"
@@ -35,6 +37,9 @@ var rejections = []rejection{
 	{receiver.ReasonUnsealed, exitSilence, "%s is not sealed, and --group-key takes only what is"},
 }
 
+// maxOthers is how many other files are named.
+const maxOthers = 5
+
 // aFewPackets may be forged, or the last ones of another transfer, and are no
 // reason to warn.
 const aFewPackets = 20
@@ -45,6 +50,8 @@ func (v *recvView) refused(e receiver.Refused) {
 	if v.opts.follow && e.Why == receiver.ReasonRollback {
 		v.warned[e.Why] = true // what is installed may well be on the air
 		e.Why = receiver.ReasonOtherObject
+	} else if e.Why == receiver.ReasonOtherObject && len(v.others) < maxOthers {
+		v.others = append(v.others, cmp.Or(e.Name, "object "+e.Object.Short()+"..."))
 	}
 	for _, r := range rejections {
 		if r.reason == e.Why {
@@ -56,19 +63,41 @@ func (v *recvView) refused(e receiver.Refused) {
 }
 
 // checkRefused warns of packets that are ignored before it is known what object
-// they are of, as long as nothing better is heard.
-func (v *recvView) checkRefused() {
+// they are of, or because it is another one, as long as nothing better is heard.
+func (v *recvView) checkRefused(now time.Time) {
 	if v.status.Needed > 0 {
 		return
 	}
 	for _, r := range rejections {
 		switch r.reason {
 		case receiver.ReasonTooLarge, receiver.ReasonSealed, receiver.ReasonUnsealed, seal.ReasonSeal:
-			if v.status.Ignored[r.reason] >= aFewPackets && !v.warned[r.reason] {
+			if v.tellNow(r.reason) {
 				v.refuse(r, "the file on the air")
 			}
 		}
 	}
+	// The wanted one may be about to show itself, and a follower waits for it.
+	if !v.opts.follow && now.Sub(v.idle) >= silentAfter && v.tellNow(receiver.ReasonOtherObject) {
+		v.warned[receiver.ReasonOtherObject] = true
+		v.out.warn(warning{Code: string(receiver.ReasonOtherObject), Text: v.onlyOthers(), Fix: "iotupd inspect   # on the same channel: lists what is sent here"})
+	}
+}
+
+// tellNow reports whether it is time for the one warning of a reason.
+func (v *recvView) tellNow(r proto.Reason) bool {
+	return v.status.Ignored[r] >= aFewPackets && !v.warned[r]
+}
+
+// onlyOthers names the other files that are on the air, as far as they are known.
+func (v *recvView) onlyOthers() string {
+	if len(v.others) == 0 {
+		return "only other objects than the wanted one are sent here"
+	}
+	more := ""
+	if len(v.others) == maxOthers {
+		more = " and perhaps more"
+	}
+	return "only other files than the wanted one are sent here: " + strings.Join(v.others, ", ") + more
 }
 
 // rejected counts the packets that a warning explains.
@@ -86,12 +115,28 @@ func (v *recvView) refuse(r rejection, what string) {
 }
 
 // whyNothing returns the error of a receiver that gave up with nothing to
-// receive.
-func (v *recvView) whyNothing(gaveUp string) error {
+// receive: with what explains it, else with nothing.
+func (v *recvView) whyNothing(gaveUp, nothing string, code int) error {
+	text, own := v.instead()
+	if text == "" {
+		return withCode(code, errors.New(nothing))
+	}
+	if own != exitSilence {
+		code = own
+	}
+	return withCode(code, fmt.Errorf("%s: %s", gaveUp, text))
+}
+
+// instead tells what was heard and is not to be received, and the exit code for
+// that. The text is empty if there is nothing to tell.
+func (v *recvView) instead() (text string, exit int) {
 	for _, r := range rejections {
 		if v.status.Ignored[r.reason] > 0 {
-			return withCode(r.exit, fmt.Errorf("%s: "+r.text, gaveUp, "the file on the air"))
+			return fmt.Sprintf(r.text, "the file on the air"), r.exit
 		}
 	}
-	return withCode(exitSilence, errors.New(gaveUp))
+	if v.status.Ignored[receiver.ReasonOtherObject] > 0 {
+		return v.onlyOthers(), exitSilence
+	}
+	return "", exitSilence
 }

@@ -4,9 +4,11 @@ package main
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"iotupd/fec"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -28,7 +30,8 @@ func TestGivingUpSaysWhatWasHeardInstead(t *testing.T) {
 		text    string
 	}{
 		{nil, exitSilence, "was heard within 3 s on " + loopback()},
-		{[]proto.Reason{receiver.ReasonOtherObject, receiver.ReasonManifest}, exitSilence, "was heard within 3 s"},
+		{[]proto.Reason{receiver.ReasonOtherObject, receiver.ReasonManifest}, exitSilence, "only other objects than the wanted one are sent here"},
+		{[]proto.Reason{receiver.ReasonManifest}, exitSilence, "was heard within 3 s"},
 		{[]proto.Reason{receiver.ReasonTooLarge}, exitPolicy, "the file on the air is larger than --max-size"},
 		{[]proto.Reason{receiver.ReasonSealed}, exitSilence, "sealed with a group key that is not here"},
 		{[]proto.Reason{receiver.ReasonSignature}, exitAuthenticity, "not signed by a key of --trust"},
@@ -58,11 +61,16 @@ func TestWithTrustOnlyASignedObjectIsHeard(t *testing.T) {
 		unsigned.Progress = receiving(n, n).Progress
 		check(t, p.until(p.at, unsigned))
 	}
-	p.wantError(p.until(3*time.Second, unsigned), exitAuthenticity, "nothing that is signed was heard within 3 s on")
+	p.wantError(p.until(3*time.Second, unsigned), exitAuthenticity, "gave up after 3 s on "+loopback()+": the file on the air is not signed")
 
 	p = newPatient(t, recvOptions{stall: 3 * time.Second})
 	p.view.trust = &trust{}
 	p.wantError(p.until(4*time.Second, unsigned), exitAuthenticity, "the stream has been silent for 3 s: the file on the air is not signed")
+
+	// "The stream went silent for --stall before the file was complete": exit.go.
+	p = newPatient(t, recvOptions{stall: 3 * time.Second})
+	p.view.trust = &trust{}
+	p.wantError(p.until(4*time.Second, receiving(1, 1)), exitIncomplete, "nothing that is signed was heard, and the stream has been silent for 3 s")
 
 	signed := receiving(1, 1)
 	signed.Certified = true
@@ -90,5 +98,50 @@ func TestWhatIsRefusedIsToldOnceAndWhatToDo(t *testing.T) {
 	}
 	if got := p.stderr.String(); strings.Count(got, "[too-large]") != 1 || strings.Contains(got, "nothing has arrived") {
 		t.Errorf("got %q, want one warning and nothing else", got)
+	}
+}
+
+func TestWhoStopsItIsToldWhatWasHeard(t *testing.T) {
+	tests := []struct {
+		opts   recvOptions
+		status receiver.Status
+		later  bool
+		want   string
+	}{
+		{recvOptions{}, receiver.Status{}, false, "stopped; nothing was heard\n"},
+		{recvOptions{}, ignoring(1, receiver.ReasonOtherObject), false, "stopped; only other files than the wanted one are sent here: other.bin\n"},
+		{recvOptions{}, ignoring(1, receiver.ReasonExpired), false, "stopped; the file on the air was signed for a time that is over; "},
+		{recvOptions{follow: true}, receiver.Status{}, false, "stopped; nothing was heard\n"},
+		{recvOptions{follow: true}, ignoring(1, receiver.ReasonRollback), false, "stopped; no newer release was heard\n"},
+		{recvOptions{follow: true}, receiver.Status{}, true, "stopped; no newer release was heard\n"},
+	}
+	for _, test := range tests {
+		p := newPatient(t, test.opts)
+		p.stderr.Reset()
+		var err error
+		p.view.core, err = receiver.New(receiver.Config{IndexOnly: true})
+		check(t, err)
+		p.view.status, p.view.later = test.status, test.later
+		p.view.observe(epoch, receiver.Refused{Name: "other.bin", Why: receiver.ReasonOtherObject})
+		p.view.failure(signalError{syscall.SIGINT})
+		if got := p.stderr.String(); !strings.HasPrefix(got, test.want) {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+// Between two reports there is news.
+func TestWhoStopsItIsToldHowFarItIsNow(t *testing.T) {
+	p := newPatient(t, recvOptions{output: "fw.bin"})
+	p.stderr.Reset()
+	var err error
+	p.view.core, err = receiver.New(receiver.Config{IndexOnly: true})
+	check(t, err)
+	params, err := fec.Policy{}.Params(100_000)
+	check(t, err)
+	check(t, p.view.core.HandleHeader(epoch, receiver.Origin{}, &proto.Header{Type: proto.TypeData, Object: proto.ObjectID{1}, Params: params}, nil))
+	p.view.failure(signalError{syscall.SIGINT})
+	if got := p.stderr.String(); !strings.HasPrefix(got, "stopped with 1 of 87 shards") {
+		t.Errorf("got %q", got)
 	}
 }

@@ -4,9 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"syscall"
 
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -25,6 +28,9 @@ func scratchDir() string {
 	return os.TempDir()
 }
 
+// moreRoom ends an error about space for a temporary file.
+const moreRoom = "; set TMPDIR to a directory with room"
+
 // newScratch makes a temporary file with room for size bytes. Where the system
 // can, it has no name any more, so that nothing is left behind by any end of
 // the process. The caller calls remove when done.
@@ -32,7 +38,7 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 	dir := scratchDir()
 	f, err = os.CreateTemp(dir, "iotupd-*.tmp")
 	if err != nil {
-		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file: %w; set TMPDIR to a directory with room", err))
+		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file in %s: %w%s", dir, cause(err), moreRoom))
 	}
 	name := f.Name()
 	unlinked := os.Remove(name) == nil
@@ -44,8 +50,7 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 	}
 	if err := allocate(f, size); err != nil {
 		remove()
-		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file of %v in %s: %w; set TMPDIR to a directory with room",
-			quantity.Size(size), dir, err))
+		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file of %v in %s: %w%s", quantity.Size(size), dir, cause(err), moreRoom))
 	}
 	return f, remove, nil
 }
@@ -81,13 +86,14 @@ type scratchTarget struct {
 	remove func()
 }
 
-func (t *scratchTarget) open(proto.ObjectID, proto.Params) (receiver.Store, error) {
+func (t *scratchTarget) open(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	t.close()
 	var err error
 	if t.file, t.remove, err = newScratch(0); err != nil {
 		return nil, err
 	}
-	return &store{file: t.file, giveBack: t.close}, nil
+	place := "temporary file in " + filepath.Dir(t.file.Name())
+	return &store{file: t.file, size: int64(p.Size), place: place, hint: moreRoom, giveBack: t.close}, nil
 }
 
 func (t *scratchTarget) has(context.Context, *proto.Manifest) (string, error) { return "", nil }
@@ -110,6 +116,9 @@ func copyTo(w io.Writer) func(context.Context, io.Reader) error {
 		}()
 		select {
 		case err := <-copied:
+			if errors.Is(err, syscall.EPIPE) {
+				return withCode(exitSignal+int(syscall.SIGPIPE), errors.New("the reader of -o - has gone away"))
+			}
 			return withCode(exitLocalIO, err)
 		case <-ctx.Done():
 			return context.Cause(ctx)

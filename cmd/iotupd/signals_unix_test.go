@@ -164,6 +164,54 @@ func TestASignalEndsAReceiverWhoseConsumerStalls(t *testing.T) {
 	p.wantExit(143)
 }
 
+// deadPipe is one that nobody reads.
+func deadPipe(t *testing.T) (w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	check(t, err)
+	r.Close()
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+func TestAReaderOfEventsThatGoesAwayStopsNoInstall(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	write(t, path, "firmware")
+	start(t, "20921", "send", path, "-r", "1M")
+	for _, args := range [][]string{
+		{"recv", "-o", "fw.bin", "--json", "--timeout", "20s"},
+		{"recv", "-o", "fw.bin", "-v", "--timeout", "20s"},
+		{"recv", "-o", "fw.bin", "--json", "--timeout", "20s", "--exec", "sh -c 'echo installed; mv {} installed'"},
+	} {
+		self, err := os.Executable()
+		check(t, err)
+		cmd := exec.Command(self, append(args, "-i", loopback(), "-p", "20921")...)
+		cmd.Env = append(os.Environ(), asCommand+"=1")
+		cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), deadPipe(t), deadPipe(t)
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%q: %v", args, err)
+		}
+		d := &delivery{T: t, dir: cmd.Dir}
+		name := "fw.bin"
+		if slices.Contains(args, "--exec") {
+			name = "installed"
+		}
+		d.wantContent(name, "firmware")
+	}
+}
+
+func TestAReceiverWithoutAReaderEndsAsBySIGPIPE(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	write(t, path, "firmware")
+	start(t, "20922", "send", path, "-r", "1M")
+	p := startTo(t, deadPipe(t), "20922", "recv", "-o", "-", "--timeout", "20s")
+	if last := strings.Join(p.wantExit(141), "\n"); !strings.HasSuffix(last, "iotupd: recv: the reader of -o - has gone away") {
+		t.Errorf("got last lines %q", last)
+	}
+}
+
 func TestASignalEndsAReceiverAndItsCommand(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "fw.bin")
@@ -173,6 +221,7 @@ func TestASignalEndsAReceiverAndItsCommand(t *testing.T) {
 	p.wantLine("sh: begun")
 	p.signal(syscall.SIGTERM)
 	p.wantExit(143)
+	(&delivery{T: t, dir: p.dir}).wantFiles(".fw.bin.iotupd-exec", "fw.bin") // the next run runs it again
 }
 
 func TestASignalEndsASenderGracefully(t *testing.T) {

@@ -16,8 +16,6 @@ const (
 	silentAfter = 5 * time.Second
 	// silentAgain is how long until it is explained again.
 	silentAgain = 30 * time.Second
-	// silentFollower is that for who waits for the next release.
-	silentFollower = 24 * time.Hour
 	// rejoinEvery is the number of explanations from one time that the groups are
 	// joined anew to the next: two minutes, as between the questions of a querier.
 	rejoinEvery = 4
@@ -63,17 +61,18 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 	}
 	after, _ := diagnose.Read()
 	interfaces, groups := joined(v.listener.Memberships())
-	stats := v.listener.Stats()
+	granted, wanted := v.buffer()
 	causes = diagnose.Explain(s.before, after, diagnose.Listening{
 		Interfaces: interfaces,
 		Groups:     groups,
+		Sources:    v.sources,
 		Port:       v.listener.port(),
 		Interval:   now.Sub(s.since),
 		Heard:      v.useful > 0,
 		Joined:     now.Sub(v.start),
-		Drops:      stats.KernelDrops - s.drops,
-		Buffer:     quantity.Size(stats.ReceiveBuffer),
-		Rejected:   rise(ignored(v.status.Ignored), s.rejects),
+		Drops:      v.listener.Stats().KernelDrops - s.drops,
+		Buffer:     granted, BufferWanted: wanted,
+		Rejected: rise(ignored(v.status.Ignored), s.rejects),
 	})
 	if s.told%rejoinEvery == 0 {
 		// A switch, or a sender that waits for listeners, may have missed or forgotten

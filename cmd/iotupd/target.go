@@ -3,7 +3,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -39,7 +41,8 @@ type target interface {
 // there, renamed over an old one once verified.
 type fileTarget struct {
 	dir  *os.Root
-	name string // empty: the manifest's
+	name string      // empty: the manifest's
+	mode fs.FileMode // of a new file here
 
 	part     *os.File // the hidden file, locked; nil: none
 	partName string
@@ -88,11 +91,27 @@ func newDirTarget(path string) (*fileTarget, error) {
 	if err != nil {
 		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: %w", path, cause(err)))
 	}
-	if err := tryDir(path); err != nil {
+	t := &fileTarget{dir: dir}
+	if err := t.try(); err != nil {
 		dir.Close()
 		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: cannot make a file in it: %w", path, cause(err)))
 	}
-	return &fileTarget{dir: dir}, nil
+	return t, nil
+}
+
+// try makes a file in the directory, as any program would, to see its mode.
+func (t *fileTarget) try() error {
+	name := ".iotupd-" + rand.Text() + ".tmp"
+	f, err := t.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		t.mode = info.Mode().Perm()
+	}
+	f.Close()
+	return cmp.Or(err, t.dir.Remove(name))
 }
 
 func tryDir(path string) error {
@@ -177,13 +196,18 @@ func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error
 	return path, withCode(exitLocalIO, syncDir(t.dir))
 }
 
-// seal gives the part its final size and mode, and makes it durable.
+// seal gives the part its final size, the mode and the owner of the old file if
+// there is one, and makes it durable.
 func (t *fileTarget) seal(name string, size int64) error {
 	if !t.means(t.partName, t.part) {
 		return errInUse
 	}
-	if info, err := t.dir.Stat(name); err == nil {
-		if err := t.part.Chmod(info.Mode().Perm()); err != nil {
+	mode := t.mode
+	if old, err := t.dir.Stat(name); err == nil {
+		mode = takeOwner(t.part, old)
+	}
+	if info, err := t.part.Stat(); err != nil || info.Mode().Perm() != mode { // some file systems have one mode for all
+		if err := t.part.Chmod(mode); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"iotupd/proto"
@@ -52,10 +53,11 @@ func (d *delivery) again(name string) *delivery {
 	return next
 }
 
-// openObject begins with an object, whose partial file must hold so many bytes.
+// openObject begins with an object of 4 bytes and hashes, whose partial file must
+// hold so many bytes.
 func (d *delivery) openObject(id byte, found int64) receiver.Store {
 	d.Helper()
-	s, err := d.open(proto.ObjectID{id}, proto.Params{})
+	s, err := d.open(proto.ObjectID{id}, proto.Params{Size: 4})
 	check(d.T, err)
 	if s.Found() != found {
 		d.Errorf("got a partial file of %d bytes, want %d", s.Found(), found)
@@ -149,6 +151,27 @@ func TestTheModeOfTheOldFileIsKept(t *testing.T) {
 			t.Errorf("got mode %v, %v, want %v", info.Mode(), err, mode)
 		}
 	}
+}
+
+func TestANewFileHasTheUsualModeOnceItIsWhole(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes are of another kind")
+	}
+	d := to(t, "fw.bin")
+	usual := filepath.Join(t.TempDir(), "usual")
+	check(t, os.WriteFile(usual, nil, 0o666))
+	want, err := os.Stat(usual)
+	check(t, err)
+	d.receive("private")
+	if info, err := os.Stat(filepath.Join(d.dir, ".fw.bin.iotupd-part")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("got mode %v, %v while it arrives, want that nobody else can read it", info.Mode(), err)
+	}
+	_, err = d.commit(t.Context(), objectOf("", "private"))
+	check(t, err)
+	if info, err := os.Stat(filepath.Join(d.dir, "fw.bin")); err != nil || info.Mode() != want.Mode() {
+		t.Errorf("got mode %v, %v, want %v", info.Mode(), err, want.Mode())
+	}
+	d.wantFiles("fw.bin")
 }
 
 func TestALinkIsKeptAndItsFileReplaced(t *testing.T) {
@@ -270,6 +293,10 @@ func TestScratchIsGoneOnceClosed(t *testing.T) {
 	check(t, err)
 	_, err = s.WriteAt([]byte("content"), 0)
 	check(t, err)
+	want := "temporary file in " + dir + ": no space left on device; set TMPDIR to a directory with room"
+	if err := s.(*store).failure(&os.PathError{Op: "write", Path: "a name that is gone", Err: syscall.ENOSPC}); runtime.GOOS == "linux" && err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
 	if path, err := target.commit(t.Context(), objectOf("", "content")); path != "" || err != nil {
 		t.Errorf("got %q, %v, want no path", path, err)
 	}

@@ -6,30 +6,37 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
+
+	"iotupd/internal/quantity"
 )
 
 // foreignPackets: something arrives, but not what was asked for.
 func foreignPackets(e evidence) (Finding, uint64) {
-	reasons := slices.SortedFunc(maps.Keys(e.Rejected), func(a, b string) int {
-		return cmp.Or(cmp.Compare(e.Rejected[b], e.Rejected[a]), cmp.Compare(a, b))
-	})
+	counts := make(map[refusal]uint64)
 	total := uint64(0)
-	var parts []string
-	for _, reason := range reasons {
-		if n := e.Rejected[reason]; n > 0 {
-			total += n
-			parts = append(parts, fmt.Sprintf("%d %s", n, refusalOf(reason).text))
-		}
+	for reason, n := range e.Rejected {
+		counts[refusalOf(reason)] += n
+		total += n
 	}
 	if total == 0 {
 		return Finding{}, 0
 	}
+	why := slices.SortedFunc(maps.Keys(counts), func(a, b refusal) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.text, b.text))
+	})
+	var parts []string
+	for _, r := range why {
+		if n := counts[r]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, r.text))
+		}
+	}
 	return Finding{
 		Code: ForeignPackets,
 		Text: fmt.Sprintf("%s refused on arrival: %s", packets(total), strings.Join(parts, ", ")),
-		Fix:  refusalOf(reasons[0]).fix,
+		Fix:  why[0].fix,
 	}, total
 }
 
@@ -37,12 +44,17 @@ func foreignPackets(e evidence) (Finding, uint64) {
 type refusal struct{ text, fix string }
 
 var (
+	otherProgram = refusal{"of another program", "iotupd recv --port PORT   # and the same at the sender, away from the other program"}
 	otherVersion = refusal{"of another version", "iotupd --version   # install the same on both sides"}
 	otherKey     = refusal{"sealed with another key", "iotupd recv --group-key FILE   # the file that the sender uses"}
 )
 
+// lookAround shows the files on the air, with their names and keys.
+const lookAround = "iotupd inspect   # on the same channel: lists what is sent here"
+
 var refusals = map[string]refusal{
-	"magic":        {"of another program", "iotupd recv --port PORT   # and the same at the sender, away from the other program"},
+	"length":       otherProgram,
+	"magic":        otherProgram,
 	"version":      otherVersion,
 	"type":         otherVersion,
 	"flags":        otherVersion,
@@ -50,14 +62,14 @@ var refusals = map[string]refusal{
 	"key":          otherKey,
 	"sealed":       {"sealed, and there is no key to open them", otherKey.fix},
 	"checksum":     {"damaged on the way", "ip -s -s link   # look for receive errors: cable, duplex, Wi-Fi"},
-	"other-object": {"of another object", "iotupd recv --name NAME   # or --object ID: what the sender sends"},
+	"other-object": {"of another object", lookAround},
 }
 
 func refusalOf(reason string) refusal {
 	if r, ok := refusals[reason]; ok {
 		return r
 	}
-	return refusal{fmt.Sprintf("for reason %q", reason), "iotupd recv -vv   # names each packet"}
+	return refusal{fmt.Sprintf("for reason %q", reason), lookAround}
 }
 
 // ownBuffer: the socket was full when packets came for it.
@@ -74,12 +86,23 @@ func ownBuffer(e evidence) (Finding, uint64) {
 		Code: OwnBuffer,
 		Text: fmt.Sprintf("the kernel dropped %s for port %d because the receive buffer%s was full", packets(n), e.Port, size),
 	}
-	if wanted := cmp.Or(e.BufferWanted, 8<<20); e.Buffer < wanted {
-		f.Fix = fmt.Sprintf("sysctl -w net.core.rmem_max=%d   # then start iotupd recv again", int64(wanted))
-	} else {
-		f.Fix = "iotupd send --rate RATE FILE   # slower; the buffer is as large as was asked for: this host or its disk cannot follow"
-	}
+	f.Fix = BufferFix(e.Buffer, cmp.Or(e.BufferWanted, goodBuffer))
 	return f, n
+}
+
+// goodBuffer is a receive buffer that should do on most hosts, in bytes.
+const goodBuffer = 8 << 20
+
+// BufferFix returns what to do about a receive buffer that overflows, of which
+// granted bytes are there and wanted were asked for, both as in [Listening].
+func BufferFix(granted, wanted quantity.Size) string {
+	switch {
+	case granted < wanted:
+		return fmt.Sprintf("sysctl -w net.core.rmem_max=%d   # then start iotupd recv again", int64(wanted))
+	case wanted < goodBuffer:
+		return "iotupd recv --receive-buffer 32M   # the buffer is as large as was asked for, and that is little"
+	}
+	return "iotupd send --rate RATE FILE   # slower; the buffer is as large as was asked for: this host or its disk cannot follow"
 }
 
 // reversePathFilter: the sources of IPv4 packets are not routed back through
@@ -172,9 +195,24 @@ func otherGroups(e evidence) (Finding, uint64) {
 	if n < e.noise {
 		return Finding{}, 0
 	}
+	if len(e.Sources) > 0 {
+		return Finding{
+			Code: OtherGroups,
+			Text: fmt.Sprintf("%s came in that were not from %s for the groups joined: the sender has another address or uses another channel or group, or a firewall on this host drops them",
+				packets(n), list(texts(e.Sources))),
+			Fix: fmt.Sprintf("tcpdump -c 5 -ni %s udp port %d   # left of > is who sends: iotupd recv --source ADDRESS", e.Interfaces[0], e.Port),
+		}, n
+	}
 	return Finding{
 		Code: OtherGroups,
 		Text: fmt.Sprintf("%s came in that were not for the groups joined: the sender uses another channel, group or source address, or a firewall on this host drops them before routing", packets(n)),
 		Fix:  fmt.Sprintf("tcpdump -c 5 -ni %s udp and multicast   # compare the groups with those that iotupd send and recv print first", e.Interfaces[0]),
 	}, n
+}
+
+func texts(addrs []netip.Addr) (s []string) {
+	for _, a := range addrs {
+		s = append(s, a.String())
+	}
+	return s
 }

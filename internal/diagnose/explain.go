@@ -42,6 +42,7 @@ type Finding struct {
 type Listening struct {
 	Interfaces []string      // on which the groups were joined
 	Groups     []netip.Addr  // each is expected on at least one of Interfaces
+	Sources    []netip.Addr  // of whom alone packets are wanted; none: of anybody
 	Port       uint16        // UDP
 	Interval   time.Duration // between the snapshots; 5 s if zero
 
@@ -104,7 +105,11 @@ func Explain(before, after Snapshot, what Listening) []Finding {
 		}
 	}
 	if f, packets := otherGroups(e); packets > 0 { // a hint, which may be of other traffic
-		findings = append(findings, f)
+		at := len(findings)
+		if i := slices.IndexFunc(findings, func(f Finding) bool { return f.Code == HostFirewall }); i >= 0 && len(e.Sources) > 0 {
+			at = i // what the kernel drops of other sources looks like that, too
+		}
+		findings = slices.Insert(findings, at, f)
 	}
 	if !explained {
 		findings = append(findings, e.network()...)

@@ -107,11 +107,29 @@ func TestExplain(t *testing.T) {
 		{
 			name: "packets of others",
 			happens: func(h host, l *Listening) {
-				l.Rejected = map[string]uint64{"version": 40, "sealed": 200, "magic": 40, "geometry": 1, "length": 0}
+				l.Rejected = map[string]uint64{"version": 40, "sealed": 200, "magic": 30, "length": 10, "geometry": 1, "checksum": 0}
 			},
 			want: []string{ForeignPackets},
 			text: `281 packets refused on arrival: 200 sealed, and there is no key to open them, 40 of another program, 40 of another version, 1 for reason "geometry"`,
 			fix:  "iotupd recv --group-key FILE",
+		},
+		{
+			name: "packets that are too short",
+			happens: func(h host, l *Listening) {
+				l.Rejected = map[string]uint64{"length": 60}
+			},
+			want: []string{ForeignPackets},
+			text: "60 packets refused on arrival: 60 of another program",
+			fix:  "iotupd recv --port PORT",
+		},
+		{
+			name: "packets that contradict themselves",
+			happens: func(h host, l *Listening) {
+				l.Rejected = map[string]uint64{"geometry": 60}
+			},
+			want: []string{ForeignPackets},
+			text: `60 for reason "geometry"`,
+			fix:  "iotupd inspect ",
 		},
 		{
 			name:    "a stray packet",
@@ -140,11 +158,20 @@ func TestExplain(t *testing.T) {
 		{
 			name: "a socket with all it asked for overflows",
 			happens: func(h host, l *Listening) {
-				l.Drops, l.Buffer, l.BufferWanted = 812, 4<<20, 4<<20
+				l.Drops, l.Buffer, l.BufferWanted = 812, 32<<20, 32<<20
 			},
 			want: []string{OwnBuffer},
-			text: "the receive buffer of 4.0 MiB was full",
+			text: "the receive buffer of 32.0 MiB was full",
 			fix:  "iotupd send --rate",
+		},
+		{
+			name: "a socket that asked for little overflows",
+			happens: func(h host, l *Listening) {
+				l.Drops, l.Buffer, l.BufferWanted = 812, 4<<10, 4<<10
+			},
+			want: []string{OwnBuffer},
+			text: "the receive buffer of 4.0 KiB was full",
+			fix:  "iotupd recv --receive-buffer 32M ",
 		},
 		{
 			name: "the reverse path is not there",
@@ -219,6 +246,17 @@ func TestExplain(t *testing.T) {
 			want: []string{HostFirewall, OtherGroups},
 			text: "200 packets of IPv6 multicast came in",
 			fix:  "nft insert rule inet filter input udp dport 18868 accept ",
+		},
+		{
+			name: "other sources send",
+			happens: func(h host, l *Listening) {
+				l.Sources = []netip.Addr{netip.MustParseAddr("2001:db8::7")}
+				h.receive6(300)
+				h.multicast6(300)
+			},
+			want: []string{OtherGroups, HostFirewall},
+			text: "300 packets came in that were not from 2001:db8::7 for the groups joined: the sender has another address",
+			fix:  "tcpdump -c 5 -ni eth0 udp port 18868 ",
 		},
 		{
 			name: "multicast of other groups comes in",

@@ -37,8 +37,11 @@ func TestAFullDiskIsAnErrorAndTheOldFileStays(t *testing.T) {
 	}
 	r := receiver.recv(target)
 	sender.send(newFile(t, 16*mib), "--rate", "50M")
-	r.wantExit(11, "no space")
+	r.wantExit(11, "no space left on device: it needs 17.1 MiB (16.0 MiB of file, ")
 	t.Log(r.messages())
+	if parts, _ := filepath.Glob(filepath.Join(filepath.Dir(target), ".*.iotupd-part")); len(parts) > 0 {
+		t.Errorf("the full disk still holds %q", parts)
+	}
 	wantOld(t, target)
 }
 
