@@ -70,6 +70,9 @@ func TestExplainInRealNetworks(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLab(t)
+			if slices.ContainsFunc(test.to, netip.Addr.Is4) {
+				l.await(group4)
+			}
 			if slices.ContainsFunc(test.to, netip.Addr.Is6) {
 				l.await(group6)
 			}
@@ -154,8 +157,8 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// await waits until packets to the groups arrive: IPv6 needs a second to notice
-// that an interface is up, and drops what comes before.
+// await waits until packets to the groups arrive: what comes before an interface
+// is up on both sides is dropped, and IPv6 needs a second to notice that it is.
 func (l *lab) await(groups ...netip.Addr) {
 	l.t.Helper()
 	sockets := l.listen("eth0", 1<<20)
