@@ -9,8 +9,9 @@ OTHER := darwin windows
 
 export CGO_ENABLED ?= 0
 
-# Whose vectors are frozen, for every CPU.
-FROZEN := ./proto ./fec ./sender ./internal/seal ./internal/simnet ./bench/...
+# Whose vectors are frozen, for every CPU; and those that calculate figures.
+FIGURES := ./bench ./bench/model ./bench/report ./bench/stats ./internal/simnet
+FROZEN := ./proto ./fec ./sender ./internal/seal $(FIGURES)
 
 .PHONY: build small man install demo test race lint fuzz bench cross qemu e2e clean
 
@@ -88,7 +89,7 @@ cross:
 qemu:
 	GOARCH=arm go test -exec qemu-arm-static -run 'Golden|Vector' $(FROZEN)
 	GOARCH=mips go test -exec qemu-mips-static -run 'Golden|Vector' $(FROZEN)
-	GOARCH=arm64 go test -exec qemu-aarch64-static -run 'Golden|Vector' ./bench/... ./internal/simnet
+	GOARCH=arm64 go test -exec qemu-aarch64-static -run 'Golden|Vector' $(FIGURES)
 
 # Needs root: network namespaces with packet loss. IOTUPD_E2E_FULL=1 for full sizes.
 e2e:
