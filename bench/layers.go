@@ -11,7 +11,6 @@ import (
 
 	"iotupd/bench/stats"
 	"iotupd/internal/quantity"
-	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/sender"
 )
@@ -20,16 +19,12 @@ import (
 const (
 	DefaultLayers          = 4
 	DefaultLayersRate      = 2_000_000
-	DefaultLayersReceivers = 8
+	DefaultLayersReceivers = 20
 	DefaultLayersTime      = 10 * time.Minute
 )
 
-var (
-	// DefaultBottlenecks are the rates of the links of the classes of receivers.
-	DefaultBottlenecks = []int64{2_500_000, 5_000_000, 10_000_000, 40_000_000}
-	// DefaultLayersLosses are the models of the loss behind each of them.
-	DefaultLayersLosses = []string{"none", "bernoulli:5%", "bernoulli:10%", "bernoulli:20%", "gilbert:10%,burst=20"}
-)
+// DefaultBottlenecks are the rates of the links of the classes of receivers.
+var DefaultBottlenecks = []int64{2_500_000, 5_000_000, 10_000_000, 40_000_000}
 
 const (
 	// settling is how long a receiver has to find its level. It goes on at least
@@ -49,14 +44,10 @@ const (
 type Layers struct {
 	// Experiment is what there is beside layers. Its mode is Sim, there is one
 	// scheme, and neither a sweep nor real bytes. Rate is that of layer 0 of every
-	// sender. Receivers are those of each class. Join, Starts and Link are of no
-	// meaning. If zero, Rate is DefaultLayersRate and Receivers
-	// DefaultLayersReceivers.
+	// sender. Loss is behind the bottlenecks. Receivers are those of each class.
+	// Join, Starts and Link are of no meaning. If zero, Rate is DefaultLayersRate
+	// and Receivers DefaultLayersReceivers.
 	Experiment
-
-	// Losses are the models of the loss behind every bottleneck, each with classes
-	// of its own. If empty: the one of Experiment.
-	Losses []simnet.Loss
 
 	Layers int // if zero, DefaultLayers
 
@@ -89,37 +80,18 @@ func (e Layers) Run(ctx context.Context) (Result, error) {
 	if err := e.validate(); err != nil {
 		return Result{}, err
 	}
-	if len(e.Losses) == 0 {
-		e.Losses = []simnet.Loss{e.Loss}
-	}
 	var all []*cell
-	for _, loss := range e.Losses {
-		for _, bottleneck := range e.Bottlenecks {
-			c, err := e.class(bottleneck, loss)
-			if err != nil {
-				return Result{}, err
-			}
-			all = append(all, c)
+	for _, bottleneck := range e.Bottlenecks {
+		cells, err := e.cells()
+		if err != nil {
+			return Result{}, err
 		}
+		c := cells[0]
+		c.x, c.xValue = quantity.Rate(bottleneck).String(), float64(bottleneck)
+		c.layering = &layering{Layers: &e, bottleneck: bottleneck, habits: make([]habit, e.Trials*e.Receivers)}
+		all = append(all, c)
 	}
 	return e.measure(ctx, all, Result{Parameter: "bottleneck", Parameters: e.fixed()})
-}
-
-// class returns the cell of the receivers behind links of a rate, with a loss.
-func (e *Layers) class(bottleneck int64, loss simnet.Loss) (*cell, error) {
-	one := *e
-	one.Loss = loss
-	cells, err := one.cells()
-	if err != nil {
-		return nil, err
-	}
-	c := cells[0]
-	c.x, c.xValue = quantity.Rate(bottleneck).String(), float64(bottleneck)
-	if len(e.Losses) > 1 && loss.MeanLoss() > 0 {
-		c.x += ", " + loss.String()
-	}
-	c.layering = &layering{Layers: e, bottleneck: bottleneck, habits: make([]habit, e.Trials*e.Receivers)}
-	return c, nil
 }
 
 func (e *Layers) validate() error {
@@ -145,15 +117,8 @@ func (e *Layers) validate() error {
 
 // fixed lists the parameters that are the same in all rows.
 func (e *Layers) fixed() []string {
-	all := slices.DeleteFunc(e.Experiment.fixed(), func(s string) bool {
-		return strings.HasPrefix(s, "join=") || strings.HasPrefix(s, "loss=")
-	})
-	var losses []string
-	for _, l := range e.Losses {
-		losses = append(losses, l.String())
-	}
+	all := slices.DeleteFunc(e.Experiment.fixed(), func(s string) bool { return strings.HasPrefix(s, "join=") })
 	return append(all,
-		"loss="+strings.Join(losses, "|"),
 		"scheme="+e.Schemes[0].String(),
 		fmt.Sprint("layers=", e.Layers),
 		fmt.Sprint("sharing=", e.Sharing),

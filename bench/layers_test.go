@@ -7,8 +7,6 @@ import (
 	"reflect"
 	"testing"
 	"time"
-
-	"iotupd/internal/simnet"
 )
 
 // slow is a fast simulation: a tenth of the default rates, a small file.
@@ -54,32 +52,23 @@ func TestUnlikeReceiversFindTheirLevels(t *testing.T) {
 	}
 }
 
-func TestLossAtRestIsNoCongestion(t *testing.T) {
-	// "what a join adds to the loss is congestion, and what was there before is
-	// not" spec.md 10.3
-	e := slow()
-	for _, loss := range []string{"none", "bernoulli:3%", "bernoulli:10%", "bernoulli:20%", "gilbert:3%,burst=5", "gilbert:10%,burst=5"} {
-		e.Losses = append(e.Losses, mustLoss(t, loss))
-	}
-	rows := runLayers(t, e)
-	if got, want := len(rows), len(e.Losses)*len(e.Bottlenecks); got != want {
-		t.Fatalf("%d rows, want %d", got, want)
-	}
-	for i, r := range rows {
-		if want := e.Losses[i/len(e.Bottlenecks)].String(); r.Loss != want {
-			t.Errorf("%s: loss %s, want %s", r.X, r.Loss, want)
+func TestRandomLossIsNoCongestion(t *testing.T) {
+	// "a trial tells them apart, and up to 5 % of the latter do no harm" spec.md
+	// 10.3
+	for _, loss := range []string{"bernoulli:1%", "bernoulli:3%"} {
+		e := slow()
+		e.Loss = mustLoss(t, loss)
+		for _, r := range runLayers(t, e) {
+			wantSettled(t, r, 0.95)
 		}
-		wantSettled(t, r, 0.95)
 	}
 }
 
 func TestReceiversBehindOneBottleneckDoNotMisleadEachOther(t *testing.T) {
-	// "So he leaves at once, and they wait for longer than that; what they see tells
-	// them not to try the same." spec.md 10.3
+	// "So he leaves at once, and they wait for longer than that" spec.md 10.3
 	for _, sharing := range []int{2, 10} {
 		e := slow()
 		e.Sharing, e.Receivers, e.Bottlenecks = sharing, sharing, []int64{500_000, 1_000_000}
-		e.Losses = []simnet.Loss{mustLoss(t, "none"), mustLoss(t, "bernoulli:10%")}
 		for _, r := range runLayers(t, e) {
 			wantSettled(t, r, 0.95)
 		}

@@ -27,10 +27,20 @@ const (
 
 // simulatedLayers is the [work] of a [Layers].
 func (c *cell) simulatedLayers() *work {
-	return c.inBlocks(c.layering.Sharing*blockLinks, c.simulateLayers, c.layered)
+	block := c.layering.Sharing * blockLinks
+	blocks := (c.Receivers + block - 1) / block
+	outcomes := make([]outcome, c.Trials*c.Receivers)
+	return &work{
+		units: c.Trials * blocks,
+		unit: func(ctx context.Context, i int) error {
+			trial, from := i/blocks, i%blocks*block
+			return c.simulateLayers(ctx, trial, from, outcomes[trial*c.Receivers:][from:min(from+block, c.Receivers)])
+		},
+		finish: func() Row { return c.layered(outcomes) },
+	}
 }
 
-// simulateLayers is the [simulation] of a [Layers].
+// simulateLayers finds the outcomes of receivers, of which from is the first.
 func (c *cell) simulateLayers(ctx context.Context, trial, from int, outcomes []outcome) error {
 	a := layersAir{cell: c}
 	key := simnet.Key{Seed: c.Seed, Trial: uint64(trial)}

@@ -50,30 +50,22 @@ func (c *cell) simulated() (*work, error) {
 	if c.WithBytes && c.scheme.fountain() {
 		return nil, noBytes(c.scheme)
 	}
-	return c.inBlocks(c.blockSize(), c.simulate, func(outcomes []outcome) Row {
-		if c.attack != nil {
-			return c.polluted(outcomes)
-		}
-		return c.row(outcomes)
-	}), nil
-}
-
-// A simulation finds the outcomes of receivers of a trial, of which from is the
-// first.
-type simulation func(ctx context.Context, trial, from int, outcomes []outcome) error
-
-// inBlocks is the [work] of simulating blocks of so many receivers each.
-func (c *cell) inBlocks(size int, simulate simulation, finish func([]outcome) Row) *work {
-	blocks := (c.Receivers + size - 1) / size
+	block := c.blockSize()
+	blocks := (c.Receivers + block - 1) / block
 	outcomes := make([]outcome, c.Trials*c.Receivers)
 	return &work{
 		units: c.Trials * blocks,
 		unit: func(ctx context.Context, i int) error {
-			trial, from := i/blocks, i%blocks*size
-			return simulate(ctx, trial, from, outcomes[trial*c.Receivers:][from:min(from+size, c.Receivers)])
+			trial, from := i/blocks, i%blocks*block
+			return c.simulate(ctx, trial, from, outcomes[trial*c.Receivers:][from:min(from+block, c.Receivers)])
 		},
-		finish: func() Row { return finish(outcomes) },
-	}
+		finish: func() Row {
+			if c.attack != nil {
+				return c.polluted(outcomes)
+			}
+			return c.row(outcomes)
+		},
+	}, nil
 }
 
 // blockSize returns the number of receivers that share a simulation.
@@ -88,7 +80,7 @@ func (c *cell) blockSize() int {
 	return int(max(1, min(blockReceivers, blockMemory/memory)))
 }
 
-// simulate is the [simulation] of a cell without layers.
+// simulate finds the outcomes of receivers, of which from is the first.
 func (c *cell) simulate(ctx context.Context, trial, from int, outcomes []outcome) error {
 	key := simnet.Key{Seed: c.Seed, Trial: uint64(trial), Receiver: uint64(from)}
 	a := &air{cell: c, now: epoch, wakes: make([]time.Time, c.Senders)}

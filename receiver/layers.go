@@ -11,7 +11,9 @@ import (
 
 // The rules of spec.md 10.3.
 const (
+	badLoss   = 5  // percent of a window
 	heavyLoss = 50 // percent, above which layer 0 is of no use
+	hugeLoss  = 60 // percent, more than others cause when they join a layer
 
 	trialTime  = 3 * time.Second  // after a join, a bad window is enough to leave
 	shortTime  = 6 * time.Second  // then they must go on for this long
@@ -110,8 +112,9 @@ func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
 		s.path.begin(now)
 		return
 	}
-	s.path.window.jumped = s.path.window.jumped || jump
-	s.path.count(now, sent, lost)
+	s.path.sent += sent
+	s.path.lost += lost
+	s.path.jumped = s.path.jumped || jump
 	l.silent = l.silent && p.Layer < l.level
 	l.judge(now, s.path)
 	if p.Flags&proto.PathSync != 0 && p.Layer == l.level && l.mayJoin(now, p, s.path) {
@@ -124,34 +127,35 @@ func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
 func (l *Layers) judge(now time.Time, p *path) {
 	onTrial := l.level > 0 && (now.Before(l.trial) || !p.judged && !l.trial.IsZero())
 	if !p.complete(now) {
-		if onTrial && p.exceeds() {
+		if onTrial && p.lossOf(p.expected(now)) > badLoss {
 			l.leave(now)
 		}
 		return
 	}
-	bad, huge, w := l.silent || p.isBad(), p.isHuge(), p.window
-	if !l.silent && !w.jumped && (l.level == 0 || !bad) {
-		p.learn(l.level)
+	loss := p.lossOf(p.sent)
+	if l.silent {
+		loss = 100 // of the top layer, which sequence numbers do not tell
 	}
+	began, jumped := p.since, p.jumped
 	p.begin(now)
-	p.judged, p.good = true, !bad && !w.jumped
-	if w.loss() <= heavyLoss {
+	p.judged, p.good = true, loss <= badLoss && !jumped
+	if loss <= heavyLoss {
 		p.heavy = time.Time{}
 	} else if p.heavy.IsZero() {
-		p.heavy = w.since
+		p.heavy = began
 	}
-	if !bad {
+	if loss <= badLoss {
 		p.bad = time.Time{}
 		l.prove(now)
 		return
 	}
 	if p.bad.IsZero() {
-		p.bad = w.since
+		p.bad = began
 	}
 	switch {
 	case l.level == 0 && l.hopeless(now):
 		l.leaveAll(now)
-	case l.level > 0 && (onTrial || huge || now.Sub(p.bad) >= l.patience(now)):
+	case l.level > 0 && (onTrial || loss > hugeLoss || now.Sub(p.bad) >= l.patience(now)):
 		l.leave(now)
 	default:
 		l.arm(now, l.level+1) // somebody else may have tried it

@@ -170,12 +170,13 @@ func elsewhere(i int) Origin {
 
 func TestATrialEndsAsSoonAsItHasFailed(t *testing.T) {
 	// "in the first 3 s after the join, or until a window is complete, as soon as
-	// its pieces make the present one bad" spec.md 10.3
+	// the present one can only become bad: if more than 5 % of the packets that it
+	// will have are lost already" spec.md 10.3
 	for _, test := range []struct {
 		loss      float64
 		low, high time.Duration
 	}{
-		{50, 250 * time.Millisecond, 400 * time.Millisecond},
+		{50, 100 * time.Millisecond, 300 * time.Millisecond},
 		{20, 400 * time.Millisecond, 600 * time.Millisecond},
 		{7, 1300 * time.Millisecond, 1600 * time.Millisecond},
 	} {
@@ -191,7 +192,7 @@ func TestATrialEndsAsSoonAsItHasFailed(t *testing.T) {
 }
 
 func TestALayerOfWhichNothingArrivesIsLeft(t *testing.T) {
-	// "A window is bad ... if nothing of the top layer arrived in the first one."
+	// "It is bad ... if nothing of the top layer arrived in the first one."
 	// spec.md 10.3
 	s := newLayered(t, LayersConfig{})
 	s.climb(1)
@@ -275,8 +276,7 @@ func TestASettledLevelWaitsForOthersToLeave(t *testing.T) {
 }
 
 func TestHugeLossIsNobodyElse(t *testing.T) {
-	// "after a bad window in which less than two fifths arrived of what does at
-	// rest" spec.md 10.3
+	// "after a window with more than 60 % of loss" spec.md 10.3
 	s := newLayered(t, LayersConfig{})
 	s.climb(3)
 	s.pass(time.Minute, 0)
@@ -410,8 +410,8 @@ func TestOneLevelForAllSenders(t *testing.T) {
 
 func TestForgersCanOnlyKeepALevelDown(t *testing.T) {
 	// "So packets from forged addresses can keep a receiver on layer 0, but neither
-	// off it nor above what loss allows. Those from the address of a true sender can
-	// do both." spec.md 10.3
+	// off it nor above what loss allows. Those from the address and port of a true
+	// sender can turn it off." spec.md 10.3
 	forgeries := map[string]func(s *layered, i int) (Origin, proto.Path){
 		"SP on all layers, and no loss": func(s *layered, i int) (Origin, proto.Path) {
 			return elsewhere(0), proto.Path{Flags: proto.PathSync, Layer: max(0, s.l.Level()), Layers: 16, Seq: uint32(i)}

@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"net/netip"
 	"time"
 
 	"iotupd/proto"
@@ -16,6 +17,12 @@ const (
 	reorderRoom = 64
 	// forgetAfter is how long a stream is silent before it makes room.
 	forgetAfter = 10 * time.Second
+
+	// A window of measurement is both so long and so many packets.
+	windowTime    = 2 * time.Second
+	windowPackets = 200
+	// earlyTime is how much of a window tells the rate of the packets.
+	earlyTime = 100 * time.Millisecond
 )
 
 // A stream is one layer of one sender, as it arrives on one interface.
@@ -48,6 +55,48 @@ func (s *stream) hear(seq uint32) (sent, lost int64, jump bool) {
 		return 0, -1, false
 	}
 	return 0, 0, false
+}
+
+// A path is the way from a host to one of our interfaces. All layers of all
+// senders on that host are lost on it alike, so it has one loss.
+type path struct {
+	key     pathKey
+	streams int // at least one
+	heard   time.Time
+
+	since      time.Time // the window begins
+	sent, lost int64     // in the window
+	jumped     bool      // in the window
+
+	judged bool      // a window was complete since the level changed
+	good   bool      // and the last one was
+	bad    time.Time // when the first of successive windows that were bad began; zero: the last was not
+	heavy  time.Time // the same of those above heavyLoss
+}
+
+// complete reports whether the window is.
+func (p *path) complete(now time.Time) bool {
+	return now.Sub(p.since) >= windowTime && p.sent >= windowPackets
+}
+
+// expected returns how many packets the window will have.
+func (p *path) expected(now time.Time) int64 {
+	n := p.sent
+	if took := max(now.Sub(p.since), earlyTime); took < windowTime {
+		n = n * int64(windowTime) / int64(took)
+	}
+	return max(n, windowPackets)
+}
+
+// lossOf returns how much of so many packets is lost, in percent.
+func (p *path) lossOf(packets int64) float64 { return 100 * float64(p.lost) / float64(packets) }
+
+// begin begins a window.
+func (p *path) begin(at time.Time) { p.since, p.sent, p.lost, p.jumped = at, 0, 0, false }
+
+type pathKey struct {
+	from    netip.Addr
+	ifindex int
 }
 
 // losses measures the loss of every path. The zero losses have heard nothing.
@@ -140,3 +189,6 @@ func (ls *losses) forget(which func(flowKey, *stream) bool) {
 		}
 	}
 }
+
+// alive reports whether a path was heard of lately.
+func (p *path) alive(now time.Time) bool { return now.Sub(p.heard) < forgetAfter }

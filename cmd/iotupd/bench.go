@@ -36,8 +36,7 @@ Linux, else on the loopback interface.
 Experiments: completion is all this; pollution counts what receivers wait for,
 and how many fail, over the share of forged packets in all that they hear, with
 digests and without, and decodes real bytes for that; layers has receivers
-behind bottlenecks, which may lose packets at random, too, find out how many
-layers these carry.
+behind bottlenecks find out how many layers these carry.
 
 A requirement goes by the figure, not by its confidence interval.
 `

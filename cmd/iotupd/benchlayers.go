@@ -13,7 +13,6 @@ import (
 
 	"iotupd/bench"
 	"iotupd/internal/quantity"
-	"iotupd/internal/simnet"
 )
 
 // layersOptions are what only the experiment of layers has.
@@ -46,18 +45,8 @@ func measureLayers(ctx context.Context, o *benchOptions, e bench.Experiment, _ *
 	if !o.given("rate") {
 		e.Rate = 0 // its own default
 	}
-	var losses []simnet.Loss
-	if !o.given("loss") {
-		for _, model := range bench.DefaultLayersLosses {
-			loss, err := simnet.ParseLoss(model)
-			if err != nil {
-				return bench.Result{}, err
-			}
-			losses = append(losses, loss)
-		}
-	}
 	return bench.Layers{
-		Experiment: e, Layers: o.layers, Bottlenecks: o.bottlenecks, Losses: losses,
+		Experiment: e, Layers: o.layers, Bottlenecks: o.bottlenecks,
 		Sharing: o.sharing, Queue: o.queue, Time: o.time,
 	}.Run(ctx)
 }

@@ -26,7 +26,7 @@ type layerOptions struct {
 }
 
 func (o *layerOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.layers, "layers", "auto", "most layers to receive of a sender that has several: auto, as many as the network carries, or a `number`")
+	flags.StringVar(&o.layers, "layers", "auto", "most layers to receive of a sender that has several: auto, as many as arrive without much loss, or a `number`")
 	flags.Var(&o.maxRate, "max-rate", "join no layer that makes it more than this bit `rate`; the lowest one is received in any case (default no limit)")
 }
 
