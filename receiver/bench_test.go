@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"testing"
 
-	"iotupd/internal/keys"
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/keys"
+	"iotupd/proto/seal"
 	"iotupd/receiver"
 )
 

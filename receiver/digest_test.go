@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 	"iotupd/receiver"
 	"iotupd/sender"
 )

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"iotupd/internal/keys"
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/keys"
+	"iotupd/proto/seal"
 	"iotupd/receiver"
 	"iotupd/sender"
 )

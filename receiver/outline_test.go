@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 	"iotupd/receiver"
 	"iotupd/sender"
 )

@@ -3,8 +3,8 @@
 package receiver
 
 import (
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 )
 
 // A packet is a datagram on its way through the checks of spec.md 7.1.

@@ -8,8 +8,8 @@ import (
 	"runtime"
 	"time"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 )
 
 // Defaults and limits of a [Config].

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"iotupd/internal/keys"
 	"iotupd/proto"
+	"iotupd/proto/keys"
 	"iotupd/receiver"
 	"iotupd/sender"
 )

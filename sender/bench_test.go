@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"testing"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 	"iotupd/sender"
 )
 

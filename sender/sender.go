@@ -9,8 +9,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 )
 
 const (

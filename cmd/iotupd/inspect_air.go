@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 	"iotupd/receiver"
 	"iotupd/sender"
 )

@@ -10,9 +10,9 @@ import (
 	"runtime"
 	"syscall"
 
-	"iotupd/internal/keys"
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/keys"
+	"iotupd/proto/seal"
 )
 
 // readTrusted returns the keys that --trust names.

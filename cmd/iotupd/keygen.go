@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"iotupd/internal/keys"
-	"iotupd/internal/seal"
+	"iotupd/proto/keys"
+	"iotupd/proto/seal"
 )
 
 const keygenHelp = `Make a pair of keys: a secret one to sign with, and a public one for receivers.

@@ -7,7 +7,7 @@ import (
 	"os"
 	"sync"
 
-	"iotupd/internal/seal"
+	"iotupd/proto/seal"
 )
 
 // recvInputs are the files that flags of recv name for reading.

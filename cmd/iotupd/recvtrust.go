@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 	"iotupd/receiver"
 )
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 	"iotupd/receiver"
 )
 

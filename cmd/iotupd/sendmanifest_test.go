@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"iotupd/internal/keys"
 	"iotupd/proto"
+	"iotupd/proto/keys"
 	"iotupd/sender"
 )
 

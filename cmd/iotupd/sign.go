@@ -16,9 +16,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"iotupd/internal/keys"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
+	"iotupd/proto/keys"
 )
 
 const signHelp = `Sign a file: write a manifest that says what it is, and who says so. Send it by

@@ -5,8 +5,8 @@ package seal_test
 import (
 	"fmt"
 
-	"iotupd/internal/seal"
 	"iotupd/proto"
+	"iotupd/proto/seal"
 )
 
 // While a key is replaced, receivers hold the old one and the new one.
