@@ -239,7 +239,7 @@ func BenchmarkHandleForgeries(b *testing.B) {
 	key, foreign := keys.Generate(), keys.Generate()
 	foreign.ID = key.ID
 	damage := func(datagram []byte) []byte { return raw(datagram, func(b []byte) { b[len(b)-70] ^= 1 }) }
-	sealed := receiver.Config{GroupKeys: []*seal.Group{newKey}}
+	sealed := receiver.Config{GroupKeys: []*seal.GroupKey{newKey}}
 	for _, bench := range []struct {
 		name     string
 		cfg      receiver.Config

@@ -223,7 +223,7 @@ func TestADigestComesFirst(t *testing.T) {
 	}
 	tr.run(percent(10, 4), src.sender(sender.Config{}))
 	tr.wantFile()
-	tr = src.receive(receiver.Config{GroupKeys: []*seal.Group{newKey}})
+	tr = src.receive(receiver.Config{GroupKeys: []*seal.GroupKey{newKey}})
 	tr.hearAll(src.seal(newKey, src.digest(1, 0)))
 }
 

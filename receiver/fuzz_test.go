@@ -132,7 +132,7 @@ func (p *pool) receive(t *testing.T, setting byte) *fuzzed {
 		},
 	}
 	if setting&sealedOnly != 0 {
-		cfg.GroupKeys = []*seal.Group{oldKey, newKey}
+		cfg.GroupKeys = []*seal.GroupKey{oldKey, newKey}
 	}
 	if setting&signedOnly != 0 {
 		cfg.Trust = trusting(p.key)

@@ -234,7 +234,7 @@ func TestOutlinesThatAreOfNoUseCostNothing(t *testing.T) {
 		if sealed {
 			as = func(b []byte) []byte { return src.seal(newKey, b) }
 			broken = func(i uint32) []byte { return raw(as(src.outline(i)), func(b []byte) { b[100] ^= 1 }) }
-			cfg.GroupKeys, why = []*seal.Group{newKey}, seal.ReasonSeal
+			cfg.GroupKeys, why = []*seal.GroupKey{newKey}, seal.ReasonSeal
 		}
 		tr := src.receive(cfg)
 		tr.hearAll(as(src.manifest()))

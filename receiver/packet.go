@@ -20,7 +20,7 @@ type packet struct {
 // packets the keyed form of it.
 type identity struct {
 	wire   proto.ObjectID
-	group  *seal.Group // whose key it is keyed by; nil: not sealed
+	group  *seal.GroupKey // whose key it is keyed by; nil: not sealed
 	cipher *seal.Cipher
 }
 

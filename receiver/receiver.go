@@ -56,7 +56,7 @@ type Config struct {
 
 	// GroupKeys open sealed packets. If there are any, only packets sealed with
 	// one of them are taken.
-	GroupKeys []*seal.Group
+	GroupKeys []*seal.GroupKey
 
 	// Seeds are files that may be like the wanted one, such as an older version:
 	// what has the right bytes at the right offset need not be received. They

@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	newKey = seal.NewGroup(seal.Key{1, 2, 3})
-	oldKey = seal.NewGroup(seal.Key{4, 5, 6})
+	newKey = seal.NewGroupKey(seal.Key{1, 2, 3})
+	oldKey = seal.NewGroupKey(seal.Key{4, 5, 6})
 )
 
 // seal returns a datagram of the source as those send it who have the key.
-func (s *source) seal(g *seal.Group, datagram []byte) []byte {
+func (s *source) seal(g *seal.GroupKey, datagram []byte) []byte {
 	s.t.Helper()
 	h, payload, err := proto.Parse(datagram)
 	if err != nil {
@@ -33,11 +33,11 @@ func (s *source) seal(g *seal.Group, datagram []byte) []byte {
 }
 
 // alike returns a group with another key and the same hint.
-func alike(g *seal.Group) *seal.Group {
+func alike(g *seal.GroupKey) *seal.GroupKey {
 	for i := uint32(0); ; i++ {
 		var key seal.Key
 		binary.BigEndian.PutUint32(key[:], i)
-		if other := seal.NewGroup(key); other.Hint() == g.Hint() {
+		if other := seal.NewGroupKey(key); other.Hint() == g.Hint() {
 			return other
 		}
 	}
@@ -51,7 +51,7 @@ func TestASealedTransfer(t *testing.T) {
 		src := newSource(t, "fw", 200_000, small(proto.CodeLeopard8, 40, 40))
 		src.object.Manifest.Channel, src.object.Manifest.Sequence = "iotupd", 3
 		src.object.Manifest.Signatures = []proto.Signature{vendor.Sign(&src.object.Manifest)}
-		for _, sealedBy := range []*seal.Group{newKey, oldKey} {
+		for _, sealedBy := range []*seal.GroupKey{newKey, oldKey} {
 			for _, cfg := range []receiver.Config{
 				{},
 				{Trust: trusting(vendor)},
@@ -59,7 +59,7 @@ func TestASealedTransfer(t *testing.T) {
 				{Object: sealedBy.Object(src.id)},
 				{SHA256: src.object.Manifest.Descriptor.SHA256, Name: is("fw")},
 			} {
-				cfg.GroupKeys = []*seal.Group{alike(newKey), newKey, oldKey}
+				cfg.GroupKeys = []*seal.GroupKey{alike(newKey), newKey, oldKey}
 				tr := src.receive(cfg)
 				tr.run(percent(20, 1), src.sender(sender.Config{Seal: sealedBy}), src.sender(sender.Config{}))
 				tr.wantFile()
@@ -75,15 +75,15 @@ func TestWhatIsNotSealedForUsIsIgnored(t *testing.T) {
 	src := newTree(t, "fw", 20*512, small(proto.CodeLeopard8, 10, 10))
 	all := [][]byte{src.shard(0, 0), src.shard(0, 10), src.digest(0, 0), src.manifest()}
 	for name, test := range map[string]struct {
-		keys []*seal.Group
+		keys []*seal.GroupKey
 		seal func(b []byte) []byte
 		want proto.Reason
 	}{
 		"no key":                     {nil, func(b []byte) []byte { return src.seal(newKey, b) }, receiver.ReasonSealed},
-		"another key":                {[]*seal.Group{oldKey}, func(b []byte) []byte { return src.seal(newKey, b) }, receiver.ReasonSealed},
-		"another key, the same hint": {[]*seal.Group{oldKey, alike(newKey)}, func(b []byte) []byte { return src.seal(newKey, b) }, seal.ReasonSeal},
-		"not sealed":                 {[]*seal.Group{newKey}, func(b []byte) []byte { return b }, receiver.ReasonUnsealed},
-		"the plain id": {[]*seal.Group{newKey}, func(b []byte) []byte {
+		"another key":                {[]*seal.GroupKey{oldKey}, func(b []byte) []byte { return src.seal(newKey, b) }, receiver.ReasonSealed},
+		"another key, the same hint": {[]*seal.GroupKey{oldKey, alike(newKey)}, func(b []byte) []byte { return src.seal(newKey, b) }, seal.ReasonSeal},
+		"not sealed":                 {[]*seal.GroupKey{newKey}, func(b []byte) []byte { return b }, receiver.ReasonUnsealed},
+		"the plain id": {[]*seal.GroupKey{newKey}, func(b []byte) []byte {
 			return forge(t, src.seal(newKey, b), func(h *proto.Header, _ []byte) { h.Object = src.id })
 		}, seal.ReasonSeal},
 	} {
@@ -110,7 +110,7 @@ func TestATamperedPacketIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sealed := src.seal(newKey, plain)
 			for _, first := range []bool{true, false} {
-				tr := src.receive(receiver.Config{GroupKeys: []*seal.Group{newKey}})
+				tr := src.receive(receiver.Config{GroupKeys: []*seal.GroupKey{newKey}})
 				want := 0
 				if !first {
 					tr.hearAll(src.seal(newKey, src.shard(0, 0)))
@@ -136,7 +136,7 @@ func TestATamperedPacketIsRefused(t *testing.T) {
 func TestASealedTransferGoesOn(t *testing.T) {
 	// The records of an earlier run prove themselves under the keyed id too.
 	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
-	cfg := receiver.Config{GroupKeys: []*seal.Group{newKey}}
+	cfg := receiver.Config{GroupKeys: []*seal.GroupKey{newKey}}
 	first := src.receive(cfg)
 	first.hearFor(25, nothing, src.sender(sender.Config{Seal: newKey}))
 	first.later(time.Second)
@@ -153,7 +153,7 @@ func TestAFloodOfForgedSealedPacketsTakesNoMemory(t *testing.T) {
 	src := newTree(t, "fw", 20*512, small(proto.CodeLeopard8, 10, 10))
 	for _, name := range []string{"another object", "the object"} {
 		t.Run(name, func(t *testing.T) {
-			tr := src.receive(receiver.Config{GroupKeys: []*seal.Group{newKey, oldKey}})
+			tr := src.receive(receiver.Config{GroupKeys: []*seal.GroupKey{newKey, oldKey}})
 			tr.hearAll(src.seal(newKey, src.shard(0, 0)))
 			manifest, shard := src.seal(newKey, src.manifest()), src.seal(newKey, src.shard(0, 1))
 			n := uint64(0)

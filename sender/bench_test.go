@@ -20,7 +20,7 @@ func TestAppendDatagramsAllocatesNothing(t *testing.T) {
 	}
 	for _, test := range []struct {
 		sender.PrepareConfig
-		seal *seal.Group
+		seal *seal.GroupKey
 		most float64
 	}{
 		{sender.PrepareConfig{}, nil, 0},

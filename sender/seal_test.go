@@ -14,7 +14,7 @@ import (
 	"iotupd/sender"
 )
 
-var group = seal.NewGroup(seal.Key{1, 2, 3})
+var group = seal.NewGroupKey(seal.Key{1, 2, 3})
 
 // signed makes the object of a signed file, anew each time.
 func signed(t testing.TB, size int, key keys.SecretKey) *sender.Object {

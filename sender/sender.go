@@ -75,7 +75,7 @@ type Config struct {
 
 	// Seal encrypts and authenticates all datagrams for the group that has the
 	// key (spec.md 9). If nil, they are sent in the clear.
-	Seal *seal.Group
+	Seal *seal.GroupKey
 
 	// Rand draws the first sequence numbers. If nil, the global source is used.
 	Rand *rand.Rand

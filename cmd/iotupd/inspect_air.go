@@ -24,7 +24,7 @@ const (
 // for concurrent use.
 type air struct {
 	trusted []proto.PublicKey
-	group   *seal.Group // nil: no key
+	group   *seal.GroupKey // nil: no key
 
 	objects   []*heardObject // in the order in which they were heard
 	byID      map[heardID]*heardObject

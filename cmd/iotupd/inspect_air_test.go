@@ -49,7 +49,7 @@ func (l *listening) hears(h proto.Header, payload []byte) {
 	l.path.Seq++
 	b := append(h.AppendTo(nil), payload...)
 	if h.Sealed {
-		b = seal.NewGroup(seal.Key{1}).Cipher(h.Object).Seal(b)
+		b = seal.NewGroupKey(seal.Key{1}).Cipher(h.Object).Seal(b)
 	}
 	proto.PutChecksum(b)
 	l.hear(l.now, l.from, b)
@@ -72,7 +72,7 @@ func header(m *proto.Manifest, t proto.Type) proto.Header {
 
 // sealed is the header of a packet under the key that hears seals with.
 func sealed(h proto.Header) proto.Header {
-	g := seal.NewGroup(seal.Key{1})
+	g := seal.NewGroupKey(seal.Key{1})
 	h.Sealed, h.KeyHint, h.Object = true, g.Hint(), g.Object(h.Object)
 	return h
 }
@@ -194,8 +194,8 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 	m := manifest("content")
 	payload, err := m.AppendPayload(nil)
 	check(t, err)
-	for name, group := range map[string]*seal.Group{
-		"key": seal.NewGroup(seal.Key{1}), "no key": nil, "other key": seal.NewGroup(seal.Key{2}),
+	for name, group := range map[string]*seal.GroupKey{
+		"key": seal.NewGroupKey(seal.Key{1}), "no key": nil, "other key": seal.NewGroupKey(seal.Key{2}),
 	} {
 		l := newListening(t)
 		l.group = group
@@ -217,7 +217,7 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 	}
 	// Who knows the keyed id, and no key, forges no manifest.
 	l := newListening(t)
-	l.group = seal.NewGroup(seal.Key{1})
+	l.group = seal.NewGroupKey(seal.Key{1})
 	h := sealed(header(m, proto.TypeManifest))
 	b := append(h.AppendTo(nil), payload...)
 	b = append(b, make([]byte, proto.SealLen)...)
@@ -258,7 +258,7 @@ func TestTheAirCannotFillMemory(t *testing.T) {
 	// "Headers can be forged, so every number in them is checked against a limit
 	// before memory or disk is used." spec.md 7.5
 	l := newListening(t)
-	l.group = seal.NewGroup(seal.Key{1})
+	l.group = seal.NewGroupKey(seal.Key{1})
 	m := manifest("content")
 	for i := range uint32(1000) {
 		h := header(m, proto.TypeData)
@@ -336,7 +336,7 @@ func FuzzAir(f *testing.F) {
 	f.Add(append(sealed(header(m, proto.TypeManifest)).AppendTo(nil), make([]byte, m.Descriptor.ShardSize+proto.SealLen)...))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		a := newAir()
-		a.group = seal.NewGroup(seal.Key{1})
+		a.group = seal.NewGroupKey(seal.Key{1})
 		in = bytes.Clone(in)
 		if _, _, err := proto.Parse(in); err == nil {
 			proto.PutChecksum(in)

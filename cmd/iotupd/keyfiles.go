@@ -25,7 +25,7 @@ func readTrusted(paths []string) ([]proto.PublicKey, error) {
 }
 
 // readGroupKey returns the group of a key file; nil if no file is named.
-func readGroupKey(path string) (*seal.Group, error) {
+func readGroupKey(path string) (*seal.GroupKey, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -42,7 +42,7 @@ func readGroupKey(path string) (*seal.Group, error) {
 	if err != nil {
 		return nil, usageError("--group-key %s: %w", path, err)
 	}
-	return seal.NewGroup(key), nil
+	return seal.NewGroupKey(key), nil
 }
 
 // warnExposed warns of files with a secret that every user of this host can read

@@ -13,7 +13,7 @@ import (
 // recvInputs are the files that flags of recv name for reading.
 type recvInputs struct {
 	trust  *trust // nil: no --trust
-	groups []*seal.Group
+	groups []*seal.GroupKey
 	seeds  []*os.File // older versions of the file
 }
 

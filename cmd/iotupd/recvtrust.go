@@ -46,7 +46,7 @@ func (o *trustOptions) validate() error {
 }
 
 // readGroupKeys returns the groups whose packets are taken.
-func (o *trustOptions) readGroupKeys() (groups []*seal.Group, err error) {
+func (o *trustOptions) readGroupKeys() (groups []*seal.GroupKey, err error) {
 	for _, path := range o.groupKeys {
 		g, err := readGroupKey(path)
 		if err != nil {

@@ -23,9 +23,9 @@ const (
 )
 
 // A Cipher seals and opens the datagrams of one object. It is not safe for
-// concurrent use; make one with [Group.Cipher].
+// concurrent use; make one with [GroupKey.Cipher].
 type Cipher struct {
-	group *Group
+	key   *GroupKey
 	wire  proto.ObjectID
 	shard cipher.AEAD // of all but MANIFEST
 
@@ -43,9 +43,9 @@ type manifestKey struct {
 }
 
 // Cipher returns the Cipher of the object that has the id wire in the headers
-// of its sealed datagrams: the keyed form, see [Group.Object].
-func (g *Group) Cipher(wire proto.ObjectID) *Cipher {
-	return &Cipher{group: g, wire: wire, shard: newAEAD(derive(g.key, wire[:], "iotupd v1 object"))}
+// of its sealed datagrams: the keyed form, see [GroupKey.Object].
+func (g *GroupKey) Cipher(wire proto.ObjectID) *Cipher {
+	return &Cipher{key: g, wire: wire, shard: newAEAD(derive(g.key, wire[:], "iotupd v1 object"))}
 }
 
 func newAEAD(key []byte) cipher.AEAD {
@@ -70,7 +70,7 @@ func (c *Cipher) Seal(datagram []byte) []byte {
 	}
 	aead, text := c.shard, payload[:h.ShardSize]
 	if h.Type == proto.TypeManifest {
-		k := c.manifestKey(c.group.keyed([idLen]byte(text)))
+		k := c.manifestKey(c.key.keyed([idLen]byte(text)))
 		c.keep(k)
 		copy(text, k.wire[:])
 		aead, text = k.aead, text[idLen:]
@@ -113,7 +113,7 @@ func (c *Cipher) openManifest(dst, payload []byte) ([]byte, error) {
 		return dst, ReasonSeal
 	}
 	id, ok := proto.ManifestID(out[start+idLen:])
-	if wire := c.group.keyed(id); !ok || !hmac.Equal(wire[:], k.wire[:]) {
+	if wire := c.key.keyed(id); !ok || !hmac.Equal(wire[:], k.wire[:]) {
 		return dst, ReasonSeal
 	}
 	c.keep(k)
@@ -123,7 +123,7 @@ func (c *Cipher) openManifest(dst, payload []byte) ([]byte, error) {
 
 // owns reports whether h is the header of a sealed datagram of this object.
 func (c *Cipher) owns(h *proto.Header) bool {
-	return h.Sealed && h.KeyHint == c.group.hint && h.Object == c.wire
+	return h.Sealed && h.KeyHint == c.key.hint && h.Object == c.wire
 }
 
 // prepare sets nonce and AAD of a datagram with header h. They are fields of c
@@ -145,7 +145,7 @@ func (c *Cipher) manifestKey(wire [idLen]byte) manifestKey {
 			return k
 		}
 	}
-	return manifestKey{wire, newAEAD(derive(c.group.key, wire[:], "iotupd v1 manifest"))}
+	return manifestKey{wire, newAEAD(derive(c.key.key, wire[:], "iotupd v1 manifest"))}
 }
 
 // keep remembers k, in the place of the oldest if it is new.

@@ -14,7 +14,7 @@ import (
 
 // A transfer is what two parties with one key know of an object.
 type transfer struct {
-	g      *Group
+	g      *GroupKey
 	d      proto.Descriptor
 	wire   proto.ObjectID
 	cipher *Cipher
@@ -22,7 +22,7 @@ type transfer struct {
 
 func newTransfer(key Key) *transfer {
 	tr := &transfer{
-		g: NewGroup(key),
+		g: NewGroupKey(key),
 		d: proto.Descriptor{
 			Params: proto.Params{Code: proto.CodeLeopard8, K: 4, M: 2, ShardSize: proto.MinShardSize, Size: 100000},
 			SHA256: [32]byte{1, 2, 3},
@@ -183,7 +183,7 @@ func TestRotatedKeys(t *testing.T) {
 		t.Fatal("an object has the same id in two groups")
 	}
 	same := Key{3} // with the hint of old
-	for i := byte(0); NewGroup(same).Hint() != old.g.Hint(); i++ {
+	for i := byte(0); NewGroupKey(same).Hint() != old.g.Hint(); i++ {
 		same[1], same[2] = i, same[2]+i/255
 	}
 	collides := newTransfer(same)
@@ -259,7 +259,7 @@ func TestNoNonceServesTwoPackets(t *testing.T) {
 		index  int
 	}
 	used := map[use]packet{}
-	g := NewGroup(Key{1})
+	g := NewGroupKey(Key{1})
 	for object := range 4 {
 		wire := g.Object(proto.ObjectID{byte(object)})
 		c := g.Cipher(wire)

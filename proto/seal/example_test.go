@@ -11,7 +11,7 @@ import (
 
 // While a key is replaced, receivers hold the old one and the new one.
 func Example() {
-	oldKey, newKey := seal.NewGroup(seal.Key{1}), seal.NewGroup(seal.Key{2})
+	oldKey, newKey := seal.NewGroupKey(seal.Key{1}), seal.NewGroupKey(seal.Key{2})
 	descriptor := proto.Descriptor{Params: proto.Params{K: 1, ShardSize: proto.MinShardSize, Size: 256}}
 
 	// A sender that has the new one already.
@@ -29,7 +29,7 @@ func Example() {
 		fmt.Println("ignored:", err)
 		return
 	}
-	for i, group := range []*seal.Group{oldKey, newKey} {
+	for i, group := range []*seal.GroupKey{oldKey, newKey} {
 		if group.Hint() != got.KeyHint {
 			continue
 		}

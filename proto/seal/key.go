@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// A Key is a group key: 32 random bytes that all senders and receivers of a
-// group share (spec.md 9). Printing one by fmt does not show it.
+// A Key is the secret of a group key: 32 random bytes that its senders and
+// receivers share (spec.md 9). [NewGroupKey] makes a [GroupKey] of it. Printing one by fmt does not show it.
 type Key [32]byte
 
 // keyPrefix starts the line of a key file.

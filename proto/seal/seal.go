@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package seal encrypts and authenticates the datagrams of a group that shares
-// a key (spec.md 9). The same datagram is sealed to the same bytes by every
+// Package seal encrypts and authenticates the datagrams of senders and receivers
+// that share a group key (spec.md 9). The same datagram is sealed to the same bytes by every
 // sender, always: nothing is counted and nothing has to be remembered.
 package seal
 
@@ -16,17 +16,17 @@ import (
 // ReasonSeal is the reason to ignore a datagram that no holder of the key made.
 const ReasonSeal proto.Reason = "seal"
 
-// A Group is a key with all that is derived from it alone. It does not change,
-// so that it is safe for concurrent use. Make one with [NewGroup].
-type Group struct {
+// A GroupKey is a key with all that is derived from it alone. It does not change,
+// so that it is safe for concurrent use. Make one with [NewGroupKey].
+type GroupKey struct {
 	key   Key
 	idKey []byte // K_id
 	hint  byte
 }
 
-// NewGroup derives what belongs to a key.
-func NewGroup(key Key) *Group {
-	return &Group{
+// NewGroupKey derives what belongs to a key.
+func NewGroupKey(key Key) *GroupKey {
+	return &GroupKey{
 		key:   key,
 		idKey: derive(key, nil, "iotupd v1 id"),
 		hint:  derive(key, nil, "iotupd v1 keyid")[0],
@@ -35,16 +35,16 @@ func NewGroup(key Key) *Group {
 
 // Hint returns the key hint of the header. One in 256 foreign keys has the
 // same one: it only picks the keys that are worth a try.
-func (g *Group) Hint() byte { return g.hint }
+func (g *GroupKey) Hint() byte { return g.hint }
 
 // Object returns the keyed form of an object id, OIDw, that stands in the
 // header of a sealed datagram. A receiver that knows a descriptor compares the
 // keyed form of its id.
-func (g *Group) Object(id proto.ObjectID) proto.ObjectID { return g.keyed(id) }
+func (g *GroupKey) Object(id proto.ObjectID) proto.ObjectID { return g.keyed(id) }
 
 // keyed returns the form in which an id travels in the clear, so that only
 // holders of the key recognise it.
-func (g *Group) keyed(id [16]byte) [16]byte {
+func (g *GroupKey) keyed(id [16]byte) [16]byte {
 	mac := hmac.New(sha256.New, g.idKey)
 	mac.Write(id[:])
 	return [16]byte(mac.Sum(nil))

@@ -54,13 +54,13 @@ func vectors(t *testing.T) (all []vector) {
 }
 
 // groupOf checks and returns the group of a block with key-file.
-func groupOf(t *testing.T, v vector) *Group {
+func groupOf(t *testing.T, v vector) *GroupKey {
 	t.Helper()
 	key, err := ParseKey([]byte(v["key-file"]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := NewGroup(key)
+	g := NewGroupKey(key)
 	if got := strconv.Itoa(int(g.Hint())); got != v["hint"] {
 		t.Errorf("hint %s, want %s", got, v["hint"])
 	}
@@ -78,7 +78,7 @@ func groupOf(t *testing.T, v vector) *Group {
 }
 
 func TestSealVectors(t *testing.T) {
-	var g *Group
+	var g *GroupKey
 	var c *Cipher
 	for _, v := range vectors(t) {
 		if v["key-file"] != "" {
