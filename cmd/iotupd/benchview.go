@@ -19,6 +19,7 @@ import (
 
 	"iotupd/bench"
 	"iotupd/bench/report"
+	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 )
 
@@ -58,10 +59,10 @@ func (o *benchOptions) tryOut() error {
 	}
 	err := os.MkdirAll(o.out, 0o777)
 	if err == nil {
-		err = tryDir(o.out)
+		err = durable.TryDir(o.out)
 	}
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("--out %s: %w", o.out, cause(err)))
+		return withCode(exitLocalIO, fmt.Errorf("--out %s: %w", o.out, durable.Cause(err)))
 	}
 	return outError(report.CheckDir(o.out))
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 
+	"iotupd/internal/durable"
 	"iotupd/proto"
 )
 
@@ -60,7 +61,7 @@ func (n *hookNote) write() error {
 		err = errors.Join(err, f.Sync(), f.Close())
 	}
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("%s: %w", n.t.path(n.name), cause(err)))
+		return withCode(exitLocalIO, fmt.Errorf("%s: %w", n.t.path(n.name), durable.Cause(err)))
 	}
 	return nil // durable with the rename that follows
 }
@@ -92,7 +93,7 @@ func (n *hookNote) remove() error {
 		return nil
 	}
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("%s: the command of --exec has succeeded, but will run again: %w", n.t.path(n.name), cause(err)))
+		return withCode(exitLocalIO, fmt.Errorf("%s: the command of --exec has succeeded, but will run again: %w", n.t.path(n.name), durable.Cause(err)))
 	}
 	return nil
 }

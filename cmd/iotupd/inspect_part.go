@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"iotupd/internal/durable"
 	"iotupd/receiver"
 )
 
@@ -45,7 +46,7 @@ func surveyPart(path string) (partEvent, error) {
 	}
 	s, err := receiver.Survey(f, info.Size())
 	if err != nil {
-		return partEvent{}, usageError("%s is not a partial file of recv, or no manifest had come yet: %w", path, cause(err))
+		return partEvent{}, usageError("%s is not a partial file of recv, or no manifest had come yet: %w", path, durable.Cause(err))
 	}
 	geo, _ := s.Descriptor.Geometry() // surveyed
 	e := partEvent{

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"time"
 
+	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -35,9 +36,6 @@ const (
 
 var (
 	errInUse = errors.New("another iotupd receives the same file")
-
-	// errNoLocks is what lock returns where nothing can be locked.
-	errNoLocks = errors.New("no locks here")
 )
 
 func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
@@ -48,7 +46,7 @@ func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 	name = "." + name + partSuffix
 	found, err := t.take(name)
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("%s: %w", t.path(name), cause(err)))
+		return nil, withCode(exitLocalIO, fmt.Errorf("%s: %w", t.path(name), durable.Cause(err)))
 	}
 	if t.name == "" {
 		t.sweep(time.Now())
@@ -152,8 +150,8 @@ func (t *fileTarget) create(name string) (*os.File, error) {
 // there are locks here. It fails if another process has it, also if that one
 // removed it, or made it anew, before it was locked.
 func (t *fileTarget) lock(name string, f *os.File) (locks bool, err error) {
-	free, err := lock(f)
-	locks = !errors.Is(err, errNoLocks)
+	free, err := durable.Lock(f)
+	locks = !errors.Is(err, durable.ErrNoLocks)
 	if locks && err != nil {
 		return true, err
 	}
@@ -177,7 +175,7 @@ var partOfObject = regexp.MustCompile(`^\.[0-9a-f]{32}` + regexp.QuoteMeta(partS
 // for long. A living one is locked; where there are no locks, all are taken for
 // living.
 func (t *fileTarget) sweep(now time.Time) {
-	if _, err := lock(t.part); err != nil { // again, which does no harm
+	if _, err := durable.Lock(t.part); err != nil { // again, which does no harm
 		return
 	}
 	entries, _ := fs.ReadDir(t.dir.FS(), ".")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"iotupd/internal/durable"
 	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -101,7 +102,7 @@ type recording struct {
 func newRecording(path string) (*recording, error) {
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("--record %s: %w", path, cause(err)))
+		return nil, withCode(exitLocalIO, fmt.Errorf("--record %s: %w", path, durable.Cause(err)))
 	}
 	return &recording{file: f}, nil
 }
@@ -114,7 +115,7 @@ func (r *recording) close(out *output) error {
 		err = e
 	}
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("--record %s: %w", r.file.Name(), cause(err)))
+		return withCode(exitLocalIO, fmt.Errorf("--record %s: %w", r.file.Name(), durable.Cause(err)))
 	}
 	if r.full {
 		out.warn(warning{Code: "trace-full", Text: fmt.Sprintf("%s has no room for more than the first %d packets", r.file.Name(), r.trace.Packets())})

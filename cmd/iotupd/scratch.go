@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -38,7 +39,7 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 	dir := scratchDir()
 	f, err = os.CreateTemp(dir, "iotupd-*.tmp")
 	if err != nil {
-		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file in %s: %w%s", dir, cause(err), moreRoom))
+		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file in %s: %w%s", dir, durable.Cause(err), moreRoom))
 	}
 	name := f.Name()
 	unlinked := os.Remove(name) == nil
@@ -48,9 +49,9 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 			os.Remove(name)
 		}
 	}
-	if err := allocate(f, size); err != nil {
+	if err := durable.Allocate(f, size); err != nil {
 		remove()
-		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file of %v in %s: %w%s", quantity.Size(size), dir, cause(err), moreRoom))
+		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file of %v in %s: %w%s", quantity.Size(size), dir, durable.Cause(err), moreRoom))
 	}
 	return f, remove, nil
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/sender"
 )
@@ -128,7 +129,7 @@ func (c *sendCache) create(size uint64) (*cacheEntry, error) {
 	c.dir.Remove(c.name) // no use any more
 	err = f.Truncate(0)  // what a run left behind that was killed
 	if err == nil {
-		err = allocate(f, cacheHead+int64(size))
+		err = durable.Allocate(f, cacheHead+int64(size))
 	}
 	if err != nil {
 		e.release()
@@ -139,7 +140,7 @@ func (c *sendCache) create(size uint64) (*cacheEntry, error) {
 
 // claim locks the file that is called part, or says who else has it.
 func (c *sendCache) claim(f *os.File, part string) error {
-	free, err := lock(f)
+	free, err := durable.Lock(f)
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (e *cacheEntry) commit(d proto.Descriptor) error {
 		return err
 	}
 	e.part = ""
-	return syncDir(e.cache.dir)
+	return durable.SyncDir(e.cache.dir)
 }
 
 // release ends the use of the entry, and removes it unless it was committed.
@@ -204,7 +205,7 @@ func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg se
 		p.out.decision("not kept in %s: %s changed just now, and may again", p.encode.cache, src.path)
 		return nil, nil, nil
 	}
-	p.out.decision("%s has nothing for this: %v", p.encode.cache, cause(err))
+	p.out.decision("%s has nothing for this: %v", p.encode.cache, durable.Cause(err))
 	size, err := cfg.KeepBytes(p.geo)
 	if err != nil {
 		return nil, nil, err
@@ -235,5 +236,5 @@ func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg se
 }
 
 func (p *preparation) notCached(err error) {
-	p.out.warn(warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", p.encode.cache, cause(err))})
+	p.out.warn(warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", p.encode.cache, durable.Cause(err))})
 }

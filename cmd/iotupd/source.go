@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"iotupd/internal/durable"
 )
 
 // A sourceFile is the file being sent. Every read checks that the file is still
@@ -49,7 +51,7 @@ func openSource(path string) (*sourceFile, error) {
 }
 
 func localError(path string, err error) error {
-	return withCode(exitLocalIO, fmt.Errorf("%s: %w", path, cause(err)))
+	return withCode(exitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
 }
 
 // byItself returns what a file said about its failure, without what readers put

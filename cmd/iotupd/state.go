@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -52,14 +53,14 @@ func defaultStateDir() string {
 func openState(dir, channel string, keys []proto.PublicKey) (*state, error) {
 	err := os.MkdirAll(dir, 0o755)
 	if err == nil {
-		err = tryDir(dir)
+		err = durable.TryDir(dir)
 	}
 	var root *os.Root
 	if err == nil {
 		root, err = os.OpenRoot(dir)
 	}
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("--state %s: what is installed cannot be remembered there: %w", dir, cause(err)))
+		return nil, withCode(exitLocalIO, fmt.Errorf("--state %s: what is installed cannot be remembered there: %w", dir, durable.Cause(err)))
 	}
 	return &state{dir: root, channel: channel, keys: keys}, nil
 }
@@ -163,7 +164,7 @@ func (s *state) raise(key proto.KeyID, r receiver.Release) error {
 
 func (s *state) write(key proto.KeyID, r receiver.Release) error {
 	if err := s.replace(s.fileName(key), s.text(key, r)); err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("%s: the file is installed, but that cannot be remembered: %w", s.path(key), cause(err)))
+		return withCode(exitLocalIO, fmt.Errorf("%s: the file is installed, but that cannot be remembered: %w", s.path(key), durable.Cause(err)))
 	}
 	return nil
 }
@@ -178,7 +179,7 @@ func (s *state) lock() (unlock func()) {
 		return func() {}
 	}
 	for start := time.Now(); time.Since(start) < lockPatience; time.Sleep(time.Millisecond) {
-		if free, err := lock(f); free || err != nil {
+		if free, err := durable.Lock(f); free || err != nil {
 			break
 		}
 	}
@@ -204,7 +205,7 @@ func (s *state) replace(name, text string) error {
 		err = s.dir.Rename(temp, name)
 	}
 	if err == nil {
-		err = syncDir(s.dir)
+		err = durable.SyncDir(s.dir)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 )
 
@@ -66,7 +67,7 @@ func (s *store) failure(err error, details ...string) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		details = append(details, s.hint)
 	}
-	return fmt.Errorf("%s: %w%s", s.place, cause(err), strings.Join(details, ""))
+	return fmt.Errorf("%s: %w%s", s.place, durable.Cause(err), strings.Join(details, ""))
 }
 
 func (s *store) Found() int64 { return s.found }
@@ -78,7 +79,7 @@ func (s *store) Reserve(size int64) error {
 	if err != nil {
 		return s.failure(err)
 	}
-	if err := allocate(s.file, size); err != nil {
+	if err := durable.Allocate(s.file, size); err != nil {
 		s.file.Truncate(info.Size())
 		s.refused = true
 		return s.failure(err, ": it needs "+s.needs(size))
@@ -92,7 +93,7 @@ func (s *store) needs(size int64) string {
 	if hashes := size - s.size; hashes > 0 {
 		text += fmt.Sprintf(" (%v of file, %v of hashes)", quantity.Size(s.size), quantity.Size(hashes))
 	}
-	if room, known := roomFor(s.file); known {
+	if room, known := durable.Room(s.file); known {
 		text += fmt.Sprintf(", and there is room for %v", quantity.Size(room))
 	}
 	return text
@@ -101,7 +102,7 @@ func (s *store) needs(size int64) string {
 // Sync also makes the reads that follow come from the disk, where it can.
 func (s *store) Sync() error {
 	err := s.file.Sync()
-	dropPages(s.file)
+	durable.DropPages(s.file)
 	return s.failure(err)
 }
 

@@ -13,8 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
+	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -71,7 +71,7 @@ func newFileTarget(path string) (*fileTarget, error) {
 		err = nil
 	}
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("--output %s: %w", path, cause(err)))
+		return nil, withCode(exitLocalIO, fmt.Errorf("--output %s: %w", path, durable.Cause(err)))
 	}
 	t, err := newDirTarget(filepath.Dir(path))
 	if err != nil {
@@ -89,12 +89,12 @@ func newDirTarget(path string) (*fileTarget, error) {
 		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s does not exist; make it first", path))
 	}
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: %w", path, cause(err)))
+		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: %w", path, durable.Cause(err)))
 	}
 	t := &fileTarget{dir: dir}
 	if err := t.try(); err != nil {
 		dir.Close()
-		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: cannot make a file in it: %w", path, cause(err)))
+		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err)))
 	}
 	return t, nil
 }
@@ -112,29 +112,6 @@ func (t *fileTarget) try() error {
 	}
 	f.Close()
 	return cmp.Or(err, t.dir.Remove(name))
-}
-
-func tryDir(path string) error {
-	f, err := os.CreateTemp(path, ".iotupd-*.tmp")
-	if err != nil {
-		return err
-	}
-	f.Close()
-	return os.Remove(f.Name())
-}
-
-// cause strips what package os puts around an error, where the message names
-// the file already.
-func cause(err error) error {
-	var errno syscall.Errno
-	var path *fs.PathError
-	switch {
-	case errors.As(err, &errno):
-		return errno
-	case errors.As(err, &path):
-		return path.Err
-	}
-	return err
 }
 
 func (t *fileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
@@ -189,11 +166,11 @@ func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error
 		err = t.dir.Rename(t.partName, name)
 	}
 	if err != nil {
-		return "", withCode(exitLocalIO, fmt.Errorf("%s: %w", path, cause(err)))
+		return "", withCode(exitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
 	}
 	t.part.Close() // not before: it is locked
 	t.part = nil
-	return path, withCode(exitLocalIO, syncDir(t.dir))
+	return path, withCode(exitLocalIO, durable.SyncDir(t.dir))
 }
 
 // seal gives the part its final size, the mode and the owner of the old file if
@@ -215,21 +192,4 @@ func (t *fileTarget) seal(name string, size int64) error {
 		return err
 	}
 	return t.part.Sync()
-}
-
-// syncDir makes a rename durable. Systems that cannot sync a directory need no
-// help with it.
-func syncDir(dir *os.Root) error {
-	d, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	err = d.Sync()
-	for _, cannot := range []error{errors.ErrUnsupported, fs.ErrPermission, syscall.EINVAL} {
-		if errors.Is(err, cannot) {
-			return nil
-		}
-	}
-	return err
 }

@@ -37,11 +37,12 @@ var arrows = map[string][]string{
 
 	"cmd": {"proto/...", "fec", "sender", "receiver", "bench/...", "internal/...", "github.com/spf13/...", "golang.org/x/..."},
 
-	"internal":       {"internal/..."},
-	"internal/clock": {"golang.org/x/sys/..."},
-	"proto/keys":     {"proto", "golang.org/x/crypto/..."},
-	"internal/mcast": {"proto", "internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
-	"proto/seal":     {"proto", "golang.org/x/crypto/..."},
+	"internal":         {"internal/..."},
+	"internal/durable": {"golang.org/x/sys/..."},
+	"internal/clock":   {"golang.org/x/sys/..."},
+	"proto/keys":       {"proto", "golang.org/x/crypto/..."},
+	"internal/mcast":   {"proto", "internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
+	"proto/seal":       {"proto", "golang.org/x/crypto/..."},
 
 	"internal/simnet":   {},
 	"internal/quantity": {},

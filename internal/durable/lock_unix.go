@@ -2,7 +2,7 @@
 
 //go:build unix
 
-package main
+package durable
 
 import (
 	"errors"
@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock takes f for this process until f is closed, and reports false if another
-// one has it. On a file system without locks the error is errNoLocks.
-func lock(f *os.File) (bool, error) {
+// Lock takes f for this process until f is closed, and reports false if another
+// one has it. On a file system without locks the error is ErrNoLocks.
+func Lock(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		return false, nil
 	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, unix.ENOLCK):
-		return false, errNoLocks
+		return false, ErrNoLocks
 	}
 	return err == nil, err
 }

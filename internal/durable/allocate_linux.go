@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package durable
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocate gives f exactly size bytes, and the disk space for them where the
+// Allocate gives f exactly size bytes, and the disk space for them where the
 // file system can, so that a full disk shows now.
-func allocate(f *os.File, size int64) error {
+func Allocate(f *os.File, size int64) error {
 	if err := f.Truncate(size); err != nil || size == 0 {
 		return err
 	}
@@ -27,8 +27,8 @@ func allocate(f *os.File, size int64) error {
 	}
 }
 
-// roomFor returns how many bytes f could have: those that are free, and its own.
-func roomFor(f *os.File) (bytes int64, known bool) {
+// Room returns how many bytes f could have: those that are free, and its own.
+func Room(f *os.File) (bytes int64, known bool) {
 	var fs unix.Statfs_t
 	var st unix.Stat_t
 	if unix.Fstatfs(int(f.Fd()), &fs) != nil || unix.Fstat(int(f.Fd()), &st) != nil {
@@ -37,8 +37,8 @@ func roomFor(f *os.File) (bytes int64, known bool) {
 	return int64(fs.Bavail)*int64(fs.Bsize) + 512*int64(st.Blocks), true
 }
 
-// dropPages makes the system forget what it has of f in memory, so that it is
+// DropPages makes the system forget what it has of f in memory, so that it is
 // read from the disk again. File systems that cannot do that ignore it.
-func dropPages(f *os.File) {
+func DropPages(f *os.File) {
 	unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 }

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//go:build !linux
+
+package durable
+
+import "os"
+
+// Allocate gives f exactly size bytes. Whether the disk has room for them shows
+// when they are written.
+func Allocate(f *os.File, size int64) error { return f.Truncate(size) }
+
+// Room does not know how many bytes f could have.
+func Room(*os.File) (bytes int64, known bool) { return 0, false }
+
+// DropPages does nothing: what is read back may come from memory.
+func DropPages(*os.File) {}
