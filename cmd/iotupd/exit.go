@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"iotupd/internal/durable"
 	"iotupd/receiver"
 )
 
@@ -118,4 +119,18 @@ func exitCode(err error) int {
 		return exitIntegrity
 	}
 	return exitFailure
+}
+
+func localError(path string, err error) error {
+	return withCode(exitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
+}
+
+// byItself returns what a file said about its failure, without what readers put
+// before it: it names the file, and the offset helps nobody.
+func byItself(err error) error {
+	var local *exitError
+	if errors.As(err, &local) && local.code == exitLocalIO {
+		return local
+	}
+	return err
 }

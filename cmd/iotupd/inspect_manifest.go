@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -171,24 +170,4 @@ func date(seconds uint64) string {
 		return fmt.Sprintf("%d s after 1970", seconds)
 	}
 	return time.Unix(int64(seconds), 0).UTC().Format("2006-01-02 15:04:05 UTC")
-}
-
-// printableLines is printable for a text of several lines.
-func printableLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i, line := range lines {
-		lines[i] = printable(line)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// printable replaces what would not print, or would change how the rest does.
-// The text is somebody else's.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

@@ -3,8 +3,6 @@
 package main
 
 import (
-	"fmt"
-
 	"iotupd/proto"
 )
 
@@ -113,14 +111,6 @@ type doneEvent struct {
 	Dropped   uint64  `json:"packets_dropped_by_flag,omitempty"`
 	OwnDrops  uint64  `json:"own_drops"`
 	Ignored   any     `json:"ignored,omitempty"`
-}
-
-func texts[T fmt.Stringer](values []T) []string {
-	s := make([]string, len(values))
-	for i, x := range values {
-		s[i] = x.String()
-	}
-	return s
 }
 
 func ignored(m map[proto.Reason]uint64) map[string]uint64 {

@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,9 +24,6 @@ any packets that arrive, and is done when the whole file is verified.
 Every flag can be set by an environment variable, --shard-size for example by
 IOTUPD_SHARD_SIZE. A flag goes before the environment, which goes before the
 default.`
-
-// stdio is where a command writes.
-type stdio struct{ out, err io.Writer }
 
 // run is the whole program but for the exit.
 func run(args []string, std stdio) int {
@@ -114,34 +109,4 @@ func unknownCommand(root *cobra.Command, name string) error {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usageError("unknown command %q; %s", name, hint)
-}
-
-// oneArgument is cobra.ExactArgs(1) with a message for people.
-func oneArgument(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usageError("want one %s, got %d arguments; see %s --help", what, len(args), cmd.CommandPath())
-		}
-		return nil
-	}
-}
-
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError("unexpected argument %q; see %s --help", args[0], cmd.CommandPath())
-	}
-	return nil
-}
-
-// version is set by the Makefile for releases.
-var version = ""
-
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
 
@@ -14,15 +13,6 @@ import (
 	"iotupd/proto"
 	"iotupd/receiver"
 )
-
-// channelOptions are the flags that say where packets go, the same for all
-// commands.
-type channelOptions struct {
-	channel string
-	port    uint16
-	only4   bool
-	only6   bool
-}
 
 func (o *channelOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.channel, "channel", "iotupd", "`name` that group addresses are derived from")
@@ -51,9 +41,6 @@ func (o *channelOptions) validate() error {
 	}
 	return nil
 }
-
-// errLoopback6 says why -6 and a loopback interface do not go together.
-var errLoopback6 = errors.New("IPv6 multicast is never delivered on a loopback interface; use -4, or a --group of IPv4")
 
 // allows reports whether the flags allow the family of an address.
 func (o *channelOptions) allows(a netip.Addr) bool {

@@ -3,14 +3,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"time"
-
-	"iotupd/internal/durable"
 )
 
 // A sourceFile is the file being sent. Every read checks that the file is still
@@ -48,20 +45,6 @@ func openSource(path string) (*sourceFile, error) {
 		return nil, localError(path, err)
 	}
 	return &sourceFile{file: f, path: path, size: info.Size(), time: info.ModTime()}, nil
-}
-
-func localError(path string, err error) error {
-	return withCode(exitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
-}
-
-// byItself returns what a file said about its failure, without what readers put
-// before it: it names the file, and the offset helps nobody.
-func byItself(err error) error {
-	var local *exitError
-	if errors.As(err, &local) && local.code == exitLocalIO {
-		return local
-	}
-	return err
 }
 
 // ReadAt implements io.ReaderAt. It is safe for concurrent use.
