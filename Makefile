@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-LDFLAGS := -s -w -X main.version=$(VERSION)
+LDFLAGS := -s -w -X iotupd/cmd/iotupd/internal/cli.version=$(VERSION)
 FUZZTIME ?= 200000x
 PREFIX ?= /usr/local
 CROSS := linux/arm linux/arm64 linux/mips linux/mipsle linux/riscv64 darwin/arm64 windows/amd64

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/bench"
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
 	"iotupd/internal/simnet"
 	"iotupd/proto"
@@ -85,29 +86,29 @@ func newBenchCommand() *cobra.Command {
   iotupd bench --experiment pollution --forge smart
   iotupd bench --experiment layers --bottleneck 1.5M,10M --sharing 5
   iotupd bench --mode net --size 64M --rate 100M --loss bernoulli:5%`,
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
-		Args:                  noArguments,
+		Args:                  cli.NoArguments,
 		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flags := cmd.Flags()
 			if flags.Changed("receivers") && opts.receivers < 1 {
-				return usageError("--receivers %d: want at least 1", opts.receivers)
+				return cli.UsageError("--receivers %d: want at least 1", opts.receivers)
 			}
 			opts.given = flags.Changed
 			experiment, err := opts.experimentNamed(flags)
 			if err != nil {
 				return err
 			}
-			return experiment.run(cmd.Context(), opts, flags, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
+			return experiment.run(cmd.Context(), opts, flags, cli.StdioOf(cmd))
 		},
 	}
 	opts.addFlags(cmd.Flags())
 	cmd.MarkFlagDirname("out")
-	completeFlags(cmd, map[string]cobra.CompletionFunc{
-		"experiment": oneOf(experimentNames()...), "forge": oneOf(benchForgeries...),
-		"mode": oneOf(benchModes...), "join": oneOf(benchJoins...), "starts": oneOf(benchStarts...),
-		"format": oneOf(formatNames...), "progress": oneOf(progressKinds...),
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{
+		"experiment": cli.OneOf(experimentNames()...), "forge": cli.OneOf(benchForgeries...),
+		"mode": cli.OneOf(benchModes...), "join": cli.OneOf(benchJoins...), "starts": cli.OneOf(benchStarts...),
+		"format": cli.OneOf(formatNames...), "progress": cli.OneOf(cli.ProgressKinds...),
 	})
 	cmd.AddCommand(newFitCommand(), newCompareCommand())
 	return cmd
@@ -123,7 +124,7 @@ func benchForms() string {
 		{"--require", bench.RequirementForms},
 	} {
 		label := fmt.Sprintf("  %-10s", form.label)
-		b.WriteString("\n" + wrap(label, strings.Fields(form.text), layout{width: helpWidth, indent: len(label) + 1}))
+		b.WriteString("\n" + cli.Wrap(label, strings.Fields(form.text), cli.Layout{Width: cli.HelpWidth, Indent: len(label) + 1}))
 	}
 	return b.String()
 }
@@ -135,7 +136,7 @@ var (
 )
 
 func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.subject, "experiment", experimentNames()[0], "`what` to find out: "+choice(experimentNames()))
+	flags.StringVar(&o.subject, "experiment", experimentNames()[0], "`what` to find out: "+cli.Choice(experimentNames()))
 	flags.StringVar(&o.mode, "mode", string(bench.Sim), "`kind` of measurement: sim, model or net")
 	flags.StringVar(&o.schemes, "scheme", "", "`schemes` to compare, with commas (default auto)")
 	flags.StringVar(&o.loss, "loss", "none", "`model` of the loss on the way")
@@ -150,10 +151,10 @@ func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.join, "join", string(bench.JoinRandom), "`when` receivers begin to listen: random, or start")
 	flags.BoolVar(&o.withBytes, "with-bytes", false, "sim: send and decode a real file, not only headers")
 	flags.BoolVar(&o.loopback, "loopback", false, "net: use the loopback interface even if namespaces could be made")
-	flags.StringVar(&o.forge, "forge", benchForgeries[0], "pollution: `kind` of forged packets, "+choice(benchForgeries))
+	flags.StringVar(&o.forge, "forge", benchForgeries[0], "pollution: `kind` of forged packets, "+cli.Choice(benchForgeries))
 	o.layersOptions.addFlags(flags)
 	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes all that is random repeatable")
-	under(flags, "Experiment")
+	cli.Under(flags, "Experiment")
 
 	flags.StringArrayVar(&o.require, "require", nil, "exit with 13 unless all rows meet this `bound`, repeatable")
 	flags.StringVar(&o.format, "format", formatNames[0], "`kind` of output: table, csv, json or markdown")
@@ -161,16 +162,16 @@ func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 	flags.StringVar(&o.progress, "progress", "auto", "`kind` of progress: bar, plain or none; auto is bar on a terminal and else plain")
 	flags.BoolP("help", "h", false, "print this help")
-	under(flags, "Output")
+	cli.Under(flags, "Output")
 }
 
 // A measurement is an experiment that gives a [bench.Result].
-type measurement func(ctx context.Context, o *benchOptions, e bench.Experiment, out *output) (bench.Result, error)
+type measurement func(ctx context.Context, o *benchOptions, e bench.Experiment, out *cli.Output) (bench.Result, error)
 
 // run measures, and prints and writes what came out.
-func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std stdio) (err error) {
-	shown := outputOptions{quiet: opts.quiet, progress: opts.progress, stats: 10 * time.Second}
-	if err := shown.validate(); err != nil {
+func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std cli.Stdio) (err error) {
+	shown := cli.OutputOptions{Quiet: opts.quiet, Progress: opts.progress, Stats: 10 * time.Second}
+	if err := shown.Validate(); err != nil {
 		return err
 	}
 	write, err := opts.writer()
@@ -188,19 +189,19 @@ func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.Fl
 	if err := opts.tryOut(); err != nil {
 		return err
 	}
-	out := newOutput(shown, std, nil)
-	defer func() { err = out.close(err) }()
+	out := cli.NewOutput(shown, std, nil)
+	defer func() { err = out.Close(err) }()
 	v := benchView{out: out, begin: time.Now()}
 	e.Progress = v.progress
 	r, runErr := m(ctx, &opts, e, out)
-	out.endProgress()
+	out.EndProgress()
 	if len(r.Rows) > 0 {
-		if err := write(std.out, r); err != nil {
-			return withCode(exitLocalIO, err)
+		if err := write(std.Out, r); err != nil {
+			return cli.WithCode(cli.ExitLocalIO, err)
 		}
 	}
-	if errors.As(runErr, new(signalError)) {
-		out.line("stopped: only what was finished is shown, and nothing was written or required")
+	if errors.As(runErr, new(cli.SignalError)) {
+		out.Line("stopped: only what was finished is shown, and nothing was written or required")
 	}
 	if runErr != nil {
 		return benchError(runErr)
@@ -212,7 +213,7 @@ func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.Fl
 	}
 	for _, q := range requirements {
 		if caution := q.Caution(r); caution != "" {
-			out.line("warning: --require %s", caution)
+			out.Line("warning: --require %s", caution)
 		}
 	}
 	return require(r, requirements)
@@ -221,7 +222,7 @@ func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.Fl
 // benchError gives errors of an experiment their exit code.
 func benchError(err error) error {
 	if errors.Is(err, bench.ErrExperiment) || errors.Is(err, bench.ErrScheme) || errors.Is(err, bench.ErrRequirement) {
-		return usageError("%s", plainly(err))
+		return cli.UsageError("%s", plainly(err))
 	}
 	return err
 }
@@ -242,27 +243,27 @@ func (o *benchOptions) experiment() (e bench.Experiment, err error) {
 	e.WithBytes, e.Seed = o.withBytes, o.seed
 	switch {
 	case o.size < 1:
-		return e, usageError("--size %v: want at least 1 B", o.size)
+		return e, cli.UsageError("--size %v: want at least 1 B", o.size)
 	case checkShardSize(o.shardSize) != nil:
 		return e, checkShardSize(o.shardSize)
 	case o.trials < 1:
-		return e, usageError("--trials %d: want at least 1", o.trials)
+		return e, cli.UsageError("--trials %d: want at least 1", o.trials)
 	case o.senders < 1:
-		return e, usageError("--senders %d: want at least 1", o.senders)
+		return e, cli.UsageError("--senders %d: want at least 1", o.senders)
 	case o.loopback && e.Mode != bench.Net:
-		return e, usageError("--loopback is for --mode net")
+		return e, cli.UsageError("--loopback is for --mode net")
 	}
 	if o.schemes != "" {
 		if e.Schemes, err = bench.ParseSchemes(o.schemes); err != nil {
-			return e, usageError("--scheme: %s", plainly(err))
+			return e, cli.UsageError("--scheme: %s", plainly(err))
 		}
 	}
 	if o.sweep != "" {
 		if e.Sweep, err = bench.ParseSweep(o.sweep); err != nil {
-			return e, usageError("--sweep: %s", plainly(err))
+			return e, cli.UsageError("--sweep: %s", plainly(err))
 		}
 	}
-	e.Loss, err = readLoss("loss", o.loss)
+	e.Loss, err = cli.ReadLoss("loss", o.loss)
 	return e, err
 }
 
@@ -270,7 +271,7 @@ func (o *benchOptions) requirements() (all []bench.Requirement, err error) {
 	for _, text := range o.require {
 		q, err := bench.ParseRequirement(text)
 		if err != nil {
-			return nil, usageError("--require: %s", plainly(err))
+			return nil, cli.UsageError("--require: %s", plainly(err))
 		}
 		all = append(all, q)
 	}
@@ -288,5 +289,5 @@ func require(r bench.Result, requirements []bench.Requirement) error {
 	if missed == nil {
 		return nil
 	}
-	return withCode(exitRequirement, errors.New(strings.Join(missed, "\n  ")))
+	return cli.WithCode(cli.ExitRequirement, errors.New(strings.Join(missed, "\n  ")))
 }

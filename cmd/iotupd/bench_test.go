@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"iotupd/cmd/iotupd/internal/cli"
 )
 
 // A trigger is a writer that calls a function once something was written.
@@ -30,7 +32,7 @@ func (t *trigger) Write(b []byte) (int, error) {
 func TestBenchShowsWhatIsFinishedWhenItIsStopped(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var stdout bytes.Buffer
-	stderr := &trigger{call: func() { cancel(signalError{syscall.SIGINT}) }}
+	stderr := &trigger{call: func() { cancel(cli.SignalError{Signal: syscall.SIGINT}) }}
 	out := filepath.Join(t.TempDir(), "out")
 	root := newRootCommand()
 	root.SetArgs([]string{"bench", "--sweep", "size=10K,1G", "--receivers", "10000", "--loss", "bernoulli:10%",
@@ -38,7 +40,7 @@ func TestBenchShowsWhatIsFinishedWhenItIsStopped(t *testing.T) {
 	root.SetOut(&stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if got, want := exitCode(err), 130; got != want {
+	if got, want := cli.ExitCode(err), 130; got != want {
 		t.Errorf("got exit code %d (%v), want %d", got, err, want)
 	}
 	if lines := strings.Count(stdout.String(), "\n"); lines != 2 {

@@ -15,6 +15,7 @@ import (
 
 	"iotupd/bench"
 	"iotupd/bench/report"
+	"iotupd/cmd/iotupd/internal/cli"
 )
 
 const compareHelp = `Set two results side by side, each the directory of --out, the result.json in
@@ -27,23 +28,23 @@ func newCompareCommand() *cobra.Command {
 		Short:                 "set two results side by side",
 		Long:                  compareHelp,
 		Example:               "  iotupd bench compare before/ after/",
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageError("want two results, got %d arguments; see %s --help", len(args), cmd.CommandPath())
+				return cli.UsageError("want two results, got %d arguments; see %s --help", len(args), cmd.CommandPath())
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runCompare(args[0], args[1], stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
+			return runCompare(args[0], args[1], cli.StdioOf(cmd))
 		},
 	}
 	cmd.Flags().BoolP("help", "h", false, "print this help")
 	return cmd
 }
 
-func runCompare(pathA, pathB string, std stdio) error {
+func runCompare(pathA, pathB string, std cli.Stdio) error {
 	a, err := readResult(pathA)
 	if err != nil {
 		return err
@@ -53,11 +54,11 @@ func runCompare(pathA, pathB string, std stdio) error {
 		return err
 	}
 	if names := differing(a, b); names != nil {
-		fmt.Fprintf(std.err, "warning: the results differ in %s, too\n", strings.Join(names, ", "))
+		fmt.Fprintf(std.Err, "warning: the results differ in %s, too\n", strings.Join(names, ", "))
 	}
-	w := std.out
+	w := std.Out
 	fmt.Fprintf(w, "A %s\nB %s\n\n", setting(pathA, a, b), setting(pathB, b, a))
-	return withCode(exitLocalIO, report.Comparison(w, bench.Compare(a, b), columns(w)))
+	return cli.WithCode(cli.ExitLocalIO, report.Comparison(w, bench.Compare(a, b), columns(w)))
 }
 
 // readResult reads a result, or that in a directory of --out.
@@ -67,12 +68,12 @@ func readResult(path string) (bench.Result, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return bench.Result{}, localError(path, err)
+		return bench.Result{}, cli.LocalError(path, err)
 	}
 	defer f.Close()
 	r, err := report.ReadJSON(f)
 	if err != nil {
-		return r, usageError("%s: %s", path, strings.TrimPrefix(err.Error(), "report: "))
+		return r, cli.UsageError("%s: %s", path, strings.TrimPrefix(err.Error(), "report: "))
 	}
 	return r, nil
 }

@@ -13,13 +13,14 @@ import (
 
 	"iotupd/bench"
 	"iotupd/bench/live"
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/simnet"
 )
 
 // An experiment is what --experiment names.
 type experiment struct {
 	name    string
-	run     func(context.Context, benchOptions, *pflag.FlagSet, stdio) error
+	run     func(context.Context, benchOptions, *pflag.FlagSet, cli.Stdio) error
 	foreign []string // flags that say nothing to it
 }
 
@@ -50,18 +51,18 @@ var benchForgeries = func() (names []string) {
 func (o *benchOptions) experimentNamed(flags *pflag.FlagSet) (x experiment, err error) {
 	i := slices.Index(experimentNames(), o.subject)
 	if i < 0 {
-		return x, usageError("--experiment %.40q: want %s", o.subject, choice(experimentNames()))
+		return x, cli.UsageError("--experiment %.40q: want %s", o.subject, cli.Choice(experimentNames()))
 	}
 	for _, name := range experiments[i].foreign {
-		if onCommandLine(flags.Lookup(name)) {
-			return x, usageError("--%s says nothing to --experiment %s", name, o.subject)
+		if cli.OnCommandLine(flags.Lookup(name)) {
+			return x, cli.UsageError("--%s says nothing to --experiment %s", name, o.subject)
 		}
 	}
 	return experiments[i], nil
 }
 
 // measureCompletion measures in the mode asked for.
-func measureCompletion(ctx context.Context, o *benchOptions, e bench.Experiment, out *output) (bench.Result, error) {
+func measureCompletion(ctx context.Context, o *benchOptions, e bench.Experiment, out *cli.Output) (bench.Result, error) {
 	if e.Mode != bench.Net {
 		return e.Run(ctx)
 	}
@@ -71,12 +72,12 @@ func measureCompletion(ctx context.Context, o *benchOptions, e bench.Experiment,
 	}
 	return live.Run(ctx, e, live.Options{
 		Program: program, Dir: scratchDir(), OnLoopback: o.loopback,
-		Note: func(text string) { out.line("%s", text) },
+		Note: func(text string) { out.Line("%s", text) },
 	})
 }
 
 // measurePollution measures what forged packets do.
-func measurePollution(ctx context.Context, o *benchOptions, e bench.Experiment, _ *output) (bench.Result, error) {
+func measurePollution(ctx context.Context, o *benchOptions, e bench.Experiment, _ *cli.Output) (bench.Result, error) {
 	p := bench.Pollution{Experiment: e, Forgery: bench.Forgery(o.forge)}
 	if !o.given("size") {
 		p.Size = 0 // its own default

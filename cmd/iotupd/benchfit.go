@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/simnet"
 )
 
@@ -28,9 +29,9 @@ func newFitCommand() *cobra.Command {
 		Short:                 "find the model of a recorded loss trace",
 		Long:                  fitHelp,
 		Example:               "  iotupd recv -o fw.bin --record field.trace\n  iotupd bench fit field.trace",
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
-		Args:                  oneArgument("FILE"),
+		Args:                  cli.OneArgument("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runFit(args[0], cmd.OutOrStdout())
 		},
@@ -42,15 +43,15 @@ func newFitCommand() *cobra.Command {
 func runFit(path string, w io.Writer) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return localError(path, err)
+		return cli.LocalError(path, err)
 	}
 	defer f.Close()
 	t, err := simnet.ReadTrace(f)
 	if err != nil {
-		return usageError("%s: %w", path, err)
+		return cli.UsageError("%s: %w", path, err)
 	}
 	if t.Packets() == 0 {
-		return usageError("%s holds no packets", path)
+		return cli.UsageError("%s holds no packets", path)
 	}
 	fmt.Fprintf(w, "%s  %d packets  %d lost (%.4g %%)\n\n", path, t.Packets(), t.Lost(), 100*float64(t.Lost())/float64(t.Packets()))
 	results := simnet.Fit(t)
@@ -63,5 +64,5 @@ func runFit(path string, w io.Writer) error {
 		fmt.Fprintf(w, "%-*s  %14.1f  %12.1f  %14.1f\n", width, r.Loss, r.LogLikelihood, r.AIC, r.AIC-results[0].AIC)
 	}
 	_, err = fmt.Fprintf(w, "\niotupd bench --loss %s\n", results[0].Loss)
-	return withCode(exitLocalIO, err)
+	return cli.WithCode(cli.ExitLocalIO, err)
 }

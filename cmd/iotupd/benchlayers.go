@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/bench"
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
 )
 
@@ -34,13 +35,13 @@ func (o *layersOptions) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.sharing, "sharing", 1, "layers: `number` of receivers behind one link")
 	flags.DurationVar(&o.queue, "queue", 100*time.Millisecond, "layers: `time` that the full queue of a link takes to empty")
 	flags.DurationVar(&o.time, "time", bench.DefaultLayersTime, "layers: `time` that receivers go on at least")
-	notFromEnvironment(flags, "layers") // that of recv may be auto
+	cli.NotFromEnvironment(flags, "layers") // that of recv may be auto
 }
 
 // measureLayers measures what receivers behind bottlenecks do.
-func measureLayers(ctx context.Context, o *benchOptions, e bench.Experiment, _ *output) (bench.Result, error) {
+func measureLayers(ctx context.Context, o *benchOptions, e bench.Experiment, _ *cli.Output) (bench.Result, error) {
 	if min(int64(o.layers), int64(o.sharing), int64(o.queue), int64(o.time)) <= 0 {
-		return bench.Result{}, usageError("--layers, --sharing, --queue and --time: want more than 0")
+		return bench.Result{}, cli.UsageError("--layers, --sharing, --queue and --time: want more than 0")
 	}
 	if !o.given("rate") {
 		e.Rate = 0 // its own default

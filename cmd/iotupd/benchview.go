@@ -19,6 +19,7 @@ import (
 
 	"iotupd/bench"
 	"iotupd/bench/report"
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 )
@@ -37,7 +38,7 @@ var formatNames = []string{"table", "csv", "json", "markdown"}
 func (o *benchOptions) writer() (func(io.Writer, bench.Result) error, error) {
 	write := formats[o.format]
 	if write == nil {
-		return nil, usageError("--format %q: want %s", o.format, choice(formatNames))
+		return nil, cli.UsageError("--format %q: want %s", o.format, cli.Choice(formatNames))
 	}
 	return write, nil
 }
@@ -62,7 +63,7 @@ func (o *benchOptions) tryOut() error {
 		err = durable.TryDir(o.out)
 	}
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("--out %s: %w", o.out, durable.Cause(err)))
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--out %s: %w", o.out, durable.Cause(err)))
 	}
 	return outError(report.CheckDir(o.out))
 }
@@ -72,7 +73,7 @@ func outError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return withCode(exitLocalIO, fmt.Errorf("--out: %s", strings.TrimPrefix(err.Error(), "report: ")))
+	return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--out: %s", strings.TrimPrefix(err.Error(), "report: ")))
 }
 
 // quickly is how long an experiment may take before it shows progress.
@@ -80,7 +81,7 @@ const quickly = 2 * time.Second
 
 // A benchView shows what an experiment does.
 type benchView struct {
-	out   *output
+	out   *cli.Output
 	begin time.Time
 }
 
@@ -88,11 +89,11 @@ type benchView struct {
 func (v *benchView) progress(done, total int) {
 	now := time.Now()
 	took := now.Sub(v.begin)
-	if took < quickly || !v.out.progressDue(now) {
+	if took < quickly || !v.out.ProgressDue(now) {
 		return
 	}
 	left := time.Duration(float64(took) * float64(total-done) / float64(done))
-	v.out.progressLine(fmt.Sprintf(" %2d%%  ETA %s", 100*done/total, quantity.Duration(left)))
+	v.out.ProgressLine(fmt.Sprintf(" %2d%%  ETA %s", 100*done/total, quantity.Duration(left)))
 }
 
 // writeDir writes the files of a result.
@@ -100,7 +101,7 @@ func (v *benchView) writeDir(dir string, r bench.Result, flags *pflag.FlagSet) e
 	err := report.WriteDir(dir, r, report.Provenance{
 		Command:     append([]string{"iotupd"}, os.Args[1:]...),
 		Environment: flagEnvironment(flags),
-		Program:     buildVersion(),
+		Program:     cli.BuildVersion(),
 		Go:          runtime.Version(),
 		System:      runtime.GOOS + "/" + runtime.GOARCH,
 		CPU:         processor(),
@@ -111,15 +112,15 @@ func (v *benchView) writeDir(dir string, r bench.Result, flags *pflag.FlagSet) e
 	if err != nil {
 		return outError(err)
 	}
-	v.out.line("wrote %s", filepath.Join(dir, "report.html"))
+	v.out.Line("wrote %s", filepath.Join(dir, "report.html"))
 	return nil
 }
 
 // flagEnvironment lists the variables that set flags, as NAME=value.
 func flagEnvironment(flags *pflag.FlagSet) (set []string) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		if value := os.Getenv(environmentName(f)); value != "" {
-			set = append(set, environmentName(f)+"="+value)
+		if value := os.Getenv(cli.EnvironmentName(f)); value != "" {
+			set = append(set, cli.EnvironmentName(f)+"="+value)
 		}
 	})
 	slices.Sort(set)

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/discover"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
@@ -67,7 +68,7 @@ type discoveryConfig struct {
 	failover time.Duration
 	allows   func(netip.Addr) bool // as -4 and -6 do
 	listen   mcast.ListenConfig    // without groups, sources, and port
-	out      *output
+	out      *cli.Output
 }
 
 // newDiscovery looks for the senders of a channel until it is closed.
@@ -173,11 +174,11 @@ func (d *discovery) failed(err error, again time.Duration) {
 	d.mu.Lock()
 	d.failure = err
 	d.mu.Unlock()
-	w := warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", err, quantity.Duration(again))}
+	w := cli.Warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", err, quantity.Duration(again))}
 	if errors.As(err, new(*discover.NotFoundError)) {
 		w.Fix = "iotupd send --print-dns " + d.name + "   # where the sender runs, prints what DNS should say"
 	}
-	d.out.warn(w)
+	d.out.Warn(w)
 }
 
 // why returns why nobody is listened to, as far as that is known.
@@ -193,7 +194,7 @@ func (d *discovery) why() error {
 // turn listens to the senders of a level, and to no others.
 func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 	for _, why := range p.Refused {
-		d.out.decision("DNS: ignored: %s", why)
+		d.out.Decision("DNS: ignored: %s", why)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -271,8 +272,8 @@ func (d *discovery) join(cfg mcast.ListenConfig) (listener, error) {
 // tell says where the receiver listens from now on.
 func (d *discovery) tell(p *discover.Plan, l discover.Level, at listener) {
 	interfaces, groups := joined(at.Memberships())
-	d.out.event("listening", listeningEvent{
-		Interfaces: interfaces, Groups: texts(groups), Sources: texts(at.cfg.Sources),
+	d.out.Event("listening", listeningEvent{
+		Interfaces: interfaces, Groups: cli.Texts(groups), Sources: cli.Texts(at.cfg.Sources),
 		Channel: d.name, Port: at.cfg.Port, ReceiveBuffer: at.Stats().ReceiveBuffer,
 	})
 	var who []string
@@ -288,7 +289,7 @@ func (d *discovery) tell(p *discover.Plan, l discover.Level, at listener) {
 	if p.KeyID != "" {
 		more += "   signed, as DNS says, by key " + p.KeyID
 	}
-	d.out.line("listening on %s   channel %s   priority %d: %s   port %d%s",
+	d.out.Line("listening on %s   channel %s   priority %d: %s   port %d%s",
 		strings.Join(interfaces, ", "), d.name, l.Priority, strings.Join(who, ", "), at.cfg.Port, more)
 }
 
@@ -296,7 +297,7 @@ func (d *discovery) tell(p *discover.Plan, l discover.Level, at listener) {
 func (d *discovery) read(s *mcast.Socket) {
 	spare := mcast.NewBatch(readMessages)
 	for {
-		err := withCode(exitNetwork, s.ReadBatch(spare))
+		err := cli.WithCode(cli.ExitNetwork, s.ReadBatch(spare))
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/discover"
 	"iotupd/internal/mcast"
 )
@@ -31,11 +32,11 @@ func (o *dnsOptions) addFlags(flags *pflag.FlagSet) {
 func atMostOneChannel(cmd *cobra.Command, args []string) error {
 	for _, a := range args {
 		if !strings.HasPrefix(a, dnsPrefix) {
-			return usageError("unexpected argument %q; see %s --help", a, cmd.CommandPath())
+			return cli.UsageError("unexpected argument %q; see %s --help", a, cmd.CommandPath())
 		}
 	}
 	if len(args) > 1 {
-		return usageError("want one channel, got %d: %s", len(args), strings.Join(args, ", "))
+		return cli.UsageError("want one channel, got %d: %s", len(args), strings.Join(args, ", "))
 	}
 	return nil
 }
@@ -45,33 +46,33 @@ func atMostOneChannel(cmd *cobra.Command, args []string) error {
 // comes from the environment gives way. A channel on the command line is what
 // the manifest has to name, if not what DNS has.
 func (o *recvOptions) find(flags *pflag.FlagSet, args []string) (err error) {
-	given := func(name string) bool { return onCommandLine(flags.Lookup(name)) }
+	given := func(name string) bool { return cli.OnCommandLine(flags.Lookup(name)) }
 	if len(args) == 0 {
 		for _, name := range []string{"resolver", "failover"} {
 			if given(name) {
-				return usageError("--%s is for senders that are looked for: name the channel, as in recv dns:fw.example.net", name)
+				return cli.UsageError("--%s is for senders that are looked for: name the channel, as in recv dns:fw.example.net", name)
 			}
 		}
 		return nil
 	}
 	if o.dnsName, err = discover.ParseName(strings.TrimPrefix(args[0], dnsPrefix)); err != nil {
-		return usageError("%w", err)
+		return cli.UsageError("%w", err)
 	}
 	for _, name := range []string{"port", "group", "source"} {
 		if given(name) {
-			return usageError("--%s: DNS tells that for %s; leave the flag out", name, args[0])
+			return cli.UsageError("--%s: DNS tells that for %s; leave the flag out", name, args[0])
 		}
 	}
 	o.groups, o.sources = nil, nil
 	if !given("channel") {
-		o.channel = o.dnsName
+		o.Channel = o.dnsName
 	}
 	return nil
 }
 
 func (o *dnsOptions) validate() error {
 	if o.failover <= 0 {
-		return usageError("--failover %v: want a time, such as 30s", o.failover)
+		return cli.UsageError("--failover %v: want a time, such as 30s", o.failover)
 	}
 	_, err := o.resolver()
 	return err
@@ -81,7 +82,7 @@ func (o *dnsOptions) resolver() (r discover.Resolver, err error) {
 	for _, s := range o.resolvers {
 		server, err := discover.ParseServer(s)
 		if err != nil {
-			return r, usageError("--resolver %w", err)
+			return r, cli.UsageError("--resolver %w", err)
 		}
 		r.Servers = append(r.Servers, server)
 	}
@@ -89,11 +90,11 @@ func (o *dnsOptions) resolver() (r discover.Resolver, err error) {
 }
 
 // hear listens to what cfg says, or looks for senders.
-func (o *recvOptions) hear(cfg mcast.ListenConfig, out *output) (hearing, error) {
+func (o *recvOptions) hear(cfg mcast.ListenConfig, out *cli.Output) (hearing, error) {
 	if o.dnsName == "" {
 		l, err := mcast.Listen(cfg)
 		if err != nil {
-			return nil, withCode(exitNetwork, err)
+			return nil, cli.WithCode(cli.ExitNetwork, err)
 		}
 		return listener{l, cfg}, nil
 	}
@@ -101,8 +102,8 @@ func (o *recvOptions) hear(cfg mcast.ListenConfig, out *output) (hearing, error)
 	if err != nil {
 		return nil, err
 	}
-	out.line("looking for the senders of %s by DNS", o.dnsName)
+	out.Line("looking for the senders of %s by DNS", o.dnsName)
 	return newDiscovery(discoveryConfig{
-		name: o.dnsName, resolver: r, failover: o.failover, allows: o.allows, listen: cfg, out: out,
+		name: o.dnsName, resolver: r, failover: o.failover, allows: o.Allows, listen: cfg, out: out,
 	}), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/fec"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -42,13 +43,13 @@ func (o *encodeOptions) addFlags(flags *pflag.FlagSet) {
 	o.memory = sender.DefaultMemory
 	flags.Var(&o.memory, "memory", "parity and digests to keep in memory; what does not fit goes to a temporary file")
 	flags.StringVar(&o.cache, "cache", "", "`directory` to keep parity and digests in for the next time (default none)")
-	under(flags, "Forward error correction")
+	cli.Under(flags, "Forward error correction")
 }
 
 func (o *encodeOptions) completions() map[string]cobra.CompletionFunc {
 	return map[string]cobra.CompletionFunc{
-		"profile": oneOf(profiles...),
-		"digest":  oneOf(digestChoices...),
+		"profile": cli.OneOf(profiles...),
+		"digest":  cli.OneOf(digestChoices...),
 		"cache":   cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 	}
 }
@@ -56,9 +57,9 @@ func (o *encodeOptions) completions() map[string]cobra.CompletionFunc {
 func (o *encodeOptions) validate() error {
 	switch {
 	case !slices.Contains(digestChoices, o.digest):
-		return usageError("--digest %q: want %s", o.digest, choice(digestChoices))
+		return cli.UsageError("--digest %q: want %s", o.digest, cli.Choice(digestChoices))
 	case o.cache != "" && o.digest == "off":
-		return usageError("--cache needs digests, by which it is verified: leave out --digest off")
+		return cli.UsageError("--cache needs digests, by which it is verified: leave out --digest off")
 	}
 	_, err := o.policy()
 	return cmp.Or(checkShardSize(o.shardSize), err)
@@ -67,14 +68,14 @@ func (o *encodeOptions) validate() error {
 // checkShardSize reports what --shard-size makes impossible.
 func checkShardSize(n int) error {
 	if n < proto.MinShardSize || n > proto.MaxShardSize || n%proto.ShardUnit != 0 {
-		return usageError("--shard-size %d: want a multiple of %d, from %d to %d", n, proto.ShardUnit, proto.MinShardSize, proto.MaxShardSize)
+		return cli.UsageError("--shard-size %d: want a multiple of %d, from %d to %d", n, proto.ShardUnit, proto.MinShardSize, proto.MaxShardSize)
 	}
 	return nil
 }
 
 func (o *encodeOptions) policy() (p fec.Policy, err error) {
 	if p.Profile, err = fec.ParseProfile(o.profile); err != nil {
-		return p, usageError("--profile %q: want %s", o.profile, choice(profiles))
+		return p, cli.UsageError("--profile %q: want %s", o.profile, cli.Choice(profiles))
 	}
 	p.ShardSize = o.shardSize
 	if o.parity == "auto" {
@@ -83,9 +84,9 @@ func (o *encodeOptions) policy() (p fec.Policy, err error) {
 	parity, err := quantity.ParsePercent(o.parity)
 	switch {
 	case err != nil:
-		return p, usageError("--parity: %w", err)
+		return p, cli.UsageError("--parity: %w", err)
 	case parity > fec.MaxParity:
-		return p, usageError("--parity %v: want auto, or 0%% to %v", parity, quantity.Percent(fec.MaxParity))
+		return p, cli.UsageError("--parity %v: want auto, or 0%% to %v", parity, quantity.Percent(fec.MaxParity))
 	case parity == 0:
 		p.Parity = -1
 	default:
@@ -102,7 +103,7 @@ func (o *encodeOptions) params(size int64) (proto.Params, error) {
 	}
 	params, err := policy.Params(uint64(size))
 	if err != nil {
-		return params, usageError("%s", strings.TrimPrefix(err.Error(), fec.ErrPolicy.Error()+": "))
+		return params, cli.UsageError("%s", strings.TrimPrefix(err.Error(), fec.ErrPolicy.Error()+": "))
 	}
 	return params, nil
 }
@@ -124,28 +125,28 @@ func (o *encodeOptions) checkTree(geo proto.Geometry) error {
 		}
 		if larger, err := params.Geometry(); err == nil {
 			if _, err := larger.Tree(); err == nil {
-				return usageError("--shard-size %d is too small for digests of a file of %v: use %d or more, or --digest off",
+				return cli.UsageError("--shard-size %d is too small for digests of a file of %v: use %d or more, or --digest off",
 					geo.ShardSize, quantity.Size(geo.Size), s)
 			}
 		}
 	}
-	return usageError("there are no digests for groups of %d+%d shards: use --digest off", geo.K, geo.M)
+	return cli.UsageError("there are no digests for groups of %d+%d shards: use --digest off", geo.K, geo.M)
 }
 
 // A preparation encodes a file, and shows how far it is.
 type preparation struct {
 	encode encodeOptions
-	out    *output
+	out    *cli.Output
 	geo    proto.Geometry
 
 	prepared time.Duration // that it took
 }
 
 // newPreparation refuses what cannot be encoded.
-func newPreparation(opts encodeOptions, p proto.Params, out *output) (preparation, error) {
+func newPreparation(opts encodeOptions, p proto.Params, out *cli.Output) (preparation, error) {
 	geo, err := p.Geometry()
 	if err != nil {
-		return preparation{}, usageError("%w", err)
+		return preparation{}, cli.UsageError("%w", err)
 	}
 	return preparation{encode: opts, out: out, geo: geo}, opts.checkTree(geo)
 }
@@ -177,7 +178,7 @@ func (p *preparation) prepare(ctx context.Context, src *sourceFile) (o *sender.O
 	if o, err = sender.Prepare(ctx, src, p.geo.Params, cfg); err == nil {
 		err = src.check()
 	}
-	return o, release, byItself(err)
+	return o, release, cli.ByItself(err)
 }
 
 func (o *encodeOptions) prepareConfig() sender.PrepareConfig {
@@ -189,7 +190,7 @@ func (o *encodeOptions) prepareConfig() sender.PrepareConfig {
 
 // preparing shows the progress of encoding.
 func (p *preparation) preparing(fraction float64) {
-	if p.out.json == nil && p.out.progressDue(time.Now()) {
-		p.out.progressLine(fmt.Sprintf(" preparing %d%%", int(100*fraction)))
+	if p.out.JSON == nil && p.out.ProgressDue(time.Now()) {
+		p.out.ProgressLine(fmt.Sprintf(" preparing %d%%", int(100*fraction)))
 	}
 }

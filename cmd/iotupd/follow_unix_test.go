@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"iotupd/cmd/iotupd/internal/cli"
 )
 
 // A releaser signs and sends files of a directory. Its verbs narrate a test.
@@ -29,7 +31,7 @@ func (r *releaser) path(name string) string { return filepath.Join(r.dir, name) 
 
 func (r *releaser) do(args ...string) {
 	r.Helper()
-	if code := run(args, stdio{io.Discard, io.Discard}); code != exitOK {
+	if code := run(args, cli.Stdio{Out: io.Discard, Err: io.Discard}); code != cli.ExitOK {
 		r.Fatalf("%q: got exit code %d", args, code)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/mcast"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -49,7 +50,7 @@ func TestAFileThatIsThereNeedsNoRoom(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sent.bin")
 	write(t, path, content)
 	start(t, "20910", "send", path, "-r", "5M", "-g", "239.255.77.80")
-	for old, want := range map[string]int{content: exitOK, "other": exitLocalIO} {
+	for old, want := range map[string]int{content: cli.ExitOK, "other": cli.ExitLocalIO} {
 		d := to(t, "")
 		write(t, filepath.Join(d.dir, "sent.bin"), old)
 		cfg := mcast.ListenConfig{
@@ -58,10 +59,10 @@ func TestAFileThatIsThereNeedsNoRoom(t *testing.T) {
 		l, err := mcast.Listen(cfg)
 		check(t, err)
 		defer l.Close()
-		s := newScreen(t, outputOptions{progress: "none"})
-		v := newRecvView(recvOptions{}, s.output, listener{l, cfg}, nil)
+		s := newScreen(t, cli.OutputOptions{Progress: "none"})
+		v := newRecvView(recvOptions{}, s.Output, listener{l, cfg}, nil)
 		err = v.receive(t.Context(), &fullDisk{d.fileTarget, make(chan struct{})}, receiver.Config{})
-		if got := exitCode(err); got != want {
+		if got := cli.ExitCode(err); got != want {
 			t.Errorf("got exit code %d (%v), want %d", got, err, want)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 )
@@ -38,7 +39,7 @@ func (o *hookOptions) validate() error {
 		return nil
 	}
 	if o.execTimeout <= 0 {
-		return usageError("--exec-timeout %v: want a time, such as 10m", o.execTimeout)
+		return cli.UsageError("--exec-timeout %v: want a time, such as 10m", o.execTimeout)
 	}
 	words, err := splitWords(o.exec)
 	if err == nil && len(words) == 0 {
@@ -48,7 +49,7 @@ func (o *hookOptions) validate() error {
 		_, err = exec.LookPath(words[0])
 	}
 	if err != nil {
-		return usageError("--exec %q: %w", o.exec, err)
+		return cli.UsageError("--exec %q: %w", o.exec, err)
 	}
 	return nil
 }
@@ -155,7 +156,7 @@ func (v *recvView) runHook(ctx context.Context, note *hookNote, done doneEvent) 
 	if err := note.remove(); err != nil {
 		return err
 	}
-	v.out.decision("the command of --exec has succeeded")
+	v.out.Decision("the command of --exec has succeeded")
 	return nil
 }
 
@@ -164,7 +165,7 @@ func (v *recvView) command(ctx context.Context, done doneEvent, m *proto.Manifes
 	words, _ := splitWords(v.opts.exec) // validated
 	path, err := filepath.Abs(done.Path)
 	if err != nil {
-		return withCode(exitHook, fmt.Errorf("--exec: %w", err))
+		return cli.WithCode(cli.ExitHook, fmt.Errorf("--exec: %w", err))
 	}
 	done.Path = path
 	for i := range words {
@@ -173,7 +174,7 @@ func (v *recvView) command(ctx context.Context, done doneEvent, m *proto.Manifes
 	limit, cancel := context.WithTimeout(ctx, v.opts.execTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(limit, words[0], words[1:]...)
-	cmd.Env = hookEnvironment(done, m, v.opts.channel)
+	cmd.Env = hookEnvironment(done, m, v.opts.Channel)
 	cmd.Cancel = func() error {
 		if cmd.Process.Signal(syscall.SIGTERM) == nil {
 			return nil
@@ -188,7 +189,7 @@ func (v *recvView) command(ctx context.Context, done doneEvent, m *proto.Manifes
 	err = cmd.Run()
 	output.end()
 	complaints.end()
-	v.out.event("exec", hookEvent{Command: words, Exit: cmd.ProcessState.ExitCode(), Seconds: time.Since(start).Seconds()})
+	v.out.Event("exec", hookEvent{Command: words, Exit: cmd.ProcessState.ExitCode(), Seconds: time.Since(start).Seconds()})
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it left something running
 		return nil
@@ -199,7 +200,7 @@ func (v *recvView) command(ctx context.Context, done doneEvent, m *proto.Manifes
 	case complaints.last != "":
 		err = fmt.Errorf("%w: %s", err, complaints.last)
 	}
-	return withCode(exitHook, fmt.Errorf("--exec %s: %w", name, err))
+	return cli.WithCode(cli.ExitHook, fmt.Errorf("--exec %s: %w", name, err))
 }
 
 // maxHookLine bounds a line that a command prints, in bytes.
@@ -207,7 +208,7 @@ const maxHookLine = 1024
 
 // lines shows what a command prints, line by line.
 type lines struct {
-	print *output
+	print *cli.Output
 	name  string
 	part  []byte
 	last  string // line that is not empty
@@ -227,10 +228,10 @@ func (l *lines) Write(b []byte) (int, error) {
 
 // end ends a line, if one was begun.
 func (l *lines) end() {
-	text := strings.TrimSpace(printable(strings.ToValidUTF8(string(l.part), "\uFFFD")))
+	text := strings.TrimSpace(cli.Printable(strings.ToValidUTF8(string(l.part), "\uFFFD")))
 	l.part = l.part[:0]
 	if text != "" {
 		l.last = text
-		l.print.line("%s: %s", l.name, text)
+		l.print.Line("%s: %s", l.name, text)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 )
 
@@ -81,7 +82,7 @@ func TestTheHookLearnsAboutTheFile(t *testing.T) {
 func TestWhatTheHookLearnsIsNoFlagOfThisProgram(t *testing.T) {
 	variables := make(map[string]bool)
 	for _, cmd := range newRootCommand().Commands() {
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { variables[environmentName(f)] = true })
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { variables[cli.EnvironmentName(f)] = true })
 	}
 	for _, v := range hookEnvironment(doneEvent{SignedBy: "89ab"}, &proto.Manifest{}, "iotupd") {
 		if name, _, _ := strings.Cut(v, "="); variables[name] {
@@ -91,8 +92,8 @@ func TestWhatTheHookLearnsIsNoFlagOfThisProgram(t *testing.T) {
 }
 
 func TestWhatAHookPrintsIsShownLineByLine(t *testing.T) {
-	s := newScreen(t, outputOptions{progress: "none"})
-	l := &lines{print: s.output, name: "rauc"}
+	s := newScreen(t, cli.OutputOptions{Progress: "none"})
+	l := &lines{print: s.Output, name: "rauc"}
 	for _, piece := range []string{"inst", "alling\n\n  50%\x1b[2K\xff\n", "last"} {
 		l.Write([]byte(piece))
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 )
@@ -61,7 +62,7 @@ func (n *hookNote) write() error {
 		err = errors.Join(err, f.Sync(), f.Close())
 	}
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("%s: %w", n.t.path(n.name), durable.Cause(err)))
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: %w", n.t.path(n.name), durable.Cause(err)))
 	}
 	return nil // durable with the rename that follows
 }
@@ -93,7 +94,7 @@ func (n *hookNote) remove() error {
 		return nil
 	}
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("%s: the command of --exec has succeeded, but will run again: %w", n.t.path(n.name), durable.Cause(err)))
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: the command of --exec has succeeded, but will run again: %w", n.t.path(n.name), durable.Cause(err)))
 	}
 	return nil
 }

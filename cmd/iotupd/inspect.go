@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cli"
 )
 
 const inspectHelp = `Show what a manifest says, and whether a trusted key signed it; or what a
@@ -22,8 +24,8 @@ All layers of a sender are joined, be they more than that way carries.
 Nothing is received, and nothing is trusted but the keys of --trust.`
 
 type inspectOptions struct {
-	channelOptions
-	outputOptions
+	cli.ChannelOptions
+	cli.OutputOptions
 	trust      []string
 	groupKey   string
 	interfaces []string
@@ -44,59 +46,59 @@ func newInspectCommand() *cobra.Command {
 		Example: `  iotupd inspect
   iotupd inspect -i eth1 --for 30s --trust release.pub
   iotupd inspect firmware.bin.iotupd --trust /etc/iotupd/keys`,
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs, // so that RunE can explain
 		RunE: func(cmd *cobra.Command, args []string) error {
-			std := stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()}
+			std := cli.StdioOf(cmd)
 			switch len(args) {
 			case 0:
 				return runInspect(cmd.Context(), opts, std)
 			case 1:
-				if name := firstGiven(cmd.Flags(), listeningFlags); name != "" {
-					return usageError("--%s is for listening: leave it out, or FILE", name)
+				if name := cli.FirstGiven(cmd.Flags(), listeningFlags); name != "" {
+					return cli.UsageError("--%s is for listening: leave it out, or FILE", name)
 				}
 				return runInspectFile(opts, args[0], std)
 			}
-			return usageError("want at most one FILE, got %d arguments; see %s --help", len(args), cmd.CommandPath())
+			return cli.UsageError("want at most one FILE, got %d arguments; see %s --help", len(args), cmd.CommandPath())
 		},
 	}
 	opts.addFlags(cmd.Flags())
-	completeFlags(cmd, opts.channelOptions.completions())
-	completeFlags(cmd, opts.outputOptions.completions())
+	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
+	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
 	return cmd
 }
 
 func (o *inspectOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, to verify with, repeatable")
 	flags.StringVarP(&o.groupKey, "group-key", "k", "", "key `file` of a group, to open what is sealed")
-	under(flags, "Keys")
+	cli.Under(flags, "Keys")
 
 	flags.StringSliceVarP(&o.interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every suitable one)")
 	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
-	o.channelOptions.addFlags(flags)
+	o.ChannelOptions.AddFlags(flags)
 	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
 	flags.DurationVar(&o.listen, "for", 5*time.Second, "`time` to listen")
-	under(flags, "Network")
+	cli.Under(flags, "Network")
 
-	o.outputOptions.addFlags(flags)
+	o.OutputOptions.AddFlags(flags)
 }
 
 func (o *inspectOptions) validate() error {
 	if o.listen <= 0 {
-		return usageError("--for %v: want a time, such as 5s", o.listen)
+		return cli.UsageError("--for %v: want a time, such as 5s", o.listen)
 	}
-	return cmp.Or(o.channelOptions.validate(), o.outputOptions.validate())
+	return cmp.Or(o.ChannelOptions.Validate(), o.OutputOptions.Validate())
 }
 
 // runInspectFile shows a file.
-func runInspectFile(opts inspectOptions, path string, std stdio) (err error) {
+func runInspectFile(opts inspectOptions, path string, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := newOutput(opts.outputOptions, std, std.out)
-	defer func() { err = out.close(err) }()
-	trusted, err := readTrusted(opts.trust)
+	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	defer func() { err = out.Close(err) }()
+	trusted, err := cli.ReadTrusted(opts.trust)
 	if err != nil {
 		return err
 	}
@@ -109,28 +111,28 @@ func runInspectFile(opts inspectOptions, path string, std stdio) (err error) {
 	}
 	e := newManifestEvent(m, trusted, time.Now())
 	e.File = path
-	out.event("manifest", e)
-	out.result(e.text())
+	out.Event("manifest", e)
+	out.Result(e.text())
 	if len(trusted) > 0 && e.VerifiedBy == "" {
-		return withCode(exitAuthenticity, fmt.Errorf("%s: no key of --trust has signed it", path))
+		return cli.WithCode(cli.ExitAuthenticity, fmt.Errorf("%s: no key of --trust has signed it", path))
 	}
 	return nil
 }
 
 // runInspect shows what is on the air.
-func runInspect(ctx context.Context, opts inspectOptions, std stdio) (err error) {
+func runInspect(ctx context.Context, opts inspectOptions, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := newOutput(opts.outputOptions, std, std.out)
-	defer func() { err = out.close(err) }()
+	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	defer func() { err = out.Close(err) }()
 	v := &airView{opts: opts, out: out, air: newAir()}
-	if v.air.trusted, err = readTrusted(opts.trust); err != nil {
+	if v.air.trusted, err = cli.ReadTrusted(opts.trust); err != nil {
 		return err
 	}
-	if v.air.group, err = readGroupKey(opts.groupKey); err != nil {
+	if v.air.group, err = cli.ReadGroupKey(opts.groupKey); err != nil {
 		return err
 	}
-	out.warnExposed(opts.groupKey)
+	out.WarnExposed(opts.groupKey)
 	return v.run(ctx)
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/receiver"
@@ -19,7 +20,7 @@ import (
 // An airView listens, and shows what it heard.
 type airView struct {
 	opts inspectOptions
-	out  *output
+	out  *cli.Output
 
 	listener listener
 
@@ -31,17 +32,17 @@ type airView struct {
 // run listens for the time of --for, or until ctx ends, and shows what was heard.
 func (v *airView) run(ctx context.Context) error {
 	asked := recvOptions{
-		channelOptions: v.opts.channelOptions, interfaces: v.opts.interfaces,
+		ChannelOptions: v.opts.ChannelOptions, interfaces: v.opts.interfaces,
 		groups: v.opts.groups, sources: v.opts.sources, buffer: 32 << 20,
 	}
 	cfg, err := asked.listenConfig()
 	if err != nil {
 		return err
 	}
-	cfg.Logger = v.out.logger()
+	cfg.Logger = v.out.Logger()
 	l, err := mcast.Listen(cfg)
 	if err != nil {
-		return withCode(exitNetwork, err)
+		return cli.WithCode(cli.ExitNetwork, err)
 	}
 	v.listener, v.layers = listener{l, cfg}, 1
 	shown := newRecvView(asked, v.out, v.listener, cfg.Sources)
@@ -55,9 +56,9 @@ func (v *airView) run(ctx context.Context) error {
 	case stopped != nil:
 		return stopped
 	case len(v.air.objects) == 0:
-		return withCode(exitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), where))
+		return cli.WithCode(cli.ExitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), where))
 	case len(v.air.trusted) > 0 && !signed:
-		return withCode(exitAuthenticity, errors.New("no key of --trust has signed any of this"))
+		return cli.WithCode(cli.ExitAuthenticity, errors.New("no key of --trust has signed any of this"))
 	}
 	return nil
 }
@@ -73,20 +74,20 @@ func (v *airView) listen(ctx context.Context) error {
 	defer v.listener.Close()
 	over := time.NewTimer(v.opts.listen)
 	defer over.Stop()
-	refresh := time.NewTicker(liveEvery)
+	refresh := time.NewTicker(cli.LiveEvery)
 	defer refresh.Stop()
 	begin := time.Now()
 	for {
 		select {
 		case now := <-refresh.C:
-			if v.out.progressDue(now) {
+			if v.out.ProgressDue(now) {
 				v.mu.Lock()
 				line := fmt.Sprintf(" %s  %d packets  %d objects", quantity.Duration(now.Sub(begin)), v.air.datagrams, len(v.air.objects))
 				v.mu.Unlock()
-				v.out.progressLine(line)
+				v.out.ProgressLine(line)
 			}
 		case err := <-failed:
-			return withCode(exitNetwork, err)
+			return cli.WithCode(cli.ExitNetwork, err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-over.C:
@@ -128,17 +129,17 @@ func (v *airView) follow() error {
 
 // show prints what was heard until now.
 func (v *airView) show(now time.Time, drops uint64) {
-	print := func(format string, args ...any) { v.out.result(fmt.Sprintf(format+"\n", args...)) }
+	print := func(format string, args ...any) { v.out.Result(fmt.Sprintf(format+"\n", args...)) }
 	for _, o := range v.air.objects {
 		e := newHeardEvent(o, now, v.air.trusted)
-		v.out.event("heard", e)
+		v.out.Event("heard", e)
 		print("%s", e.text()) // and an empty line
 	}
 	end := listenedEvent{
 		Objects: len(v.air.objects), Datagrams: v.air.datagrams, Beyond: v.air.beyond,
 		OwnDrops: drops, Ignored: ignored(v.air.ignored),
 	}
-	v.out.event("listened", end)
+	v.out.Event("listened", end)
 	if end.Beyond > 0 {
 		print("and %d packets of more objects", end.Beyond)
 	}

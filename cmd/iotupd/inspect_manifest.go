@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 )
@@ -58,14 +59,14 @@ func newManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 		objectEvent: newObjectEvent(d.Object(), d.Params),
 		Groups:      geo.Groups,
 		Digests:     d.Root != proto.Digest{},
-		Channel:     printable(m.Channel), Version: printable(m.Version),
+		Channel:     cli.Printable(m.Channel), Version: cli.Printable(m.Version),
 		Sequence: m.Sequence, Created: m.Created, Expires: m.Expires, Expired: m.Expires != 0 && m.Expires <= uint64(now.Unix()),
-		Notes: printableLines(m.Notes), Metadata: m.Metadata,
+		Notes: cli.PrintableLines(m.Notes), Metadata: m.Metadata,
 		Signatures: []signatureEvent{}, // not null in JSON
 	}
 	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
 	for _, t := range m.Targets {
-		e.Targets = append(e.Targets, printable(t))
+		e.Targets = append(e.Targets, cli.Printable(t))
 	}
 	for _, u := range m.Unknown {
 		e.Unknown = append(e.Unknown, unknownEvent{u.Type, u.Value})

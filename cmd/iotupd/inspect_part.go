@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/receiver"
 )
@@ -24,29 +25,29 @@ type partEvent struct {
 }
 
 // inspectPart shows a partial file.
-func inspectPart(out *output, path string) error {
+func inspectPart(out *cli.Output, path string) error {
 	e, err := surveyPart(path)
 	if err != nil {
 		return err
 	}
-	out.event("partial", e)
-	out.result(e.text())
+	out.Event("partial", e)
+	out.Result(e.text())
 	return nil
 }
 
 func surveyPart(path string) (partEvent, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return partEvent{}, localError(path, err)
+		return partEvent{}, cli.LocalError(path, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return partEvent{}, localError(path, err)
+		return partEvent{}, cli.LocalError(path, err)
 	}
 	s, err := receiver.Survey(f, info.Size())
 	if err != nil {
-		return partEvent{}, usageError("%s is not a partial file of recv, or no manifest had come yet: %w", path, durable.Cause(err))
+		return partEvent{}, cli.UsageError("%s is not a partial file of recv, or no manifest had come yet: %w", path, durable.Cause(err))
 	}
 	geo, _ := s.Descriptor.Geometry() // surveyed
 	e := partEvent{

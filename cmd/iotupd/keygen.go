@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto/keys"
 	"iotupd/proto/seal"
 )
@@ -47,16 +48,16 @@ func newKeygenCommand() *cobra.Command {
 		Example: `  iotupd keygen --password
   iotupd keygen -s release.key -p release.pub --password-file pw.txt
   iotupd keygen --group group.key`,
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
-		Args:                  noArguments,
+		Args:                  cli.NoArguments,
 		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flags := cmd.Flags()
 			if opts.group != "" && (flags.Changed("secret") || flags.Changed("public") || opts.protected()) {
-				return usageError("--group makes a group key alone: no --secret, --public or password")
+				return cli.UsageError("--group makes a group key alone: no --secret, --public or password")
 			}
-			return runKeygen(cmd.Context(), opts, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
+			return runKeygen(cmd.Context(), opts, cli.StdioOf(cmd))
 		},
 	}
 	opts.addFlags(cmd.Flags())
@@ -69,19 +70,19 @@ func (o *keygenOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.password, "password", false, "ask for a password to encrypt the secret key with")
 	flags.StringVar(&o.passwordFile, "password-file", "", "encrypt the secret key with the password in this `file`")
 	flags.StringVar(&o.group, "group", "", "`file` for a group key, to be made instead of a pair")
-	notFromEnvironment(flags, "password", "group")
-	under(flags, "Keys")
+	cli.NotFromEnvironment(flags, "password", "group")
+	cli.Under(flags, "Keys")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print errors only")
 	flags.BoolP("help", "h", false, "print this help")
-	under(flags, "Output")
+	cli.Under(flags, "Output")
 }
 
 // protected reports whether the secret key is to be encrypted.
 func (o *keygenOptions) protected() bool { return o.password || o.passwordFile != "" }
 
 // runKeygen makes a pair of keys, or a group key.
-func runKeygen(ctx context.Context, opts keygenOptions, std stdio) error {
-	report := std.err
+func runKeygen(ctx context.Context, opts keygenOptions, std cli.Stdio) error {
+	report := std.Err
 	if opts.quiet {
 		report = io.Discard
 	}
@@ -97,7 +98,7 @@ func runKeygen(ctx context.Context, opts keygenOptions, std stdio) error {
 		return nil
 	}
 	if filepath.Clean(opts.secret) == filepath.Clean(opts.public) {
-		return usageError("--secret and --public are one file, %s; name two", opts.secret)
+		return cli.UsageError("--secret and --public are one file, %s; name two", opts.secret)
 	}
 	// Before a password is asked for.
 	for _, path := range []string{opts.secret, opts.public} {
@@ -109,7 +110,7 @@ func runKeygen(ctx context.Context, opts keygenOptions, std stdio) error {
 	hint := "not encrypted: who reads it can sign; see --password"
 	if opts.protected() {
 		var err error
-		if password, err = (passwordSource{opts.passwordFile, std.err}).choose(ctx); err != nil {
+		if password, err = (cli.PasswordSource{File: opts.passwordFile, Prompts: std.Err}).Choose(ctx); err != nil {
 			return err
 		}
 		hint = "encrypted; keep it secret"
@@ -145,7 +146,7 @@ func createFile(path string, mode fs.FileMode, content []byte) error {
 		return existsError(path)
 	}
 	if err != nil {
-		return localError(path, err)
+		return cli.LocalError(path, err)
 	}
 	_, err = f.Write(content)
 	if err == nil {
@@ -156,11 +157,11 @@ func createFile(path string, mode fs.FileMode, content []byte) error {
 	}
 	if err != nil {
 		os.Remove(path)
-		return localError(path, err)
+		return cli.LocalError(path, err)
 	}
 	return nil
 }
 
 func existsError(path string) error {
-	return withCode(exitLocalIO, fmt.Errorf("%s is there already, and keys are never overwritten; remove it first, or name another file", path))
+	return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s is there already, and keys are never overwritten; remove it first, or name another file", path))
 }

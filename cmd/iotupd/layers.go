@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -38,7 +39,7 @@ func (o *layerOptions) validate() error {
 func (o *layerOptions) config() (cfg receiver.LayersConfig, err error) {
 	if o.layers != "auto" {
 		if cfg.Max, err = strconv.Atoi(o.layers); err != nil || cfg.Max < 1 || cfg.Max > proto.MaxLayers {
-			return cfg, usageError("--layers %q: want auto, or 1 to %d", o.layers, proto.MaxLayers)
+			return cfg, cli.UsageError("--layers %q: want auto, or 1 to %d", o.layers, proto.MaxLayers)
 		}
 	}
 	cfg.MaxRate = int64(o.maxRate)
@@ -98,7 +99,7 @@ func (v *recvView) checkRate(p proto.Path) {
 	limit := int64(v.opts.maxRate)
 	if rate := p.Rate.BitsPerSecond(); limit > 0 && p.Layer == 0 && rate > limit+limit/22 && !v.overRate {
 		v.overRate = true
-		v.out.warn(warning{
+		v.out.Warn(cli.Warning{
 			Code: "max-rate",
 			Text: fmt.Sprintf("the lowest layer has about %v, over the %v of --max-rate, and is received all the same", quantity.Rate(rate), v.opts.maxRate),
 			Fix:  "iotupd send --layers 4 --rate RATE FILE   # --rate is that of the lowest layer",
@@ -120,12 +121,12 @@ func (v *recvView) heardBy(rec *recording) func(time.Time, receiver.Origin, prot
 
 // changed tells that other layers are received from now on.
 func (v *recvView) changed(now time.Time, level int) {
-	v.out.event("layers", layersEvent{Layers: level + 1, Seconds: now.Sub(v.first).Seconds()})
+	v.out.Event("layers", layersEvent{Layers: level + 1, Seconds: now.Sub(v.first).Seconds()})
 	switch level {
 	case -1:
-		v.out.line("more than half of the lowest layer is lost: silent for a while, to relieve the network")
+		v.out.Line("more than half of the lowest layer is lost: silent for a while, to relieve the network")
 	default:
-		v.out.decision("receiving layers 0 to %d", level)
+		v.out.Decision("receiving layers 0 to %d", level)
 	}
 }
 
@@ -162,17 +163,17 @@ func closeConns(conns []*mcast.Conn) (err error) {
 // checkLayers reports what --layers of a sender makes impossible.
 func (o *sendOptions) checkLayers() error {
 	if o.layers < 1 || o.layers > sender.MaxLayers {
-		return usageError("--layers %d: want 1 to %d", o.layers, sender.MaxLayers)
+		return cli.UsageError("--layers %d: want 1 to %d", o.layers, sender.MaxLayers)
 	}
 	if sum := o.totalRate(); sum > sender.MaxRate || sum < o.rate {
-		return usageError("--layers %d: with --rate %v for the lowest they are over %v together", o.layers, o.rate, quantity.Rate(sender.MaxRate))
+		return cli.UsageError("--layers %d: with --rate %v for the lowest they are over %v together", o.layers, o.rate, quantity.Rate(sender.MaxRate))
 	}
 	if o.group == "" {
 		return nil
 	}
 	base, err := netip.ParseAddr(o.group)
 	if top := proto.LayerGroup(base, o.layers-1); err == nil && !top.IsMulticast() {
-		return usageError("--group %v: there is no room above it for %d layers", base, o.layers)
+		return cli.UsageError("--group %v: there is no room above it for %d layers", base, o.layers)
 	}
 	return nil
 }

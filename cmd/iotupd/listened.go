@@ -6,6 +6,7 @@ import (
 	"context"
 	"sync"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/listeners"
 )
 
@@ -17,10 +18,10 @@ func (v *sendView) watch(ctx context.Context) (stop func(), err error) {
 		return func() {}, nil
 	}
 	if v.opts.hops > 1 {
-		v.out.warn(warning{Code: "listeners-beyond-router", Text: "receivers behind a router are not noticed, unless it reports for them, " +
+		v.out.Warn(cli.Warning{Code: "listeners-beyond-router", Text: "receivers behind a router are not noticed, unless it reports for them, " +
 			"as an IGMP or MLD proxy does and PIM does not"})
 	}
-	w, err := listeners.Open(listeners.Config{Interface: v.way.Interface.Name, Group: v.way.Group, Logger: v.out.logger()})
+	w, err := listeners.Open(listeners.Config{Interface: v.way.Interface.Name, Group: v.way.Group, Logger: v.out.Logger()})
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +47,11 @@ func (v *sendView) pause(paused bool) {
 	case paused == v.paused:
 		return
 	case paused:
-		v.out.event("paused", struct{}{})
-		v.out.line("paused: nobody listens")
+		v.out.Event("paused", struct{}{})
+		v.out.Line("paused: nobody listens")
 	default:
-		v.out.event("resumed", struct{}{})
-		v.out.line("resumed: somebody listens")
+		v.out.Event("resumed", struct{}{})
+		v.out.Line("resumed: somebody listens")
 	}
 	v.paused = paused
 }

@@ -4,8 +4,12 @@
 // multicast, without a way back.
 package main
 
-import "os"
+import (
+	"os"
+
+	"iotupd/cmd/iotupd/internal/cli"
+)
 
 func main() {
-	os.Exit(run(os.Args[1:], stdio{os.Stdout, os.Stderr}))
+	os.Exit(run(os.Args[1:], cli.Stdio{Out: os.Stdout, Err: os.Stderr}))
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 )
 
@@ -23,7 +24,7 @@ const manifestSuffix = ".iotupd"
 func sentName(path, flag string) (string, error) {
 	name := cmp.Or(flag, filepath.Base(path))
 	if err := proto.CheckName(name); err != nil {
-		return "", usageError("%w; give it another one by --name", err)
+		return "", cli.UsageError("%w; give it another one by --name", err)
 	}
 	return name, nil
 }
@@ -32,12 +33,12 @@ func sentName(path, flag string) (string, error) {
 func readManifest(path string) (*proto.Manifest, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, localError(path, err)
+		return nil, cli.LocalError(path, err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, proto.MaxShardSize+1)) // more does not fit a packet
 	if err != nil {
-		return nil, localError(path, err)
+		return nil, cli.LocalError(path, err)
 	}
 	m, err := proto.ParseManifest(b)
 	if err != nil {
@@ -48,14 +49,14 @@ func readManifest(path string) (*proto.Manifest, error) {
 
 // noManifest says what a file is, or may be, that is no manifest because of err.
 func noManifest(path string, content []byte, err error) error {
-	if kind := keyKind(content); kind != "" {
-		return usageError("%s is a %s, not a manifest", path, kind)
+	if kind := cli.KeyKind(content); kind != "" {
+		return cli.UsageError("%s is a %s, not a manifest", path, kind)
 	}
 	why := strings.TrimPrefix(err.Error(), "proto: invalid manifest")
 	if _, err := os.Stat(path + manifestSuffix); err == nil {
 		why += "; did you mean " + path + manifestSuffix + "?"
 	}
-	return usageError("%s is not a manifest that iotupd sign wrote%s", path, why)
+	return cli.UsageError("%s is not a manifest that iotupd sign wrote%s", path, why)
 }
 
 // mayReplace refuses to put a manifest in the place of another kind of file:
@@ -65,7 +66,7 @@ func mayReplace(path string) error {
 		return nil
 	}
 	if _, err := readManifest(path); err != nil {
-		return usageError("%s is there already, and is no manifest; name another file by --output", path)
+		return cli.UsageError("%s is there already, and is no manifest; name another file by --output", path)
 	}
 	return nil
 }
@@ -74,13 +75,13 @@ func mayReplace(path string) error {
 func writeManifest(path string, m *proto.Manifest) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
-		return localError(path, err)
+		return cli.LocalError(path, err)
 	}
 	defer func() {
 		f.Close()
 		if err != nil {
 			os.Remove(f.Name())
-			err = localError(path, err)
+			err = cli.LocalError(path, err)
 		}
 	}()
 	// It is public, whatever the umask of temporary files.

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -46,7 +47,7 @@ func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 	name = "." + name + partSuffix
 	found, err := t.take(name)
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("%s: %w", t.path(name), durable.Cause(err)))
+		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: %w", t.path(name), durable.Cause(err)))
 	}
 	if t.name == "" {
 		t.sweep(time.Now())

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -189,7 +190,7 @@ func TestASecondReceiverOfTheSameTargetIsRefused(t *testing.T) {
 	first.receive("new")
 	second := first.again("fw.bin")
 	_, err := second.open(proto.ObjectID{1}, proto.Params{})
-	second.wantError(err, exitLocalIO, "another iotupd receives the same file")
+	second.wantError(err, cli.ExitLocalIO, "another iotupd receives the same file")
 	second.close()
 	first.wantFiles(".fw.bin.iotupd-part")
 	_, err = first.commit(t.Context(), objectOf("", "new"))
@@ -204,7 +205,7 @@ func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
 	check(t, os.Remove(part))
 	write(t, part, "somebody else's")
 	_, err := d.commit(t.Context(), objectOf("", "new"))
-	d.wantError(err, exitLocalIO, "another iotupd")
+	d.wantError(err, cli.ExitLocalIO, "another iotupd")
 	d.discard()
 	d.wantContent(".fw.bin.iotupd-part", "somebody else's")
 	d.wantFiles(".fw.bin.iotupd-part")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
 	"iotupd/receiver"
 )
@@ -25,14 +26,14 @@ func (v *recvView) patience(now time.Time) error {
 		if d, ok := v.listener.(*discovery); ok && d.why() != nil {
 			nothing = fmt.Sprintf("%s was heard within %s: %v", what, after, d.why())
 		}
-		return v.whyNothing(fmt.Sprintf("gave up after %s on %s", after, v.where()), nothing, exitSilence)
+		return v.whyNothing(fmt.Sprintf("gave up after %s on %s", after, v.where()), nothing, cli.ExitSilence)
 	case s.Needed == 0 || v.opts.stall == 0 || !v.collected.IsZero() || silent < v.opts.stall:
 		return nil
 	case !v.chosen():
 		gaveUp := "the stream has been silent for " + quantity.Duration(v.opts.stall)
-		return v.whyNothing(gaveUp, "nothing that is signed was heard, and "+gaveUp, exitIncomplete)
+		return v.whyNothing(gaveUp, "nothing that is signed was heard, and "+gaveUp, cli.ExitIncomplete)
 	}
-	return withCode(exitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %s, with %d of %d shards at hand%s",
+	return cli.WithCode(cli.ExitIncomplete, fmt.Errorf("incomplete: the stream has been silent for %s, with %d of %d shards at hand%s",
 		quantity.Duration(v.opts.stall), s.Held, s.Needed, v.next()))
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/internal/simnet"
 	"iotupd/proto"
@@ -102,24 +103,24 @@ type recording struct {
 func newRecording(path string) (*recording, error) {
 	f, err := os.Create(path)
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("--record %s: %w", path, durable.Cause(err)))
+		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--record %s: %w", path, durable.Cause(err)))
 	}
 	return &recording{file: f}, nil
 }
 
 // close writes the file.
-func (r *recording) close(out *output) error {
+func (r *recording) close(out *cli.Output) error {
 	r.settle(r.window)
 	_, err := r.file.Write(r.trace.AppendTo(nil))
 	if e := r.file.Close(); err == nil {
 		err = e
 	}
 	if err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("--record %s: %w", r.file.Name(), durable.Cause(err)))
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--record %s: %w", r.file.Name(), durable.Cause(err)))
 	}
 	if r.full {
-		out.warn(warning{Code: "trace-full", Text: fmt.Sprintf("%s has no room for more than the first %d packets", r.file.Name(), r.trace.Packets())})
+		out.Warn(cli.Warning{Code: "trace-full", Text: fmt.Sprintf("%s has no room for more than the first %d packets", r.file.Name(), r.trace.Packets())})
 	}
-	out.decision("recorded %d packets, of which %d were lost, in %s", r.trace.Packets(), r.trace.Lost(), r.file.Name())
+	out.Decision("recorded %d packets, of which %d were lost, in %s", r.trace.Packets(), r.trace.Lost(), r.file.Name())
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -90,18 +91,18 @@ func TestALossSeedIsTheKeyOfAStream(t *testing.T) {
 		"0/0/0": {},
 		"9/8/7": {Seed: 9, Trial: 8, Receiver: 7},
 	} {
-		var s lossSeed
+		var s cli.LossSeed
 		if err := s.Set(text); err != nil || simnet.Key(s) != want {
 			t.Errorf("%s: got %+v, %v, want %+v", text, s, err, want)
 		}
-		var again lossSeed
+		var again cli.LossSeed
 		if err := again.Set(s.String()); err != nil || again != s {
 			t.Errorf("%s: printed as %q, which is read as %+v, %v", text, s.String(), again, err)
 		}
 	}
 	for _, text := range []string{"", "x", "-1", "1/2", "1/2/3/4", "1//3", "1/2/x", "18446744073709551616"} {
-		s := lossSeed{Seed: 5}
-		if err := s.Set(text); err == nil || s != (lossSeed{Seed: 5}) {
+		s := cli.LossSeed{Seed: 5}
+		if err := s.Set(text); err == nil || s != (cli.LossSeed{Seed: 5}) {
 			t.Errorf("%q: got %+v, %v, want an error and no change", text, s, err)
 		}
 	}
@@ -113,14 +114,14 @@ func TestOnlyTheFileOfATraceIsLocalIO(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]int{
-		"none":                      exitOK,
-		"bernoulli:200%":            exitUsage,
-		"nonsense":                  exitUsage,
-		"trace:" + bad:              exitUsage,
-		"trace:" + bad + ".missing": exitLocalIO,
+		"none":                      cli.ExitOK,
+		"bernoulli:200%":            cli.ExitUsage,
+		"nonsense":                  cli.ExitUsage,
+		"trace:" + bad:              cli.ExitUsage,
+		"trace:" + bad + ".missing": cli.ExitLocalIO,
 	} {
-		if _, err := readLoss("drop", text); exitCode(err) != want {
-			t.Errorf("%s: got exit code %d (%v), want %d", text, exitCode(err), err, want)
+		if _, err := cli.ReadLoss("drop", text); cli.ExitCode(err) != want {
+			t.Errorf("%s: got exit code %d (%v), want %d", text, cli.ExitCode(err), err, want)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/internal/simnet"
@@ -52,8 +53,8 @@ With dns:NAME, the senders are those that DNS names for that channel, as send
 --print-dns prints it. What DNS says is not trusted with more than that.`
 
 type recvOptions struct {
-	channelOptions
-	outputOptions
+	cli.ChannelOptions
+	cli.OutputOptions
 	trustOptions
 	layerOptions
 	hookOptions
@@ -80,14 +81,14 @@ type recvOptions struct {
 	stall   time.Duration
 	drop    string
 	loss    simnet.Loss // that drop names
-	seed    lossSeed
+	seed    cli.LossSeed
 	record  string
 }
 
 func newRecvCommand() *cobra.Command {
 	opts := recvOptions{
 		buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory, leafMemory: receiver.DefaultLeafMemory,
-		signatures: receiver.DefaultSignatureRate, seed: lossSeed{Seed: 1},
+		signatures: receiver.DefaultSignatureRate, seed: cli.LossSeed{Seed: 1},
 	}
 	cmd := &cobra.Command{
 		Use:   "recv [dns:NAME] (-o FILE | -d DIR) [flags]",
@@ -99,7 +100,7 @@ func newRecvCommand() *cobra.Command {
   iotupd recv --follow -d /var/lib/fw --trust release.pub --exec ./install
   iotupd recv -o - | tar x
   iotupd recv dns:fw.example.net -o firmware.bin`,
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
 		Args:                  atMostOneChannel,
 		ValidArgsFunction:     cobra.NoFileCompletions,
@@ -107,13 +108,13 @@ func newRecvCommand() *cobra.Command {
 			if err := cmp.Or(giveWay(cmd.Flags()), opts.find(cmd.Flags(), args)); err != nil {
 				return err
 			}
-			return runRecv(cmd.Context(), opts, stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
+			return runRecv(cmd.Context(), opts, cli.StdioOf(cmd))
 		},
 	}
 	opts.addFlags(cmd.Flags())
 	cmd.MarkFlagDirname("dir")
-	completeFlags(cmd, opts.channelOptions.completions())
-	completeFlags(cmd, opts.outputOptions.completions())
+	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
+	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
 	return cmd
 }
 
@@ -123,7 +124,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "receive and verify, but write no target")
 	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file`, repeatable: what it has at the same place is not received again")
 	o.hookOptions.addFlags(flags)
-	under(flags, "Target")
+	cli.Under(flags, "Target")
 
 	flags.StringVar(&o.name, "name", "", "only a file whose sent name matches this `glob`")
 	flags.StringVar(&o.object, "object", "", "only the object with this `id`")
@@ -132,18 +133,18 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for this `time` at the start (default never)")
 	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream, once it began, is silent for this `time`; for one that never begins see --timeout (default never)")
 	flags.BoolVar(&o.follow, "follow", false, "go on for ever, and receive every newer release; needs --trust")
-	under(flags, "What to receive")
+	cli.Under(flags, "What to receive")
 
 	o.trustOptions.addFlags(flags)
 
 	flags.StringSliceVarP(&o.interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every suitable one)")
 	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
-	o.channelOptions.addFlags(flags)
+	o.ChannelOptions.AddFlags(flags)
 	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
 	o.dnsOptions.addFlags(flags)
 	o.layerOptions.addFlags(flags)
 	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
-	under(flags, "Network")
+	cli.Under(flags, "Network")
 
 	flags.Var(&o.memory, "memory", "buffers for decoding; tables and index come extra")
 	flags.Var(&o.leafMemory, "leaf-memory", "hashes of shards to keep in memory; the others are read from the disk")
@@ -151,9 +152,9 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.record, "record", "", "write to this `file` which packets were lost on the way, for bench")
 	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` bernoulli:5%, gilbert:10%,burst=5, trace:FILE or another one of bench")
 	flags.Var(&o.seed, "seed", "`number` that makes the losses of --drop repeatable")
-	under(flags, "Other")
+	cli.Under(flags, "Other")
 
-	o.outputOptions.addFlags(flags)
+	o.OutputOptions.AddFlags(flags)
 }
 
 // tightHeap is how much garbage, in percent of what is in use, a receiver lets
@@ -162,7 +163,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 const tightHeap = 15
 
 // runRecv receives one file, or with --follow one after the other.
-func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
+func runRecv(ctx context.Context, opts recvOptions, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
@@ -183,14 +184,14 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	events := std.out
+	events := std.Out
 	if opts.output == "-" {
-		events = std.err
+		events = std.Err
 	}
-	out := newOutput(opts.outputOptions, std, events)
-	defer func() { err = out.close(err) }()
-	out.warnExposed(opts.groupKeys...)
-	t, err := opts.target(std.out)
+	out := cli.NewOutput(opts.OutputOptions, std, events)
+	defer func() { err = out.Close(err) }()
+	out.WarnExposed(opts.groupKeys...)
+	t, err := opts.target(std.Out)
 	if err != nil {
 		return err
 	}
@@ -202,7 +203,7 @@ func runRecv(ctx context.Context, opts recvOptions, std stdio) (err error) {
 		}
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
 	}
-	listenConfig.Logger = out.logger()
+	listenConfig.Logger = out.Logger()
 	for first := true; ; first = false {
 		l, err := opts.hear(listenConfig, out)
 		if err != nil {
@@ -276,13 +277,13 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 		}
 		done := v.haveIt(have.path, have.manifest)
 		if note := v.note(t, have.manifest); note.there() {
-			v.out.decision("the command of --exec has not succeeded for this file yet")
+			v.out.Decision("the command of --exec has not succeeded for this file yet")
 			return v.runHook(ctx, note, done)
 		}
 		return nil
 	}
 	if err != nil {
-		v.cleanUp(t, exitCode(err))
+		v.cleanUp(t, cli.ExitCode(err))
 		return v.failure(err)
 	}
 	m := v.core.Manifest()
@@ -305,9 +306,9 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 func (v *recvView) cleanUp(t target, code int) {
 	store := v.core.Store()
 	switch {
-	case code == exitIntegrity:
+	case code == cli.ExitIntegrity:
 		t.discard()
-	case store != nil && (code == exitAuthenticity || code == exitPolicy):
+	case store != nil && (code == cli.ExitAuthenticity || code == cli.ExitPolicy):
 		store.Discard()
 	}
 }
@@ -324,33 +325,33 @@ func (e *haveItError) Error() string { return e.path + " has the content already
 func (o *recvOptions) validate() error {
 	switch {
 	case o.output != "" && o.dir != "":
-		return usageError("--output and --dir exclude each other")
+		return cli.UsageError("--output and --dir exclude each other")
 	case o.output == "" && o.dir == "" && !o.dryRun:
-		return usageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
+		return cli.UsageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
 	case o.exec != "" && !o.keeps():
-		return usageError("--exec needs a file that stays: -o FILE or -d DIR, and no --dry-run")
+		return cli.UsageError("--exec needs a file that stays: -o FILE or -d DIR, and no --dry-run")
 	case o.follow && (len(o.trust) == 0 || !o.keeps()):
-		return usageError("--follow needs --trust, which tells what is newer, and -o FILE or -d DIR")
+		return cli.UsageError("--follow needs --trust, which tells what is newer, and -o FILE or -d DIR")
 	case o.follow && o.timeout > 0:
-		return usageError("--follow waits for ever: --timeout does not go with it")
+		return cli.UsageError("--follow waits for ever: --timeout does not go with it")
 	case o.timeout < 0:
-		return usageError("--timeout %v: want a time that is not negative", o.timeout)
+		return cli.UsageError("--timeout %v: want a time that is not negative", o.timeout)
 	case o.stall < 0:
-		return usageError("--stall %v: want a time that is not negative", o.stall)
+		return cli.UsageError("--stall %v: want a time that is not negative", o.stall)
 	case o.memory < 1<<20:
-		return usageError("--memory %v: want at least 1 MiB", o.memory)
+		return cli.UsageError("--memory %v: want at least 1 MiB", o.memory)
 	case o.leafMemory < 64<<10 || o.leafMemory > 1<<30:
-		return usageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
+		return cli.UsageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
 	case o.signatures < 1:
-		return usageError("--signature-rate %d: want at least 1", o.signatures)
+		return cli.UsageError("--signature-rate %d: want at least 1", o.signatures)
 	case o.maxSize == 0:
-		return usageError("--max-size %v: want at least 1 B", o.maxSize)
+		return cli.UsageError("--max-size %v: want at least 1 B", o.maxSize)
 	case o.buffer == 0 || o.buffer > 1<<30:
-		return usageError("--receive-buffer %v: want 1 B to 1 GiB", o.buffer)
+		return cli.UsageError("--receive-buffer %v: want 1 B to 1 GiB", o.buffer)
 	}
 	var err error
-	o.loss, err = readLoss("drop", o.drop)
-	return cmp.Or(err, o.channelOptions.validate(), o.outputOptions.validate(), o.trustOptions.validate(), o.dnsOptions.validate(),
+	o.loss, err = cli.ReadLoss("drop", o.drop)
+	return cmp.Or(err, o.ChannelOptions.Validate(), o.OutputOptions.Validate(), o.trustOptions.validate(), o.dnsOptions.validate(),
 		o.layerOptions.validate(), o.hookOptions.validate())
 }
 
@@ -375,21 +376,21 @@ func (o *recvOptions) receiverConfig(in *recvInputs) (cfg receiver.Config, err e
 	}
 	if o.object != "" {
 		if cfg.Object, err = proto.ParseObjectID(o.object); err != nil {
-			return cfg, usageError("--object: %w", err)
+			return cfg, cli.UsageError("--object: %w", err)
 		}
 	}
 	if o.sha256 != "" {
 		sum, err := hex.DecodeString(o.sha256)
 		if err != nil || len(sum) != len(cfg.SHA256) {
-			return cfg, usageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
+			return cfg, cli.UsageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
 		}
 		cfg.SHA256 = [32]byte(sum)
 		if cfg.SHA256 == [32]byte{} { // would mean any
-			return cfg, usageError("--sha256: no file is known whose SHA-256 is zero")
+			return cfg, cli.UsageError("--sha256: no file is known whose SHA-256 is zero")
 		}
 	}
 	if _, err := path.Match(o.name, ""); err != nil {
-		return cfg, usageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
+		return cfg, cli.UsageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
 	}
 	if o.name != "" || o.dir != "" {
 		cfg.Name = func(name string) bool {
@@ -408,8 +409,8 @@ func (o *recvOptions) target(stdout io.Writer) (target, error) {
 	case o.dryRun:
 		return &scratchTarget{}, nil
 	case o.output == "-":
-		if isTerminal(stdout) {
-			return nil, usageError("-o - would print the file on the terminal; redirect or pipe it")
+		if cli.IsTerminal(stdout) {
+			return nil, cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
 		}
 		return &scratchTarget{use: copyTo(stdout)}, nil
 	case o.dir != "":
@@ -419,24 +420,24 @@ func (o *recvOptions) target(stdout io.Writer) (target, error) {
 }
 
 func (o *recvOptions) listenConfig() (cfg mcast.ListenConfig, err error) {
-	cfg = mcast.ListenConfig{Port: o.port, Interfaces: o.interfaces, ReceiveBuffer: int(o.buffer)}
+	cfg = mcast.ListenConfig{Port: o.Port, Interfaces: o.interfaces, ReceiveBuffer: int(o.buffer)}
 	for _, s := range o.sources {
 		a, err := netip.ParseAddr(s)
 		if a = a.Unmap(); err != nil || a.IsMulticast() || a.IsUnspecified() {
-			return cfg, usageError("--source %q is not the IP address of a host", s)
+			return cfg, cli.UsageError("--source %q is not the IP address of a host", s)
 		}
 		if a.Zone() != "" {
-			return cfg, usageError("--source %v: name the interface by -i, not in the address", a)
+			return cfg, cli.UsageError("--source %v: name the interface by -i, not in the address", a)
 		}
 		cfg.Sources = append(cfg.Sources, a)
 	}
-	cfg.Groups, err = o.groupAddresses(o.groups, cfg.Sources)
+	cfg.Groups, err = o.GroupAddresses(o.groups, cfg.Sources)
 	if err != nil || slices.ContainsFunc(cfg.Groups, netip.Addr.Is4) {
 		return cfg, err
 	}
 	for _, name := range o.interfaces {
 		if ifi, err := mcast.InterfaceByName(name); err == nil && ifi.Loopback {
-			return cfg, withCode(exitNetwork, errLoopback6)
+			return cfg, cli.WithCode(cli.ExitNetwork, cli.ErrLoopback6)
 		}
 	}
 	return cfg, nil

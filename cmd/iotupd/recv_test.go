@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/receiver"
 )
 
@@ -16,7 +17,7 @@ func TestWhatRemainsOfATransferThatFailed(t *testing.T) {
 		left []string
 	}{
 		{receiver.ErrIntegrity, nil},
-		{withCode(exitIncomplete, errors.New("stalled")), []string{".fw.bin.iotupd-part"}},
+		{cli.WithCode(cli.ExitIncomplete, errors.New("stalled")), []string{".fw.bin.iotupd-part"}},
 		{errors.New("socket closed"), []string{".fw.bin.iotupd-part"}},
 		{&receiver.StoreError{Op: "write", Err: errors.New("no space")}, []string{".fw.bin.iotupd-part"}},
 	}

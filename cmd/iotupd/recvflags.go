@@ -2,7 +2,11 @@
 
 package main
 
-import "github.com/spf13/pflag"
+import (
+	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cli"
+)
 
 // opposites are flags of recv of which one excludes the other.
 var opposites = [][2]string{{"output", "dir"}, {"ipv4", "ipv6"}, {"follow", "timeout"}}
@@ -12,10 +16,10 @@ var opposites = [][2]string{{"output", "dir"}, {"ipv4", "ipv6"}, {"follow", "tim
 func giveWay(flags *pflag.FlagSet) error {
 	for _, pair := range opposites {
 		a, b := flags.Lookup(pair[0]), flags.Lookup(pair[1])
-		if onCommandLine(b) {
+		if cli.OnCommandLine(b) {
 			a, b = b, a
 		}
-		if onCommandLine(a) && !onCommandLine(b) {
+		if cli.OnCommandLine(a) && !cli.OnCommandLine(b) {
 			if err := b.Value.Set(b.DefValue); err != nil {
 				return err
 			}

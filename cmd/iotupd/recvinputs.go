@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto/seal"
 )
 
@@ -35,7 +36,7 @@ func (o *recvOptions) openInputs() (_ *recvInputs, err error) {
 		}
 		in.seeds = append(in.seeds, f)
 	}
-	in.trust, err = o.trustOptions.open(o.channel)
+	in.trust, err = o.trustOptions.open(o.Channel)
 	return in, err
 }
 
@@ -44,14 +45,14 @@ func (o *recvOptions) openInputs() (_ *recvInputs, err error) {
 func openSeed(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, localError("--reuse "+path, err)
+		return nil, cli.LocalError("--reuse "+path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, usageError("--reuse %s is not a regular file", path)
+		return nil, cli.UsageError("--reuse %s is not a regular file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, localError("--reuse "+path, err)
+		return nil, cli.LocalError("--reuse "+path, err)
 	}
 	return f, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
@@ -31,16 +32,16 @@ func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "take what is older than what was installed last, with --follow for the first file only")
 	flags.StringVar(&o.state, "state", "", "`directory` to remember in what was installed last, with --trust (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
 	flags.StringSliceVarP(&o.groupKeys, "group-key", "k", nil, "key `file` of a group, repeatable: receive only what is sealed with one of these keys")
-	under(flags, "Trust")
+	cli.Under(flags, "Trust")
 }
 
 func (o *trustOptions) validate() error {
 	switch {
 	case len(o.trust) > 0:
 	case len(o.targets) > 0:
-		return usageError("--target needs --trust: what is not signed may claim to be for any hardware")
+		return cli.UsageError("--target needs --trust: what is not signed may claim to be for any hardware")
 	case o.minSequence > 0:
-		return usageError("--min-sequence needs --trust: what is not signed may claim to be of any sequence number")
+		return cli.UsageError("--min-sequence needs --trust: what is not signed may claim to be of any sequence number")
 	}
 	return nil
 }
@@ -48,7 +49,7 @@ func (o *trustOptions) validate() error {
 // readGroupKeys returns the groups whose packets are taken.
 func (o *trustOptions) readGroupKeys() (groups []*seal.GroupKey, err error) {
 	for _, path := range o.groupKeys {
-		g, err := readGroupKey(path)
+		g, err := cli.ReadGroupKey(path)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +73,7 @@ func (o *trustOptions) open(channel string) (*trust, error) {
 	}
 	t := &trust{names: make(map[proto.KeyID]string)}
 	for _, path := range o.trust {
-		keys, err := readTrusted([]string{path})
+		keys, err := cli.ReadTrusted([]string{path})
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +89,7 @@ func (o *trustOptions) open(channel string) (*trust, error) {
 		dir = defaultStateDir()
 	}
 	if dir == "" {
-		return nil, usageError("--trust has no place to remember what is installed; name a directory by --state")
+		return nil, cli.UsageError("--trust has no place to remember what is installed; name a directory by --state")
 	}
 	var err error
 	if t.state, err = openState(dir, channel, t.policy.Keys); err != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/diagnose"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
@@ -25,7 +26,7 @@ import (
 // flags state it, is over. All its methods run on the receiver's loop.
 type recvView struct {
 	opts     recvOptions
-	out      *output
+	out      *cli.Output
 	listener hearing
 	sources  []netip.Addr
 	silence  *silence
@@ -43,8 +44,8 @@ type recvView struct {
 	signers   []proto.PublicKey // of manifest; nil: not verified
 	status    receiver.Status
 	from      receiver.Origin // of the first packet
-	arrival   speed           // of packets of the object
-	gain      speed           // of shards held
+	arrival   cli.Speed       // of packets of the object
+	gain      cli.Speed       // of shards held
 
 	idle     time.Time // since when there is no object
 	heard    time.Time // when packets of the object were last seen to arrive
@@ -58,7 +59,7 @@ type recvView struct {
 	later    bool     // --follow has received a release before
 }
 
-func newRecvView(opts recvOptions, out *output, l hearing, sources []netip.Addr) *recvView {
+func newRecvView(opts recvOptions, out *cli.Output, l hearing, sources []netip.Addr) *recvView {
 	now := time.Now()
 	v := &recvView{
 		opts: opts, out: out, listener: l, sources: sources,
@@ -104,20 +105,20 @@ func (v *recvView) listening() {
 	}
 	interfaces, groups := joined(v.listener.Memberships())
 	e := listeningEvent{
-		Interfaces: interfaces, Channel: v.opts.channel, Port: v.opts.port,
-		Groups: texts(groups), Sources: texts(v.sources),
+		Interfaces: interfaces, Channel: v.opts.Channel, Port: v.opts.Port,
+		Groups: cli.Texts(groups), Sources: cli.Texts(v.sources),
 		ReceiveBuffer: v.listener.Stats().ReceiveBuffer,
 	}
-	v.out.event("listening", e)
-	what := "channel " + v.opts.channel
+	v.out.Event("listening", e)
+	what := "channel " + v.opts.Channel
 	if len(v.opts.groups) > 0 {
 		what = "groups " + strings.Join(v.opts.groups, ", ")
 	}
 	if len(e.Sources) > 0 {
 		what += "   sources " + strings.Join(e.Sources, ", ")
 	}
-	v.out.line("listening on %s   %s   port %d", v.where(), what, v.opts.port)
-	v.out.decision("receive buffer %v", quantity.Size(e.ReceiveBuffer))
+	v.out.Line("listening on %s   %s   port %d", v.where(), what, v.opts.Port)
+	v.out.Decision("receive buffer %v", quantity.Size(e.ReceiveBuffer))
 }
 
 // origin returns who sent the first packet, and the interface it came in by,
@@ -137,8 +138,8 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 	switch e := e.(type) {
 	case receiver.ObjectFound:
 		v.first, v.manifest, v.from = now, nil, e.From
-		v.arrival = speed{}
-		v.arrival.add(now, 0)
+		v.arrival = cli.Speed{}
+		v.arrival.Add(now, 0)
 		v.restart(now)
 		v.found(e)
 	case receiver.Certified:
@@ -149,22 +150,22 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 	case receiver.Dropped:
 		v.idle = now
 		v.dropped()
-		v.out.line("object %s... given up: %s", e.Object.Short(), e.Why)
+		v.out.Line("object %s... given up: %s", e.Object.Short(), e.Why)
 	case receiver.Refused:
 		v.refused(e)
 	case receiver.Resumed:
 		v.resumed(e)
 	case receiver.Forged:
-		v.out.decision("group %d: %d forged shards were stored; they are dropped, and come again", e.Group, e.Shards)
+		v.out.Decision("group %d: %d forged shards were stored; they are dropped, and come again", e.Group, e.Shards)
 	case receiver.GroupDecoded:
-		if v.opts.verbose > 1 {
-			v.out.line("group %d: %d shards rebuilt", e.Group, e.Rebuilt)
+		if v.opts.Verbose > 1 {
+			v.out.Line("group %d: %d shards rebuilt", e.Group, e.Rebuilt)
 		}
 	case receiver.Collected:
 		v.held = true
 		v.complete(now)
 	case receiver.Corrupt:
-		v.out.warn(warning{Code: "corrupt", Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
+		v.out.Warn(cli.Warning{Code: "corrupt", Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
 			"forged packets, or a sender whose file changed", e.Attempt)})
 		v.restart(now)
 	}
@@ -174,16 +175,16 @@ func (v *recvView) observe(now time.Time, e receiver.Event) {
 // check of a corrupt file took, the stream has not been silent since.
 func (v *recvView) restart(now time.Time) {
 	v.held, v.collected, v.heard = false, time.Time{}, now
-	v.gain = speed{}
-	v.gain.add(now, 0)
+	v.gain = cli.Speed{}
+	v.gain.Add(now, 0)
 }
 
 // found tells of the first packet of an object.
 func (v *recvView) found(e receiver.ObjectFound) {
 	object := newObjectEvent(e.Object, e.Params)
 	object.From, object.Interface = v.origin()
-	v.out.event("found", object)
-	v.out.decision("found object %v  %v  code %v, groups of %d+%d shards of %d bytes", e.Object, quantity.Size(e.Params.Size),
+	v.out.Event("found", object)
+	v.out.Decision("found object %v  %v  code %v, groups of %d+%d shards of %d bytes", e.Object, quantity.Size(e.Params.Size),
 		e.Params.Code, e.Params.K, e.Params.M, e.Params.ShardSize)
 }
 
@@ -194,12 +195,12 @@ func (v *recvView) object(m *proto.Manifest) {
 	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
 	e.From, e.Interface = v.origin()
 	e.Verified, e.SignedBy, e.Sequence = v.verified(m)
-	v.out.event("object", e)
+	v.out.Event("object", e)
 	from := ""
 	if e.From != "" {
 		from = fmt.Sprintf("  from %s on %s", e.From, e.Interface)
 	}
-	v.out.line("%s  %v  object %s...%s   %s", displayName(m, ""), quantity.Size(d.Size), d.Object().Short(), from, v.whose())
+	v.out.Line("%s  %v  object %s...%s   %s", displayName(m, ""), quantity.Size(d.Size), d.Object().Short(), from, v.whose())
 }
 
 // whose says for a person how far the origin of the object is known.
@@ -229,8 +230,8 @@ func (v *recvView) resumed(e receiver.Resumed) {
 	if e.Shards+e.Reused == 0 {
 		return
 	}
-	v.out.event("resumed", resumedEvent{Object: v.core.Progress().Object.String(), Resumed: e.Shards, Reused: e.Reused})
-	v.out.line("continuing:%s", spared(e.Shards, e.Reused))
+	v.out.Event("resumed", resumedEvent{Object: v.core.Progress().Object.String(), Resumed: e.Shards, Reused: e.Reused})
+	v.out.Line("continuing:%s", spared(e.Shards, e.Reused))
 }
 
 // spared tells how many shards needed not be received, if any.
@@ -253,7 +254,7 @@ func (v *recvView) complete(now time.Time) {
 	v.countDrops()
 	v.collected = now
 	p := v.core.Progress()
-	v.out.event("collected", collectedEvent{
+	v.out.Event("collected", collectedEvent{
 		Seconds: now.Sub(v.first).Seconds(),
 		Data:    p.Data, Parity: p.Parity, Digests: p.Digests, Outlines: p.Outlines, Manifests: p.Manifests,
 		Spanned: p.Loss.Spanned, Lost: p.Loss.Lost,
@@ -270,17 +271,17 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 	if v.layers.level < 0 {
 		v.heard = now // this silence was chosen
 	}
-	v.arrival.add(now, v.useful)
-	v.gain.add(now, s.Held)
+	v.arrival.Add(now, v.useful)
+	v.gain.Add(now, s.Held)
 	v.checkBuffer()
 	v.checkRefused(now)
-	if v.out.progressDue(now) {
+	if v.out.ProgressDue(now) {
 		v.progress(now)
 	}
 	if text, findings := v.silence.check(now, v); text != "" {
-		v.out.line("%s", text)
+		v.out.Line("%s", text)
 		for _, f := range findings {
-			v.out.warn(warning{f.Code, f.Text, f.Fix})
+			v.out.Warn(cli.Warning{Code: f.Code, Text: f.Text, Fix: f.Fix})
 		}
 	}
 	return v.patience(now)
@@ -302,7 +303,7 @@ func (v *recvView) checkBuffer() {
 	}
 	v.ownDrops = true
 	granted, wanted := v.buffer()
-	v.out.warn(warning{
+	v.out.Warn(cli.Warning{
 		Code: "own-drops",
 		Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", granted),
 		Fix:  diagnose.BufferFix(granted, wanted),
@@ -324,14 +325,14 @@ func (v *recvView) progress(now time.Time) {
 	s := v.status
 	switch {
 	case s.Needed == 0:
-		v.out.waitingLine(fmt.Sprintf(" nothing heard for %s", quantity.Duration(now.Sub(v.heard))))
+		v.out.WaitingLine(fmt.Sprintf(" nothing heard for %s", quantity.Duration(now.Sub(v.heard))))
 		return
 	case !v.collected.IsZero():
-		v.out.progressLine(" 100%  decoding and verifying")
+		v.out.ProgressLine(" 100%  decoding and verifying")
 		return
 	}
-	left := v.gain.left(s.Needed - s.Held)
-	v.out.event("progress", progressEvent{
+	left := v.gain.Left(s.Needed - s.Held)
+	v.out.Event("progress", progressEvent{
 		Object: s.Object.String(), Held: s.Held, Needed: s.Needed, Groups: s.Groups, Complete: s.Decoded,
 		Resumed: s.Resumed, Reused: s.Reused, Forged: v.forged(),
 		Rate: v.rate(), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
@@ -348,7 +349,7 @@ func (v *recvView) progress(now time.Time) {
 	case left > 0:
 		line += "  ETA " + quantity.Duration(left)
 	}
-	v.out.progressLine(line)
+	v.out.ProgressLine(line)
 }
 
 // rate returns the bit rate at which IP packets of the object arrive.
@@ -357,13 +358,13 @@ func (v *recvView) rate() float64 {
 	if v.from.From.Addr().Is4() {
 		overhead = sender.IPv4Overhead
 	}
-	return v.arrival.perSecond() * float64(8*(proto.HeaderLen+v.status.Params.ShardSize+overhead))
+	return v.arrival.PerSecond() * float64(8*(proto.HeaderLen+v.status.Params.ShardSize+overhead))
 }
 
 // failure explains why a transfer ended without its file.
 func (v *recvView) failure(err error) error {
-	if errors.As(err, new(signalError)) {
-		v.out.line("%s", v.stopped())
+	if errors.As(err, new(cli.SignalError)) {
+		v.out.Line("%s", v.stopped())
 	}
 	return err
 }
@@ -388,8 +389,8 @@ func (v *recvView) newDoneEvent(path string, m *proto.Manifest) doneEvent {
 func (v *recvView) haveIt(path string, m *proto.Manifest) doneEvent {
 	e := v.newDoneEvent(path, m)
 	e.Had = true
-	v.out.event("done", e)
-	v.out.line("ok  %s  has the content already", path)
+	v.out.Event("done", e)
+	v.out.Line("ok  %s  has the content already", path)
 	return e
 }
 
@@ -403,7 +404,7 @@ func (v *recvView) done(path string, m *proto.Manifest) doneEvent {
 	e.Needed, e.Rebuilt, e.Resumed, e.Reused, e.Forged = s.Needed, s.Rebuilt, s.Resumed, s.Reused, v.forged()
 	e.Data, e.Parity, e.Digests, e.Outlines, e.Manifests = s.Data, s.Parity, s.Digests, s.Outlines, s.Manifests
 	e.Spanned, e.Lost, e.Dropped, e.OwnDrops, e.Ignored = s.Loss.Spanned, s.Loss.Lost, s.Dropped, v.drops, ignored(s.Ignored)
-	v.out.event("done", e)
+	v.out.Event("done", e)
 	verb := "ok"
 	if v.opts.dryRun {
 		verb = "ok (dry run, nothing written)"
@@ -412,7 +413,7 @@ func (v *recvView) done(path string, m *proto.Manifest) doneEvent {
 	if n := v.forged(); n > 0 {
 		extra += fmt.Sprintf("  forged %d dropped", n)
 	}
-	v.out.line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d%s",
+	v.out.Line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d%s",
 		verb, displayName(m, path), quantity.Size(d.Size), quantity.Duration(took), quantity.Rate(rate),
 		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, v.drops, extra)
 	return e

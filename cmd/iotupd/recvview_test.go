@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/diagnose"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
@@ -26,14 +27,14 @@ type patient struct {
 
 func newPatient(t *testing.T, opts recvOptions) *patient {
 	t.Helper()
-	s := newScreen(t, outputOptions{progress: "none"})
+	s := newScreen(t, cli.OutputOptions{Progress: "none"})
 	cfg := mcast.ListenConfig{
 		Groups: []netip.Addr{netip.MustParseAddr("239.255.77.78")}, Port: 20999, Interfaces: []string{loopback()},
 	}
 	l, err := mcast.Listen(cfg)
 	check(t, err)
 	t.Cleanup(func() { l.Close() })
-	v := newRecvView(opts, s.output, listener{l, cfg}, nil)
+	v := newRecvView(opts, s.Output, listener{l, cfg}, nil)
 	v.start, v.idle, v.heard, v.silence = epoch, epoch, epoch, newSilence(epoch)
 	return &patient{screen: s, view: v}
 }
@@ -61,7 +62,7 @@ func receiving(packets, held uint64) receiver.Status {
 func TestTimeoutIsForTheStartOnly(t *testing.T) {
 	p := newPatient(t, recvOptions{timeout: 3 * time.Second})
 	check(t, p.until(2900*time.Millisecond, receiver.Status{}))
-	p.wantError(p.until(3*time.Second, receiver.Status{}), exitSilence, "nothing was heard within 3 s on "+loopback())
+	p.wantError(p.until(3*time.Second, receiver.Status{}), cli.ExitSilence, "nothing was heard within 3 s on "+loopback())
 
 	p = newPatient(t, recvOptions{timeout: 3 * time.Second})
 	check(t, p.until(2*time.Second, receiver.Status{}))
@@ -74,7 +75,7 @@ func TestStallIsForTheMiddleOnly(t *testing.T) {
 	check(t, p.until(22*time.Second, receiving(5, 4)))
 	check(t, p.until(24*time.Second, receiving(6, 4))) // a duplicate is a sign of life
 	err := p.until(30*time.Second, receiving(6, 4))
-	p.wantError(err, exitIncomplete, "the stream has been silent for 3 s, with 4 of 100 shards at hand; the next run starts over, since no digests were heard")
+	p.wantError(err, cli.ExitIncomplete, "the stream has been silent for 3 s, with 4 of 100 shards at hand; the next run starts over, since no digests were heard")
 
 	p = newPatient(t, recvOptions{stall: 3 * time.Second})
 	p.view.collected = epoch // what remains is local work
@@ -88,7 +89,7 @@ func TestStallIsForEveryAttempt(t *testing.T) {
 	check(t, p.until(20*time.Second, receiving(100, 100)))
 	p.view.observe(epoch.Add(p.at), receiver.Corrupt{Attempt: 1})
 	check(t, p.until(22*time.Second, receiving(100, 0)))
-	p.wantError(p.until(30*time.Second, receiving(100, 0)), exitIncomplete, "silent for 3 s, with 0 of 100 shards at hand")
+	p.wantError(p.until(30*time.Second, receiving(100, 0)), cli.ExitIncomplete, "silent for 3 s, with 0 of 100 shards at hand")
 }
 
 func TestSilenceIsExplainedAgainAndAgain(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
@@ -25,16 +26,16 @@ type rejection struct {
 // rejections are in the order in which they explain that a receiver gave up: what
 // was signed by a trusted key goes before what anybody may have sent.
 var rejections = []rejection{
-	{receiver.ReasonRollback, exitPolicy, "%s is older than what was installed last or than --min-sequence, or is another file with the same sequence number; " +
+	{receiver.ReasonRollback, cli.ExitPolicy, "%s is older than what was installed last or than --min-sequence, or is another file with the same sequence number; " +
 		"sign it with a higher number, or take it by --allow-downgrade"},
-	{receiver.ReasonExpired, exitPolicy, "%s was signed for a time that is over; sign it anew, or set the clock of this host"},
-	{receiver.ReasonTarget, exitPolicy, "%s was signed for other hardware than --target names"},
-	{receiver.ReasonChannel, exitPolicy, "%s was signed for another channel; name that by --channel, or sign it for this one"},
-	{receiver.ReasonSignature, exitAuthenticity, "%s is not signed by a key of --trust; if it should be, look at it by iotupd inspect"},
-	{receiver.ReasonTooLarge, exitPolicy, "%s is larger than --max-size, or cut into so many groups that their index takes too much memory"},
-	{seal.ReasonSeal, exitSilence, "%s is sealed, but not with a key of --group-key"},
-	{receiver.ReasonSealed, exitSilence, "%s is sealed with a group key that is not here; name its file by --group-key"},
-	{receiver.ReasonUnsealed, exitSilence, "%s is not sealed, and --group-key takes only what is"},
+	{receiver.ReasonExpired, cli.ExitPolicy, "%s was signed for a time that is over; sign it anew, or set the clock of this host"},
+	{receiver.ReasonTarget, cli.ExitPolicy, "%s was signed for other hardware than --target names"},
+	{receiver.ReasonChannel, cli.ExitPolicy, "%s was signed for another channel; name that by --channel, or sign it for this one"},
+	{receiver.ReasonSignature, cli.ExitAuthenticity, "%s is not signed by a key of --trust; if it should be, look at it by iotupd inspect"},
+	{receiver.ReasonTooLarge, cli.ExitPolicy, "%s is larger than --max-size, or cut into so many groups that their index takes too much memory"},
+	{seal.ReasonSeal, cli.ExitSilence, "%s is sealed, but not with a key of --group-key"},
+	{receiver.ReasonSealed, cli.ExitSilence, "%s is sealed with a group key that is not here; name its file by --group-key"},
+	{receiver.ReasonUnsealed, cli.ExitSilence, "%s is not sealed, and --group-key takes only what is"},
 }
 
 // maxOthers is how many other files are named.
@@ -59,7 +60,7 @@ func (v *recvView) refused(e receiver.Refused) {
 			return
 		}
 	}
-	v.out.decision("also on the air: object %s  %s", e.Object, e.Name)
+	v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
 }
 
 // checkRefused warns of packets that are ignored before it is known what object
@@ -79,7 +80,7 @@ func (v *recvView) checkRefused(now time.Time) {
 	// The wanted one may be about to show itself, and a follower waits for it.
 	if !v.opts.follow && now.Sub(v.idle) >= silentAfter && v.tellNow(receiver.ReasonOtherObject) {
 		v.warned[receiver.ReasonOtherObject] = true
-		v.out.warn(warning{Code: string(receiver.ReasonOtherObject), Text: v.onlyOthers(), Fix: "iotupd inspect   # on the same channel: lists what is sent here"})
+		v.out.Warn(cli.Warning{Code: string(receiver.ReasonOtherObject), Text: v.onlyOthers(), Fix: "iotupd inspect   # on the same channel: lists what is sent here"})
 	}
 }
 
@@ -111,7 +112,7 @@ func (v *recvView) rejected() (n uint64) {
 // refuse warns.
 func (v *recvView) refuse(r rejection, what string) {
 	v.warned[r.reason] = true
-	v.out.warn(warning{Code: string(r.reason), Text: fmt.Sprintf(r.text, what)})
+	v.out.Warn(cli.Warning{Code: string(r.reason), Text: fmt.Sprintf(r.text, what)})
 }
 
 // whyNothing returns the error of a receiver that gave up with nothing to
@@ -119,12 +120,12 @@ func (v *recvView) refuse(r rejection, what string) {
 func (v *recvView) whyNothing(gaveUp, nothing string, code int) error {
 	text, own := v.instead()
 	if text == "" {
-		return withCode(code, errors.New(nothing))
+		return cli.WithCode(code, errors.New(nothing))
 	}
-	if own != exitSilence {
+	if own != cli.ExitSilence {
 		code = own
 	}
-	return withCode(code, fmt.Errorf("%s: %s", gaveUp, text))
+	return cli.WithCode(code, fmt.Errorf("%s: %s", gaveUp, text))
 }
 
 // instead tells what was heard and is not to be received, and the exit code for
@@ -136,7 +137,7 @@ func (v *recvView) instead() (text string, exit int) {
 		}
 	}
 	if v.status.Ignored[receiver.ReasonOtherObject] > 0 {
-		return v.onlyOthers(), exitSilence
+		return v.onlyOthers(), cli.ExitSilence
 	}
-	return "", exitSilence
+	return "", cli.ExitSilence
 }

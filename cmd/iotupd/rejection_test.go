@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/fec"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -29,17 +30,17 @@ func TestGivingUpSaysWhatWasHeardInstead(t *testing.T) {
 		code    int
 		text    string
 	}{
-		{nil, exitSilence, "was heard within 3 s on " + loopback()},
-		{[]proto.Reason{receiver.ReasonOtherObject, receiver.ReasonManifest}, exitSilence, "only other objects than the wanted one are sent here"},
-		{[]proto.Reason{receiver.ReasonManifest}, exitSilence, "was heard within 3 s"},
-		{[]proto.Reason{receiver.ReasonTooLarge}, exitPolicy, "the file on the air is larger than --max-size"},
-		{[]proto.Reason{receiver.ReasonSealed}, exitSilence, "sealed with a group key that is not here"},
-		{[]proto.Reason{receiver.ReasonSignature}, exitAuthenticity, "not signed by a key of --trust"},
-		{[]proto.Reason{receiver.ReasonRollback}, exitPolicy, "older than what was installed last"},
-		{[]proto.Reason{receiver.ReasonExpired}, exitPolicy, "for a time that is over"},
-		{[]proto.Reason{receiver.ReasonTarget}, exitPolicy, "for other hardware"},
-		{[]proto.Reason{receiver.ReasonChannel}, exitPolicy, "for another channel"},
-		{[]proto.Reason{receiver.ReasonSignature, receiver.ReasonChannel}, exitPolicy, "for another channel"}, // the only one that was signed
+		{nil, cli.ExitSilence, "was heard within 3 s on " + loopback()},
+		{[]proto.Reason{receiver.ReasonOtherObject, receiver.ReasonManifest}, cli.ExitSilence, "only other objects than the wanted one are sent here"},
+		{[]proto.Reason{receiver.ReasonManifest}, cli.ExitSilence, "was heard within 3 s"},
+		{[]proto.Reason{receiver.ReasonTooLarge}, cli.ExitPolicy, "the file on the air is larger than --max-size"},
+		{[]proto.Reason{receiver.ReasonSealed}, cli.ExitSilence, "sealed with a group key that is not here"},
+		{[]proto.Reason{receiver.ReasonSignature}, cli.ExitAuthenticity, "not signed by a key of --trust"},
+		{[]proto.Reason{receiver.ReasonRollback}, cli.ExitPolicy, "older than what was installed last"},
+		{[]proto.Reason{receiver.ReasonExpired}, cli.ExitPolicy, "for a time that is over"},
+		{[]proto.Reason{receiver.ReasonTarget}, cli.ExitPolicy, "for other hardware"},
+		{[]proto.Reason{receiver.ReasonChannel}, cli.ExitPolicy, "for another channel"},
+		{[]proto.Reason{receiver.ReasonSignature, receiver.ReasonChannel}, cli.ExitPolicy, "for another channel"}, // the only one that was signed
 	}
 	for _, test := range tests {
 		for _, trusted := range []*trust{nil, {}} {
@@ -61,16 +62,16 @@ func TestWithTrustOnlyASignedObjectIsHeard(t *testing.T) {
 		unsigned.Progress = receiving(n, n).Progress
 		check(t, p.until(p.at, unsigned))
 	}
-	p.wantError(p.until(3*time.Second, unsigned), exitAuthenticity, "gave up after 3 s on "+loopback()+": the file on the air is not signed")
+	p.wantError(p.until(3*time.Second, unsigned), cli.ExitAuthenticity, "gave up after 3 s on "+loopback()+": the file on the air is not signed")
 
 	p = newPatient(t, recvOptions{stall: 3 * time.Second})
 	p.view.trust = &trust{}
-	p.wantError(p.until(4*time.Second, unsigned), exitAuthenticity, "the stream has been silent for 3 s: the file on the air is not signed")
+	p.wantError(p.until(4*time.Second, unsigned), cli.ExitAuthenticity, "the stream has been silent for 3 s: the file on the air is not signed")
 
 	// "The stream went silent for --stall before the file was complete": exit.go.
 	p = newPatient(t, recvOptions{stall: 3 * time.Second})
 	p.view.trust = &trust{}
-	p.wantError(p.until(4*time.Second, receiving(1, 1)), exitIncomplete, "nothing that is signed was heard, and the stream has been silent for 3 s")
+	p.wantError(p.until(4*time.Second, receiving(1, 1)), cli.ExitIncomplete, "nothing that is signed was heard, and the stream has been silent for 3 s")
 
 	signed := receiving(1, 1)
 	signed.Certified = true
@@ -123,7 +124,7 @@ func TestWhoStopsItIsToldWhatWasHeard(t *testing.T) {
 		check(t, err)
 		p.view.status, p.view.later = test.status, test.later
 		p.view.observe(epoch, receiver.Refused{Name: "other.bin", Why: receiver.ReasonOtherObject})
-		p.view.failure(signalError{syscall.SIGINT})
+		p.view.failure(cli.SignalError{Signal: syscall.SIGINT})
 		if got := p.stderr.String(); !strings.HasPrefix(got, test.want) {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
@@ -140,7 +141,7 @@ func TestWhoStopsItIsToldHowFarItIsNow(t *testing.T) {
 	params, err := fec.Policy{}.Params(100_000)
 	check(t, err)
 	check(t, p.view.core.HandleHeader(epoch, receiver.Origin{}, &proto.Header{Type: proto.TypeData, Object: proto.ObjectID{1}, Params: params}, nil))
-	p.view.failure(signalError{syscall.SIGINT})
+	p.view.failure(cli.SignalError{Signal: syscall.SIGINT})
 	if got := p.stderr.String(); !strings.HasPrefix(got, "stopped with 1 of 87 shards") {
 		t.Errorf("got %q", got)
 	}

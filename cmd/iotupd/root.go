@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"iotupd/cmd/iotupd/internal/cli"
 )
 
 const rootHelp = `iotupd gets one file to any number of devices at once over lossy UDP multicast.
@@ -26,18 +28,18 @@ IOTUPD_SHARD_SIZE. A flag goes before the environment, which goes before the
 default.`
 
 // run is the whole program but for the exit.
-func run(args []string, std stdio) int {
-	ctx, stop := withSignals(context.Background())
+func run(args []string, std cli.Stdio) int {
+	ctx, stop := cli.WithSignals(context.Background())
 	defer stop()
 	root := newRootCommand()
 	root.SetArgs(args)
-	root.SetOut(std.out)
-	root.SetErr(std.err)
+	root.SetOut(std.Out)
+	root.SetErr(std.Err)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && !errors.As(err, new(*shownError)) {
-		fmt.Fprintf(std.err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
+	if err != nil && !errors.As(err, new(*cli.ShownError)) {
+		fmt.Fprintf(std.Err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
 	}
-	return exitCode(err)
+	return cli.ExitCode(err)
 }
 
 // optionalCommands make the commands that a build tag leaves out.
@@ -50,22 +52,22 @@ func newRootCommand() *cobra.Command {
 		Use:                   "iotupd COMMAND",
 		Short:                 "one file to many devices over lossy multicast",
 		Long:                  rootHelp,
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := noEmptyFlags(cmd.Flags()); err != nil {
+			if err := cli.NoEmptyFlags(cmd.Flags()); err != nil {
 				return err
 			}
-			return flagsFromEnvironment(cmd.Flags(), os.LookupEnv)
+			return cli.FlagsFromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 		Args:              cobra.ArbitraryArgs, // so that RunE can explain
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if printVersion {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "iotupd version %s\n", buildVersion())
-				return withCode(exitLocalIO, err)
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "iotupd version %s\n", cli.BuildVersion())
+				return cli.WithCode(cli.ExitLocalIO, err)
 			}
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -75,10 +77,10 @@ func newRootCommand() *cobra.Command {
 	}
 	// Defined here so that -v is not taken: it means --verbose everywhere.
 	root.Flags().BoolVar(&printVersion, "version", false, "print the version")
-	root.SetUsageFunc(printUsage)
-	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(cli.PrintUsage)
+	root.SetFlagErrorFunc(cli.FlagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(newSendCommand(), newRecvCommand(), newSignCommand(), newKeygenCommand(), newInspectCommand(), newManCommand())
+	root.AddCommand(newSendCommand(), newRecvCommand(), newSignCommand(), newKeygenCommand(), newInspectCommand(), cli.NewManCommand())
 	for _, newCommand := range optionalCommands {
 		root.AddCommand(newCommand())
 	}
@@ -96,7 +98,7 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 			case err != nil || len(rest) > 0 && cmd == root:
 				return unknownCommand(root, args[0])
 			case len(rest) > 0:
-				return noArguments(cmd, rest)
+				return cli.NoArguments(cmd, rest)
 			}
 			return cmd.Help()
 		},
@@ -108,5 +110,5 @@ func unknownCommand(root *cobra.Command, name string) error {
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
-	return usageError("unknown command %q; %s", name, hint)
+	return cli.UsageError("unknown command %q; %s", name, hint)
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -39,7 +40,7 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 	dir := scratchDir()
 	f, err = os.CreateTemp(dir, "iotupd-*.tmp")
 	if err != nil {
-		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file in %s: %w%s", dir, durable.Cause(err), moreRoom))
+		return nil, nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("temporary file in %s: %w%s", dir, durable.Cause(err), moreRoom))
 	}
 	name := f.Name()
 	unlinked := os.Remove(name) == nil
@@ -51,7 +52,7 @@ func newScratch(size int64) (f *os.File, remove func(), err error) {
 	}
 	if err := durable.Allocate(f, size); err != nil {
 		remove()
-		return nil, nil, withCode(exitLocalIO, fmt.Errorf("temporary file of %v in %s: %w%s", quantity.Size(size), dir, durable.Cause(err), moreRoom))
+		return nil, nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("temporary file of %v in %s: %w%s", quantity.Size(size), dir, durable.Cause(err), moreRoom))
 	}
 	return f, remove, nil
 }
@@ -66,7 +67,7 @@ type scratchFile struct {
 func (f scratchFile) ReadAt(b []byte, offset int64) (int, error) {
 	n, err := f.File.ReadAt(b, f.start+offset)
 	if err != nil && err != io.EOF {
-		err = localError(f.Name(), err)
+		err = cli.LocalError(f.Name(), err)
 	}
 	return n, err
 }
@@ -74,7 +75,7 @@ func (f scratchFile) ReadAt(b []byte, offset int64) (int, error) {
 func (f scratchFile) WriteAt(b []byte, offset int64) (int, error) {
 	n, err := f.File.WriteAt(b, f.start+offset)
 	if err != nil {
-		err = localError(f.Name(), err)
+		err = cli.LocalError(f.Name(), err)
 	}
 	return n, err
 }
@@ -118,9 +119,9 @@ func copyTo(w io.Writer) func(context.Context, io.Reader) error {
 		select {
 		case err := <-copied:
 			if errors.Is(err, syscall.EPIPE) {
-				return withCode(exitSignal+int(syscall.SIGPIPE), errors.New("the reader of -o - has gone away"))
+				return cli.WithCode(cli.ExitSignal+int(syscall.SIGPIPE), errors.New("the reader of -o - has gone away"))
 			}
-			return withCode(exitLocalIO, err)
+			return cli.WithCode(cli.ExitLocalIO, err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

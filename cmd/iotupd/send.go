@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/clock"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
@@ -29,8 +30,8 @@ to a temporary file in $TMPDIR, or else /var/tmp. With --cache they are kept for
 the next time that the same file is sent.`
 
 type sendOptions struct {
-	channelOptions
-	outputOptions
+	cli.ChannelOptions
+	cli.OutputOptions
 	encodeOptions
 	rate     quantity.Rate
 	iface    string
@@ -61,7 +62,7 @@ func newSendCommand() *cobra.Command {
   iotupd send firmware.bin --rate 200M -i eth1
   iotupd send firmware.bin --sender 1/2     and 2/2 on another machine
   iotupd send firmware.bin --manifest firmware.bin.iotupd -k group.key`,
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
 		Args:                  opts.arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -71,14 +72,14 @@ func newSendCommand() *cobra.Command {
 			if opts.printDNS != "" {
 				return opts.printZone(cmd.OutOrStdout())
 			}
-			return runSend(cmd.Context(), opts, args[0], stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()})
+			return runSend(cmd.Context(), opts, args[0], cli.StdioOf(cmd))
 		},
 	}
 	opts.addFlags(cmd.Flags())
-	completeFlags(cmd, opts.encodeOptions.completions())
-	completeFlags(cmd, opts.channelOptions.completions())
-	completeFlags(cmd, opts.outputOptions.completions())
-	completeFlags(cmd, map[string]cobra.CompletionFunc{"dscp": oneOf(classNames()...)})
+	cli.CompleteFlags(cmd, opts.encodeOptions.completions())
+	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
+	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"dscp": cli.OneOf(classNames()...)})
 	return cmd
 }
 
@@ -92,29 +93,29 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&o.start, "start", "where in the loop to start, 0% to 100%")
 	flags.StringVar(&o.senderOf, "sender", "1/1", "be sender `i/n`: number i of n senders of the same file")
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and send nothing")
-	under(flags, "Sending")
+	cli.Under(flags, "Sending")
 
 	flags.StringVarP(&o.iface, "interface", "i", "", "`name` of the interface to send on (default that of the default route)")
 	flags.StringVarP(&o.group, "group", "g", "", "multicast `address` to send to (default derived from --channel)")
-	o.channelOptions.addFlags(flags)
+	o.ChannelOptions.AddFlags(flags)
 	flags.BoolVar(&o.ssm, "source-specific", false, "send to the channel's source-specific group; receivers need --source")
 	flags.BoolVar(&o.listened, "when-listened", false, "send only while somebody on this network listens (Linux, with CAP_NET_RAW)")
 	flags.StringVar(&o.printDNS, "print-dns", "", "print the records by which recv dns:`NAME` finds a sender with these flags, and send nothing")
 	flags.IntVar(&o.hops, "hop-limit", 1, "`number` of networks that packets may cross")
 	flags.Var(&o.dscp, "dscp", "`class` of service: 0 to 63, or its name: EF, AF11 to AF43, CS0 to CS7, LE")
-	under(flags, "Network")
+	cli.Under(flags, "Network")
 
 	o.encodeOptions.addFlags(flags)
-	o.outputOptions.addFlags(flags)
+	o.OutputOptions.AddFlags(flags)
 }
 
 // runSend sends one file.
-func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err error) {
+func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := newOutput(opts.outputOptions, std, std.out)
-	defer func() { err = out.close(err) }()
+	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	defer func() { err = out.Close(err) }()
 	src, err := openSource(path)
 	if err != nil {
 		return err
@@ -128,7 +129,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	if err != nil {
 		return err
 	}
-	out.warnExposed(opts.groupKey)
+	out.WarnExposed(opts.groupKey)
 	v := &sendView{opts: opts, manifest: m}
 	if v.preparation, err = newPreparation(opts.encodeOptions, m.Descriptor.Params, out); err != nil {
 		return err
@@ -149,7 +150,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	// not after a gigabyte has been encoded.
 	conns, disconnect, err := v.connect(ctx)
 	if err != nil {
-		return withCode(exitNetwork, err)
+		return cli.WithCode(cli.ExitNetwork, err)
 	}
 	defer disconnect()
 	o, release, err := v.prepare(ctx, src)
@@ -162,7 +163,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 	}
 	s, err := sender.New(cfg, o)
 	if err != nil {
-		return usageError("%w", err)
+		return cli.UsageError("%w", err)
 	}
 	v.started()
 	return v.run(ctx, s, conns, src)
@@ -194,7 +195,7 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Con
 	err := sender.Run(ctx, s, conns[0], sender.RunOptions{
 		Upper:    conns[1:],
 		Sleep:    clock.Sleep,
-		Log:      v.out.logger(),
+		Log:      v.out.Logger(),
 		Listened: v.listened,
 		Report: func(now time.Time, p sender.Progress) error {
 			v.progress(now, p)
@@ -207,7 +208,7 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Con
 	})
 	v.stopped(s.Progress())
 	if err != nil {
-		return byItself(err)
+		return cli.ByItself(err)
 	}
 	return context.Cause(ctx)
 }
@@ -215,23 +216,23 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Con
 func (o *sendOptions) validate() error {
 	switch {
 	case o.rate < sender.MinRate || o.rate > sender.MaxRate:
-		return usageError("--rate %v: want %v to %v", o.rate, quantity.Rate(sender.MinRate), quantity.Rate(sender.MaxRate))
+		return cli.UsageError("--rate %v: want %v to %v", o.rate, quantity.Rate(sender.MinRate), quantity.Rate(sender.MaxRate))
 	case o.loops < 0:
-		return usageError("--loops %d: want a number that is not negative", o.loops)
+		return cli.UsageError("--loops %d: want a number that is not negative", o.loops)
 	case o.hops < 1 || o.hops > 255:
-		return usageError("--hop-limit %d: want 1 to 255", o.hops)
+		return cli.UsageError("--hop-limit %d: want 1 to 255", o.hops)
 	case o.start > quantity.Whole:
-		return usageError("--start %v: want 0%% to 100%%", o.start)
+		return cli.UsageError("--start %v: want 0%% to 100%%", o.start)
 	case o.group != "" && o.ssm:
-		return usageError("--group and --source-specific exclude each other")
+		return cli.UsageError("--group and --source-specific exclude each other")
 	}
 	if o.group != "" {
-		if _, err := o.parseGroup(o.group); err != nil {
+		if _, err := o.ParseGroup(o.group); err != nil {
 			return err
 		}
 	}
 	_, _, senderErr := parseSender(o.senderOf)
-	return cmp.Or(senderErr, o.checkLayers(), o.encodeOptions.validate(), o.channelOptions.validate(), o.outputOptions.validate())
+	return cmp.Or(senderErr, o.checkLayers(), o.encodeOptions.validate(), o.ChannelOptions.Validate(), o.OutputOptions.Validate())
 }
 
 // parseSender reads i/n.
@@ -240,7 +241,7 @@ func parseSender(s string) (i, n int, err error) {
 	i, err1 := strconv.Atoi(first)
 	n, err2 := strconv.Atoi(second)
 	if !ok || errors.Join(err1, err2) != nil || n < 1 || n > sender.MaxSenders || i < 1 || i > n {
-		return 0, 0, usageError("--sender %q: want i/n, such as 1/2, with n up to %d", s, sender.MaxSenders)
+		return 0, 0, cli.UsageError("--sender %q: want i/n, such as 1/2, with n up to %d", s, sender.MaxSenders)
 	}
 	return i, n, nil
 }
@@ -261,40 +262,40 @@ func (o *sendOptions) manifest(src *sourceFile) (*proto.Manifest, error) {
 	}
 	m := &proto.Manifest{Name: name, Descriptor: proto.Descriptor{Params: params}}
 	if _, err := m.AppendPayload(nil); err != nil {
-		return nil, usageError("%w", err)
+		return nil, cli.UsageError("%w", err)
 	}
 	return m, nil
 }
 
 // way chooses interface, family and group.
 func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
-	cfg = mcast.SendConfig{Port: o.port, HopLimit: o.hops, DSCP: int(o.dscp)}
+	cfg = mcast.SendConfig{Port: o.Port, HopLimit: o.hops, DSCP: int(o.dscp)}
 	if o.iface != "" {
 		cfg.Interface, err = mcast.InterfaceByName(o.iface)
 	} else {
 		cfg.Interface, err = mcast.DefaultInterface()
 	}
 	if err != nil {
-		return cfg, withCode(exitNetwork, err)
+		return cfg, cli.WithCode(cli.ExitNetwork, err)
 	}
 	if o.group != "" {
-		cfg.Group, err = o.parseGroup(o.group)
+		cfg.Group, err = o.ParseGroup(o.group)
 		return cfg, err
 	}
-	groups := proto.ChannelGroups(o.channel)
+	groups := proto.ChannelGroups(o.Channel)
 	v6, v4 := groups.IPv6, groups.IPv4
 	if o.ssm {
 		v6, v4 = groups.IPv6Source, groups.IPv4Source
 	}
 	switch ifi := cfg.Interface; {
-	case ifi.IPv6 && !o.only4:
+	case ifi.IPv6 && !o.Only4:
 		cfg.Group = v6
-	case ifi.IPv4 && !o.only6:
+	case ifi.IPv4 && !o.Only6:
 		cfg.Group = v4
 	case ifi.Loopback:
-		return cfg, withCode(exitNetwork, errLoopback6)
+		return cfg, cli.WithCode(cli.ExitNetwork, cli.ErrLoopback6)
 	default:
-		return cfg, withCode(exitNetwork, fmt.Errorf("interface %s has no address of the family asked for", ifi.Name))
+		return cfg, cli.WithCode(cli.ExitNetwork, fmt.Errorf("interface %s has no address of the family asked for", ifi.Name))
 	}
 	return cfg, nil
 }
@@ -307,7 +308,7 @@ func fits(way mcast.SendConfig, datagram int) error {
 	if ifi.MTU <= 0 || datagram <= limit { // unknown, or it fits
 		return nil
 	}
-	return withCode(exitNetwork, &mcast.TooBigError{Interface: ifi.Name, MTU: ifi.MTU, Datagram: datagram, Max: limit})
+	return cli.WithCode(cli.ExitNetwork, &mcast.TooBigError{Interface: ifi.Name, MTU: ifi.MTU, Datagram: datagram, Max: limit})
 }
 
 // senderConfig returns all of the sender's configuration but its overhead.
@@ -316,7 +317,7 @@ func (o *sendOptions) senderConfig() (cfg sender.Config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	group, err := readGroupKey(o.groupKey)
+	group, err := cli.ReadGroupKey(o.groupKey)
 	return sender.Config{
 		Rate: int64(o.rate), Layers: o.layers, Sender: i, Senders: n, Start: int(o.start), Loops: o.loops, Seal: group,
 	}, err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/mcast"
 	"iotupd/proto"
 )
@@ -35,8 +36,8 @@ func TestShardsThatDoNotFitTheInterfaceAreRefused(t *testing.T) {
 		switch {
 		case test.max == 0 && err != nil:
 			t.Errorf("%+v: got %v, want that it fits", test, err)
-		case test.max != 0 && (!errors.As(err, &tooBig) || exitCode(err) != exitNetwork || tooBig.MaxShard() != test.max):
-			t.Errorf("%+v: got %v with exit code %d, want that it does not fit", test, err, exitCode(err))
+		case test.max != 0 && (!errors.As(err, &tooBig) || cli.ExitCode(err) != cli.ExitNetwork || tooBig.MaxShard() != test.max):
+			t.Errorf("%+v: got %v with exit code %d, want that it does not fit", test, err, cli.ExitCode(err))
 		}
 	}
 }
@@ -47,7 +48,7 @@ func TestFailuresOfTheTemporaryFileAreLocalAndNameIt(t *testing.T) {
 	check(t, f.Close())
 	d := &delivery{T: t}
 	_, err = scratchFile{File: f}.ReadAt(make([]byte, 1), 0)
-	d.wantError(err, exitLocalIO, "parity.tmp: ")
+	d.wantError(err, cli.ExitLocalIO, "parity.tmp: ")
 	_, err = scratchFile{File: f}.WriteAt(make([]byte, 1), 0)
-	d.wantError(err, exitLocalIO, "parity.tmp: ")
+	d.wantError(err, cli.ExitLocalIO, "parity.tmp: ")
 }

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/sender"
@@ -197,15 +198,15 @@ func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg se
 	o, release, err = c.load(ctx, src, cfg)
 	switch {
 	case err == nil:
-		p.out.decision("prepared before: %s has it", p.encode.cache)
+		p.out.Decision("prepared before: %s has it", p.encode.cache)
 		return o, release, nil
 	case ctx.Err() != nil:
 		return nil, nil, context.Cause(ctx)
 	case time.Since(src.time) < cacheFresh:
-		p.out.decision("not kept in %s: %s changed just now, and may again", p.encode.cache, src.path)
+		p.out.Decision("not kept in %s: %s changed just now, and may again", p.encode.cache, src.path)
 		return nil, nil, nil
 	}
-	p.out.decision("%s has nothing for this: %v", p.encode.cache, durable.Cause(err))
+	p.out.Decision("%s has nothing for this: %v", p.encode.cache, durable.Cause(err))
 	size, err := cfg.KeepBytes(p.geo)
 	if err != nil {
 		return nil, nil, err
@@ -236,5 +237,5 @@ func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg se
 }
 
 func (p *preparation) notCached(err error) {
-	p.out.warn(warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", p.encode.cache, durable.Cause(err))})
+	p.out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", p.encode.cache, durable.Cause(err))})
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/sender"
@@ -91,11 +92,11 @@ func (c *cached) try(ctx context.Context) (o *sender.Object, release func(), tol
 	params, err := c.opts.params(src.size)
 	check(c.T, err)
 	var text bytes.Buffer
-	out := newOutput(outputOptions{verbose: 1}, stdio{&text, &text}, &text)
+	out := cli.NewOutput(cli.OutputOptions{Verbose: 1}, cli.Stdio{Out: &text, Err: &text}, &text)
 	p, err := newPreparation(c.opts, params, out)
 	check(c.T, err)
 	o, release, err = p.prepare(ctx, src)
-	return o, release, text.String(), out.close(err)
+	return o, release, text.String(), out.Close(err)
 }
 
 // entry is the only file in the cache.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/sender"
 )
@@ -32,18 +33,18 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 		{"digest", digest},
 	} {
 		f := flags.Lookup(decided.flag)
-		if onCommandLine(f) && f.Value.String() != decided.value {
-			return usageError("--%s %s: %s says %q; leave the flag out", f.Name, f.Value, o.from, printable(decided.value))
+		if cli.OnCommandLine(f) && f.Value.String() != decided.value {
+			return cli.UsageError("--%s %s: %s says %q; leave the flag out", f.Name, f.Value, o.from, cli.Printable(decided.value))
 		}
 		if err := f.Value.Set(decided.value); err != nil {
-			return usageError("%s: %w", o.from, err)
+			return cli.UsageError("%s: %w", o.from, err)
 		}
 	}
-	if !onCommandLine(flags.Lookup("parity")) && !onCommandLine(flags.Lookup("profile")) {
+	if !cli.OnCommandLine(flags.Lookup("parity")) && !cli.OnCommandLine(flags.Lookup("profile")) {
 		return nil
 	}
 	if p, err := o.params(int64(d.Size)); err != nil || p != d.Params {
-		return usageError("--parity %s and --profile %s make other groups than the %d+%d shards in %s; leave the flags out",
+		return cli.UsageError("--parity %s and --profile %s make other groups than the %d+%d shards in %s; leave the flags out",
 			o.parity, o.profile, d.K, d.M, o.from)
 	}
 	return nil
@@ -52,7 +53,7 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 // checkSize tells a file that is not that of the manifest before it is read.
 func (o *sendOptions) checkSize(src *sourceFile) error {
 	if want := o.signed.Descriptor.Size; uint64(src.size) != want {
-		return usageError("%s has %d bytes, but the file that %s describes has %d", src.path, src.size, o.from, want)
+		return cli.UsageError("%s has %d bytes, but the file that %s describes has %d", src.path, src.size, o.from, want)
 	}
 	return nil
 }
@@ -65,7 +66,7 @@ func (v *sendView) putManifest(o *sender.Object) error {
 		v.manifest.Descriptor = d
 	}
 	if v.manifest.Descriptor != d {
-		return usageError("the file is not the one that %s describes: its SHA-256 is %x there, and %x here",
+		return cli.UsageError("the file is not the one that %s describes: its SHA-256 is %x there, and %x here",
 			v.opts.from, v.manifest.Descriptor.SHA256, d.SHA256)
 	}
 	o.Manifest = *v.manifest

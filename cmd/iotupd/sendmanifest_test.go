@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/proto/keys"
 	"iotupd/sender"
@@ -24,13 +25,13 @@ func TestASignedManifestTravelsByteForByte(t *testing.T) {
 	write(t, path("fw.bin"), "content")
 	key := keys.Generate()
 	write(t, path("key"), string(key.AppendText(nil, nil)))
-	quiet := outputOptions{quiet: true, progress: "none", stats: time.Second}
+	quiet := cli.OutputOptions{Quiet: true, Progress: "none", Stats: time.Second}
 	encode := encodeOptions{parity: "auto", profile: "standard", shardSize: proto.DefaultShardSize, digest: "on"}
 	err := runSign(t.Context(), signOptions{
-		outputOptions: quiet, encodeOptions: encode,
+		OutputOptions: quiet, encodeOptions: encode,
 		secret: path("key"), sequence: "7", channel: "iotupd", created: "now", expires: "720h",
 		version: "1.4.2 (é)", targets: []string{"a", "b"}, notes: "two\nlines",
-	}, path("fw.bin"), stdio{io.Discard, io.Discard})
+	}, path("fw.bin"), cli.Stdio{Out: io.Discard, Err: io.Discard})
 	check(t, err)
 	file, err := os.ReadFile(path("fw.bin" + manifestSuffix))
 	check(t, err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -23,7 +24,7 @@ type sendView struct {
 	way      mcast.SendConfig
 
 	begin time.Time
-	speed speed // of packets
+	speed cli.Speed // of packets
 
 	listened <-chan bool // whether anybody listens; nil: never mind
 	paused   bool        // nobody does
@@ -64,7 +65,7 @@ func (v *sendView) schedule() schedule {
 	s := schedule{
 		Name: v.manifest.Name, Sequence: v.manifest.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
 		Parity: g.Groups * uint64(g.M), Layers: v.opts.layers, Rate: int64(v.opts.totalRate()),
-		Interface: v.way.Interface.Name, Port: v.opts.port,
+		Interface: v.way.Interface.Name, Port: v.opts.Port,
 	}
 	for _, sig := range v.manifest.Signatures {
 		s.SignedBy = append(s.SignedBy, sig.KeyID.String())
@@ -79,7 +80,7 @@ func (v *sendView) schedule() schedule {
 		s.Group = v.way.Group.String()
 	}
 	if v.opts.ssm {
-		s.Sources = texts(sourcesOf(v.way))
+		s.Sources = cli.Texts(sourcesOf(v.way))
 	}
 	s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
 	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
@@ -111,21 +112,21 @@ func (v *sendView) plan(networkErr error) {
 	if networkErr != nil {
 		s.Failure = networkErr.Error()
 	}
-	v.out.event("plan", s)
+	v.out.Event("plan", s)
 	v.describe(s)
 	v.route(s, fasterHint)
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
 	}
-	v.out.line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
+	v.out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
 	if s.TempFile > 0 {
-		v.out.line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), scratchDir(), v.opts.memory)
+		v.out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), scratchDir(), v.opts.memory)
 	}
 	if s.Cached > 0 {
-		v.out.line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.cache)
+		v.out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.cache)
 	}
-	v.out.line("dry run: nothing was sent")
+	v.out.Line("dry run: nothing was sent")
 }
 
 func (v *sendView) describe(s schedule) {
@@ -137,7 +138,7 @@ func (v *sendView) describe(s schedule) {
 	if s.Sealed {
 		origin += ", sealed"
 	}
-	v.out.line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, shape(s.Groups, s.K, s.M))
+	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, shape(s.Groups, s.K, s.M))
 }
 
 // fasterHint is for those who have not chosen a rate.
@@ -155,9 +156,9 @@ func (v *sendView) route(s schedule, hints ...string) {
 	if v.way.Group.IsValid() {
 		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.way.Group, s.Port))
 	}
-	v.out.line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
+	v.out.Line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
 	if len(s.Sources) > 0 {
-		v.out.line("receivers: recv --source %s", strings.Join(s.Sources, ","))
+		v.out.Line("receivers: recv --source %s", strings.Join(s.Sources, ","))
 	}
 }
 
@@ -168,11 +169,11 @@ func (v *sendView) started() {
 	s := v.schedule()
 	s.Object = v.manifest.Descriptor.Object().String()
 	s.Prepared = v.prepared.Seconds()
-	v.out.event("sending", s)
+	v.out.Event("sending", s)
 	v.describe(s)
 	v.route(s, "Ctrl-C stops", fasterHint)
 	if at := v.manifest.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-		v.out.warn(warning{Code: "expired", Text: "the manifest expired on " + date(at) + ": receivers refuse it"})
+		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + date(at) + ": receivers refuse it"})
 	}
 }
 
@@ -185,18 +186,18 @@ type sendProgressEvent struct {
 
 // progress prints the live line.
 func (v *sendView) progress(now time.Time, p sender.Progress) {
-	v.speed.add(now, p.Packets)
+	v.speed.Add(now, p.Packets)
 	v.pause(p.Paused)
-	if !v.out.progressDue(now) {
+	if !v.out.ProgressDue(now) {
 		return
 	}
-	rate := v.speed.perSecond() * v.packetBits()
-	v.out.event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
+	rate := v.speed.PerSecond() * v.packetBits()
+	v.out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
 	speed := quantity.Rate(rate).String()
 	if p.Paused {
 		speed = "paused"
 	}
-	v.out.progressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
+	v.out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
 }
 
 type stoppedEvent struct {
@@ -209,6 +210,6 @@ type stoppedEvent struct {
 func (v *sendView) stopped(p sender.Progress) {
 	loops := float64(p.Loop-1) + p.Fraction
 	took := time.Since(v.begin)
-	v.out.event("stopped", stoppedEvent{Loops: loops, Packets: p.Packets, Seconds: took.Seconds()})
-	v.out.line("stopped after %.2f loops: %d packets in %s", loops, p.Packets, quantity.Duration(took))
+	v.out.Event("stopped", stoppedEvent{Loops: loops, Packets: p.Packets, Seconds: took.Seconds()})
+	v.out.Line("stopped after %.2f loops: %d packets in %s", loops, p.Packets, quantity.Duration(took))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/discover"
 	"iotupd/internal/mcast"
 )
@@ -20,11 +21,11 @@ import (
 func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
 	if o.printDNS != "" {
 		if cmd.Flags().Changed("json") {
-			return usageError("--print-dns prints records of DNS, which are not JSON: leave out --json")
+			return cli.UsageError("--print-dns prints records of DNS, which are not JSON: leave out --json")
 		}
-		return noArguments(cmd, args)
+		return cli.NoArguments(cmd, args)
 	}
-	return oneArgument("FILE")(cmd, args)
+	return cli.OneArgument("FILE")(cmd, args)
 }
 
 // printZone prints the records by which receivers find, under a DNS name, what
@@ -35,7 +36,7 @@ func (o *sendOptions) printZone(w io.Writer) error {
 	}
 	name, err := discover.ParseName(o.printDNS)
 	if err != nil {
-		return usageError("--print-dns: %w", err)
+		return cli.UsageError("--print-dns: %w", err)
 	}
 	way, err := o.way()
 	if err != nil {
@@ -44,17 +45,17 @@ func (o *sendOptions) printZone(w io.Writer) error {
 	host, _ := os.Hostname() // there is a name for one without
 	s := discover.Sender{Name: name, Host: host, Port: way.Port, Group: way.Group, Layers: o.layers}
 	if s.Addrs, err = addresses(way.Interface.Name); err != nil {
-		return withCode(exitNetwork, err)
+		return cli.WithCode(cli.ExitNetwork, err)
 	}
 	if o.signed != nil && len(o.signed.Signatures) > 0 {
 		s.KeyID = o.signed.Signatures[0].KeyID.String()
 	}
 	zone, err := discover.Zone(s)
 	if err != nil {
-		return withCode(exitNetwork, fmt.Errorf("%s: %w", way.Interface.Name, err))
+		return cli.WithCode(cli.ExitNetwork, fmt.Errorf("%s: %w", way.Interface.Name, err))
 	}
 	_, err = io.WriteString(w, zone)
-	return withCode(exitLocalIO, err)
+	return cli.WithCode(cli.ExitLocalIO, err)
 }
 
 // sourcesOf returns the addresses that packets may come from; which one it is,

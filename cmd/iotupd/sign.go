@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/proto/keys"
@@ -32,7 +33,7 @@ a channel, and never fall: a build number that never starts over, or auto.
 With --add, another key signs a manifest as it is.`
 
 type signOptions struct {
-	outputOptions
+	cli.OutputOptions
 	encodeOptions
 	secret       string
 	passwordFile string
@@ -66,32 +67,32 @@ func newSignCommand() *cobra.Command {
   iotupd sign firmware.bin -s release.key --sequence auto --expires 720h
   iotupd sign --add firmware.bin.iotupd -s second.key
   iotupd send firmware.bin --manifest firmware.bin.iotupd`,
-		Annotations:           map[string]string{exitCodesKey: exitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs, // so that RunE can explain
 		RunE: func(cmd *cobra.Command, args []string) error {
-			std := stdio{cmd.OutOrStdout(), cmd.ErrOrStderr()}
+			std := cli.StdioOf(cmd)
 			if opts.output == "-" {
-				return usageError("--output -: a manifest is written to a file, not to stdout")
+				return cli.UsageError("--output -: a manifest is written to a file, not to stdout")
 			}
 			if opts.add == "" {
-				if err := oneArgument("FILE")(cmd, args); err != nil {
+				if err := cli.OneArgument("FILE")(cmd, args); err != nil {
 					return err
 				}
 				return runSign(cmd.Context(), opts, args[0], std)
 			}
-			if name := firstGiven(cmd.Flags(), manifestFlags); name != "" {
-				return usageError("--add signs a manifest as it is: no --%s", name)
+			if name := cli.FirstGiven(cmd.Flags(), manifestFlags); name != "" {
+				return cli.UsageError("--add signs a manifest as it is: no --%s", name)
 			}
 			if len(args) > 0 {
-				return usageError("--add signs a manifest alone, without %q", args[0])
+				return cli.UsageError("--add signs a manifest alone, without %q", args[0])
 			}
 			return runAddSignature(cmd.Context(), opts, std)
 		},
 	}
 	opts.addFlags(cmd.Flags())
-	completeFlags(cmd, opts.encodeOptions.completions())
-	completeFlags(cmd, opts.outputOptions.completions())
+	cli.CompleteFlags(cmd, opts.encodeOptions.completions())
+	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
 	return cmd
 }
 
@@ -100,7 +101,7 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.passwordFile, "password-file", "", "`file` with the password of the key (default asks on the terminal)")
 	flags.StringVarP(&o.output, "output", "o", "", "manifest `file` to write (default FILE.iotupd, or that of --add)")
 	flags.StringVar(&o.add, "add", "", "add a signature to this manifest `file`, up to four")
-	under(flags, "Signing")
+	cli.Under(flags, "Signing")
 
 	flags.StringVar(&o.sequence, "sequence", "", "`number` of the release, which must rise, or auto: the time in Unix seconds")
 	flags.StringVar(&o.name, "name", "", "file `name` to tell receivers (default that of FILE)")
@@ -111,26 +112,26 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.metadata, "metadata", "", "`file` to hand to the program that installs it")
 	flags.StringVar(&o.created, "created", "now", "`date` to state, such as 2026-01-31 or 2026-01-31T12:00:00Z")
 	flags.StringVar(&o.expires, "expires", "", "`date` or time from now, such as 720h, from which on receivers refuse it (default never)")
-	under(flags, "Manifest")
+	cli.Under(flags, "Manifest")
 
 	o.encodeOptions.addFlags(flags)
-	o.outputOptions.addFlags(flags)
+	o.OutputOptions.AddFlags(flags)
 }
 
 func (o *signOptions) validate() error {
 	if o.sequence == "" {
-		return usageError("say by --sequence which release this is: a number that rises with each, or auto")
+		return cli.UsageError("say by --sequence which release this is: a number that rises with each, or auto")
 	}
-	return cmp.Or(o.encodeOptions.validate(), o.outputOptions.validate())
+	return cmp.Or(o.encodeOptions.validate(), o.OutputOptions.Validate())
 }
 
 // runSign signs one file.
-func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err error) {
+func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := newOutput(opts.outputOptions, std, std.out)
-	defer func() { err = out.close(err) }()
+	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	defer func() { err = out.Close(err) }()
 	src, err := openSource(path)
 	if err != nil {
 		return err
@@ -144,11 +145,11 @@ func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err
 	if err := mayReplace(target); err != nil {
 		return err
 	}
-	key, err := opts.key(ctx, std.err)
+	key, err := opts.key(ctx, std.Err)
 	if err != nil {
 		return err
 	}
-	out.warnExposed(opts.secret)
+	out.WarnExposed(opts.secret)
 	p, err := newPreparation(opts.encodeOptions, m.Descriptor.Params, out)
 	if err != nil {
 		return err
@@ -171,12 +172,12 @@ func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err
 const maxSignatures = 4
 
 // runAddSignature adds a signature to a manifest.
-func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err error) {
-	if err := opts.outputOptions.validate(); err != nil {
+func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err error) {
+	if err := opts.OutputOptions.Validate(); err != nil {
 		return err
 	}
-	out := newOutput(opts.outputOptions, std, std.out)
-	defer func() { err = out.close(err) }()
+	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	defer func() { err = out.Close(err) }()
 	m, err := readManifest(opts.add)
 	if err != nil {
 		return err
@@ -186,15 +187,15 @@ func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err erro
 		return err
 	}
 	if n := len(m.Signatures); n >= maxSignatures {
-		return usageError("%s has %d signatures already; a manifest has no room for more", opts.add, n)
+		return cli.UsageError("%s has %d signatures already; a manifest has no room for more", opts.add, n)
 	}
-	key, err := opts.key(ctx, std.err)
+	key, err := opts.key(ctx, std.Err)
 	if err != nil {
 		return err
 	}
-	out.warnExposed(opts.secret)
+	out.WarnExposed(opts.secret)
 	if slices.ContainsFunc(m.Signatures, func(s proto.Signature) bool { return s.KeyID == key.ID }) {
-		return usageError("key %v has signed %s already", key.ID, opts.add)
+		return cli.UsageError("key %v has signed %s already", key.ID, opts.add)
 	}
 	m.Signatures = append(m.Signatures, key.Sign(m))
 	if _, err := m.AppendPayload(nil); err != nil {
@@ -213,18 +214,18 @@ type signedEvent struct {
 }
 
 // showSigned tells what was signed.
-func showSigned(out *output, path string, m *proto.Manifest) {
-	out.event("signed", signedEvent{newManifestEvent(m, nil, time.Now()), path})
+func showSigned(out *cli.Output, path string, m *proto.Manifest) {
+	out.Event("signed", signedEvent{newManifestEvent(m, nil, time.Now()), path})
 	d := m.Descriptor
-	out.line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, signedBy(m))
+	out.Line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, signedBy(m))
 }
 
 // key reads the secret key.
 func (o *signOptions) key(ctx context.Context, prompts io.Writer) (keys.SecretKey, error) {
 	key, err := keys.ReadSecretKey(o.secret, func() ([]byte, error) {
-		return passwordSource{o.passwordFile, prompts}.read(ctx)
+		return cli.PasswordSource{File: o.passwordFile, Prompts: prompts}.Read(ctx)
 	})
-	return key, keyFileError(err)
+	return key, cli.KeyFileError(err)
 }
 
 // manifest describes the file to sign as far as that is possible without
@@ -254,7 +255,7 @@ func (o *signOptions) manifest(src *sourceFile, now time.Time) (*proto.Manifest,
 			return nil, err
 		}
 		if m.Expires <= m.Created {
-			return nil, usageError("--expires %s is not after --created", o.expires)
+			return nil, cli.UsageError("--expires %s is not after --created", o.expires)
 		}
 	}
 	if m.Metadata, err = readMetadata(o.metadata); err != nil {
@@ -270,7 +271,7 @@ func (o *signOptions) manifest(src *sourceFile, now time.Time) (*proto.Manifest,
 
 // manifestError says that flags make a manifest that cannot be.
 func manifestError(err error) error {
-	return usageError("%s", strings.TrimPrefix(err.Error(), "proto: "))
+	return cli.UsageError("%s", strings.TrimPrefix(err.Error(), "proto: "))
 }
 
 // parseSequence reads --sequence.
@@ -280,7 +281,7 @@ func parseSequence(s string, now time.Time) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil || n == 0 {
-		return 0, usageError("--sequence %q: want a number from 1 on, or auto", s)
+		return 0, cli.UsageError("--sequence %q: want a number from 1 on, or auto", s)
 	}
 	return n, nil
 }
@@ -298,7 +299,7 @@ func parseDate(flag, s string, now time.Time) (uint64, error) {
 		t, err = now.Add(d), nil
 	}
 	if err != nil || t.Unix() <= 0 {
-		return 0, usageError("--%s %q: want a date, such as 2026-01-31 or 2026-01-31T12:00:00Z, or a time from now, such as 720h", flag, s)
+		return 0, cli.UsageError("--%s %q: want a date, such as 2026-01-31 or 2026-01-31T12:00:00Z, or a time from now, such as 720h", flag, s)
 	}
 	return uint64(t.Unix()), nil
 }
@@ -313,17 +314,17 @@ func readMetadata(path string) ([]byte, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, localError("--metadata "+path, err)
+		return nil, cli.LocalError("--metadata "+path, err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxMetadata))
 	switch {
 	case err != nil:
-		return nil, localError("--metadata "+path, err)
+		return nil, cli.LocalError("--metadata "+path, err)
 	case len(b) == 0:
-		return nil, usageError("--metadata %s: the file is empty", path)
+		return nil, cli.UsageError("--metadata %s: the file is empty", path)
 	case len(b) == maxMetadata:
-		return nil, usageError("--metadata %s: %w", path, errors.New("the file is far too long for a manifest, which has to fit one packet"))
+		return nil, cli.UsageError("--metadata %s: %w", path, errors.New("the file is far too long for a manifest, which has to fit one packet"))
 	}
 	return b, nil
 }

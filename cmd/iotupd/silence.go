@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/diagnose"
 	"iotupd/internal/quantity"
 )
@@ -85,7 +86,7 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		return "nothing can arrive, since no group is joined yet; still trying", causes
 	}
 	return fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d",
-		quantity.Duration(now.Sub(v.heard)), strings.Join(interfaces, ", "), strings.Join(texts(groups), ", "), v.listener.port()), causes
+		quantity.Duration(now.Sub(v.heard)), strings.Join(interfaces, ", "), strings.Join(cli.Texts(groups), ", "), v.listener.port()), causes
 }
 
 // rise returns what counters have grown by.

@@ -3,100 +3,10 @@
 package main
 
 import (
-	"net/netip"
-	"slices"
-
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
-
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/mcast"
-	"iotupd/proto"
 	"iotupd/receiver"
 )
-
-func (o *channelOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.channel, "channel", "iotupd", "`name` that group addresses are derived from")
-	flags.Uint16VarP(&o.port, "port", "p", proto.DefaultPort, "UDP destination `port`")
-	flags.BoolVarP(&o.only4, "ipv4", "4", false, "IPv4 only")
-	flags.BoolVarP(&o.only6, "ipv6", "6", false, "IPv6 only")
-}
-
-func (o *channelOptions) completions() map[string]cobra.CompletionFunc {
-	return map[string]cobra.CompletionFunc{
-		"interface": interfaceNames,
-		"group":     cobra.NoFileCompletions,
-		"channel":   cobra.NoFileCompletions,
-		"port":      cobra.NoFileCompletions,
-	}
-}
-
-func (o *channelOptions) validate() error {
-	switch {
-	case o.only4 && o.only6:
-		return usageError("-4 and -6 exclude each other")
-	case o.port == 0:
-		return usageError("--port 0: want 1 to 65535")
-	case len(o.channel) > 253:
-		return usageError("--channel: the name has %d bytes; at most 253", len(o.channel))
-	}
-	return nil
-}
-
-// allows reports whether the flags allow the family of an address.
-func (o *channelOptions) allows(a netip.Addr) bool {
-	return a.Is4() && !o.only6 || !a.Is4() && !o.only4
-}
-
-// parseGroup reads a value of --group.
-func (o *channelOptions) parseGroup(s string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(s)
-	switch {
-	case err != nil:
-		return a, usageError("--group %q is not an IP address; the default is derived from --channel", s)
-	case !a.IsMulticast() || a.Is4In6():
-		return a, usageError("--group %v is not a multicast address; those are ff00::/8 and 224.0.0.0/4", a)
-	case a.Zone() != "":
-		return a, usageError("--group %v: name the interface by -i, not in the address", a)
-	case !o.allows(a):
-		return a, usageError("--group %v is not of the family that -4 or -6 asks for", a)
-	}
-	return a, nil
-}
-
-// groupAddresses returns the groups to listen on: those asked for, or those of
-// the channel, of the allowed families.
-func (o *channelOptions) groupAddresses(asked []string, sources []netip.Addr) (groups []netip.Addr, err error) {
-	for _, s := range asked {
-		a, err := o.parseGroup(s)
-		if err != nil {
-			return nil, err
-		}
-		groups = append(groups, a)
-	}
-	if len(groups) > 0 {
-		return groups, nil
-	}
-	g := proto.ChannelGroups(o.channel)
-	candidates := []netip.Addr{g.IPv6, g.IPv4}
-	if len(sources) > 0 {
-		candidates = nil
-		if slices.ContainsFunc(sources, func(a netip.Addr) bool { return !a.Is4() }) {
-			candidates = append(candidates, g.IPv6Source)
-		}
-		if slices.ContainsFunc(sources, netip.Addr.Is4) {
-			candidates = append(candidates, g.IPv4Source)
-		}
-	}
-	for _, a := range candidates {
-		if o.allows(a) {
-			groups = append(groups, a)
-		}
-	}
-	if len(groups) == 0 {
-		return nil, usageError("--source and -4 or -6 leave no group to join")
-	}
-	return groups, nil
-}
 
 // readMessages is the number of kernel messages read at a time. Each may be a
 // run of datagrams.
@@ -128,7 +38,7 @@ type batch struct {
 	socket *mcast.Socket
 }
 
-func (b *batch) Read() error { return withCode(exitNetwork, b.socket.ReadBatch(b.Batch)) }
+func (b *batch) Read() error { return cli.WithCode(cli.ExitNetwork, b.socket.ReadBatch(b.Batch)) }
 
 func (b *batch) Datagram(i int) ([]byte, receiver.Origin) {
 	return b.Batch.Datagram(i), receiver.Origin{From: b.From(i), Interface: b.Interface(i)}
@@ -138,5 +48,5 @@ func (b *batch) Datagram(i int) ([]byte, receiver.Origin) {
 type sendConn struct{ *mcast.Conn }
 
 func (c sendConn) WriteSegments(b []byte, segment int) error {
-	return withCode(exitNetwork, c.Conn.WriteSegments(b, segment))
+	return cli.WithCode(cli.ExitNetwork, c.Conn.WriteSegments(b, segment))
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"iotupd/cmd/iotupd/internal/cli"
 )
 
 // A sourceFile is the file being sent. Every read checks that the file is still
@@ -24,25 +26,25 @@ type sourceFile struct {
 // pipe would wait for its writer.
 func openSource(path string) (*sourceFile, error) {
 	if path == "-" {
-		return nil, usageError("stdin cannot be sent, since a file is read many times; save it first")
+		return nil, cli.UsageError("stdin cannot be sent, since a file is read many times; save it first")
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, localError(path, err)
+		return nil, cli.LocalError(path, err)
 	}
 	switch {
 	case info.IsDir():
-		return nil, usageError("%s is a directory; pack it first, with tar for example", path)
+		return nil, cli.UsageError("%s is a directory; pack it first, with tar for example", path)
 	case !info.Mode().IsRegular():
-		return nil, usageError("%s is not a regular file", path)
+		return nil, cli.UsageError("%s is not a regular file", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, localError(path, err)
+		return nil, cli.LocalError(path, err)
 	}
 	if info, err = f.Stat(); err != nil {
 		f.Close()
-		return nil, localError(path, err)
+		return nil, cli.LocalError(path, err)
 	}
 	return &sourceFile{file: f, path: path, size: info.Size(), time: info.ModTime()}, nil
 }
@@ -54,7 +56,7 @@ func (s *sourceFile) ReadAt(b []byte, offset int64) (int, error) {
 		return 0, changed
 	}
 	if err != nil && err != io.EOF {
-		err = localError(s.path, err)
+		err = cli.LocalError(s.path, err)
 	}
 	return n, err
 }
@@ -77,7 +79,7 @@ func (s *sourceFile) unchanged() (fs.FileInfo, error) {
 	info, err := s.file.Stat()
 	switch {
 	case err != nil:
-		return nil, localError(s.path, err)
+		return nil, cli.LocalError(s.path, err)
 	case info.Size() != s.size || !info.ModTime().Equal(s.time):
 		return nil, s.changed("changed")
 	}
@@ -85,7 +87,7 @@ func (s *sourceFile) unchanged() (fs.FileInfo, error) {
 }
 
 func (s *sourceFile) changed(how string) error {
-	return withCode(exitLocalIO, fmt.Errorf("%s %s while it was sent; start again to send the new one", s.path, how))
+	return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s %s while it was sent; start again to send the new one", s.path, how))
 }
 
 func (s *sourceFile) close() { s.file.Close() }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 )
 
@@ -73,15 +74,15 @@ func TestASourceThatChangesIsNoLongerSent(t *testing.T) {
 			if got := readErr == nil; got != test.reads {
 				t.Errorf("ReadAt: got %v", readErr)
 			}
-			if readErr != nil && exitCode(readErr) != exitLocalIO {
-				t.Errorf("ReadAt: got exit code %d for %v", exitCode(readErr), readErr)
+			if readErr != nil && cli.ExitCode(readErr) != cli.ExitLocalIO {
+				t.Errorf("ReadAt: got exit code %d for %v", cli.ExitCode(readErr), readErr)
 			}
 			switch err := s.check(); {
 			case test.want == "" && err != nil:
 				t.Errorf("check: got %v; what was opened is still whole", err)
 			case test.want == "":
-			case err == nil || !strings.Contains(err.Error(), test.want) || exitCode(err) != exitLocalIO:
-				t.Errorf("check: got %v, exit code %d, want %q", err, exitCode(err), test.want)
+			case err == nil || !strings.Contains(err.Error(), test.want) || cli.ExitCode(err) != cli.ExitLocalIO:
+				t.Errorf("check: got %v, exit code %d, want %q", err, cli.ExitCode(err), test.want)
 			}
 		})
 	}
@@ -92,12 +93,12 @@ func TestAFileThatChangesSaysSoByItself(t *testing.T) {
 	encode := encodeOptions{parity: "auto", profile: "standard", shardSize: proto.DefaultShardSize, digest: "on"}
 	params, err := encode.params(s.size)
 	check(t, err)
-	p, err := newPreparation(encode, params, newScreen(t, outputOptions{}).output)
+	p, err := newPreparation(encode, params, newScreen(t, cli.OutputOptions{}).Output)
 	check(t, err)
 	appendTo(t, s.path, "more")
 	_, release, err := p.prepare(t.Context(), s)
 	defer release()
-	(&delivery{T: t}).wantError(err, exitLocalIO, s.path+" changed while it was sent")
+	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, s.path+" changed while it was sent")
 	if err != nil && !strings.HasPrefix(err.Error(), s.path) {
 		t.Errorf("got %q, want nothing before the path", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -60,7 +61,7 @@ func openState(dir, channel string, keys []proto.PublicKey) (*state, error) {
 		root, err = os.OpenRoot(dir)
 	}
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("--state %s: what is installed cannot be remembered there: %w", dir, durable.Cause(err)))
+		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--state %s: what is installed cannot be remembered there: %w", dir, durable.Cause(err)))
 	}
 	return &state{dir: root, channel: channel, keys: keys}, nil
 }
@@ -106,15 +107,15 @@ func (s *state) read(key proto.KeyID) (r receiver.Release, known bool, err error
 		return r, false, nil
 	}
 	if err != nil {
-		return r, false, localError(s.path(key), err)
+		return r, false, cli.LocalError(s.path(key), err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxStateLen))
 	if err != nil {
-		return r, false, localError(s.path(key), err)
+		return r, false, cli.LocalError(s.path(key), err)
 	}
 	if r, err = s.parse(key, string(b)); err != nil {
-		return r, false, withCode(exitPolicy, fmt.Errorf("%s is damaged, so that an older release could not be told from a newer one: "+
+		return r, false, cli.WithCode(cli.ExitPolicy, fmt.Errorf("%s is damaged, so that an older release could not be told from a newer one: "+
 			"find out which one is installed, remove the file, and give --min-sequence once", s.path(key)))
 	}
 	return r, true, nil
@@ -164,7 +165,7 @@ func (s *state) raise(key proto.KeyID, r receiver.Release) error {
 
 func (s *state) write(key proto.KeyID, r receiver.Release) error {
 	if err := s.replace(s.fileName(key), s.text(key, r)); err != nil {
-		return withCode(exitLocalIO, fmt.Errorf("%s: the file is installed, but that cannot be remembered: %w", s.path(key), durable.Cause(err)))
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: the file is installed, but that cannot be remembered: %w", s.path(key), durable.Cause(err)))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -128,8 +129,8 @@ func TestADamagedStateIsRefused(t *testing.T) {
 	for _, text := range damaged {
 		write(t, s.path(oldKey.ID), text)
 		_, err := s.installed()
-		(&delivery{T: t}).wantError(err, exitPolicy, "is damaged, so that an older release could not be told from a newer one: find out")
-		if err := s.record(only(oldKey), release(8)); exitCode(err) != exitPolicy {
+		(&delivery{T: t}).wantError(err, cli.ExitPolicy, "is damaged, so that an older release could not be told from a newer one: find out")
+		if err := s.record(only(oldKey), release(8)); cli.ExitCode(err) != cli.ExitPolicy {
 			t.Errorf("%q was overwritten", text)
 		}
 	}
@@ -141,7 +142,7 @@ func TestAPlaceWhereNothingCanBeRememberedIsToldAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
 	_, err := openState(filepath.Join(file, "state"), "fw", nil)
-	(&delivery{T: t}).wantError(err, exitLocalIO, "what is installed cannot be remembered there: not a directory")
+	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, "what is installed cannot be remembered there: not a directory")
 }
 
 func TestTheDefaultPlaceOfStates(t *testing.T) {
@@ -169,7 +170,7 @@ func TestTheDefaultPlaceOfStates(t *testing.T) {
 func TestAStateThatCannotBeWrittenIsAnError(t *testing.T) {
 	s := stateIn(t, t.TempDir(), "fw")
 	check(t, os.Mkdir(s.path(oldKey.ID), 0o777))
-	if err := s.record(only(oldKey), release(1)); exitCode(err) != exitLocalIO || errors.Is(err, errState) {
+	if err := s.record(only(oldKey), release(1)); cli.ExitCode(err) != cli.ExitLocalIO || errors.Is(err, errState) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cli"
 )
 
 // What the unit runs, with the flags that its comment shows, waits for releases,
@@ -19,7 +21,7 @@ func TestTheSystemdUnitRunsAReceiver(t *testing.T) {
 	unit, err := os.ReadFile("systemd/iotupd-recv@.service")
 	check(t, err)
 	known := make(map[string]bool)
-	newRecvCommand().Flags().VisitAll(func(f *pflag.Flag) { known[environmentName(f)] = true })
+	newRecvCommand().Flags().VisitAll(func(f *pflag.Flag) { known[cli.EnvironmentName(f)] = true })
 	r := newReleaser(t, "20915")
 	t.Setenv("IOTUPD_STATE", r.path("state"))
 	here := strings.NewReplacer("/etc/iotupd/release.pub", r.path("pub"), "/var/lib/iotupd/firmware", r.path(""), "rauc install", "true")

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -54,24 +55,24 @@ type fileTarget struct {
 // so that the file that a link points to is the one replaced.
 func newFileTarget(path string) (*fileTarget, error) {
 	if os.IsPathSeparator(path[len(path)-1]) {
-		return nil, usageError("--output %s names a directory; use --dir to keep the sent name in it", path)
+		return nil, cli.UsageError("--output %s names a directory; use --dir to keep the sent name in it", path)
 	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		return nil, usageError("--output %s is a directory; use --dir to keep the sent name in it", path)
+		return nil, cli.UsageError("--output %s is a directory; use --dir to keep the sent name in it", path)
 	case err == nil && !info.Mode().IsRegular():
-		return nil, usageError("--output %s is not a regular file", path)
+		return nil, cli.UsageError("--output %s is not a regular file", path)
 	case err == nil:
 		path, err = filepath.EvalSymlinks(path)
 	case errors.Is(err, fs.ErrNotExist):
 		if _, e := os.Lstat(path); e == nil {
-			return nil, usageError("--output %s is a symbolic link to a file that does not exist", path)
+			return nil, cli.UsageError("--output %s is a symbolic link to a file that does not exist", path)
 		}
 		err = nil
 	}
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("--output %s: %w", path, durable.Cause(err)))
+		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--output %s: %w", path, durable.Cause(err)))
 	}
 	t, err := newDirTarget(filepath.Dir(path))
 	if err != nil {
@@ -86,15 +87,15 @@ func newFileTarget(path string) (*fileTarget, error) {
 func newDirTarget(path string) (*fileTarget, error) {
 	dir, err := os.OpenRoot(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s does not exist; make it first", path))
+		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("directory %s does not exist; make it first", path))
 	}
 	if err != nil {
-		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: %w", path, durable.Cause(err)))
+		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("directory %s: %w", path, durable.Cause(err)))
 	}
 	t := &fileTarget{dir: dir}
 	if err := t.try(); err != nil {
 		dir.Close()
-		return nil, withCode(exitLocalIO, fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err)))
+		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err)))
 	}
 	return t, nil
 }
@@ -123,7 +124,7 @@ func (t *fileTarget) has(ctx context.Context, m *proto.Manifest) (string, error)
 	case err != nil:
 		return "", nil
 	case !info.Mode().IsRegular():
-		return "", withCode(exitLocalIO, fmt.Errorf("%s is in the way: it is not a regular file", t.path(name)))
+		return "", cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s is in the way: it is not a regular file", t.path(name)))
 	case uint64(info.Size()) != m.Descriptor.Size:
 		return "", nil
 	}
@@ -166,11 +167,11 @@ func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error
 		err = t.dir.Rename(t.partName, name)
 	}
 	if err != nil {
-		return "", withCode(exitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
+		return "", cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
 	}
 	t.part.Close() // not before: it is locked
 	t.part = nil
-	return path, withCode(exitLocalIO, durable.SyncDir(t.dir))
+	return path, cli.WithCode(cli.ExitLocalIO, durable.SyncDir(t.dir))
 }
 
 // seal gives the part its final size, the mode and the owner of the old file if

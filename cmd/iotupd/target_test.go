@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -98,8 +99,8 @@ func (d *delivery) wantContent(name, want string) {
 
 func (d *delivery) wantError(err error, code int, text string) {
 	d.Helper()
-	if err == nil || exitCode(err) != code || !strings.Contains(err.Error(), text) {
-		d.Errorf("got error %v with exit code %d, want %q with %d", err, exitCode(err), text, code)
+	if err == nil || cli.ExitCode(err) != code || !strings.Contains(err.Error(), text) {
+		d.Errorf("got error %v with exit code %d, want %q with %d", err, cli.ExitCode(err), text, code)
 	}
 }
 
@@ -227,7 +228,7 @@ func TestHas(t *testing.T) {
 		}
 	}
 	_, err := d.has(t.Context(), objectOf("directory", "content"))
-	d.wantError(err, exitLocalIO, "is in the way: it is not a regular file")
+	d.wantError(err, cli.ExitLocalIO, "is in the way: it is not a regular file")
 
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -244,15 +245,15 @@ func TestATargetThatCannotBeIsRefusedAtOnce(t *testing.T) {
 		_, err := newFileTarget(dir + string(os.PathSeparator) + name)
 		return err
 	}
-	d.wantError(output(""), exitUsage, "names a directory")
-	d.wantError(output("."), exitUsage, "is a directory; use --dir")
-	d.wantError(output("missing/fw.bin"), exitLocalIO, "does not exist; make it first")
-	d.wantError(output("file/fw.bin"), exitLocalIO, "not a directory")
-	d.wantError(output(strings.Repeat("n", 256)), exitLocalIO, "")
+	d.wantError(output(""), cli.ExitUsage, "names a directory")
+	d.wantError(output("."), cli.ExitUsage, "is a directory; use --dir")
+	d.wantError(output("missing/fw.bin"), cli.ExitLocalIO, "does not exist; make it first")
+	d.wantError(output("file/fw.bin"), cli.ExitLocalIO, "not a directory")
+	d.wantError(output(strings.Repeat("n", 256)), cli.ExitLocalIO, "")
 	_, err := newDirTarget(filepath.Join(dir, "missing"))
-	d.wantError(err, exitLocalIO, "does not exist; make it first")
+	d.wantError(err, cli.ExitLocalIO, "does not exist; make it first")
 	_, err = newDirTarget(filepath.Join(dir, "file"))
-	d.wantError(err, exitLocalIO, "not a directory")
+	d.wantError(err, cli.ExitLocalIO, "not a directory")
 	d.wantFiles("file")
 }
 
@@ -264,7 +265,7 @@ func TestAnUnwritableDirectoryIsRefusedAtOnce(t *testing.T) {
 		t.Skip("this user may write everywhere")
 	}
 	_, err := newDirTarget(dir)
-	(&delivery{T: t}).wantError(err, exitLocalIO, "cannot make a file in it: permission denied")
+	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, "cannot make a file in it: permission denied")
 }
 
 // What --dir writes to is in the directory whatever a sender says: a manifest
@@ -306,5 +307,5 @@ func TestScratchIsGoneOnceClosed(t *testing.T) {
 
 	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
 	_, err = target.open(proto.ObjectID{1}, proto.Params{})
-	(&delivery{T: t}).wantError(err, exitLocalIO, "set TMPDIR to a directory with room")
+	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, "set TMPDIR to a directory with room")
 }

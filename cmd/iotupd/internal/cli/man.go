@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"fmt"
@@ -12,18 +12,18 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// newManCommand writes the man pages, which are made from the help, for those
+// NewManCommand writes the man pages, which are made from the help, for those
 // who package the program.
-func newManCommand() *cobra.Command {
+func NewManCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
 		Short:  "write the man pages to a directory",
 		Hidden: true,
-		Args:   oneArgument("DIR"),
+		Args:   OneArgument("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for name, page := range manPages(cmd.Root()) {
+			for name, page := range ManPages(cmd.Root()) {
 				if err := os.WriteFile(filepath.Join(args[0], name), []byte(page), 0o666); err != nil {
-					return localError(name, err)
+					return LocalError(name, err)
 				}
 			}
 			return nil
@@ -31,8 +31,8 @@ func newManCommand() *cobra.Command {
 	}
 }
 
-// manPages returns the pages by the names of their files.
-func manPages(root *cobra.Command) map[string]string {
+// ManPages returns the pages by the names of their files.
+func ManPages(root *cobra.Command) map[string]string {
 	pages := make(map[string]string)
 	for _, cmd := range documented(root) {
 		pages[manName(cmd)+".1"] = manPage(cmd)
@@ -42,7 +42,7 @@ func manPages(root *cobra.Command) map[string]string {
 
 // documented returns those that have a page, of a command and all below it.
 func documented(cmd *cobra.Command) (all []*cobra.Command) {
-	if cmd.Annotations[exitCodesKey] != "" {
+	if cmd.Annotations[ExitCodesKey] != "" {
 		all = append(all, cmd)
 	}
 	for _, c := range cmd.Commands() {
@@ -59,7 +59,7 @@ type roff struct{ strings.Builder }
 // raw adds a line of requests as it is.
 func (r *roff) raw(format string, args ...any) { fmt.Fprintf(r, format+"\n", args...) }
 
-// text adds text, paragraph by paragraph. Indented lines are kept as they are.
+// Text adds text, paragraph by paragraph. Indented lines are kept as they are.
 func (r *roff) text(s string) {
 	for i, paragraph := range strings.Split(s, "\n\n") {
 		if i > 0 {
@@ -101,15 +101,15 @@ func manPage(cmd *cobra.Command) string {
 	r.raw(".SH OPTIONS")
 	heading := ""
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if h := f.Annotations[headingKey]; h != nil && h[0] != heading {
+		if h := f.Annotations[HeadingKey]; h != nil && h[0] != heading {
 			heading = h[0]
 			r.raw(".SS %s", heading)
 		}
-		r.option(helpOf(f))
+		r.option(HelpOf(f))
 	})
 	r.raw(".SH EXIT STATUS")
-	for _, e := range exitMeaningsOf(cmd.Name()) {
-		r.raw(".TP\n%d\n%s", e.code, roffQuote(e.meaning))
+	for _, e := range ExitMeaningsOf(cmd.Name()) {
+		r.raw(".TP\n%d\n%s", e.Code, roffQuote(e.meaning))
 	}
 	r.raw(".SH ENVIRONMENT\nEvery option can be set by a variable, \\-\\-shard\\-size for example by IOTUPD_SHARD_SIZE.\n" +
 		"An option goes before its variable.")
@@ -124,7 +124,7 @@ func manPage(cmd *cobra.Command) string {
 
 func (r *roff) option(h flagHelp) {
 	if h.preset != "" {
-		h.text += " (default " + h.preset + ")"
+		h.Text += " (default " + h.preset + ")"
 	}
-	r.raw(".TP\n\\fB%s\\fR\n%s", roffQuote(strings.TrimSpace(h.label)), roffQuote(h.text))
+	r.raw(".TP\n\\fB%s\\fR\n%s", roffQuote(strings.TrimSpace(h.Label)), roffQuote(h.Text))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"context"
@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// logger returns a logger for the packages below. Their warnings are warnings
+// Logger returns a logger for the packages below. Their warnings are warnings
 // to the user, the rest is what -v asks for.
-func (o *output) logger() *slog.Logger { return slog.New(logHandler{out: o}) }
+func (o *Output) Logger() *slog.Logger { return slog.New(logHandler{out: o}) }
 
 // A logHandler prints log records like the other lines of an output.
 type logHandler struct {
-	out   *output
+	out   *Output
 	attrs []slog.Attr
 }
 
 func (h logHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn || h.out.opts.verbose > 0
+	return level >= slog.LevelWarn || h.out.opts.Verbose > 0
 }
 
 // Handle prints "message (key value, key value): error".
@@ -48,9 +48,9 @@ func (h logHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	text += failure
 	if r.Level >= slog.LevelWarn {
-		h.out.warn(warning{Code: "network", Text: text})
+		h.out.Warn(Warning{Code: "network", Text: text})
 	} else {
-		h.out.decision("%s", text)
+		h.out.Decision("%s", text)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"errors"
@@ -14,25 +14,25 @@ import (
 	"iotupd/internal/simnet"
 )
 
-// readLoss reads the value of a flag that holds a model of loss, and the trace
+// ReadLoss reads the value of a flag that holds a model of loss, and the trace
 // that it may name.
-func readLoss(flag, text string) (simnet.Loss, error) {
+func ReadLoss(flag, text string) (simnet.Loss, error) {
 	loss, err := simnet.ReadLoss(text, func(name string) (io.ReadCloser, error) { return os.Open(name) })
 	switch {
 	case errors.As(err, new(*fs.PathError)):
-		return loss, withCode(exitLocalIO, fmt.Errorf("--%s: %w", flag, err))
+		return loss, WithCode(ExitLocalIO, fmt.Errorf("--%s: %w", flag, err))
 	case err != nil:
-		return loss, usageError("--%s: %w", flag, err)
+		return loss, UsageError("--%s: %w", flag, err)
 	}
 	return loss, nil
 }
 
-// A lossSeed is the value of recv --seed: the key of a stream of losses, as
+// A LossSeed is the value of recv --seed: the key of a stream of losses, as
 // SEED or as SEED/TRIAL/RECEIVER, by which bench numbers its receivers.
-type lossSeed simnet.Key
+type LossSeed simnet.Key
 
 // Set implements pflag.Value.
-func (s *lossSeed) Set(text string) error {
+func (s *LossSeed) Set(text string) error {
 	var key simnet.Key
 	parts := strings.Split(text, "/")
 	ok := len(parts) == 1 || len(parts) == 3
@@ -43,11 +43,11 @@ func (s *lossSeed) Set(text string) error {
 	if !ok {
 		return fmt.Errorf("%.40q: want a whole number, or SEED/TRIAL/RECEIVER for the losses of a receiver of bench, as in 1/0/3", text)
 	}
-	*s = lossSeed(key)
+	*s = LossSeed(key)
 	return nil
 }
 
-func (s *lossSeed) String() string {
+func (s *LossSeed) String() string {
 	if s.Trial == 0 && s.Receiver == 0 {
 		return strconv.FormatUint(s.Seed, 10)
 	}
@@ -55,4 +55,4 @@ func (s *lossSeed) String() string {
 }
 
 // Type names the kind of value in usage texts.
-func (s *lossSeed) Type() string { return "number" }
+func (s *LossSeed) Type() string { return "number" }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 // for the same wish: timeout(1) signals its child, and then the group of both.
 const echo = 300 * time.Millisecond
 
-// withSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends,
+// WithSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends,
 // with a signalError as its cause. The second one ends the process at once.
-func withSignals(parent context.Context) (ctx context.Context, stop func()) {
+func WithSignals(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	ch := make(chan os.Signal, 2)
 	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
@@ -29,10 +29,10 @@ func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 			return
 		}
 		at := time.Now()
-		cancel(signalError{first.(syscall.Signal)})
+		cancel(SignalError{first.(syscall.Signal)})
 		for second := range ch {
 			if second != first || time.Since(at) > echo {
-				os.Exit(exitSignal + int(second.(syscall.Signal)))
+				os.Exit(ExitSignal + int(second.(syscall.Signal)))
 			}
 		}
 	}()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"errors"
@@ -12,50 +12,50 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// environmentName is the variable that sets a flag.
-func environmentName(f *pflag.Flag) string {
+// EnvironmentName is the variable that sets a flag.
+func EnvironmentName(f *pflag.Flag) string {
 	return "IOTUPD_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 }
 
 // commandLineKey is the annotation of a flag that has no environment variable.
 const commandLineKey = "iotupd-command-line"
 
-// notFromEnvironment spares flags their environment variables: where a variable
+// NotFromEnvironment spares flags their environment variables: where a variable
 // would mean something else to another command, or is likely to hold a secret,
 // which an error would show.
-func notFromEnvironment(flags *pflag.FlagSet, names ...string) {
+func NotFromEnvironment(flags *pflag.FlagSet, names ...string) {
 	for _, name := range names {
 		flags.SetAnnotation(name, commandLineKey, []string{})
 	}
 }
 
-// flagsFromEnvironment sets every flag that the command line left alone from
+// FlagsFromEnvironment sets every flag that the command line left alone from
 // its environment variable. An empty variable is as good as none.
-func flagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
+func FlagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		value, _ := lookup(environmentName(f))
+		value, _ := lookup(EnvironmentName(f))
 		_, never := f.Annotations[commandLineKey]
 		if value == "" || f.Changed || never || f.Name == "help" || f.Name == "version" || err != nil {
 			return
 		}
 		if e := flags.Set(f.Name, value); e != nil {
-			err = usageError("%s: %w", environmentName(f), refusal(e))
+			err = UsageError("%s: %w", EnvironmentName(f), refusal(e))
 		}
 		flags.SetAnnotation(f.Name, fromEnvironmentKey, []string{})
 	})
 	return err
 }
 
-// noEmptyFlags refuses a flag of the command line that has no text. It would be
+// NoEmptyFlags refuses a flag of the command line that has no text. It would be
 // as good as none, which is not what --trust "$KEYS" means where KEYS is unset.
-func noEmptyFlags(flags *pflag.FlagSet) (err error) {
+func NoEmptyFlags(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		empty := f.Value.String() == ""
 		if list, ok := f.Value.(pflag.SliceValue); ok {
 			empty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
 		}
 		if err == nil && f.Changed && empty {
-			err = usageError("--%s: empty value; leave it out", f.Name)
+			err = UsageError("--%s: empty value; leave it out", f.Name)
 		}
 	})
 	return err
@@ -65,30 +65,30 @@ func noEmptyFlags(flags *pflag.FlagSet) (err error) {
 // has set.
 const fromEnvironmentKey = "iotupd-from-environment"
 
-// onCommandLine reports whether a flag was given.
-func onCommandLine(f *pflag.Flag) bool {
+// OnCommandLine reports whether a flag was given.
+func OnCommandLine(f *pflag.Flag) bool {
 	_, environment := f.Annotations[fromEnvironmentKey]
 	return f.Changed && !environment
 }
 
-// firstGiven returns the first of these flags that is on the command line, empty
+// FirstGiven returns the first of these flags that is on the command line, empty
 // if none is.
-func firstGiven(flags *pflag.FlagSet, names []string) string {
+func FirstGiven(flags *pflag.FlagSet, names []string) string {
 	for _, name := range names {
-		if onCommandLine(flags.Lookup(name)) {
+		if OnCommandLine(flags.Lookup(name)) {
 			return name
 		}
 	}
 	return ""
 }
 
-// flagError puts into words what is wrong with the flags of a command line.
-func flagError(cmd *cobra.Command, err error) error {
+// FlagError puts into words what is wrong with the flags of a command line.
+func FlagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		return usageError("--%s: %w", invalid.GetFlag().Name, refusal(err))
+		return UsageError("--%s: %w", invalid.GetFlag().Name, refusal(err))
 	}
-	return usageError("%w; see %s --help", err, cmd.CommandPath())
+	return UsageError("%w; see %s --help", err, cmd.CommandPath())
 }
 
 // refusal says why the value of a flag was refused, without the name of the

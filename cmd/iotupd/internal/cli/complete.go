@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"net"
@@ -8,13 +8,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// oneOf completes a flag by fixed words.
-func oneOf(words ...string) cobra.CompletionFunc {
+// OneOf completes a flag by fixed words.
+func OneOf(words ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
 }
 
-// interfaceNames completes a flag by the interfaces that are up.
-func interfaceNames(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
+// InterfaceNames completes a flag by the interfaces that are up.
+func InterfaceNames(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
 	all, _ := net.Interfaces() // none to offer if they cannot be listed
 	for _, ifi := range all {
 		if ifi.Flags&net.FlagUp != 0 {
@@ -24,9 +24,9 @@ func interfaceNames(*cobra.Command, []string, string) (names []string, _ cobra.S
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeFlags says how the shell completes the values of flags. A name that
+// CompleteFlags says how the shell completes the values of flags. A name that
 // the command does not have is a mistake of this program.
-func completeFlags(cmd *cobra.Command, flags map[string]cobra.CompletionFunc) {
+func CompleteFlags(cmd *cobra.Command, flags map[string]cobra.CompletionFunc) {
 	for name, complete := range flags {
 		if err := cmd.RegisterFlagCompletionFunc(name, complete); err != nil {
 			panic("iotupd: internal error: " + err.Error())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"bytes"
@@ -16,19 +16,19 @@ import (
 // A screen is an output and what it printed.
 type screen struct {
 	*testing.T
-	*output
+	*Output
 	stdout, stderr bytes.Buffer
 }
 
-func newScreen(t *testing.T, opts outputOptions) *screen {
-	if opts.progress == "" {
-		opts.progress = "auto"
+func newScreen(t *testing.T, opts OutputOptions) *screen {
+	if opts.Progress == "" {
+		opts.Progress = "auto"
 	}
-	if opts.stats == 0 {
-		opts.stats = 10 * time.Second
+	if opts.Stats == 0 {
+		opts.Stats = 10 * time.Second
 	}
 	s := &screen{T: t}
-	s.output = newOutput(opts, stdio{&s.stdout, &s.stderr}, &s.stdout)
+	s.Output = NewOutput(opts, Stdio{&s.stdout, &s.stderr}, &s.stdout)
 	t.Cleanup(s.stop)
 	return s
 }
@@ -48,57 +48,64 @@ func (s *screen) want(stdout, stderr string) {
 
 // progress shows a line at the given time if it is due.
 func (s *screen) progress(at time.Duration, line string) {
-	if s.progressDue(epoch.Add(at)) {
-		s.progressLine(line)
+	if s.ProgressDue(epoch.Add(at)) {
+		s.ProgressLine(line)
 	}
 }
 
+// someEvent stands for the events of commands.
+type someEvent struct {
+	Loops   float64 `json:"loops"`
+	Packets uint64  `json:"packets"`
+	Seconds float64 `json:"seconds"`
+}
+
 func TestEventsAreLinesOfJSONWithVersionAndType(t *testing.T) {
-	s := newScreen(t, outputOptions{json: true})
-	s.event("stopped", stoppedEvent{Loops: 1.5, Packets: 7, Seconds: 2})
-	s.event("empty", struct{}{})
-	s.warn(warning{Code: "corrupt", Text: "wrong \"hash\"", Fix: "again"})
+	s := newScreen(t, OutputOptions{JSON: true})
+	s.Event("stopped", someEvent{Loops: 1.5, Packets: 7, Seconds: 2})
+	s.Event("empty", struct{}{})
+	s.Warn(Warning{Code: "corrupt", Text: "wrong \"hash\"", Fix: "again"})
 	s.want(`{"v":1,"type":"stopped","loops":1.5,"packets":7,"seconds":2}`+"\n"+
 		`{"v":1,"type":"empty"}`+"\n"+
 		`{"v":1,"type":"warn","code":"corrupt","text":"wrong \"hash\"","fix":"again"}`+"\n", "")
-	s.line("for people")
+	s.Line("for people")
 	s.progress(time.Hour, "for people")
 	s.want("", "")
 }
 
 func TestWithoutJSONEventsAreSilent(t *testing.T) {
-	s := newScreen(t, outputOptions{})
-	s.event("stopped", stoppedEvent{})
-	s.warn(warning{Code: "corrupt", Text: "wrong hash", Fix: "again"})
+	s := newScreen(t, OutputOptions{})
+	s.Event("stopped", someEvent{})
+	s.Warn(Warning{Code: "corrupt", Text: "wrong hash", Fix: "again"})
 	s.want("", "warning: wrong hash [corrupt]\n  try: again\n")
 }
 
 func TestTheLiveLineIsClearedBeforeALine(t *testing.T) {
-	s := newScreen(t, outputOptions{progress: "bar"})
+	s := newScreen(t, OutputOptions{Progress: "bar"})
 	s.progress(0, " 1%")
 	s.want("", "\r 1%\x1b[K")
-	s.line("news of %s", "fw.bin")
+	s.Line("news of %s", "fw.bin")
 	s.want("", "\r\x1b[Knews of fw.bin\n")
-	s.line("more")
+	s.Line("more")
 	s.want("", "more\n")
-	s.progress(liveEvery-1, " 2%")
+	s.progress(LiveEvery-1, " 2%")
 	s.want("", "")
-	s.progress(liveEvery, " 3%")
+	s.progress(LiveEvery, " 3%")
 	s.want("", "\r 3%\x1b[K")
-	s.close(nil)
+	s.Close(nil)
 	s.want("", "\r\x1b[K")
 }
 
 func TestTheLiveLineFitsTheTerminal(t *testing.T) {
-	s := newScreen(t, outputOptions{progress: "bar"})
+	s := newScreen(t, OutputOptions{Progress: "bar"})
 	line := string(bytes.Repeat([]byte("x"), 200))
 	s.progress(0, line)
-	s.want("", "\r"+line[:helpWidth-3]+"\x1b[K")
+	s.want("", "\r"+line[:HelpWidth-3]+"\x1b[K")
 }
 
 func TestPlainLinesComeEveryStats(t *testing.T) {
 	for _, progress := range []string{"plain", "auto"} { // auto: the output is no terminal
-		s := newScreen(t, outputOptions{progress: progress, stats: time.Minute})
+		s := newScreen(t, OutputOptions{Progress: progress, Stats: time.Minute})
 		s.progress(0, "the first comes after a minute")
 		s.progress(59*time.Second, "too early")
 		s.want("", "")
@@ -110,14 +117,14 @@ func TestPlainLinesComeEveryStats(t *testing.T) {
 }
 
 func TestProgressNoneAndQuiet(t *testing.T) {
-	for name, opts := range map[string]outputOptions{"none": {progress: "none"}, "quiet": {quiet: true, verbose: 1, progress: "bar"}} {
+	for name, opts := range map[string]OutputOptions{"none": {Progress: "none"}, "quiet": {Quiet: true, Verbose: 1, Progress: "bar"}} {
 		s := newScreen(t, opts)
 		s.progress(0, "50%")
 		s.progress(time.Hour, "60%")
 		s.want("", "")
-		s.line("a line")
-		s.decision("a decision")
-		s.warn(warning{Code: "corrupt", Text: "wrong hash"})
+		s.Line("a line")
+		s.Decision("a decision")
+		s.Warn(Warning{Code: "corrupt", Text: "wrong hash"})
 		if name == "quiet" {
 			s.want("", "")
 		}
@@ -126,19 +133,19 @@ func TestProgressNoneAndQuiet(t *testing.T) {
 
 func TestProgressInJSONComesEveryStatsUnlessUnwanted(t *testing.T) {
 	for _, test := range []struct {
-		opts outputOptions
+		opts OutputOptions
 		want bool
 	}{
-		{outputOptions{json: true}, true},
-		{outputOptions{json: true, progress: "none"}, false},
-		{outputOptions{json: true, quiet: true}, false},
+		{OutputOptions{JSON: true}, true},
+		{OutputOptions{JSON: true, Progress: "none"}, false},
+		{OutputOptions{JSON: true, Quiet: true}, false},
 	} {
 		s := newScreen(t, test.opts)
-		s.progressDue(epoch)
-		if got := s.progressDue(epoch.Add(time.Hour)); got != test.want {
+		s.ProgressDue(epoch)
+		if got := s.ProgressDue(epoch.Add(time.Hour)); got != test.want {
 			t.Errorf("%+v: got progress due %t, want %t", test.opts, got, test.want)
 		}
-		s.event("stopped", struct{}{})
+		s.Event("stopped", struct{}{})
 		s.want(`{"v":1,"type":"stopped"}`+"\n", "")
 	}
 }
@@ -146,7 +153,7 @@ func TestProgressInJSONComesEveryStatsUnlessUnwanted(t *testing.T) {
 func TestAStatusLineThatWasAskedForStays(t *testing.T) {
 	asked := make(chan os.Signal, 1)
 	for _, progress := range []string{"bar", "none"} {
-		s := newScreen(t, outputOptions{progress: progress})
+		s := newScreen(t, OutputOptions{Progress: progress})
 		s.requests = asked
 		if progress == "bar" {
 			s.progress(0, " 1%")
@@ -165,52 +172,52 @@ func TestAStatusLineThatWasAskedForStays(t *testing.T) {
 }
 
 func TestALogIsNotFilledWhileWaiting(t *testing.T) {
-	s := newScreen(t, outputOptions{progress: "plain"})
-	s.waitingLine("nothing heard")
+	s := newScreen(t, OutputOptions{Progress: "plain"})
+	s.WaitingLine("nothing heard")
 	s.want("", "")
 	s.asked = true
-	s.waitingLine("nothing heard")
+	s.WaitingLine("nothing heard")
 	s.want("", "nothing heard\n")
 }
 
 func TestDecisionsAreForVerbose(t *testing.T) {
-	s := newScreen(t, outputOptions{})
-	s.decision("joined")
+	s := newScreen(t, OutputOptions{})
+	s.Decision("joined")
 	s.want("", "")
-	s = newScreen(t, outputOptions{verbose: 1})
-	s.decision("joined %d", 2)
+	s = newScreen(t, OutputOptions{Verbose: 1})
+	s.Decision("joined %d", 2)
 	s.want("", "joined 2\n")
 }
 
 func TestTheEndOfACommand(t *testing.T) {
-	failure := withCode(exitSilence, errors.New("nothing heard"))
+	failure := WithCode(ExitSilence, errors.New("nothing heard"))
 	event := `{"v":1,"type":"error","exit_code":4,"text":"nothing heard"}` + "\n"
-	shown := func(err error) bool { return errors.As(err, new(*shownError)) }
+	shown := func(err error) bool { return errors.As(err, new(*ShownError)) }
 
-	s := newScreen(t, outputOptions{})
-	if err := s.close(failure); shown(err) || exitCode(err) != exitSilence {
+	s := newScreen(t, OutputOptions{})
+	if err := s.Close(failure); shown(err) || ExitCode(err) != ExitSilence {
 		t.Errorf("got %v", err)
 	}
 	s.want("", "")
 
-	s = newScreen(t, outputOptions{json: true})
-	if err := s.close(failure); shown(err) || exitCode(err) != exitSilence {
+	s = newScreen(t, OutputOptions{JSON: true})
+	if err := s.Close(failure); shown(err) || ExitCode(err) != ExitSilence {
 		t.Errorf("got %v with JSON on stdout", err)
 	}
 	s.want(event, "")
 
-	s = newScreen(t, outputOptions{json: true})
-	s.json = &s.stderr
-	if err := s.close(failure); !shown(err) || exitCode(err) != exitSilence {
+	s = newScreen(t, OutputOptions{JSON: true})
+	s.JSON = &s.stderr
+	if err := s.Close(failure); !shown(err) || ExitCode(err) != ExitSilence {
 		t.Errorf("got %v; where JSON is on stderr, it has to be alone", err)
 	}
 	s.want("", event)
 
-	s = newScreen(t, outputOptions{})
-	if err := s.close(signalError{syscall.SIGINT}); !shown(err) || exitCode(err) != 130 {
+	s = newScreen(t, OutputOptions{})
+	if err := s.Close(SignalError{syscall.SIGINT}); !shown(err) || ExitCode(err) != 130 {
 		t.Errorf("got %v after a signal, want nothing more to say", err)
 	}
-	if err := s.close(nil); err != nil {
+	if err := s.Close(nil); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}
 	s.want("", "")
@@ -218,16 +225,16 @@ func TestTheEndOfACommand(t *testing.T) {
 
 func TestOutputOptionsAreChecked(t *testing.T) {
 	tests := []struct {
-		opts outputOptions
+		opts OutputOptions
 		want string
 	}{
-		{outputOptions{progress: "plain", stats: time.Second}, ""},
-		{outputOptions{progress: "fast", stats: time.Second}, `--progress "fast": want auto, bar, plain or none`},
-		{outputOptions{progress: "auto"}, "--stats 0s: want a time, such as 10s"},
+		{OutputOptions{Progress: "plain", Stats: time.Second}, ""},
+		{OutputOptions{Progress: "fast", Stats: time.Second}, `--progress "fast": want auto, bar, plain or none`},
+		{OutputOptions{Progress: "auto"}, "--stats 0s: want a time, such as 10s"},
 	}
 	for _, test := range tests {
 		got := ""
-		if err := test.opts.validate(); err != nil {
+		if err := test.opts.Validate(); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {
@@ -237,22 +244,22 @@ func TestOutputOptionsAreChecked(t *testing.T) {
 }
 
 func TestLogRecordsReadLikeOtherLines(t *testing.T) {
-	s := newScreen(t, outputOptions{verbose: 1})
+	s := newScreen(t, OutputOptions{Verbose: 1})
 	group := slog.Any("group", netip.MustParseAddr("239.1.2.3"))
-	s.logger().Debug("group joined", "interface", "eth0", group, "source", netip.Addr{})
+	s.Logger().Debug("group joined", "interface", "eth0", group, "source", netip.Addr{})
 	s.want("", "group joined (interface eth0, group 239.1.2.3)\n")
-	s.logger().With("interface", "eth0").Warn("group not joined", group, "error", errors.New("no such device"))
+	s.Logger().With("interface", "eth0").Warn("group not joined", group, "error", errors.New("no such device"))
 	s.want("", "warning: group not joined (interface eth0, group 239.1.2.3): no such device [network]\n")
-	s.logger().Warn("sending works again")
+	s.Logger().Warn("sending works again")
 	s.want("", "warning: sending works again [network]\n")
 
-	s = newScreen(t, outputOptions{})
-	s.logger().Debug("group joined")
+	s = newScreen(t, OutputOptions{})
+	s.Logger().Debug("group joined")
 	s.want("", "")
-	s = newScreen(t, outputOptions{quiet: true})
-	s.logger().Warn("group not joined")
+	s = newScreen(t, OutputOptions{Quiet: true})
+	s.Logger().Warn("group not joined")
 	s.want("", "")
-	s = newScreen(t, outputOptions{json: true})
-	s.logger().Warn("sending failed", "error", errors.New("no link"))
+	s = newScreen(t, OutputOptions{JSON: true})
+	s.Logger().Warn("sending failed", "error", errors.New("no link"))
 	s.want(`{"v":1,"type":"warn","code":"network","text":"sending failed: no link"}`+"\n", "")
 }

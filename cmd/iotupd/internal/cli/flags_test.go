@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
-	"bytes"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -57,7 +55,7 @@ func TestAFlagGoesBeforeTheEnvironmentWhichGoesBeforeTheDefault(t *testing.T) {
 	if err := flags.Parse([]string{"--rate", "5M"}); err != nil {
 		t.Fatal(err)
 	}
-	err := flagsFromEnvironment(flags, lookupIn(map[string]string{
+	err := FlagsFromEnvironment(flags, lookupIn(map[string]string{
 		"IOTUPD_RATE": "7M", "IOTUPD_PORT": "7", "IOTUPD_DRY_RUN": "true", "IOTUPD_VERBOSE": "2", "IOTUPD_GROUP": "a,b",
 		"IOTUPD_NAME": "", "IOTUPD_HELP": "please", "RATE": "8M",
 	}))
@@ -81,75 +79,22 @@ func TestARefusalSaysWhatIsWanted(t *testing.T) {
 	}
 	cmd := &cobra.Command{Use: "iotupd"}
 	for name, test := range tests {
-		err := flagError(cmd, new(someFlags).set().Parse([]string{"--" + name + "=" + test.value}))
-		if want := "--" + name + ": " + test.want; err.Error() != want || exitCode(err) != exitUsage {
-			t.Errorf("flag: got %v, exit code %d, want %s", err, exitCode(err), want)
+		err := FlagError(cmd, new(someFlags).set().Parse([]string{"--" + name + "=" + test.value}))
+		if want := "--" + name + ": " + test.want; err.Error() != want || ExitCode(err) != ExitUsage {
+			t.Errorf("flag: got %v, exit code %d, want %s", err, ExitCode(err), want)
 		}
 		variable := "IOTUPD_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		err = flagsFromEnvironment(new(someFlags).set(), lookupIn(map[string]string{variable: test.value}))
-		if want := variable + ": " + test.want; err == nil || err.Error() != want || exitCode(err) != exitUsage {
+		err = FlagsFromEnvironment(new(someFlags).set(), lookupIn(map[string]string{variable: test.value}))
+		if want := variable + ": " + test.want; err == nil || err.Error() != want || ExitCode(err) != ExitUsage {
 			t.Errorf("environment: got %v, want %s", err, want)
 		}
 	}
 }
 
 func TestAnUnknownFlagPointsToHelp(t *testing.T) {
-	err := flagError(&cobra.Command{Use: "iotupd"}, new(someFlags).set().Parse([]string{"--nonsense"}))
+	err := FlagError(&cobra.Command{Use: "iotupd"}, new(someFlags).set().Parse([]string{"--nonsense"}))
 	if want := "unknown flag: --nonsense; see iotupd --help"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
-	}
-}
-
-func TestShortFlags(t *testing.T) {
-	want := map[string]string{
-		"send": "46ghiknpqrv",
-		"sign": "hoqsv", "keygen": "hpqs", "inspect": "46ghikpqv",
-		"recv": "46dghiknopqv",
-	}
-	for _, cmd := range newRootCommand().Commands() {
-		var got []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { got = append(got, f.Shorthand) })
-		slices.Sort(got)
-		if want, ok := want[cmd.Name()]; ok && strings.Join(got, "") != want {
-			t.Errorf("%s: got short flags %q, want %q", cmd.Name(), strings.Join(got, ""), want)
-		}
-	}
-}
-
-func TestHelpFitsATerminal(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"send", "--help"}, {"recv", "--help"}, {"sign", "--help"}, {"keygen", "--help"}, {"inspect", "--help"}} {
-		var out bytes.Buffer
-		if code := run(args, stdio{&out, &out}); code != 0 {
-			t.Errorf("%v: got exit code %d, want 0", args, code)
-		}
-		for line := range strings.Lines(out.String()) {
-			if len(strings.TrimSuffix(line, "\n")) > helpWidth || strings.Contains(line, "`") {
-				t.Errorf("%v: %q is not a line of at most %d columns", args, line, helpWidth)
-			}
-		}
-	}
-}
-
-func TestEveryFlagIsUnderAHeadingAndDescribed(t *testing.T) {
-	flags := map[string]string{}
-	for _, cmd := range newRootCommand().Commands() {
-		if !slices.Contains([]string{"send", "recv", "sign", "inspect"}, cmd.Name()) {
-			continue
-		}
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			h := helpOf(f)
-			if f.Annotations[headingKey] == nil || h.text == "" || len(h.label) > flagColumn-2 {
-				t.Errorf("%s --%s: got heading %q, label %q, text %q", cmd.Name(), f.Name, f.Annotations[headingKey], h.label, h.text)
-			}
-			// "A flag means the same everywhere."
-			if short, ok := flags[f.Name]; ok && short != f.Shorthand {
-				t.Errorf("--%s has short forms %q and %q", f.Name, short, f.Shorthand)
-			}
-			flags[f.Name] = f.Shorthand
-		})
-	}
-	if len(flags) < 30 {
-		t.Errorf("got only the flags %q", slices.Sorted(maps.Keys(flags)))
 	}
 }
 
@@ -162,7 +107,7 @@ func TestWrap(t *testing.T) {
 		{"", "averylongword bc", " averylongword\n  bc"},
 	}
 	for _, test := range tests {
-		if got := wrap(test.line, strings.Fields(test.words), layout{width: 11, indent: 2}); got != test.want {
+		if got := Wrap(test.line, strings.Fields(test.words), Layout{Width: 11, Indent: 2}); got != test.want {
 			t.Errorf("%q %q: got %q, want %q", test.line, test.words, got, test.want)
 		}
 	}

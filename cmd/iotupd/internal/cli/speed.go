@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import "time"
 
 // speedWindow is the time that a shown rate is the mean of.
 const speedWindow = 5 * time.Second
 
-// A speed is how fast a counter went up of late. Its zero value is ready.
-type speed struct{ samples []sample }
+// A Speed is how fast a counter went up of late. Its zero value is ready.
+type Speed struct{ samples []sample }
 
 type sample struct {
 	at    time.Time
 	count uint64
 }
 
-// add notes the counter. One that has gone down has started again.
-func (s *speed) add(now time.Time, count uint64) {
+// Add notes the counter. One that has gone down has started again.
+func (s *Speed) Add(now time.Time, count uint64) {
 	if n := len(s.samples); n > 0 && count < s.samples[n-1].count {
 		s.samples = s.samples[:0]
 	}
@@ -26,8 +26,8 @@ func (s *speed) add(now time.Time, count uint64) {
 	}
 }
 
-// perSecond returns the mean of the window; zero if nobody knows.
-func (s *speed) perSecond() float64 {
+// PerSecond returns the mean of the window; zero if nobody knows.
+func (s *Speed) PerSecond() float64 {
 	if len(s.samples) < 2 {
 		return 0
 	}
@@ -39,9 +39,9 @@ func (s *speed) perSecond() float64 {
 	return float64(last.count-first.count) / seconds
 }
 
-// left returns how long it takes to count so much more; zero if nobody knows.
-func (s *speed) left(more uint64) time.Duration {
-	rate := s.perSecond()
+// Left returns how long it takes to count so much more; zero if nobody knows.
+func (s *Speed) Left(more uint64) time.Duration {
+	rate := s.PerSecond()
 	if rate == 0 {
 		return 0
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"errors"
@@ -15,33 +15,33 @@ import (
 
 // Exit codes. 2 is left to crashes of the runtime.
 const (
-	exitOK           = 0
-	exitFailure      = 1
-	exitUsage        = 3
-	exitSilence      = 4
-	exitIncomplete   = 5
-	exitIntegrity    = 6
-	exitAuthenticity = 7
-	exitPolicy       = 8
-	exitNetwork      = 10
-	exitLocalIO      = 11
-	exitHook         = 12
-	exitRequirement  = 13
-	exitSignal       = 128 // plus the signal's number
+	ExitOK           = 0
+	ExitFailure      = 1
+	ExitUsage        = 3
+	ExitSilence      = 4
+	ExitIncomplete   = 5
+	ExitIntegrity    = 6
+	ExitAuthenticity = 7
+	ExitPolicy       = 8
+	ExitNetwork      = 10
+	ExitLocalIO      = 11
+	ExitHook         = 12
+	ExitRequirement  = 13
+	ExitSignal       = 128 // plus the signal's number
 )
 
-// exitCodeHelp is for the annotation of commands whose help lists exit codes;
+// ExitCodeHelp is for the annotation of commands whose help lists exit codes;
 // which ones, follows from the name of the command.
-const exitCodeHelp = "listed"
+const ExitCodeHelp = "listed"
 
-// An exitMeaning is what an exit code means.
-type exitMeaning struct {
-	code     int
+// An ExitMeaning is what an exit code means.
+type ExitMeaning struct {
+	Code     int
 	meaning  string
 	commands string // that end so; empty: all. iotupd stands for the help of the program.
 }
 
-var exitMeanings = []exitMeaning{
+var exitMeanings = []ExitMeaning{
 	{0, "done", "send sign keygen inspect bench fit compare"},
 	{0, "done, or the file was there already", "iotupd recv"},
 	{1, "any other error", ""},
@@ -62,9 +62,9 @@ var exitMeanings = []exitMeaning{
 	{143, "stopped by SIGTERM", ""},
 }
 
-// exitMeaningsOf lists the exit codes of a command.
-func exitMeaningsOf(command string) []exitMeaning {
-	return slices.DeleteFunc(slices.Clone(exitMeanings), func(m exitMeaning) bool {
+// ExitMeaningsOf lists the exit codes of a command.
+func ExitMeaningsOf(command string) []ExitMeaning {
+	return slices.DeleteFunc(slices.Clone(exitMeanings), func(m ExitMeaning) bool {
 		return m.commands != "" && !slices.Contains(strings.Fields(m.commands), command)
 	})
 }
@@ -78,58 +78,61 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// withCode gives err an exit code, unless it has one already.
-func withCode(code int, err error) error {
+// WithCode gives err an exit code, unless it has one already.
+func WithCode(code int, err error) error {
 	if err == nil || errors.As(err, new(*exitError)) {
 		return err
 	}
 	return &exitError{code: code, err: err}
 }
 
-func usageError(format string, args ...any) error {
-	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+// UsageError is an error of the command line, with its exit code.
+func UsageError(format string, args ...any) error {
+	return &exitError{code: ExitUsage, err: fmt.Errorf(format, args...)}
 }
 
-// A signalError is the cause of a context that a signal ended.
-type signalError struct{ signal syscall.Signal }
+// A SignalError is the cause of a context that a signal ended.
+type SignalError struct{ Signal syscall.Signal }
 
-func (e signalError) Error() string { return "stopped by " + e.signal.String() }
+func (e SignalError) Error() string { return "stopped by " + e.Signal.String() }
 
-// A shownError was shown to the user already; what is left of it is its exit
-// code.
-type shownError struct{ error }
+// A ShownError was shown to the user already; what is left of it is its exit
+// Code.
+type ShownError struct{ error }
 
-func (e *shownError) Unwrap() error { return e.error }
+func (e *ShownError) Unwrap() error { return e.error }
 
-// exitCode is the one place that turns an error into an exit code.
-func exitCode(err error) int {
+// ExitCode is the one place that turns an error into an exit code.
+func ExitCode(err error) int {
 	var coded *exitError
-	var signal signalError
+	var signal SignalError
 	var store *receiver.StoreError
 	switch {
 	case err == nil:
-		return exitOK
+		return ExitOK
 	case errors.As(err, &coded):
 		return coded.code
 	case errors.As(err, &signal):
-		return exitSignal + int(signal.signal)
+		return ExitSignal + int(signal.Signal)
 	case errors.As(err, &store):
-		return exitLocalIO
+		return ExitLocalIO
 	case errors.Is(err, receiver.ErrIntegrity):
-		return exitIntegrity
+		return ExitIntegrity
 	}
-	return exitFailure
+	return ExitFailure
 }
 
-func localError(path string, err error) error {
-	return withCode(exitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
+// LocalError is an error of the file at path, with the exit code of local input
+// and output.
+func LocalError(path string, err error) error {
+	return WithCode(ExitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
 }
 
-// byItself returns what a file said about its failure, without what readers put
+// ByItself returns what a file said about its failure, without what readers put
 // before it: it names the file, and the offset helps nobody.
-func byItself(err error) error {
+func ByItself(err error) error {
 	var local *exitError
-	if errors.As(err, &local) && local.code == exitLocalIO {
+	if errors.As(err, &local) && local.code == ExitLocalIO {
 		return local
 	}
 	return err

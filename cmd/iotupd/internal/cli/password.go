@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"bytes"
@@ -20,24 +20,24 @@ const maxPassword = 1022
 // errTooLong refuses a password that only one of both programs would take.
 var errTooLong = fmt.Errorf("the password has more than %d bytes", maxPassword)
 
-// A passwordSource is where the password of a secret key comes from.
-type passwordSource struct {
-	file string    // whose only line it is; empty: the terminal
-	w    io.Writer // for prompts
+// A PasswordSource is where the password of a secret key comes from.
+type PasswordSource struct {
+	File    string    // whose only line it is; empty: the terminal
+	Prompts io.Writer // where they go
 }
 
-// read returns the password of a key that is there.
-func (p passwordSource) read(ctx context.Context) ([]byte, error) {
-	if p.file != "" {
-		return readPasswordFile(p.file)
+// Read returns the password of a key that is there.
+func (p PasswordSource) Read(ctx context.Context) ([]byte, error) {
+	if p.File != "" {
+		return readPasswordFile(p.File)
 	}
 	return p.ask(ctx, "Password of the secret key: ")
 }
 
-// choose returns the password of a new key.
-func (p passwordSource) choose(ctx context.Context) ([]byte, error) {
-	if p.file != "" {
-		return readPasswordFile(p.file)
+// Choose returns the password of a new key.
+func (p PasswordSource) Choose(ctx context.Context) ([]byte, error) {
+	if p.File != "" {
+		return readPasswordFile(p.File)
 	}
 	password, err := p.ask(ctx, "New password: ")
 	if err != nil {
@@ -53,21 +53,21 @@ func (p passwordSource) choose(ctx context.Context) ([]byte, error) {
 func readPasswordFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, localError(path, err)
+		return nil, LocalError(path, err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxPassword+3)) // with a line end, and one byte to see that there are more
 	if err != nil {
-		return nil, localError(path, err)
+		return nil, LocalError(path, err)
 	}
 	b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
 	switch {
 	case len(b) == 0:
-		return nil, usageError("%s: no password in it", path)
+		return nil, UsageError("%s: no password in it", path)
 	case len(b) > maxPassword:
-		return nil, usageError("%s: %w", path, errTooLong)
+		return nil, UsageError("%s: %w", path, errTooLong)
 	case bytes.ContainsAny(b, "\r\n\x00"):
-		return nil, usageError("%s: want the password in one line, and nothing else", path)
+		return nil, UsageError("%s: want the password in one line, and nothing else", path)
 	}
 	return b, nil
 }
@@ -75,15 +75,15 @@ func readPasswordFile(path string) ([]byte, error) {
 // ask reads a password from the terminal. When the context ends first, the read
 // that hangs is left to the end of the process, and the terminal shows again
 // what is typed.
-func (p passwordSource) ask(ctx context.Context, prompt string) ([]byte, error) {
+func (p PasswordSource) ask(ctx context.Context, prompt string) ([]byte, error) {
 	fd := int(os.Stdin.Fd())
 	state, err := term.GetState(fd)
 	if err != nil {
-		return nil, usageError("no terminal to ask for the password; give it by --password-file")
+		return nil, UsageError("no terminal to ask for the password; give it by --password-file")
 	}
 	defer term.Restore(fd, state)
-	fmt.Fprint(p.w, prompt)
-	defer fmt.Fprintln(p.w)
+	fmt.Fprint(p.Prompts, prompt)
+	defer fmt.Fprintln(p.Prompts)
 	type reply struct {
 		password []byte
 		err      error

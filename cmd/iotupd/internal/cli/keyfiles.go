@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"errors"
@@ -15,45 +15,45 @@ import (
 	"iotupd/proto/seal"
 )
 
-// readTrusted returns the keys that --trust names.
-func readTrusted(paths []string) ([]proto.PublicKey, error) {
+// ReadTrusted returns the keys that --trust names.
+func ReadTrusted(paths []string) ([]proto.PublicKey, error) {
 	trusted, err := keys.ReadTrusted(paths)
 	if err != nil {
-		return nil, keyFileError(fmt.Errorf("--trust %w", err))
+		return nil, KeyFileError(fmt.Errorf("--trust %w", err))
 	}
 	return trusted, nil
 }
 
-// readGroupKey returns the group of a key file; nil if no file is named.
-func readGroupKey(path string) (*seal.GroupKey, error) {
+// ReadGroupKey returns the group of a key file; nil if no file is named.
+func ReadGroupKey(path string) (*seal.GroupKey, error) {
 	if path == "" {
 		return nil, nil
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, localError("--group-key "+path, err)
+		return nil, LocalError("--group-key "+path, err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, 1024)) // of a file of 65 bytes
 	if err != nil {
-		return nil, localError("--group-key "+path, err)
+		return nil, LocalError("--group-key "+path, err)
 	}
 	key, err := seal.ParseKey(b)
 	if err != nil {
-		return nil, usageError("--group-key %s: %w", path, err)
+		return nil, UsageError("--group-key %s: %w", path, err)
 	}
 	return seal.NewGroupKey(key), nil
 }
 
-// warnExposed warns of files with a secret that every user of this host can read
+// WarnExposed warns of files with a secret that every user of this host can read
 // or write. What a group may do is taken for intended. No path is no file.
-func (o *output) warnExposed(paths ...string) {
+func (o *Output) WarnExposed(paths ...string) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil || !permissionsCount || info.Mode().Perm()&0o006 == 0 {
 			continue
 		}
-		o.warn(warning{Code: "exposed", Text: "every user of this host has access to the secret key in " + path, Fix: "chmod o= " + path})
+		o.Warn(Warning{Code: "exposed", Text: "every user of this host has access to the secret key in " + path, Fix: "chmod o= " + path})
 	}
 }
 
@@ -61,8 +61,8 @@ func (o *output) warnExposed(paths ...string) {
 // else they are made up.
 const permissionsCount = runtime.GOOS != "windows"
 
-// keyKind names the kind of key that a file holds, empty if none.
-func keyKind(content []byte) string {
+// KeyKind names the kind of key that a file holds, empty if none.
+func KeyKind(content []byte) string {
 	if _, _, err := keys.ParsePublicKey(content); err == nil {
 		return "public key"
 	}
@@ -77,11 +77,11 @@ func keyKind(content []byte) string {
 	return ""
 }
 
-// keyFileError gives an error of a key file its exit code: what cannot be read
+// KeyFileError gives an error of a key file its exit code: what cannot be read
 // is a local matter, what is no key is the wrong file.
-func keyFileError(err error) error {
+func KeyFileError(err error) error {
 	if errors.As(err, new(syscall.Errno)) {
-		return withCode(exitLocalIO, err)
+		return WithCode(ExitLocalIO, err)
 	}
-	return withCode(exitUsage, err)
+	return WithCode(ExitUsage, err)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package cli
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"unicode"
 )
 
-// printable replaces what would not print, or would change how the rest does.
+// Printable replaces what would not print, or would change how the rest does.
 // The text is somebody else's.
-func printable(s string) string {
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return unicode.ReplacementChar
@@ -19,16 +19,17 @@ func printable(s string) string {
 	}, s)
 }
 
-// printableLines is printable for a text of several lines.
-func printableLines(s string) string {
+// PrintableLines is printable for a text of several lines.
+func PrintableLines(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, line := range lines {
-		lines[i] = printable(line)
+		lines[i] = Printable(line)
 	}
 	return strings.Join(lines, "\n")
 }
 
-func texts[T fmt.Stringer](values []T) []string {
+// Texts returns the texts of values, never nil: in JSON that is an empty list.
+func Texts[T fmt.Stringer](values []T) []string {
 	s := make([]string, len(values))
 	for i, x := range values {
 		s[i] = x.String()

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package main
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cli"
+)
+
+func TestHelpListsEveryExitCode(t *testing.T) {
+	for _, code := range []int{
+		cli.ExitOK, cli.ExitFailure, cli.ExitUsage, cli.ExitSilence, cli.ExitIncomplete, cli.ExitIntegrity, cli.ExitAuthenticity, cli.ExitPolicy, cli.ExitNetwork, cli.ExitLocalIO, cli.ExitHook, cli.ExitRequirement,
+		cli.ExitSignal + int(syscall.SIGHUP), cli.ExitSignal + int(syscall.SIGINT), cli.ExitSignal + int(syscall.SIGPIPE), cli.ExitSignal + int(syscall.SIGTERM),
+	} {
+		if !slices.ContainsFunc(cli.ExitMeaningsOf("iotupd"), func(m cli.ExitMeaning) bool { return m.Code == code }) {
+			t.Errorf("exit code %d is not in the help", code)
+		}
+	}
+}
+
+func TestHelpFitsATerminal(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"send", "--help"}, {"recv", "--help"}, {"sign", "--help"}, {"keygen", "--help"}, {"inspect", "--help"}} {
+		var out bytes.Buffer
+		if code := run(args, cli.Stdio{Out: &out, Err: &out}); code != 0 {
+			t.Errorf("%v: got exit code %d, want 0", args, code)
+		}
+		for line := range strings.Lines(out.String()) {
+			if len(strings.TrimSuffix(line, "\n")) > cli.HelpWidth || strings.Contains(line, "`") {
+				t.Errorf("%v: %q is not a line of at most %d columns", args, line, cli.HelpWidth)
+			}
+		}
+	}
+}
+
+func TestEveryFlagIsUnderAHeadingAndDescribed(t *testing.T) {
+	flags := map[string]string{}
+	for _, cmd := range newRootCommand().Commands() {
+		if !slices.Contains([]string{"send", "recv", "sign", "inspect"}, cmd.Name()) {
+			continue
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			h := cli.HelpOf(f)
+			if f.Annotations[cli.HeadingKey] == nil || h.Text == "" || len(h.Label) > cli.FlagColumn-2 {
+				t.Errorf("%s --%s: got heading %q, label %q, text %q", cmd.Name(), f.Name, f.Annotations[cli.HeadingKey], h.Label, h.Text)
+			}
+			// "A flag means the same everywhere."
+			if short, ok := flags[f.Name]; ok && short != f.Shorthand {
+				t.Errorf("--%s has short forms %q and %q", f.Name, short, f.Shorthand)
+			}
+			flags[f.Name] = f.Shorthand
+		})
+	}
+	if len(flags) < 30 {
+		t.Errorf("got only the flags %q", slices.Sorted(maps.Keys(flags)))
+	}
+}
+
+func TestManPages(t *testing.T) {
+	pages := cli.ManPages(newRootCommand())
+	for _, name := range []string{"iotupd.1", "iotupd-send.1", "iotupd-recv.1", "iotupd-sign.1", "iotupd-keygen.1", "iotupd-inspect.1"} {
+		if pages[name] == "" {
+			t.Errorf("there is no page %s", name)
+		}
+	}
+	for name, page := range pages {
+		for _, section := range []string{"NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "SEE ALSO"} {
+			if !strings.Contains(page, "\n.SH "+section+"\n") {
+				t.Errorf("%s has no section %s", name, section)
+			}
+		}
+	}
+}
+
+func TestShortFlags(t *testing.T) {
+	want := map[string]string{
+		"send": "46ghiknpqrv",
+		"sign": "hoqsv", "keygen": "hpqs", "inspect": "46ghikpqv",
+		"recv": "46dghiknopqv",
+	}
+	for _, cmd := range newRootCommand().Commands() {
+		var got []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { got = append(got, f.Shorthand) })
+		slices.Sort(got)
+		if want, ok := want[cmd.Name()]; ok && strings.Join(got, "") != want {
+			t.Errorf("%s: got short flags %q, want %q", cmd.Name(), strings.Join(got, ""), want)
+		}
+	}
+}
