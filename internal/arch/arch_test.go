@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"bench":      {"proto", "fec", "sender", "receiver", "bench/...", "internal/simnet", "internal/quantity"},
 	"bench/live": {"bench/...", "internal/...", "golang.org/x/sys/..."}, // real processes and sockets
 
-	"cmd": {"proto/...", "fec", "sender", "receiver", "bench/...", "internal/...", "github.com/spf13/...", "golang.org/x/..."},
+	"cmd": {"cmd/...", "proto/...", "fec", "sender", "receiver", "bench/...", "internal/...", "github.com/spf13/...", "golang.org/x/..."},
 
 	"internal":         {"internal/..."},
 	"internal/durable": {"golang.org/x/sys/..."},
