@@ -135,6 +135,11 @@ var reencodeScenes = []namedScene{
 	{"everything, jobs beside", lossy{size: 200_000, params: params(gf8, 30, 60), digests: true, beside: true,
 		cfg: receiver.Config{Workers: 3}, ways: []way{{loss: "gilbert:30%,burst=20", late: 300}},
 		attack: forger(attacker{data: 20, parity: 40, digests: 10})}.play},
+	{"everything, jobs that wait long", lossy{size: 200_000, params: params(gf8, 30, 60), digests: true, lazy: 3,
+		ways: []way{{loss: "gilbert:30%,burst=20", late: 300}}, attack: forger(attacker{data: 20, parity: 40, digests: 10})}.play},
+	{"everything, jobs beside that wait long", lossy{size: 200_000, params: params(gf8, 15, 60), digests: true, lazy: 5, beside: true,
+		cfg: receiver.Config{Workers: 4}, ways: []way{{loss: "gilbert:30%,burst=20", late: 300}},
+		attack: forger(attacker{data: 20, parity: 40, digests: 10})}.play},
 }
 
 // reencodeOne decodes a group from seven data shards, a forged and a genuine

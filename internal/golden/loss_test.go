@@ -28,6 +28,7 @@ type lossy struct {
 	senders []sender.Config
 	ways    []way // one a sender; the last one is for all that follow
 	cfg     receiver.Config
+	lazy    int // see scene
 	beside  bool
 	attack  func(*scene, *source) *attacker
 }
@@ -35,7 +36,7 @@ type lossy struct {
 // play receives the file.
 func (l lossy) play(s *scene) {
 	src := s.source(l.size, l.params, l.digests)
-	s.beside = l.beside
+	s.lazy, s.beside = l.lazy, l.beside
 	if l.attack != nil {
 		s.attack = l.attack(s, src).forgeries
 	}
@@ -86,6 +87,12 @@ var lossScenes = []namedScene{
 		cfg: receiver.Config{Workers: 3}, ways: []way{{loss: "bernoulli:35%", late: 100}}}.play},
 	{"jobs beside, without digests, little memory", lossy{size: 300_000, params: params(gf8, 25, 50), beside: true,
 		cfg: receiver.Config{Workers: 4, Memory: 40 << 10}, ways: []way{{loss: "bernoulli:35%"}}}.play},
+	{"jobs beside, memory for two decoders", lossy{size: 300_000, params: params(gf8, 25, 50), beside: true, lazy: 10,
+		cfg: receiver.Config{Workers: 4, Memory: 130 << 10}, ways: []way{{loss: "bernoulli:35%"}}}.play},
+	{"jobs that wait long", lossy{size: 300_000, params: params(gf8, 25, 50), digests: true, lazy: 2,
+		ways: []way{{loss: "gilbert:35%,burst=8", late: 100}}}.play},
+	{"jobs beside that wait long", lossy{size: 300_000, params: params(gf8, 15, 50), digests: true, lazy: 4, beside: true,
+		cfg: receiver.Config{Workers: 2}, ways: []way{{loss: "gilbert:35%,burst=8", late: 100}}}.play},
 	{"damaged, replayed and misfit packets", lossy{size: 120_000, params: params(gf8, 30, 30), digests: true,
 		ways: []way{{loss: "bernoulli:10%", link: manyWays}},
 		attack: func(s *scene, src *source) *attacker {

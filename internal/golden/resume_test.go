@@ -26,7 +26,7 @@ type killed struct {
 
 func (k killed) play(s *scene) {
 	src := s.source(k.size, k.params, k.digests)
-	s.beside = k.beside
+	s.lazy, s.beside = k.lazy, k.beside
 	if k.attack != nil {
 		s.attack = k.attack(s, src).forgeries
 	}
@@ -91,6 +91,14 @@ func garbage(s *scene, b []byte) []byte {
 	return b
 }
 
+// lostRecords clears half of the workspace behind the file.
+func lostRecords(_ *scene, b []byte) []byte {
+	if workspace := b[min(len(b), 300_000):]; len(workspace) > 0 {
+		clear(workspace[len(workspace)/2:])
+	}
+	return b
+}
+
 var lossyWay = []way{{loss: "bernoulli:20%"}}
 
 var resumeScenes = []namedScene{
@@ -106,6 +114,10 @@ var resumeScenes = []namedScene{
 		cfg: receiver.Config{Workers: 3}}, after: []int{260, 200}, damage: flippedBits}.play},
 	{"with an attacker, zeroed range", killed{lossy: lossy{size: 200_000, params: params(gf8, 40, 60), digests: true, ways: lossyWay,
 		cfg: notReencoded, attack: forger(attacker{data: 15, parity: 15, digests: 15, outlines: 15})}, after: []int{260, 200}, damage: zeroedRange}.play},
+	{"jobs that wait long, many outlines", killed{lossy: lossy{size: 300_000, params: params(gf8, 16, 40), digests: true, ways: lossyWay, lazy: 4,
+		attack: forger(attacker{genuine: 30, outlines: 5})}, after: []int{300, 300}, damage: lostRecords}.play},
+	{"jobs beside that wait long, many outlines", killed{lossy: lossy{size: 300_000, params: params(gf8, 16, 40), digests: true, ways: lossyWay, lazy: 6, beside: true,
+		cfg: receiver.Config{Workers: 2}, attack: forger(attacker{genuine: 30, outlines: 5})}, after: []int{300, 300}, damage: lostRecords}.play},
 	{"a complete file", killed{lossy: lossy{size: 150_000, params: params(gf8, 40, 40), digests: true}, after: []int{100_000}}.play},
 	{"a complete file whose records are gone", killed{lossy: lossy{size: 150_000, params: params(gf8, 40, 40), digests: true}, after: []int{100_000},
 		damage: func(_ *scene, b []byte) []byte { return b[:150_000] }}.play},

@@ -38,6 +38,7 @@ type scene struct {
 	lost      receiver.Loss // of the last receiver
 	level     int           // the last one that was recorded
 
+	lazy    int  // percent of the packets after which jobs are run; 0: all
 	beside  bool // jobs come back later, in another order
 	waiting []waitingJob
 }
@@ -180,6 +181,9 @@ func (s *scene) note() {
 // work runs jobs in the order in which the receiver hands them out, and returns
 // them at once; or, if s.beside is set, some of them later.
 func (s *scene) work() {
+	if s.lazy > 0 && !s.dice.percent(s.lazy) {
+		return
+	}
 	for !s.beside || s.dice.percent(70) {
 		j := s.d.NextJob()
 		if j == nil {

@@ -173,6 +173,7 @@ type attacker struct {
 	src                                          *source
 	data, parity, digests, outlines, manifests   int
 	wrongGeometry, otherObject, damage, replayed int
+	genuine                                      int // outlines, which a sender has few of
 }
 
 // forgeries returns what the attacker sends after it heard a datagram.
@@ -200,6 +201,7 @@ func (a *attacker) forgeries(heard []byte) (all [][]byte) {
 		b[a.below(len(b))] ^= 1 << a.below(8)
 		return b[:len(b)-a.below(2)]
 	})
+	add(a.genuine, func() []byte { return s.outline(uint32(a.below(int(s.tree.Outlines())))) })
 	add(a.replayed, func() []byte { return heard })
 	return all
 }

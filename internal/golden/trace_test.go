@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +22,8 @@ type trace struct {
 	begin time.Time
 	text  strings.Builder
 
-	decoded []string // lines of successive GroupDecoded events
+	run     []string // lines of successive events of type runKind
+	runKind reflect.Type
 
 	heard, answers, wakes hash.Hash
 	packets, woken        int
@@ -46,21 +48,29 @@ func (tr *trace) at(now time.Time, format string, args ...any) {
 
 func (tr *trace) since(now time.Time) string { return "+" + now.Sub(tr.begin).String() }
 
-// event writes a line for an event.
+// event writes a line for an event. Decoded groups and refused objects can be
+// many: their lines are gathered.
 func (tr *trace) event(now time.Time, e receiver.Event) {
-	if e, ok := e.(receiver.GroupDecoded); ok {
-		tr.decoded = append(tr.decoded, fmt.Sprintf("%-12s decoded group %d, rebuilt %d shards\n", tr.since(now), e.Group, e.Rebuilt))
-		return
+	line := fmt.Sprintf("%-12s %s\n", tr.since(now), describe(e))
+	switch e.(type) {
+	case receiver.GroupDecoded, receiver.Refused:
+		if kind := reflect.TypeOf(e); kind != tr.runKind {
+			tr.flush()
+			tr.runKind = kind
+		}
+		tr.run = append(tr.run, line)
+	default:
+		tr.flush()
+		tr.text.WriteString(line)
 	}
-	tr.at(now, "%s", describe(e))
 }
 
-// flush writes the lines about decoded groups, or, if there are many, the
-// first, the last and the hash of all of them.
+// flush writes the lines that were gathered or, if there are many, the first, the
+// last and the hash of all of them.
 func (tr *trace) flush() {
 	const few = 4
-	lines := tr.decoded
-	tr.decoded = nil
+	lines := tr.run
+	tr.run = nil
 	if n := len(lines); n > few {
 		all := sha256.Sum256([]byte(strings.Join(lines, "")))
 		lines = []string{lines[0], fmt.Sprintf("%12s %d such lines in all, SHA-256 %.16x\n", "", n, all), lines[n-1]}
@@ -93,6 +103,8 @@ func describe(e receiver.Event) string {
 		return fmt.Sprintf("dropped %v: %s", e.Object, e.Why)
 	case receiver.Refused:
 		return fmt.Sprintf("refused %v %q: %s", e.Object, e.Name, string(e.Why))
+	case receiver.GroupDecoded:
+		return fmt.Sprintf("decoded group %d, rebuilt %d shards", e.Group, e.Rebuilt)
 	case receiver.Collected:
 		return "collected"
 	case receiver.Verified:

@@ -23,6 +23,8 @@ var trustScenes = []namedScene{
 	{"by SHA-256, beside another object", bySHA},
 	{"an object without a manifest is given up after a while", uncertified},
 	{"too large", tooLarge},
+	{"releases of the same sequence", sameSequence},
+	{"more refused objects than are remembered", manyRefused},
 }
 
 // vendor is the key that is trusted, partner another one, and foreign is not
@@ -233,4 +235,37 @@ func tooLarge(s *scene) {
 	s.listen(b, senderDefaults, way{loss: "bernoulli:20%"})
 	s.run(enough)
 	s.wantFile(b)
+}
+
+// sameSequence hears a second release of the sequence that is being received.
+func sameSequence(s *scene) {
+	src := s.source(60_000, params(gf8, 30, 30), withDigests).signed(sequence(5), vendor)
+	other := newSource(s.t, "other", randomFile(81, 60_000), params(gf8, 30, 30), withDigests)
+	s.receive(receiver.Config{Trust: trusting(nil)})
+	s.hear(stranger, src.manifest(), src.shard(0, 1))
+	for n := range uint64(6) {
+		s.hear(stranger, other.signed(sequence(n), vendor).manifest(), other.shard(0, 1))
+	}
+	s.listen(src, senderDefaults, way{})
+	s.run(enough)
+	s.wantFile(src)
+}
+
+// manyRefused hears manifests of many objects, none of which is followed, and
+// then their shards.
+func manyRefused(s *scene) {
+	s.receive(receiver.Config{Trust: trusting(nil), SignatureRate: 1 << 20})
+	var all []*source
+	for n := range uint64(70) {
+		src := newSource(s.t, "refused", randomFile(1000+n, 300), params(gf8, 1, 1), withDigests)
+		all = append(all, src.signed(func(m *proto.Manifest) { m.Channel = "lab" }, vendor))
+	}
+	for range 2 {
+		for _, src := range all {
+			s.hear(stranger, src.manifest(), src.with(func(m *proto.Manifest) { m.Signatures = nil }).manifest())
+		}
+	}
+	for _, src := range all {
+		s.hear(stranger, src.shard(0, 0))
+	}
 }
