@@ -5,7 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"time"
+	"strings"
 
 	"iotupd/proto"
 )
@@ -17,10 +17,12 @@ const counters = `nft -f - <<END
 table netdev wire {
 	counter seen {}
 	counter lost {}
+	chain valve {}
 	chain loss {}
 	chain arriving {
 		type filter hook ingress device eth0 priority 0
-		udp dport %d counter name seen jump loss
+		udp dport %[1]d counter name seen jump valve
+		udp dport %[1]d jump loss
 	}
 }
 END`
@@ -40,17 +42,42 @@ func (h *host) lose(percent int) {
 	}
 }
 
+// closeAfter puts a valve before a host: of the packets that the other host sends
+// from now on, so many bytes pass, and the rest is dropped until open is called.
+// So a transfer cannot complete while a test does something in the middle of it,
+// however slow this machine is.
+func (h *host) closeAfter(from *host, bytes int64) {
+	h.t.Helper()
+	address := strings.TrimSpace(from.sh(`cat /sys/class/net/eth0/address`))
+	h.sh(fmt.Sprintf(`nft add rule netdev wire valve ether saddr %s quota over %d bytes drop`, address, bytes))
+}
+
+// open lets everything pass again.
+func (h *host) open() {
+	h.t.Helper()
+	h.sh(`nft flush chain netdev wire valve`)
+}
+
+// only lets no packets of an object pass but those of the given types, until open
+// is called.
+func (h *host) only(types ...proto.Type) {
+	h.t.Helper()
+	var pass []string
+	for _, typ := range types {
+		pass = append(pass, fmt.Sprint(typ))
+	}
+	h.sh(fmt.Sprintf(`nft add rule netdev wire valve @th,88,8 != { %s } drop`, strings.Join(pass, ", ")))
+}
+
 // A count is what has arrived at a host, or was lost just before.
 type count struct {
-	at         time.Time
 	seen, lost struct{ Packets, Bytes uint64 }
 }
 
 func (h *host) count() count {
 	h.t.Helper()
-	before := time.Now()
 	out := h.sh(`nft -j list counters`)
-	c := count{at: before.Add(time.Since(before) / 2)}
+	var c count
 	var list struct {
 		Nftables []struct {
 			Counter struct {

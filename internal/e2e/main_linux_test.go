@@ -81,6 +81,16 @@ func needsNetwork(t *testing.T) {
 	}
 }
 
+// needsFull skips a test that measures what people are to judge: how fast this
+// machine is, or what arrives while it does something else. No build depends on it.
+func needsFull(t *testing.T) {
+	t.Helper()
+	needsNetwork(t)
+	if !full {
+		t.Skip("prints figures, which depend on the machine, and asserts none; set IOTUPD_E2E_FULL=1")
+	}
+}
+
 // removeStale removes what processes that are gone left behind. Their children
 // died with them.
 func removeStale() {

@@ -12,51 +12,88 @@ import (
 	"iotupd/proto"
 )
 
-// A rate is in bits per second of whole IP packets, and any 10 s keep to it.
-func TestTheRateOnTheWireIsTheRateAskedFor(t *testing.T) {
-	const window = 10 * time.Second
-	rounds := [][]string{{"100k", "1M", "10M", "100M"}} // those of a round at the same time
-	if full {
-		rounds = append(rounds, []string{"1G"})
-	}
-	source := newFile(t, 16*mib)
-	for _, rates := range rounds {
-		var meters []*host
-		for _, rate := range rates {
-			l := newLab(t)
-			l.host(bothFamilies).send(source, "--rate", rate).wait("sending")
-			meters = append(meters, l.host(bothFamilies))
-		}
-		time.Sleep(time.Second) // the start is not the point
-		before := make([]count, len(meters))
-		for i, m := range meters {
-			before[i] = m.count()
-		}
-		time.Sleep(window)
-		for i, m := range meters {
-			after := m.count()
-			seconds := after.at.Sub(before[i].at).Seconds()
-			packets := after.seen.Packets - before[i].seen.Packets
-			got := float64(8*(after.seen.Bytes-before[i].seen.Bytes)) / seconds
-			var asked quantity.Rate
-			if err := asked.Set(rates[i]); err != nil {
-				t.Fatal(err)
-			}
-			ratio := got / float64(asked)
-			t.Logf("--rate %-4s: %7d packets in %.3f s, %v, %.4f of what was asked for", rates[i], packets, seconds, quantity.Rate(got), ratio)
-			if ratio < 0.98 || ratio > 1.02 {
-				t.Errorf("--rate %s: %.4f of it on the wire, want 0.98 to 1.02", rates[i], ratio)
-			}
+// "The rate is in bits per second of whole IP packets of all types." spec.md 6.3:
+// a sender is not faster than --rate, by the counters of the kernel. That it is not
+// slower either is tested in virtual time, in package sender: here a test of that
+// would depend on what else this machine is doing.
+func TestASenderIsNotFasterThanItsRate(t *testing.T) {
+	m := newMeters(t, newFile(t, mib), "100k", "1M", "10M")
+	start := time.Now()
+	before := m.count()
+	eventually(t, "the slowest sender has sent 30 packets", func() bool {
+		return m.hosts[0].count().seen.Packets >= before[0].seen.Packets+30
+	})
+	after := m.count()
+	seconds := time.Since(start).Seconds() // or less
+	for i, rate := range m.rates {
+		const (
+			debt  = 0.1 // seconds that a sender may catch up after a stall
+			slack = 0.02
+		)
+		got, most := bits(before[i], after[i]), float64(rate)*(seconds+debt)*(1+slack)
+		t.Logf("%v: %.0f bits in at most %.3f s, %.4f of what the rate allows", rate, got, seconds, got/most)
+		if got > most || got == 0 {
+			t.Errorf("%v: %.0f bits in %.3f s, want some, and at most %.0f", rate, got, seconds, most)
 		}
 	}
 }
 
+// How exactly this machine keeps to a rate is for people to judge.
+func TestTheRateOnTheWire(t *testing.T) {
+	needsFull(t)
+	source := newFile(t, 16*mib)
+	for _, rates := range [][]string{{"100k", "1M", "10M", "100M"}, {"1G"}} { // those of a round at the same time
+		m := newMeters(t, source, rates...)
+		time.Sleep(time.Second) // the start is not the point
+		start, before := time.Now(), m.count()
+		time.Sleep(10 * time.Second)
+		seconds, after := time.Since(start).Seconds(), m.count()
+		for i, rate := range m.rates {
+			got := bits(before[i], after[i]) / seconds
+			t.Logf("--rate %-4s: %7d packets in %.3f s, %v, %.4f of what was asked for", rates[i],
+				after[i].seen.Packets-before[i].seen.Packets, seconds, quantity.Rate(got), got/float64(rate))
+		}
+	}
+}
+
+// Meters are hosts, each of which hears a sender of its own.
+type meters struct {
+	rates []quantity.Rate
+	hosts []*host
+}
+
+// newMeters starts a sender of a file for each rate.
+func newMeters(t *testing.T, source string, rates ...string) (m meters) {
+	t.Helper()
+	for _, text := range rates {
+		var rate quantity.Rate
+		if err := rate.Set(text); err != nil {
+			t.Fatal(err)
+		}
+		l := newLab(t)
+		l.host(bothFamilies).send(source, "--rate", text).wait("sending")
+		m.rates, m.hosts = append(m.rates, rate), append(m.hosts, l.host(bothFamilies))
+	}
+	return m
+}
+
+// count returns what each has seen.
+func (m meters) count() (all []count) {
+	for _, h := range m.hosts {
+		all = append(all, h.count())
+	}
+	return all
+}
+
+// bits returns what was seen from one count to the next.
+func bits(before, after count) float64 {
+	return float64(8 * (after.seen.Bytes - before.seen.Bytes))
+}
+
 // How long a user waits for the first byte is for people to judge.
 func TestTimeFromStartToTheFirstData(t *testing.T) {
-	sizes := []int64{16 * mib, 64 * mib}
-	if full {
-		sizes = append(sizes, 1024*mib)
-	}
+	needsFull(t)
+	sizes := []int64{16 * mib, 64 * mib, 1024 * mib}
 	l := newLab(t)
 	sender, listener := l.host(bothFamilies), l.host(bothFamilies)
 	conn := listener.listen(proto.ChannelGroups("iotupd").IPv6)
