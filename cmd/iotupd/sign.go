@@ -167,9 +167,6 @@ func runSign(ctx context.Context, opts signOptions, path string, std stdio) (err
 	return nil
 }
 
-// maxSignatures is that of spec.md 5.2.
-const maxSignatures = 4
-
 // runAddSignature adds a signature to a manifest.
 func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err error) {
 	if err := opts.outputOptions.validate(); err != nil {
@@ -185,7 +182,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std stdio) (err erro
 	if err := mayReplace(target); err != nil {
 		return err
 	}
-	if n := len(m.Signatures); n >= maxSignatures {
+	if n := len(m.Signatures); n >= proto.MaxSignatures {
 		return usageError("%s has %d signatures already; a manifest has no room for more", opts.add, n)
 	}
 	key, err := opts.key(ctx, std.err)
