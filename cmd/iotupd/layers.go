@@ -92,11 +92,11 @@ func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
 	return groups
 }
 
-// checkRate warns once of a sender whose lowest layer is over --max-rate by more
-// than the half step to which rates are stated: it is received all the same.
+// checkRate warns once of a sender whose lowest layer is over --max-rate: it is
+// received all the same.
 func (v *recvView) checkRate(p proto.Path) {
 	limit := int64(v.opts.maxRate)
-	if rate := p.Rate.BitsPerSecond(); limit > 0 && p.Layer == 0 && rate > limit+limit/22 && !v.overRate {
+	if rate := p.Rate.BitsPerSecond(); limit > 0 && p.Layer == 0 && proto.OverRate(rate, limit) && !v.overRate {
 		v.overRate = true
 		v.out.warn(warning{
 			Code: "max-rate",
