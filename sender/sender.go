@@ -187,11 +187,8 @@ func New(cfg Config, o *Object) (*Sender, error) {
 
 // DatagramLen returns the length in bytes of every datagram of this sender.
 func (s *Sender) DatagramLen() int {
-	n := proto.HeaderLen + s.geo.ShardSize
-	if s.cipher != nil {
-		n += proto.SealLen
-	}
-	return n
+	h := proto.Header{Params: s.geo.Params, Sealed: s.cipher != nil}
+	return h.DatagramLen()
 }
 
 // Layers returns the number of layers.

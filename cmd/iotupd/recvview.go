@@ -357,7 +357,8 @@ func (v *recvView) rate() float64 {
 	if v.from.From.Addr().Is4() {
 		overhead = sender.IPv4Overhead
 	}
-	return v.arrival.perSecond() * float64(8*(proto.HeaderLen+v.status.Params.ShardSize+overhead))
+	h := proto.Header{Params: v.status.Params}
+	return v.arrival.perSecond() * float64(8*(h.DatagramLen()+overhead))
 }
 
 // failure explains why a transfer ended without its file.

@@ -98,11 +98,8 @@ func (v *sendView) packetBits() float64 {
 }
 
 func (v *sendView) datagramLen() int {
-	n := proto.HeaderLen + v.geo.ShardSize
-	if v.opts.groupKey != "" {
-		n += proto.SealLen
-	}
-	return n
+	h := proto.Header{Params: v.geo.Params, Sealed: v.opts.groupKey != ""}
+	return h.DatagramLen()
 }
 
 // plan prints what send would do.
