@@ -14,7 +14,6 @@ import (
 	"iotupd/fec"
 	"iotupd/internal/simnet"
 	"iotupd/proto"
-	"iotupd/sender"
 )
 
 const (
@@ -173,7 +172,7 @@ func draw(key simnet.Key, what string) *rand.Rand {
 // packetLen is the size in bytes of every IP packet.
 func (p *point) packetLen() int {
 	h := proto.Header{Params: proto.Params{ShardSize: p.ShardSize}}
-	return h.DatagramLen() + sender.IPv6Overhead
+	return h.DatagramLen() + proto.IPv6Overhead
 }
 
 // airtime is how many seconds a packet takes at the rate of a sender.

@@ -13,6 +13,21 @@ const DefaultPort = 18868
 // MaxLayers is the number of consecutive group addresses of a channel.
 const MaxLayers = 16
 
+// IPv6Overhead and IPv4Overhead are the bytes that the headers of IP and UDP add
+// to a datagram (spec.md 6.3).
+const (
+	IPv6Overhead = 40 + 8
+	IPv4Overhead = 20 + 8
+)
+
+// Overhead returns what IP and UDP add to a datagram from or to an address.
+func Overhead(a netip.Addr) int {
+	if a.Unmap().Is4() {
+		return IPv4Overhead
+	}
+	return IPv6Overhead
+}
+
 // Groups are the base addresses of a channel, one for each kind of multicast;
 // layer l is sent to base + l.
 type Groups struct {

@@ -62,7 +62,7 @@ func TestLayersHaveTheirRates(t *testing.T) {
 		}
 	}
 	for layer, n := range sent {
-		got := float64(n) * 8 * (64 + 1152 + sender.IPv6Overhead) / seconds
+		got := float64(n) * 8 * (64 + 1152 + proto.IPv6Overhead) / seconds
 		if want := float64(int(rate) << max(0, layer-1)); got < 0.99*want || got > 1.001*want {
 			t.Errorf("layer %d: %.0f bit/s, want %.0f", layer, got, want)
 		}

@@ -105,7 +105,7 @@ func TestTheRateCountsTheTag(t *testing.T) {
 	c := startObject(t, o, sender.Config{Rate: rate, Seal: group})
 	bits := 0
 	for range 1000 {
-		bits += 8 * (len(c.next().raw) + sender.IPv6Overhead)
+		bits += 8 * (len(c.next().raw) + proto.IPv6Overhead)
 	}
 	got := c.now.Sub(epoch)
 	if want := time.Duration(bits) * time.Second / rate; got < want*99/100 || got > want*101/100 {

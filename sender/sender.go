@@ -24,11 +24,6 @@ const (
 	MaxSenders = 16
 	// MaxLayers is the highest number of layers (spec.md 10).
 	MaxLayers = proto.MaxLayers
-
-	// IPv6Overhead and IPv4Overhead are the bytes that IP and UDP add to a
-	// datagram.
-	IPv6Overhead = 40 + 8
-	IPv4Overhead = 20 + 8
 )
 
 // How often the manifest travels (spec.md 5.4).
@@ -53,7 +48,7 @@ type Config struct {
 	Layers int
 
 	// Overhead is what IP and UDP add to every datagram, in bytes. If zero,
-	// IPv6Overhead is used.
+	// [proto.IPv6Overhead] is used.
 	Overhead int
 
 	// Sender is the number, 1 to Senders, of this sender among Senders
@@ -86,7 +81,7 @@ func (c Config) withDefaults() Config {
 		c.Rate = DefaultRate
 	}
 	if c.Overhead == 0 {
-		c.Overhead = IPv6Overhead
+		c.Overhead = proto.IPv6Overhead
 	}
 	if c.Layers == 0 {
 		c.Layers = 1

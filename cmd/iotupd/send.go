@@ -134,7 +134,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std stdio) (err
 		return err
 	}
 	v.way, err = opts.way()
-	cfg.Overhead = overhead(v.way)
+	cfg.Overhead = proto.Overhead(v.way.Group)
 	if err == nil {
 		err = fits(v.way, v.datagramLen())
 	}
@@ -303,7 +303,7 @@ func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
 // is encoded.
 func fits(way mcast.SendConfig, datagram int) error {
 	ifi := way.Interface
-	limit := ifi.MTU - overhead(way)
+	limit := ifi.MTU - proto.Overhead(way.Group)
 	if ifi.MTU <= 0 || datagram <= limit { // unknown, or it fits
 		return nil
 	}
@@ -320,12 +320,4 @@ func (o *sendOptions) senderConfig() (cfg sender.Config, err error) {
 	return sender.Config{
 		Rate: int64(o.rate), Layers: o.layers, Sender: i, Senders: n, Start: int(o.start), Loops: o.loops, Seal: group,
 	}, err
-}
-
-// overhead is what IP and UDP add to each datagram.
-func overhead(way mcast.SendConfig) int {
-	if way.Group.Is4() {
-		return sender.IPv4Overhead
-	}
-	return sender.IPv6Overhead
 }

@@ -94,7 +94,7 @@ func (v *sendView) schedule() schedule {
 
 // packetBits is the size of a whole IP packet.
 func (v *sendView) packetBits() float64 {
-	return float64(8 * (v.datagramLen() + overhead(v.way)))
+	return float64(8 * (v.datagramLen() + proto.Overhead(v.way.Group)))
 }
 
 func (v *sendView) datagramLen() int {
