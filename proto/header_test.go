@@ -227,6 +227,13 @@ func TestLargestShardFillsADatagram(t *testing.T) {
 			t.Fatalf("shards of %d bytes for datagrams of %d make such of %d", h.ShardSize, n, got)
 		}
 	}
+	for _, test := range []struct{ mtu, headers, want int }{
+		{1280, 48, 1152}, {1500, 48, 1344}, {9000, 48, 8832}, {1500, 28, 1344}, {576, 28, 448},
+	} {
+		if got := LargestShard(test.mtu - test.headers); got != test.want {
+			t.Errorf("MTU %d: shards of %d, want %d", test.mtu, got, test.want)
+		}
+	}
 	if got := LargestShard(HeaderLen + SealLen + MinShardSize - 1); got >= MinShardSize {
 		t.Errorf("got %d", got)
 	}

@@ -151,5 +151,5 @@ func (b *batch) Datagram(i int) ([]byte, receiver.Origin) {
 type sendConn struct{ *mcast.Conn }
 
 func (c sendConn) WriteSegments(b []byte, segment int) error {
-	return withCode(exitNetwork, c.Conn.WriteSegments(b, segment))
+	return withCode(exitNetwork, withShardSize(c.Conn.WriteSegments(b, segment)))
 }

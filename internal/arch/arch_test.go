@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 	"internal":       {"internal/..."},
 	"internal/clock": {"golang.org/x/sys/..."},
 	"proto/keys":     {"proto", "golang.org/x/crypto/..."},
-	"internal/mcast": {"proto", "internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/mcast": {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
 	"proto/seal":     {"proto", "golang.org/x/crypto/..."},
 
 	"internal/simnet":   {},
