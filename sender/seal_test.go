@@ -57,7 +57,8 @@ func TestSealedPacketsAreTheSameAtAllSenders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := uint64(len(sent)), 1+tree.Total()+geo.DataShards+geo.Groups*uint64(geo.M)+uint64(len(ranges(tree))); got != want {
+	data, parity := geo.LoopPackets()
+	if got, want := uint64(len(sent)), 1+tree.Total()+data+parity+uint64(len(ranges(tree))); got != want {
 		t.Fatalf("%d different packets, want %d", got, want)
 	}
 	others := map[string]sender.Config{

@@ -63,15 +63,13 @@ func (v *sendView) schedule() schedule {
 	g := v.geo
 	s := schedule{
 		Name: v.manifest.Name, Sequence: v.manifest.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
-		Parity: g.Groups * uint64(g.M), Layers: v.opts.layers, Rate: int64(v.opts.totalRate()),
+		Layers: v.opts.layers, Rate: int64(v.opts.totalRate()),
 		Interface: v.way.Interface.Name, Port: v.opts.port,
 	}
 	for _, sig := range v.manifest.Signatures {
 		s.SignedBy = append(s.SignedBy, sig.KeyID.String())
 	}
-	if g.Size > 0 {
-		s.Data = g.DataShards
-	}
+	s.Data, s.Parity = g.LoopPackets()
 	if tree, err := g.Tree(); err == nil && g.Size > 0 && v.opts.digest != "off" {
 		s.Digests = tree.Total()
 	}
