@@ -13,6 +13,10 @@ const DefaultPort = 18868
 // MaxLayers is the number of consecutive group addresses of a channel.
 const MaxLayers = 16
 
+// ValidLayers reports whether a sender can have so many layers (spec.md 2.5): 1 to
+// [MaxLayers].
+func ValidLayers(n int) bool { return n >= 1 && n <= MaxLayers }
+
 // IPv6Overhead and IPv4Overhead are the bytes that the headers of IP and UDP add
 // to a datagram (spec.md 6.3).
 const (

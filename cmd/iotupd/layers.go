@@ -37,7 +37,7 @@ func (o *layerOptions) validate() error {
 
 func (o *layerOptions) config() (cfg receiver.LayersConfig, err error) {
 	if o.layers != "auto" {
-		if cfg.Max, err = strconv.Atoi(o.layers); err != nil || cfg.Max < 1 || cfg.Max > proto.MaxLayers {
+		if cfg.Max, err = strconv.Atoi(o.layers); err != nil || !proto.ValidLayers(cfg.Max) {
 			return cfg, usageError("--layers %q: want auto, or 1 to %d", o.layers, proto.MaxLayers)
 		}
 	}
@@ -161,10 +161,10 @@ func closeConns(conns []*mcast.Conn) (err error) {
 
 // checkLayers reports what --layers of a sender makes impossible.
 func (o *sendOptions) checkLayers() error {
-	if o.layers < 1 || o.layers > sender.MaxLayers {
-		return usageError("--layers %d: want 1 to %d", o.layers, sender.MaxLayers)
+	if !proto.ValidLayers(o.layers) {
+		return usageError("--layers %d: want 1 to %d", o.layers, proto.MaxLayers)
 	}
-	if sum := o.totalRate(); sum > sender.MaxRate || sum < o.rate {
+	if o.totalRate() > sender.MaxRate {
 		return usageError("--layers %d: with --rate %v for the lowest they are over %v together", o.layers, o.rate, quantity.Rate(sender.MaxRate))
 	}
 	if o.group == "" {
@@ -177,8 +177,10 @@ func (o *sendOptions) checkLayers() error {
 	return nil
 }
 
-// totalRate is the rate of all layers together: each but the lowest doubles it.
-func (o *sendOptions) totalRate() quantity.Rate { return o.rate << (o.layers - 1) }
+// totalRate is the rate of all layers together.
+func (o *sendOptions) totalRate() quantity.Rate {
+	return quantity.Rate(sender.TotalRate(int64(o.rate), o.layers))
+}
 
 // ratesText lists the rate of every layer.
 func (o *sendOptions) ratesText() string {

@@ -214,7 +214,7 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Con
 
 func (o *sendOptions) validate() error {
 	switch {
-	case o.rate < sender.MinRate || o.rate > sender.MaxRate:
+	case !sender.ValidRate(int64(o.rate)):
 		return usageError("--rate %v: want %v to %v", o.rate, quantity.Rate(sender.MinRate), quantity.Rate(sender.MaxRate))
 	case o.loops < 0:
 		return usageError("--loops %d: want a number that is not negative", o.loops)
@@ -239,7 +239,7 @@ func parseSender(s string) (i, n int, err error) {
 	first, second, ok := strings.Cut(s, "/")
 	i, err1 := strconv.Atoi(first)
 	n, err2 := strconv.Atoi(second)
-	if !ok || errors.Join(err1, err2) != nil || n < 1 || n > sender.MaxSenders || i < 1 || i > n {
+	if !ok || errors.Join(err1, err2) != nil || !sender.ValidSender(i, n) {
 		return 0, 0, usageError("--sender %q: want i/n, such as 1/2, with n up to %d", s, sender.MaxSenders)
 	}
 	return i, n, nil

@@ -60,7 +60,7 @@ func (p *Plan) readPair(key, value string) (err error) {
 		p.Group4, err = parseGroup(value, netip.Addr.Is4)
 	case "l":
 		p.Layers, err = strconv.Atoi(value)
-		if err != nil || p.Layers < 1 || p.Layers > proto.MaxLayers {
+		if err != nil || !proto.ValidLayers(p.Layers) {
 			return fmt.Errorf("want a number of layers from 1 to %d", proto.MaxLayers)
 		}
 	case "k":
