@@ -39,8 +39,17 @@ type Groups struct {
 	IPv4, IPv4Source netip.Addr
 }
 
+// IsGroup reports whether datagrams can be sent to a as a multicast group:
+// ff00::/8 or 224.0.0.0/4, the latter not in the form of IPv6. A zone, which
+// names an interface of one host, is the caller's business.
+func IsGroup(a netip.Addr) bool { return a.IsMulticast() && !a.Is4In6() }
+
+// HaveRoom reports whether there are groups for so many layers from base on
+// (spec.md 8.1).
+func HaveRoom(base netip.Addr, layers int) bool { return IsGroup(LayerGroup(base, layers-1)) }
+
 // LayerGroup returns the group of a layer, 0 to MaxLayers-1, above that of layer
-// 0 (spec.md 8.1). It is not a multicast address if there is no room above base.
+// 0 (spec.md 8.1). It is not a group ([IsGroup]) if there is no room above base.
 func LayerGroup(base netip.Addr, layer int) netip.Addr {
 	for range layer {
 		base = base.Next()

@@ -84,7 +84,7 @@ func (s *subscription) follow(now time.Time) {
 func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
 	for _, base := range bases {
 		for l := range level + 1 {
-			if g := proto.LayerGroup(base, l); g.IsMulticast() {
+			if g := proto.LayerGroup(base, l); proto.IsGroup(g) {
 				groups = append(groups, g)
 			}
 		}
@@ -171,7 +171,7 @@ func (o *sendOptions) checkLayers() error {
 		return nil
 	}
 	base, err := netip.ParseAddr(o.group)
-	if top := proto.LayerGroup(base, o.layers-1); err == nil && !top.IsMulticast() {
+	if err == nil && !proto.HaveRoom(base, o.layers) {
 		return usageError("--group %v: there is no room above it for %d layers", base, o.layers)
 	}
 	return nil
