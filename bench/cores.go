@@ -54,7 +54,8 @@ func fill(b []byte, rnd *rand.Rand) {
 // loop returns the number of DATA and PARITY packets that a sender sends in a
 // loop.
 func (c *cell) loop() uint64 {
-	return (c.geo.DataShards + c.geo.Groups*uint64(c.geo.M)) * uint64(max(1, c.scheme.times))
+	data, parity := c.geo.LoopPackets()
+	return (data + parity) * uint64(max(1, c.scheme.times))
 }
 
 // newSender returns the source number i.

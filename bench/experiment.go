@@ -135,7 +135,7 @@ func (e *Experiment) validate() error {
 		return fmt.Errorf("%w: no starts %.40q; there are: coordinated, random", ErrExperiment, e.Starts)
 	case e.Join != JoinRandom && e.Join != JoinStart:
 		return fmt.Errorf("%w: no join %.40q; there are: random, start", ErrExperiment, e.Join)
-	case e.Rate < sender.MinRate || e.Rate > sender.MaxRate:
+	case !sender.ValidRate(e.Rate):
 		return fmt.Errorf("%w: rate %d bit/s is not from %d to %d", ErrExperiment, e.Rate, int64(sender.MinRate), int64(sender.MaxRate))
 	case e.Trials < 1 || e.Parallel < 0:
 		return fmt.Errorf("%w: a negative number", ErrExperiment)

@@ -96,9 +96,9 @@ func (e Layers) Run(ctx context.Context) (Result, error) {
 
 func (e *Layers) validate() error {
 	switch {
-	case e.Layers < 1 || e.Layers > proto.MaxLayers:
+	case !proto.ValidLayers(e.Layers):
 		return fmt.Errorf("%w: %d layers are not from 1 to %d", ErrExperiment, e.Layers, proto.MaxLayers)
-	case e.Rate > sender.MaxRate>>(e.Layers-1):
+	case sender.TotalRate(e.Rate, e.Layers) > sender.MaxRate:
 		return fmt.Errorf("%w: %d layers from %d bit/s on are over %d bit/s", ErrExperiment, e.Layers, e.Rate, int64(sender.MaxRate))
 	case e.Sharing < 1 || e.Queue < 0 || e.Spread < 0:
 		return fmt.Errorf("%w: a negative number", ErrExperiment)
@@ -108,7 +108,7 @@ func (e *Layers) validate() error {
 		return fmt.Errorf("%w: layers are of mode sim, with one scheme in the usual order, no sweep and no bytes", ErrExperiment)
 	}
 	for _, rate := range e.Bottlenecks {
-		if rate < sender.MinRate || rate > sender.MaxRate {
+		if !sender.ValidRate(rate) {
 			return fmt.Errorf("%w: bottleneck %d bit/s is not from %d to %d", ErrExperiment, rate, int64(sender.MinRate), int64(sender.MaxRate))
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"iotupd/fec"
 	"iotupd/internal/simnet"
 	"iotupd/proto"
-	"iotupd/sender"
 )
 
 const (
@@ -171,7 +170,10 @@ func draw(key simnet.Key, what string) *rand.Rand {
 }
 
 // packetLen is the size in bytes of every IP packet.
-func (p *point) packetLen() int { return proto.HeaderLen + p.ShardSize + sender.IPv6Overhead }
+func (p *point) packetLen() int {
+	h := proto.Header{Params: proto.Params{ShardSize: p.ShardSize}}
+	return h.DatagramLen() + proto.IPv6Overhead
+}
 
 // airtime is how many seconds a packet takes at the rate of a sender.
 func (p *point) airtime() float64 {

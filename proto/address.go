@@ -13,6 +13,25 @@ const DefaultPort = 18868
 // MaxLayers is the number of consecutive group addresses of a channel.
 const MaxLayers = 16
 
+// ValidLayers reports whether a sender can have so many layers (spec.md 2.5): 1 to
+// [MaxLayers].
+func ValidLayers(n int) bool { return n >= 1 && n <= MaxLayers }
+
+// IPv6Overhead and IPv4Overhead are the bytes that the headers of IP and UDP add
+// to a datagram (spec.md 6.3).
+const (
+	IPv6Overhead = 40 + 8
+	IPv4Overhead = 20 + 8
+)
+
+// Overhead returns what IP and UDP add to a datagram from or to an address.
+func Overhead(a netip.Addr) int {
+	if a.Unmap().Is4() {
+		return IPv4Overhead
+	}
+	return IPv6Overhead
+}
+
 // Groups are the base addresses of a channel, one for each kind of multicast;
 // layer l is sent to base + l.
 type Groups struct {
@@ -20,8 +39,17 @@ type Groups struct {
 	IPv4, IPv4Source netip.Addr
 }
 
+// IsGroup reports whether datagrams can be sent to a as a multicast group:
+// ff00::/8 or 224.0.0.0/4, the latter not in the form of IPv6. A zone, which
+// names an interface of one host, is the caller's business.
+func IsGroup(a netip.Addr) bool { return a.IsMulticast() && !a.Is4In6() }
+
+// HaveRoom reports whether there are groups for so many layers from base on
+// (spec.md 8.1).
+func HaveRoom(base netip.Addr, layers int) bool { return IsGroup(LayerGroup(base, layers-1)) }
+
 // LayerGroup returns the group of a layer, 0 to MaxLayers-1, above that of layer
-// 0 (spec.md 8.1). It is not a multicast address if there is no room above base.
+// 0 (spec.md 8.1). It is not a group ([IsGroup]) if there is no room above base.
 func LayerGroup(base netip.Addr, layer int) netip.Addr {
 	for range layer {
 		base = base.Next()

@@ -27,9 +27,25 @@ func TestEveryChannelHasRoomForItsLayers(t *testing.T) {
 		g := ChannelGroups(channel)
 		for _, base := range []netip.Addr{g.IPv6, g.IPv6Source, g.IPv4, g.IPv4Source} {
 			b := base.AsSlice()
-			if !base.IsMulticast() || b[len(b)-1]&15 != 0 {
+			if !IsGroup(base) || !HaveRoom(base, MaxLayers) || b[len(b)-1]&15 != 0 {
 				t.Errorf("channel %q: %v is not the base of 16 groups", channel, base)
 			}
+		}
+	}
+}
+
+func TestAnAddressThatIsNoGroupHasNoRoomAboveIt(t *testing.T) {
+	for _, test := range []struct {
+		base   string
+		layers int
+		want   bool
+	}{
+		{"ff15::1", 16, true}, {"239.255.255.255", 1, true}, {"239.255.255.255", 2, false}, {"239.255.255.240", 16, true},
+		{"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 1, true}, {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 2, false},
+		{"2001:db8::1", 1, false}, {"192.0.2.1", 1, false}, {"::ffff:239.1.2.3", 1, false},
+	} {
+		if got := HaveRoom(netip.MustParseAddr(test.base), test.layers); got != test.want {
+			t.Errorf("%s, %d layers: got %v, want %v", test.base, test.layers, got, test.want)
 		}
 	}
 }

@@ -29,6 +29,16 @@ func (p Params) Geometry() (Geometry, error) {
 	}, nil
 }
 
+// LoopPackets returns how many DATA and PARITY packets a loop has: one for each
+// shard that is not virtual (spec.md 6.1), none for an empty file. Digests, of
+// which there are [Tree.Total], and manifests come extra.
+func (g Geometry) LoopPackets() (data, parity uint64) {
+	if g.Size == 0 {
+		return 0, 0
+	}
+	return g.DataShards, g.Groups * uint64(g.M)
+}
+
 // A Segment is a contiguous piece of the file, dealt out to Groups groups row
 // by row: shard f of the segment is row f/Groups of group First + f%Groups.
 type Segment struct {

@@ -99,7 +99,7 @@ func checkPlaces(p Params) error {
 	if err != nil {
 		return err
 	}
-	var next, bytes, groups uint64
+	var next, bytes, groups, packets uint64
 	for groups < g.Groups {
 		seg := g.SegmentOf(uint32(groups))
 		if seg.First != groups || seg.Groups == 0 {
@@ -118,6 +118,9 @@ func checkPlaces(p Params) error {
 				if real && g.Offset(group, row) != bytes {
 					return fmt.Errorf("group %d, row %d: offset %d, want %d", group, row, g.Offset(group, row), bytes)
 				}
+				if real {
+					packets++
+				}
 				bytes += uint64(g.ShardLen(group, row))
 				next++
 			}
@@ -126,6 +129,9 @@ func checkPlaces(p Params) error {
 	}
 	if bytes != p.Size || next != g.Groups*uint64(g.K) {
 		return fmt.Errorf("%d bytes in %d shards, want %d in %d", bytes, next, p.Size, g.Groups*uint64(g.K))
+	}
+	if data, parity := g.LoopPackets(); data != packets || parity != 0 {
+		return fmt.Errorf("%d DATA and %d PARITY packets in a loop, want %d and none", data, parity, packets)
 	}
 	return nil
 }

@@ -95,6 +95,20 @@ func (h Header) AppendTo(b []byte) []byte {
 	return append(b, h.Extension...)
 }
 
+// DatagramLen returns the length in bytes of the datagram that h begins: header,
+// shard and, if it is sealed, tag (spec.md 2.1).
+func (h *Header) DatagramLen() int {
+	n := HeaderLen + len(h.Extension) + h.ShardSize
+	if h.Sealed {
+		n += SealLen
+	}
+	return n
+}
+
+// LargestShard returns the size in bytes of the largest shard whose datagrams,
+// sealed or not, have at most n bytes. Below [MinShardSize], there is none.
+func LargestShard(n int) int { return (n - HeaderLen - SealLen) / ShardUnit * ShardUnit }
+
 // Parse splits datagram b into its header and its payload, tag included if it
 // is sealed. Both alias b. The error is a [Reason].
 //
@@ -132,15 +146,14 @@ func Parse(b []byte) (h Header, payload []byte, err error) {
 	h.Path = parsePath(b[offPath:HeaderLen])
 
 	n := 8 * int(b[offHwords])
-	want := n + h.ShardSize
-	if h.Sealed {
-		want += SealLen
-	}
-	if n < HeaderLen || n > MaxHeaderLen || len(b) != want {
+	if n < HeaderLen || n > MaxHeaderLen {
 		return Header{}, nil, ReasonLength
 	}
 	if n > HeaderLen {
 		h.Extension = b[HeaderLen:n]
+	}
+	if len(b) != h.DatagramLen() {
+		return Header{}, nil, ReasonLength
 	}
 	if !h.consistent() {
 		return Header{}, nil, ReasonGeometry

@@ -193,6 +193,52 @@ func TestParseGivesTheReason(t *testing.T) {
 	}
 }
 
+func TestDatagramsHaveTheLengthThatTheirHeaderSays(t *testing.T) {
+	// "A datagram of any type is exactly 8*hwords + S bytes long, and 16 more if
+	// it is sealed." spec.md 2.1
+	for _, sealed := range []bool{false, true} {
+		for _, words := range []int{0, 1, (MaxHeaderLen - HeaderLen) / 8} {
+			h := exampleHeader()
+			h.Sealed, h.KeyHint, h.Extension = sealed, 0, make([]byte, 8*words)
+			b := h.AppendTo(nil)
+			b = append(b, make([]byte, h.ShardSize)...)
+			if sealed {
+				b = append(b, make([]byte, SealLen)...)
+			}
+			if got := h.DatagramLen(); got != len(b) {
+				t.Errorf("sealed: %v, %d more words: got %d, want %d", sealed, words, got, len(b))
+			}
+			if _, _, err := Parse(b); err != nil {
+				t.Errorf("sealed: %v, %d more words: %v", sealed, words, err)
+			}
+			for _, wrong := range [][]byte{b[:len(b)-1], append(b, 0)} {
+				if _, _, err := Parse(wrong); err != ReasonLength {
+					t.Errorf("sealed: %v, %d more words, %d bytes: got %v, want %v", sealed, words, len(wrong), err, ReasonLength)
+				}
+			}
+		}
+	}
+}
+
+func TestLargestShardFillsADatagram(t *testing.T) {
+	for n := HeaderLen + SealLen + MinShardSize; n <= HeaderLen+SealLen+MaxShardSize; n++ {
+		h := Header{Sealed: true, Params: Params{ShardSize: LargestShard(n)}}
+		if got := h.DatagramLen(); got > n || got+ShardUnit <= n {
+			t.Fatalf("shards of %d bytes for datagrams of %d make such of %d", h.ShardSize, n, got)
+		}
+	}
+	for _, test := range []struct{ mtu, headers, want int }{
+		{1280, 48, 1152}, {1500, 48, 1344}, {9000, 48, 8832}, {1500, 28, 1344}, {576, 28, 448},
+	} {
+		if got := LargestShard(test.mtu - test.headers); got != test.want {
+			t.Errorf("MTU %d: shards of %d, want %d", test.mtu, got, test.want)
+		}
+	}
+	if got := LargestShard(HeaderLen + SealLen + MinShardSize - 1); got >= MinShardSize {
+		t.Errorf("got %d", got)
+	}
+}
+
 func TestChecksumFindsEveryBitFlip(t *testing.T) {
 	// "... over bytes 0 to 51, continued over all bytes from 8*hwords to the end of
 	// the datagram." spec.md 2.4

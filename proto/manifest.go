@@ -10,12 +10,15 @@ import (
 	"unicode/utf8"
 )
 
+// MaxSignatures is the number of signatures for which a manifest has room
+// (spec.md 5.2).
+const MaxSignatures = 4
+
 // Limits of a manifest's fields, in bytes (spec.md 5.2).
 const (
 	maxChannelLen = 253
 	maxVersionLen = 64
 	maxTargetLen  = 64
-	maxSignatures = 4
 
 	manifestFixedLen = 96
 	signatureLen     = 72
@@ -122,7 +125,7 @@ func (m *Manifest) AppendPayload(b []byte) ([]byte, error) {
 	if _, n, err := parseManifest(enc); err != nil {
 		return b, err
 	} else if n != len(enc) {
-		return b, fmt.Errorf("%w: more than %d signatures", errManifest, maxSignatures)
+		return b, fmt.Errorf("%w: more than %d signatures", errManifest, MaxSignatures)
 	}
 	id := manifestID(enc)
 	b = append(b, id[:]...)
@@ -200,7 +203,7 @@ func splitManifest(b []byte) (body, signatures []byte, ok bool) {
 	}
 	n := int(b[at])
 	end := at + 1 + n*signatureLen
-	if n > maxSignatures || end > len(b) {
+	if n > MaxSignatures || end > len(b) {
 		return nil, nil, false
 	}
 	return b[:at], b[at+1 : end], true

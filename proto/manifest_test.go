@@ -137,7 +137,7 @@ func TestAppendPayloadRefuses(t *testing.T) {
 		"target":     func(m *Manifest) { m.Targets = []string{"\xff"} },
 		"critical":   func(m *Manifest) { m.Unknown = []TLV{{Type: tlvCritical | 9}} },
 		"order":      func(m *Manifest) { m.Unknown = []TLV{{Type: 9}, {Type: 8}} },
-		"signatures": func(m *Manifest) { m.Signatures = make([]Signature, maxSignatures+1) },
+		"signatures": func(m *Manifest) { m.Signatures = make([]Signature, MaxSignatures+1) },
 		"parameters": func(m *Manifest) { m.Descriptor.K = 0 },
 	} {
 		m := exampleManifest()

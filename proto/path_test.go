@@ -61,3 +61,15 @@ func TestRateCodeOf(t *testing.T) {
 		}
 	}
 }
+
+func TestARateOfTheLimitIsNotOverItForBeingRounded(t *testing.T) {
+	// "nominal rate of this layer: 1000 * 2^(rate/8) bit/s, nearest value"
+	for limit := int64(2000); limit < 1<<40; limit += limit / 97 {
+		if stated := RateCodeOf(limit).BitsPerSecond(); OverRate(stated, limit) {
+			t.Errorf("%d bit/s, stated as %d, is over the limit of %[1]d", limit, stated)
+		}
+		if next := (RateCodeOf(limit) + 1).BitsPerSecond(); !OverRate(next, limit*20/21) {
+			t.Errorf("%d bit/s is not over the limit of %d", next, limit*20/21)
+		}
+	}
+}

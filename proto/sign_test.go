@@ -130,7 +130,7 @@ func TestSigningInputIgnoresSignatures(t *testing.T) {
 	// So that keys sign one after the other.
 	m := exampleManifest()
 	want := m.SigningInput()
-	for n := 1; n <= maxSignatures; n++ {
+	for n := 1; n <= MaxSignatures; n++ {
 		m.Signatures = make([]Signature, n)
 		if got := m.SigningInput(); !bytes.Equal(got, want) {
 			t.Errorf("%d signatures changed it", n)

@@ -208,10 +208,9 @@ func (l *Layers) mayJoin(now time.Time, p proto.Path, way *path) bool {
 	return !l.tooFast(2 * l.losses.rate(now))
 }
 
-// tooFast reports whether a rate is over the limit, by more than the half step
-// to which rates are stated.
+// tooFast reports whether a rate, summed from stated ones, is over the limit.
 func (l *Layers) tooFast(rate int64) bool {
-	return l.cfg.MaxRate > 0 && rate > l.cfg.MaxRate+l.cfg.MaxRate/22
+	return l.cfg.MaxRate > 0 && proto.OverRate(rate, l.cfg.MaxRate)
 }
 
 func (l *Layers) join(now time.Time) {

@@ -36,7 +36,8 @@ func TestEveryLoopSendsEveryRealShardOnce(t *testing.T) {
 		const loops = 3
 		c := start(t, size, p, sender.Config{Rate: -1, Loops: loops, Start: rnd.IntN(10001)})
 		sent := ids(c.rest())
-		perLoop := int(c.geo.DataShards) + int(c.geo.Groups)*p.M
+		data, parity := c.geo.LoopPackets()
+		perLoop := int(data + parity)
 		if got, want := len(sent), loops*perLoop; got != want {
 			t.Fatalf("%+v: %d shards in %d loops, want %d", p, got, loops, want)
 		}

@@ -62,7 +62,7 @@ func TestLayersHaveTheirRates(t *testing.T) {
 		}
 	}
 	for layer, n := range sent {
-		got := float64(n) * 8 * (64 + 1152 + sender.IPv6Overhead) / seconds
+		got := float64(n) * 8 * (64 + 1152 + proto.IPv6Overhead) / seconds
 		if want := float64(int(rate) << max(0, layer-1)); got < 0.99*want || got > 1.001*want {
 			t.Errorf("layer %d: %.0f bit/s, want %.0f", layer, got, want)
 		}
@@ -181,7 +181,7 @@ func TestSmallObjectsTravelOnAllLayers(t *testing.T) {
 func TestTheMostLayersOfTheSmallestFile(t *testing.T) {
 	// A block has 32768 rows, of which one exists.
 	o := prepare(t, randomFile(1), smallest(proto.CodeNone, 1, 0), sender.PrepareConfig{})
-	c := startObject(t, o, sender.Config{Layers: sender.MaxLayers})
+	c := startObject(t, o, sender.Config{Layers: proto.MaxLayers})
 	for range 3 * 32768 {
 		c.nextHeader()
 	}
@@ -279,7 +279,7 @@ func TestTheEndIsToldOnLayerZero(t *testing.T) {
 func TestLayersOutOfRangeAreRefused(t *testing.T) {
 	o := headersOnly(10, 10, 20)
 	for _, cfg := range []sender.Config{
-		{Layers: -1}, {Layers: sender.MaxLayers + 1}, {Layers: 2, Order: sender.PlainRows()},
+		{Layers: -1}, {Layers: proto.MaxLayers + 1}, {Layers: 2, Order: sender.PlainRows()},
 		{Layers: 5, Rate: sender.MaxRate / 8},
 	} {
 		if _, err := sender.New(cfg, o); err == nil {
@@ -287,7 +287,7 @@ func TestLayersOutOfRangeAreRefused(t *testing.T) {
 		}
 	}
 	for _, cfg := range []sender.Config{
-		{Layers: sender.MaxLayers}, {Layers: sender.MaxLayers, Rate: -1}, {Layers: 4, Rate: sender.MaxRate / 8},
+		{Layers: proto.MaxLayers}, {Layers: proto.MaxLayers, Rate: -1}, {Layers: 4, Rate: sender.MaxRate / 8},
 	} {
 		if s, err := sender.New(cfg, o); err != nil || s.Layers() != cfg.Layers {
 			t.Errorf("%+v was refused: %v", cfg, err)

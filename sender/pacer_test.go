@@ -7,10 +7,12 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"iotupd/proto"
 )
 
 // packetBytes is a datagram of the default size with its IPv6 and UDP headers.
-const packetBytes = 64 + 1152 + IPv6Overhead
+const packetBytes = 64 + 1152 + proto.IPv6Overhead
 
 // A waker is a clock that never wakes anybody in time.
 type waker struct {

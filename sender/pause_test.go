@@ -35,7 +35,7 @@ func TestAPausedSenderKeepsItsPlaceAndItsRate(t *testing.T) {
 	if first := after[0].at; !first.Equal(resumed) {
 		t.Errorf("first packet %v after the pause, want at once", first.Sub(resumed))
 	}
-	interval := time.Duration(8*(c.s.DatagramLen()+sender.IPv6Overhead)) * time.Second / time.Duration(cfg.Rate)
+	interval := time.Duration(8*(c.s.DatagramLen()+proto.IPv6Overhead)) * time.Second / time.Duration(cfg.Rate)
 	for i, p := range after {
 		if early := resumed.Add(time.Duration(i) * interval).Sub(p.at); early > interval {
 			t.Fatalf("packet %d after the pause is %v early", i, early)

@@ -68,7 +68,8 @@ type derived struct {
 // ParityBytes returns the size in bytes of an object's parity, which a sender
 // keeps in memory or on disk.
 func ParityBytes(geo proto.Geometry) uint64 {
-	return geo.Groups * uint64(geo.M) * uint64(geo.ShardSize)
+	_, parity := geo.LoopPackets()
+	return parity * uint64(geo.ShardSize)
 }
 
 // sizes derives what is to be kept of a file with geometry geo.

@@ -54,9 +54,9 @@ type RunOptions struct {
 }
 
 // Run sends until s is done, or until ctx ends and receivers were told so. The
-// datagrams of layer 0 leave by conn, those of others by opts.Upper. A network that never worked is an error; one that stops working is retried for
-// ever, since there may be receivers again when it is back. Run starts no
-// goroutine.
+// datagrams of layer 0 leave by conn, those of others by opts.Upper. A network
+// that never worked is an error; one that stops working is retried for ever,
+// since there may be receivers again when it is back. Run starts no goroutine.
 func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 	if len(opts.Upper) != s.Layers()-1 {
 		return fmt.Errorf("sender: %d layers need %d sockets beside the first, not %d", s.Layers(), s.Layers()-1, len(opts.Upper))

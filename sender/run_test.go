@@ -64,7 +64,7 @@ func TestRunSendsUntilDoneAtTheRate(t *testing.T) {
 			if got, want := len(shards(w.sent)), 50*60; got != want {
 				t.Errorf("%d shards in 50 loops, want %d", got, want)
 			}
-			bits := float64(8 * len(w.sent) * (w.c.s.DatagramLen() + sender.IPv6Overhead))
+			bits := float64(8 * len(w.sent) * (w.c.s.DatagramLen() + proto.IPv6Overhead))
 			want := time.Duration(bits / float64(rate) * float64(time.Second))
 			if got := time.Since(start); got < want*98/100-10*time.Millisecond || got > want*102/100+10*time.Millisecond {
 				t.Errorf("rate %d: sending took %v, want %v", rate, got, want)

@@ -131,7 +131,7 @@ func wantBye(t *testing.T, all []packet) {
 func TestPacketsOfAllTypesCountToTheRate(t *testing.T) {
 	// "The rate is in bits per second of whole IP packets of all types: a
 	// datagram and its 48 bytes of UDP and IPv6, or 28 with IPv4." spec.md 6.3
-	for _, overhead := range []int{sender.IPv4Overhead, sender.IPv6Overhead} {
+	for _, overhead := range []int{proto.IPv4Overhead, proto.IPv6Overhead} {
 		const rate = 2_000_000
 		c := start(t, 30_000, smallest(proto.CodeLeopard8, 10, 5), sender.Config{Rate: rate, Overhead: overhead})
 		bits := 0

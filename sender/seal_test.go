@@ -57,7 +57,8 @@ func TestSealedPacketsAreTheSameAtAllSenders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := uint64(len(sent)), 1+tree.Total()+geo.DataShards+geo.Groups*uint64(geo.M)+uint64(len(ranges(tree))); got != want {
+	data, parity := geo.LoopPackets()
+	if got, want := uint64(len(sent)), 1+tree.Total()+data+parity+uint64(len(ranges(tree))); got != want {
 		t.Fatalf("%d different packets, want %d", got, want)
 	}
 	others := map[string]sender.Config{
@@ -105,7 +106,7 @@ func TestTheRateCountsTheTag(t *testing.T) {
 	c := startObject(t, o, sender.Config{Rate: rate, Seal: group})
 	bits := 0
 	for range 1000 {
-		bits += 8 * (len(c.next().raw) + sender.IPv6Overhead)
+		bits += 8 * (len(c.next().raw) + proto.IPv6Overhead)
 	}
 	got := c.now.Sub(epoch)
 	if want := time.Duration(bits) * time.Second / rate; got < want*99/100 || got > want*101/100 {

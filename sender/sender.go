@@ -22,14 +22,19 @@ const (
 	MaxRate = 1_000_000_000_000
 	// MaxSenders is the highest number of coordinated senders (spec.md 6.2).
 	MaxSenders = 16
-	// MaxLayers is the highest number of layers (spec.md 10).
-	MaxLayers = proto.MaxLayers
-
-	// IPv6Overhead and IPv4Overhead are the bytes that IP and UDP add to a
-	// datagram.
-	IPv6Overhead = 40 + 8
-	IPv4Overhead = 20 + 8
 )
+
+// ValidRate reports whether layer 0 can have a rate, in bits per second: MinRate
+// to MaxRate.
+func ValidRate(rate int64) bool { return rate >= MinRate && rate <= MaxRate }
+
+// TotalRate returns the rate of so many layers together, in the unit of base,
+// which is that of layer 0: each further one doubles it (spec.md 10).
+func TotalRate(base int64, layers int) int64 { return base << (layers - 1) }
+
+// ValidSender reports whether there can be a sender number i of n: 1 to n, which
+// is at most MaxSenders.
+func ValidSender(i, n int) bool { return i >= 1 && i <= n && n <= MaxSenders }
 
 // How often the manifest travels (spec.md 5.4).
 const (
@@ -47,13 +52,13 @@ type Config struct {
 	// all types. If zero, DefaultRate is used. If negative, sending is not paced.
 	Rate int64
 
-	// Layers is the number of layers (spec.md 10), 1 to MaxLayers. Layer 1 has
-	// the rate of layer 0, and each further one twice that of the one before:
-	// all together 2^(Layers-1) times Rate, at most MaxRate. If zero, 1.
+	// Layers is the number of layers (spec.md 10), 1 to [proto.MaxLayers]. Layer
+	// 1 has the rate of layer 0, and each further one twice that of the one
+	// before: all together [TotalRate], at most MaxRate. If zero, 1.
 	Layers int
 
 	// Overhead is what IP and UDP add to every datagram, in bytes. If zero,
-	// IPv6Overhead is used.
+	// [proto.IPv6Overhead] is used.
 	Overhead int
 
 	// Sender is the number, 1 to Senders, of this sender among Senders
@@ -86,7 +91,7 @@ func (c Config) withDefaults() Config {
 		c.Rate = DefaultRate
 	}
 	if c.Overhead == 0 {
-		c.Overhead = IPv6Overhead
+		c.Overhead = proto.IPv6Overhead
 	}
 	if c.Layers == 0 {
 		c.Layers = 1
@@ -99,15 +104,15 @@ func (c Config) withDefaults() Config {
 
 func (c Config) validate() error {
 	switch {
-	case c.Rate >= 0 && c.Rate < MinRate || c.Rate > MaxRate:
+	case c.Rate >= 0 && !ValidRate(c.Rate):
 		return fmt.Errorf("sender: rate %d bit/s is not from %d to %d", c.Rate, int64(MinRate), int64(MaxRate))
-	case c.Layers < 1 || c.Layers > MaxLayers:
-		return fmt.Errorf("sender: %d layers are not from 1 to %d", c.Layers, MaxLayers)
+	case !proto.ValidLayers(c.Layers):
+		return fmt.Errorf("sender: %d layers are not from 1 to %d", c.Layers, proto.MaxLayers)
 	case c.total() > MaxRate:
 		return fmt.Errorf("sender: %d layers from %d bit/s on are over %d bit/s", c.Layers, c.Rate, int64(MaxRate))
 	case c.Layers > 1 && c.Order != RotatedRows():
 		return fmt.Errorf("sender: several layers have an order of their own, not %v", c.Order)
-	case c.Senders < 1 || c.Senders > MaxSenders || c.Sender < 1 || c.Sender > c.Senders:
+	case !ValidSender(c.Sender, c.Senders):
 		return fmt.Errorf("sender: no sender %d/%d; numbers are 1/1 to %d/%d", c.Sender, c.Senders, MaxSenders, MaxSenders)
 	case c.Start < 0 || c.Start > 10000:
 		return errors.New("sender: start is not within a loop")
@@ -118,7 +123,7 @@ func (c Config) validate() error {
 }
 
 // total is the rate of all layers together.
-func (c Config) total() int64 { return c.Rate << (c.Layers - 1) }
+func (c Config) total() int64 { return TotalRate(c.Rate, c.Layers) }
 
 // start returns the position in a loop of so many at which layer 0 starts.
 // Receivers of some of the layers have a period of a power of two: coordinated
@@ -187,11 +192,8 @@ func New(cfg Config, o *Object) (*Sender, error) {
 
 // DatagramLen returns the length in bytes of every datagram of this sender.
 func (s *Sender) DatagramLen() int {
-	n := proto.HeaderLen + s.geo.ShardSize
-	if s.cipher != nil {
-		n += proto.SealLen
-	}
-	return n
+	h := proto.Header{Params: s.geo.Params, Sealed: s.cipher != nil}
+	return h.DatagramLen()
 }
 
 // Layers returns the number of layers.

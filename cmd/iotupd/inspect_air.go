@@ -10,7 +10,6 @@ import (
 	"iotupd/proto"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
-	"iotupd/sender"
 )
 
 // Limits of what is noted: anybody may send anything.
@@ -103,10 +102,7 @@ func (a *air) hear(now time.Time, from receiver.Origin, datagram []byte) {
 		a.ignored[receiver.ReasonManifest]++
 		return
 	}
-	size := uint64(len(datagram) + sender.IPv6Overhead)
-	if from.From.Addr().Unmap().Is4() {
-		size = uint64(len(datagram) + sender.IPv4Overhead)
-	}
+	size := uint64(len(datagram) + proto.Overhead(from.From.Addr()))
 	a.layers = max(a.layers, h.Path.Layers)
 	o.counts[h.Type].add(size)
 	o.stream(now, from, h.Path).hear(h.Path, size)

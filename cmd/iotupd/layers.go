@@ -38,7 +38,7 @@ func (o *layerOptions) validate() error {
 
 func (o *layerOptions) config() (cfg receiver.LayersConfig, err error) {
 	if o.layers != "auto" {
-		if cfg.Max, err = strconv.Atoi(o.layers); err != nil || cfg.Max < 1 || cfg.Max > proto.MaxLayers {
+		if cfg.Max, err = strconv.Atoi(o.layers); err != nil || !proto.ValidLayers(cfg.Max) {
 			return cfg, cli.UsageError("--layers %q: want auto, or 1 to %d", o.layers, proto.MaxLayers)
 		}
 	}
@@ -85,7 +85,7 @@ func (s *subscription) follow(now time.Time) {
 func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
 	for _, base := range bases {
 		for l := range level + 1 {
-			if g := proto.LayerGroup(base, l); g.IsMulticast() {
+			if g := proto.LayerGroup(base, l); proto.IsGroup(g) {
 				groups = append(groups, g)
 			}
 		}
@@ -93,11 +93,11 @@ func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
 	return groups
 }
 
-// checkRate warns once of a sender whose lowest layer is over --max-rate by more
-// than the half step to which rates are stated: it is received all the same.
+// checkRate warns once of a sender whose lowest layer is over --max-rate: it is
+// received all the same.
 func (v *recvView) checkRate(p proto.Path) {
 	limit := int64(v.opts.maxRate)
-	if rate := p.Rate.BitsPerSecond(); limit > 0 && p.Layer == 0 && rate > limit+limit/22 && !v.overRate {
+	if rate := p.Rate.BitsPerSecond(); limit > 0 && p.Layer == 0 && proto.OverRate(rate, limit) && !v.overRate {
 		v.overRate = true
 		v.out.Warn(cli.Warning{
 			Code: "max-rate",
@@ -162,24 +162,26 @@ func closeConns(conns []*mcast.Conn) (err error) {
 
 // checkLayers reports what --layers of a sender makes impossible.
 func (o *sendOptions) checkLayers() error {
-	if o.layers < 1 || o.layers > sender.MaxLayers {
-		return cli.UsageError("--layers %d: want 1 to %d", o.layers, sender.MaxLayers)
+	if !proto.ValidLayers(o.layers) {
+		return cli.UsageError("--layers %d: want 1 to %d", o.layers, proto.MaxLayers)
 	}
-	if sum := o.totalRate(); sum > sender.MaxRate || sum < o.rate {
+	if o.totalRate() > sender.MaxRate {
 		return cli.UsageError("--layers %d: with --rate %v for the lowest they are over %v together", o.layers, o.rate, quantity.Rate(sender.MaxRate))
 	}
 	if o.group == "" {
 		return nil
 	}
 	base, err := netip.ParseAddr(o.group)
-	if top := proto.LayerGroup(base, o.layers-1); err == nil && !top.IsMulticast() {
+	if err == nil && !proto.HaveRoom(base, o.layers) {
 		return cli.UsageError("--group %v: there is no room above it for %d layers", base, o.layers)
 	}
 	return nil
 }
 
-// totalRate is the rate of all layers together: each but the lowest doubles it.
-func (o *sendOptions) totalRate() quantity.Rate { return o.rate << (o.layers - 1) }
+// totalRate is the rate of all layers together.
+func (o *sendOptions) totalRate() quantity.Rate {
+	return quantity.Rate(sender.TotalRate(int64(o.rate), o.layers))
+}
 
 // ratesText lists the rate of every layer.
 func (o *sendOptions) ratesText() string {

@@ -19,7 +19,6 @@ import (
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
-	"iotupd/sender"
 )
 
 // A recvView shows a transfer, and ends it when the user's patience, as the
@@ -354,11 +353,8 @@ func (v *recvView) progress(now time.Time) {
 
 // rate returns the bit rate at which IP packets of the object arrive.
 func (v *recvView) rate() float64 {
-	overhead := sender.IPv6Overhead
-	if v.from.From.Addr().Is4() {
-		overhead = sender.IPv4Overhead
-	}
-	return v.arrival.PerSecond() * float64(8*(proto.HeaderLen+v.status.Params.ShardSize+overhead))
+	h := proto.Header{Params: v.status.Params}
+	return v.arrival.PerSecond() * float64(8*(h.DatagramLen()+proto.Overhead(v.from.From.Addr())))
 }
 
 // failure explains why a transfer ended without its file.

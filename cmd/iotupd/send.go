@@ -135,7 +135,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 		return err
 	}
 	v.way, err = opts.way()
-	cfg.Overhead = overhead(v.way)
+	cfg.Overhead = proto.Overhead(v.way.Group)
 	if err == nil {
 		err = fits(v.way, v.datagramLen())
 	}
@@ -215,7 +215,7 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Con
 
 func (o *sendOptions) validate() error {
 	switch {
-	case o.rate < sender.MinRate || o.rate > sender.MaxRate:
+	case !sender.ValidRate(int64(o.rate)):
 		return cli.UsageError("--rate %v: want %v to %v", o.rate, quantity.Rate(sender.MinRate), quantity.Rate(sender.MaxRate))
 	case o.loops < 0:
 		return cli.UsageError("--loops %d: want a number that is not negative", o.loops)
@@ -240,7 +240,7 @@ func parseSender(s string) (i, n int, err error) {
 	first, second, ok := strings.Cut(s, "/")
 	i, err1 := strconv.Atoi(first)
 	n, err2 := strconv.Atoi(second)
-	if !ok || errors.Join(err1, err2) != nil || n < 1 || n > sender.MaxSenders || i < 1 || i > n {
+	if !ok || errors.Join(err1, err2) != nil || !sender.ValidSender(i, n) {
 		return 0, 0, cli.UsageError("--sender %q: want i/n, such as 1/2, with n up to %d", s, sender.MaxSenders)
 	}
 	return i, n, nil
@@ -304,11 +304,21 @@ func (o *sendOptions) way() (cfg mcast.SendConfig, err error) {
 // is encoded.
 func fits(way mcast.SendConfig, datagram int) error {
 	ifi := way.Interface
-	limit := ifi.MTU - overhead(way)
+	limit := ifi.MTU - proto.Overhead(way.Group)
 	if ifi.MTU <= 0 || datagram <= limit { // unknown, or it fits
 		return nil
 	}
-	return cli.WithCode(cli.ExitNetwork, &mcast.TooBigError{Interface: ifi.Name, MTU: ifi.MTU, Datagram: datagram, Max: limit})
+	return cli.WithCode(cli.ExitNetwork, withShardSize(&mcast.TooBigError{Interface: ifi.Name, MTU: ifi.MTU, Datagram: datagram, Max: limit}))
+}
+
+// withShardSize adds to an error that datagrams are too big which shards would
+// fit. Others, and nil, are returned as they are.
+func withShardSize(err error) error {
+	var tooBig *mcast.TooBigError
+	if errors.As(err, &tooBig) {
+		return fmt.Errorf("%w: use shards of at most %d bytes, or raise the MTU", err, proto.LargestShard(tooBig.Max))
+	}
+	return err
 }
 
 // senderConfig returns all of the sender's configuration but its overhead.
@@ -321,12 +331,4 @@ func (o *sendOptions) senderConfig() (cfg sender.Config, err error) {
 	return sender.Config{
 		Rate: int64(o.rate), Layers: o.layers, Sender: i, Senders: n, Start: int(o.start), Loops: o.loops, Seal: group,
 	}, err
-}
-
-// overhead is what IP and UDP add to each datagram.
-func overhead(way mcast.SendConfig) int {
-	if way.Group.Is4() {
-		return sender.IPv4Overhead
-	}
-	return sender.IPv6Overhead
 }

@@ -64,15 +64,13 @@ func (v *sendView) schedule() schedule {
 	g := v.geo
 	s := schedule{
 		Name: v.manifest.Name, Sequence: v.manifest.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
-		Parity: g.Groups * uint64(g.M), Layers: v.opts.layers, Rate: int64(v.opts.totalRate()),
+		Layers: v.opts.layers, Rate: int64(v.opts.totalRate()),
 		Interface: v.way.Interface.Name, Port: v.opts.Port,
 	}
 	for _, sig := range v.manifest.Signatures {
 		s.SignedBy = append(s.SignedBy, sig.KeyID.String())
 	}
-	if g.Size > 0 {
-		s.Data = g.DataShards
-	}
+	s.Data, s.Parity = g.LoopPackets()
 	if tree, err := g.Tree(); err == nil && g.Size > 0 && v.opts.digest != "off" {
 		s.Digests = tree.Total()
 	}
@@ -95,15 +93,12 @@ func (v *sendView) schedule() schedule {
 
 // packetBits is the size of a whole IP packet.
 func (v *sendView) packetBits() float64 {
-	return float64(8 * (v.datagramLen() + overhead(v.way)))
+	return float64(8 * (v.datagramLen() + proto.Overhead(v.way.Group)))
 }
 
 func (v *sendView) datagramLen() int {
-	n := proto.HeaderLen + v.geo.ShardSize
-	if v.opts.groupKey != "" {
-		n += proto.SealLen
-	}
-	return n
+	h := proto.Header{Params: v.geo.Params, Sealed: v.opts.groupKey != ""}
+	return h.DatagramLen()
 }
 
 // plan prints what send would do.

@@ -168,9 +168,6 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	return nil
 }
 
-// maxSignatures is that of spec.md 5.2.
-const maxSignatures = 4
-
 // runAddSignature adds a signature to a manifest.
 func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err error) {
 	if err := opts.OutputOptions.Validate(); err != nil {
@@ -186,7 +183,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	if err := mayReplace(target); err != nil {
 		return err
 	}
-	if n := len(m.Signatures); n >= maxSignatures {
+	if n := len(m.Signatures); n >= proto.MaxSignatures {
 		return cli.UsageError("%s has %d signatures already; a manifest has no room for more", opts.add, n)
 	}
 	key, err := opts.key(ctx, std.Err)

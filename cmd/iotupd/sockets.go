@@ -48,5 +48,5 @@ func (b *batch) Datagram(i int) ([]byte, receiver.Origin) {
 type sendConn struct{ *mcast.Conn }
 
 func (c sendConn) WriteSegments(b []byte, segment int) error {
-	return cli.WithCode(cli.ExitNetwork, c.Conn.WriteSegments(b, segment))
+	return cli.WithCode(cli.ExitNetwork, withShardSize(c.Conn.WriteSegments(b, segment)))
 }

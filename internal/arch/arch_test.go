@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"internal/durable": {"golang.org/x/sys/..."},
 	"internal/clock":   {"golang.org/x/sys/..."},
 	"proto/keys":       {"proto", "golang.org/x/crypto/..."},
-	"internal/mcast":   {"proto", "internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/mcast":   {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
 	"proto/seal":       {"proto", "golang.org/x/crypto/..."},
 
 	"internal/simnet":   {},

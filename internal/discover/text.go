@@ -43,7 +43,7 @@ func (p *Plan) readTexts(records [][]string) error {
 		}
 	}
 	for _, g := range []netip.Addr{p.Group6, p.Group4} {
-		if !proto.LayerGroup(g, p.Layers-1).IsMulticast() {
+		if !proto.HaveRoom(g, p.Layers) {
 			return fmt.Errorf("group %v leaves no room for %d layers", g, p.Layers)
 		}
 	}
@@ -60,7 +60,7 @@ func (p *Plan) readPair(key, value string) (err error) {
 		p.Group4, err = parseGroup(value, netip.Addr.Is4)
 	case "l":
 		p.Layers, err = strconv.Atoi(value)
-		if err != nil || p.Layers < 1 || p.Layers > proto.MaxLayers {
+		if err != nil || !proto.ValidLayers(p.Layers) {
 			return fmt.Errorf("want a number of layers from 1 to %d", proto.MaxLayers)
 		}
 	case "k":
@@ -84,7 +84,7 @@ func parseGroup(s string, family func(netip.Addr) bool) (netip.Addr, error) {
 		return a, errors.New("g= is for IPv6, g4= for IPv4")
 	case a.Zone() != "":
 		return a, errors.New("a zone means nothing on another host")
-	case !a.IsMulticast():
+	case !proto.IsGroup(a):
 		return a, errors.New("not a multicast address; those are ff00::/8 and 224.0.0.0/4")
 	}
 	return a, nil

@@ -307,7 +307,7 @@ func (s *scene) send(c *carousel) {
 	if s.d.policy != nil && h.Path.Layer > s.d.policy.level() {
 		return
 	}
-	for _, at := range c.link.Send(s.now.Sub(s.begin), len(b)+sender.IPv6Overhead) {
+	for _, at := range c.link.Send(s.now.Sub(s.begin), len(b)+proto.IPv6Overhead) {
 		c.flying = append(c.flying, flight{s.begin.Add(at), b})
 	}
 	slices.SortStableFunc(c.flying, func(a, b flight) int { return a.at.Compare(b.at) })

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"iotupd/proto"
 )
 
 func TestListenRefusesWhatCannotWork(t *testing.T) {
@@ -68,13 +70,18 @@ func TestDialRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-func TestTooBigErrorNamesTheLargestShard(t *testing.T) {
-	for _, test := range []struct{ mtu, headers, want int }{
-		{1280, 48, 1152}, {1500, 48, 1344}, {9000, 48, 8832}, {1500, 28, 1344}, {576, 28, 448},
-	} {
-		e := TooBigError{Max: test.mtu - test.headers}
-		if got := e.MaxShard(); got != test.want {
-			t.Errorf("MTU %d: shards of %d, want %d", test.mtu, got, test.want)
+// This package knows nothing of the protocol, whose datagrams it has to carry.
+func TestDatagramsOfTheProtocolAreReceivedAndNoLongerOnes(t *testing.T) {
+	if MaxDatagram != proto.MaxDatagramLen {
+		t.Errorf("datagrams of up to %d bytes are received, those of the protocol have up to %d", MaxDatagram, proto.MaxDatagramLen)
+	}
+}
+
+func TestGroupsOfTheProtocolCanBeJoinedAndNoOthers(t *testing.T) {
+	for _, a := range addrs("ff02::1", "ff3e::8000:1", "224.0.0.1", "239.255.255.255", "::ffff:239.1.2.3", "fe80::1", "2001:db8::1", "::",
+		"223.255.255.255", "240.0.0.0", "0.0.0.0") {
+		if got, want := validateGroups([]netip.Addr{a}) == nil, proto.IsGroup(a); got != want {
+			t.Errorf("%v can be joined: %v, and is a group of the protocol: %v", a, got, want)
 		}
 	}
 }

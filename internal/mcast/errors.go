@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net"
 	"syscall"
-
-	"iotupd/proto"
 )
 
 var (
@@ -29,19 +27,11 @@ type TooBigError struct {
 }
 
 func (e *TooBigError) Error() string {
-	return fmt.Sprintf("datagrams of %d bytes do not fit %s, whose MTU of %d leaves %d: use shards of at most %d bytes, or raise the MTU",
-		e.Datagram, e.Interface, e.MTU, e.Max, e.MaxShard())
+	return fmt.Sprintf("datagrams of %d bytes do not fit %s, whose MTU of %d leaves %d", e.Datagram, e.Interface, e.MTU, e.Max)
 }
 
 // Unwrap gives the system's error.
 func (e *TooBigError) Unwrap() error { return syscall.EMSGSIZE }
-
-// MaxShard returns the size in bytes of the largest shard for which the
-// protocol's datagrams fit with a header and a tag (spec.md 2). Zero or less: none
-// does.
-func (e *TooBigError) MaxShard() int {
-	return (e.Max - proto.HeaderLen - proto.SealLen) / proto.ShardUnit * proto.ShardUnit
-}
 
 // headers is the size in bytes of the IP and UDP headers.
 func (f family) headers() int { return [families]int{40 + 8, 20 + 8}[f] }

@@ -26,14 +26,12 @@ package mcast
 import (
 	"net/netip"
 	"slices"
-
-	"iotupd/proto"
 )
 
-// MaxDatagram is the size in bytes of the largest datagram that is received:
-// the longest header, shard and tag of the protocol. What is longer is dropped
+// MaxDatagram is the size in bytes of the largest datagram that is received: one
+// that fills a jumbo frame of 9216 bytes over IPv6. Longer datagrams are dropped
 // and counted.
-const MaxDatagram = proto.MaxDatagramLen
+const MaxDatagram = 9216 - 40 - 8
 
 // A family is the index of an IP version in the arrays that hold one thing for
 // each.

@@ -66,7 +66,7 @@ func (o *ChannelOptions) ParseGroup(s string) (netip.Addr, error) {
 	switch {
 	case err != nil:
 		return a, UsageError("--group %q is not an IP address; the default is derived from --channel", s)
-	case !a.IsMulticast() || a.Is4In6():
+	case !proto.IsGroup(a):
 		return a, UsageError("--group %v is not a multicast address; those are ff00::/8 and 224.0.0.0/4", a)
 	case a.Zone() != "":
 		return a, UsageError("--group %v: name the interface by -i, not in the address", a)
