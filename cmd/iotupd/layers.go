@@ -16,6 +16,7 @@ import (
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/layers"
 	"iotupd/sender"
 )
 
@@ -35,7 +36,7 @@ func (o *layerOptions) validate() error {
 	return err
 }
 
-func (o *layerOptions) config() (cfg receiver.LayersConfig, err error) {
+func (o *layerOptions) config() (cfg layers.Config, err error) {
 	if o.layers != "auto" {
 		if cfg.Max, err = strconv.Atoi(o.layers); err != nil || cfg.Max < 1 || cfg.Max > proto.MaxLayers {
 			return cfg, usageError("--layers %q: want auto, or 1 to %d", o.layers, proto.MaxLayers)
@@ -47,7 +48,7 @@ func (o *layerOptions) config() (cfg receiver.LayersConfig, err error) {
 
 // A subscription keeps a receiver on the layers that its path carries.
 type subscription struct {
-	policy   *receiver.Layers
+	policy   *layers.Policy
 	level    int // that is joined
 	hearing  hearing
 	onChange func(now time.Time, level int)
@@ -55,7 +56,7 @@ type subscription struct {
 
 func newSubscription(o layerOptions, h hearing, onChange func(now time.Time, level int)) *subscription {
 	cfg, _ := o.config() // validated
-	return &subscription{policy: receiver.NewLayers(cfg), hearing: h, onChange: onChange}
+	return &subscription{policy: layers.New(cfg), hearing: h, onChange: onChange}
 }
 
 // hear takes what receiver.Config.Heard does. Too much is left at once: others
