@@ -4,17 +4,6 @@ package receiver
 
 import "iotupd/proto"
 
-// A checkState says whether the provisional shards of a group are about to be
-// compared with their leaves.
-type checkState uint8
-
-const (
-	unchecked  checkState = iota // or nothing new to compare with
-	toCheck                      // queued
-	checking                     // by a job
-	checkAgain                   // by a job; meanwhile more leaves came
-)
-
 // suspect has the provisional shards of a group compared with their leaves, if
 // any of these are known. What a decoder is at work on is compared afterwards.
 func (r *Receiver) suspect(g uint32) {
@@ -25,7 +14,7 @@ func (r *Receiver) suspect(g uint32) {
 	}
 	switch grp.check {
 	case unchecked:
-		grp.check = toCheck
+		grp.check = checkQueued
 		o.unchecked = append(o.unchecked, g)
 	case checking:
 		grp.check = checkAgain
@@ -156,7 +145,7 @@ func (r *Receiver) distrust(g uint32) {
 	} else {
 		o.index.dropProvisional(g)
 	}
-	o.index.groups[g].strict = true
+	o.index.groups[g].verifiedOnly = true
 	o.hashed, o.collected = false, false
 	o.wantRecords(g)
 }

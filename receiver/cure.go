@@ -32,7 +32,7 @@ func (r *Receiver) spoil(g uint32) {
 	o.rebuilt -= uint64(len(lost))
 	o.index.dropProvisional(g)
 	if len(lost) > 0 && cureMemory(o.geo.Params) <= int64(r.cfg.Memory) {
-		o.index.groups[g].state = curing
+		o.index.groups[g].state = reencoding
 		o.spoilt = append(o.spoilt, cure{group: g, lost: lost})
 	}
 }

@@ -9,24 +9,6 @@ import (
 	"iotupd/proto"
 )
 
-// A groupState is how far one group has come:
-//
-//	untouched -> receiving -> full -> decoding -> complete
-//	     \___________\_______________________________/^   all data shards arrived
-//
-// A group goes back to receiving if some of its shards turn out to be forged, by
-// way of curing if it was decoded from them.
-type groupState uint8
-
-const (
-	untouched groupState = iota // nothing stored yet; the other fields are not set up
-	receiving
-	full // K shards are held, some of them parity: waits for its decoding
-	decoding
-	complete // all data shards are in their places
-	curing   // was complete, and wrong: takes nothing until its parity was made again
-)
-
 // A group is the index of one group. Its places are those of its real data
 // shards in the file. A data shard goes to its own place, a parity shard to
 // the highest place that is free. So at any time
@@ -34,10 +16,7 @@ const (
 //   - every place above next is taken, by its data shard or by parity;
 //   - parked is sorted by falling place.
 type group struct {
-	state  groupState
-	check  checkState // of its provisional shards
-	strict bool       // only shards whose leaf is known are taken: unproven ones were forged
-	frozen bool       // it is, or will be, compared with what was on disk
+	status
 
 	held        int32 // distinct shards at hand, virtual ones included
 	next        int32

@@ -52,11 +52,11 @@ func (r *Receiver) add(p *packet) (err error) {
 	switch {
 	case o.index.has(p.Group, p.Index):
 		return ReasonDuplicate
-	case grp.state == curing:
+	case grp.state == reencoding:
 		return ReasonAdopting
 	case grp.state != receiving:
 		return ReasonNotNeeded
-	case grp.frozen:
+	case grp.scanning:
 		return ReasonAdopting
 	}
 	if r.plain, err = p.open(&o.identity, r.plain); err != nil {
@@ -91,7 +91,7 @@ func (o *object) standing(p *packet) (standing, error) {
 		return 0, ReasonForged
 	case known:
 		return verified, nil
-	case o.index.groups[p.Group].strict:
+	case o.index.groups[p.Group].verifiedOnly:
 		return 0, ReasonUnverified
 	}
 	return provisional, nil

@@ -66,7 +66,7 @@ func (o *object) awaits(i uint32) error {
 	from, end := t.OutlineRange(i)
 	for n := t.NextDataRecord(from); n < end; n = t.NextDataRecord(n + 1) {
 		g, record := t.RecordAt(n)
-		if o.index.groups[g].frozen {
+		if o.index.groups[g].scanning {
 			return ReasonAdopting
 		}
 		wanted = wanted || o.lacksRecord(g, record)
@@ -82,7 +82,7 @@ func (o *object) awaits(i uint32) error {
 
 // lacksRecord reports whether a record is of use to its group now.
 func (o *object) lacksRecord(g uint32, record int) bool {
-	return !o.leaves.has(g, record) && o.curious(g) && !o.index.groups[g].frozen
+	return !o.leaves.has(g, record) && o.curious(g) && !o.index.groups[g].scanning
 }
 
 // nextOutlined returns the number of the next record to look for, and an outline

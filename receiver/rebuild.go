@@ -16,7 +16,7 @@ func (o *object) wantRecords(g uint32) {
 	if o.leaves == nil || !o.leaves.rebuildable(g) {
 		return
 	}
-	if grp.provisional > 0 || grp.strict || o.adopted.looking {
+	if grp.provisional > 0 || grp.verifiedOnly || o.adopted.looking {
 		o.leaves.counts[g].queued = true
 		o.unbuilt = append(o.unbuilt, g)
 	}
