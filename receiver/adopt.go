@@ -39,7 +39,7 @@ func (r *Receiver) adopt() {
 	o.adopted.recall = true
 	o.adopted.waiting = o.geo.Groups
 	for g := range o.index.groups {
-		o.index.groups[g].scanning = true
+		o.index.groups[g].apply(scanStarted)
 	}
 }
 
@@ -50,7 +50,7 @@ func (r *Receiver) withoutLeaves() {
 	o.leaves, o.adopted = nil, adoption{}
 	o.unbuilt, o.unadopted, o.outlined, o.unchecked = nil, nil, nil, nil
 	for g := range o.index.groups {
-		o.index.groups[g].scanning, o.index.groups[g].check = false, unchecked
+		o.index.groups[g].apply(treeGone)
 	}
 }
 
@@ -130,7 +130,9 @@ func (r *Receiver) adoptJob(g uint32) *Job {
 	o := r.object
 	grp := o.index.group(g)
 	first := grp.scanning
-	grp.scanning = true
+	if !first {
+		grp.apply(scanStarted)
+	}
 	search := search{
 		finder: newFinder(o.places.store, o.geo, r.cfg.Seeds),
 		leaves: o.leaves, group: g, known: o.leaves.of(g), aborted: o.aborted.Load,
@@ -192,7 +194,7 @@ func (r *Receiver) found(g uint32, f find) {
 }
 
 // thaw lets a group take packets.
-func (r *Receiver) thaw(g uint32) { r.object.index.groups[g].scanning = false }
+func (r *Receiver) thaw(g uint32) { r.object.index.groups[g].apply(scanDone) }
 
 // compared is called when a group has been compared for the first time.
 func (r *Receiver) compared() {

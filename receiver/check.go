@@ -14,10 +14,10 @@ func (r *Receiver) suspect(g uint32) {
 	}
 	switch grp.check {
 	case unchecked:
-		grp.check = checkQueued
+		grp.apply(checkWanted)
 		o.unchecked = append(o.unchecked, g)
 	case checking:
-		grp.check = checkAgain
+		grp.apply(leavesCame)
 	}
 }
 
@@ -33,7 +33,7 @@ func (r *Receiver) checkJob() *Job {
 	o := r.object
 	g := o.unchecked[0]
 	o.unchecked = o.unchecked[1:]
-	o.index.groups[g].check = checking
+	o.index.groups[g].apply(checkStarted)
 	claims, err := o.claims(g)
 	if err == nil && len(claims) > 0 {
 		err = o.places.flush()
@@ -50,7 +50,7 @@ func (r *Receiver) checkJob() *Job {
 		finish: func() {
 			grp := &o.index.groups[g]
 			again := grp.check == checkAgain
-			grp.check = unchecked
+			grp.apply(checkDone)
 			r.judge(g, claims)
 			if again {
 				r.suspect(g)
@@ -143,9 +143,8 @@ func (r *Receiver) distrust(g uint32) {
 	if o.index.groups[g].state == complete {
 		r.spoil(g)
 	} else {
-		o.index.dropProvisional(g)
+		o.index.dropProvisional(g, decodeForged)
 	}
-	o.index.groups[g].verifiedOnly = true
 	o.hashed, o.collected = false, false
 	o.wantRecords(g)
 }

@@ -30,9 +30,10 @@ func (r *Receiver) spoil(g uint32) {
 		}
 	}
 	o.rebuilt -= uint64(len(lost))
-	o.index.dropProvisional(g)
-	if len(lost) > 0 && cureMemory(o.geo.Params) <= int64(r.cfg.Memory) {
-		o.index.groups[g].state = reencoding
+	if len(lost) == 0 || cureMemory(o.geo.Params) > int64(r.cfg.Memory) {
+		o.index.dropProvisional(g, invalidated)
+	} else {
+		o.index.dropProvisional(g, parityLost)
 		o.spoilt = append(o.spoilt, cure{group: g, lost: lost})
 	}
 }
@@ -82,7 +83,7 @@ func (r *Receiver) cureJob(i int) *Job {
 func (r *Receiver) cured(g uint32, found []parkedShard) {
 	o := r.object
 	grp := &o.index.groups[g]
-	grp.state = receiving
+	grp.apply(reencodeDone)
 	for _, p := range found {
 		grp.park(int(p.place), int(p.index))
 		o.index.add(g, int(p.index), verified)

@@ -72,7 +72,7 @@ func newIndex(geo proto.Geometry) *index {
 	}
 	if geo.Size == 0 {
 		x.enough++
-		x.finish(0)
+		x.finish(0, emptyFile)
 	}
 	return x
 }
@@ -94,7 +94,8 @@ func (x *index) group(g uint32) *group {
 	grp := &x.groups[g]
 	if grp.state == untouched {
 		real := x.geo.RealShards(g)
-		grp.state, grp.held, grp.next = receiving, int32(x.geo.K-real), int32(real-1)
+		grp.apply(opened)
+		grp.held, grp.next = int32(x.geo.K-real), int32(real-1)
 	}
 	return grp
 }
@@ -116,9 +117,9 @@ func (x *index) add(g uint32, shard int, s standing) {
 	}
 	x.enough++
 	if len(grp.parked) == 0 {
-		x.finish(g)
+		x.finish(g, gathered)
 	} else {
-		grp.state = full
+		grp.apply(filled)
 	}
 }
 
@@ -132,9 +133,9 @@ func (x *index) confirm(g uint32, shard int) {
 func (x *index) drop(g uint32, forged []claim) {
 	grp := &x.groups[g]
 	if grp.state == full {
-		grp.state = receiving
 		x.enough--
 	}
+	grp.apply(forgedDropped)
 	for _, c := range forged {
 		x.held.clear(x.number(g, c.shard))
 		grp.next = max(grp.next, int32(c.place))
@@ -145,10 +146,10 @@ func (x *index) drop(g uint32, forged []claim) {
 	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.has(g, int(p.index)) })
 }
 
-// dropProvisional takes a group back to receiving with nothing but its verified
-// shards. After decoding these are data shards alone: the parity has been
-// overwritten, and needs a cure.
-func (x *index) dropProvisional(g uint32) {
+// dropProvisional takes a group that is decoding or complete back to nothing but
+// its verified shards, by event e. After decoding these are data shards alone: the
+// parity has been overwritten, and needs a cure.
+func (x *index) dropProvisional(g uint32, e event) {
 	grp := &x.groups[g]
 	real := x.geo.RealShards(g)
 	if grp.state == complete {
@@ -158,9 +159,7 @@ func (x *index) dropProvisional(g uint32) {
 			x.verified.clear(x.number(g, i))
 		}
 	}
-	if grp.state != receiving {
-		x.enough--
-	}
+	x.enough--
 	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.isVerified(g, int(p.index)) })
 	kept := 0
 	for i := range x.geo.K + x.geo.M {
@@ -173,7 +172,8 @@ func (x *index) dropProvisional(g uint32) {
 		}
 	}
 	x.shards -= uint64(int(grp.held) - (x.geo.K - real) - kept)
-	grp.state, grp.provisional = receiving, 0
+	grp.apply(e)
+	grp.provisional = 0
 	grp.held, grp.next = int32(x.geo.K-real+kept), int32(real-1)
 }
 
@@ -186,10 +186,11 @@ func (x *index) rebuilt(g uint32, shard int, s standing) {
 	}
 }
 
-// finish records that all data shards of group g are in their places.
-func (x *index) finish(g uint32) {
+// finish records that all data shards of group g are in their places, by event e.
+func (x *index) finish(g uint32, e event) {
 	grp := &x.groups[g]
-	grp.state, grp.parked = complete, nil
+	grp.apply(e)
+	grp.parked = nil
 	grp.held, grp.provisional = int32(x.geo.K), 0
 	for i := range x.geo.RealShards(g) {
 		if !x.isVerified(g, i) {

@@ -165,7 +165,7 @@ func (r *Receiver) decodeJob(i int) *Job {
 	g := o.ready[i]
 	copy(o.ready[1:], o.ready[:i]) // i is 0, mostly, and all groups fill at once
 	o.ready = o.ready[1:]
-	o.index.groups[g].state = decoding
+	o.index.groups[g].apply(decodeStarted)
 	task := newDecodeTask(o, g)
 	d, err := r.decoder()
 	doubtful := o.leaves != nil && !task.proven
