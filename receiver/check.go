@@ -15,7 +15,7 @@ func (r *Receiver) suspect(g uint32) {
 	switch grp.check {
 	case unchecked:
 		grp.apply(checkWanted)
-		o.unchecked = append(o.unchecked, g)
+		o.work.add(checkGroup, g)
 	case checking:
 		grp.apply(leavesCame)
 	}
@@ -28,11 +28,9 @@ type claim struct {
 	genuine      bool
 }
 
-// checkJob compares the provisional shards of the next group with their leaves.
-func (r *Receiver) checkJob() *Job {
+// checkJob compares the provisional shards of a group with their leaves.
+func (r *Receiver) checkJob(g uint32) *Job {
 	o := r.object
-	g := o.unchecked[0]
-	o.unchecked = o.unchecked[1:]
 	o.index.groups[g].apply(checkStarted)
 	claims, err := o.claims(g)
 	if err == nil && len(claims) > 0 {
@@ -55,6 +53,7 @@ func (r *Receiver) checkJob() *Job {
 			if again {
 				r.suspect(g)
 			}
+			o.relist(g)
 		},
 	})
 }
@@ -123,7 +122,6 @@ func (r *Receiver) judge(g uint32, claims []claim) {
 	if grp.state == complete {
 		r.distrust(g)
 	} else {
-		o.unready(g)
 		o.index.drop(g, forged)
 		o.collected = false
 	}

@@ -18,9 +18,10 @@ import (
 type group struct {
 	status
 
-	held        int32 // distinct shards at hand, virtual ones included
+	held        uint16 // distinct shards at hand, virtual ones included
+	provisional uint16 // of held, those that no leaf has confirmed
 	next        int32
-	provisional int32 // of held, those that no leaf has confirmed
+	ticket      uint32 // of the work that it waits for, see workList
 	parked      []parkedShard
 }
 
@@ -95,7 +96,7 @@ func (x *index) group(g uint32) *group {
 	if grp.state == untouched {
 		real := x.geo.RealShards(g)
 		grp.apply(opened)
-		grp.held, grp.next = int32(x.geo.K-real), int32(real-1)
+		grp.held, grp.next = uint16(x.geo.K-real), int32(real-1)
 	}
 	return grp
 }
@@ -140,7 +141,7 @@ func (x *index) drop(g uint32, forged []claim) {
 		x.held.clear(x.number(g, c.shard))
 		grp.next = max(grp.next, int32(c.place))
 	}
-	n := int32(len(forged))
+	n := uint16(len(forged))
 	grp.held, grp.provisional = grp.held-n, grp.provisional-n
 	x.shards -= uint64(n)
 	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.has(g, int(p.index)) })
@@ -174,7 +175,7 @@ func (x *index) dropProvisional(g uint32, e event) {
 	x.shards -= uint64(int(grp.held) - (x.geo.K - real) - kept)
 	grp.apply(e)
 	grp.provisional = 0
-	grp.held, grp.next = int32(x.geo.K-real+kept), int32(real-1)
+	grp.held, grp.next = uint16(x.geo.K-real+kept), int32(real-1)
 }
 
 // rebuilt records that a data shard which was not at hand has been decoded.
@@ -191,7 +192,7 @@ func (x *index) finish(g uint32, e event) {
 	grp := &x.groups[g]
 	grp.apply(e)
 	grp.parked = nil
-	grp.held, grp.provisional = int32(x.geo.K), 0
+	grp.held, grp.provisional = uint16(x.geo.K), 0
 	for i := range x.geo.RealShards(g) {
 		if !x.isVerified(g, i) {
 			grp.provisional++

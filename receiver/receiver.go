@@ -352,7 +352,7 @@ func (r *Receiver) gained(g uint32) {
 func (r *Receiver) filled(g uint32) {
 	o := r.object
 	if !r.cfg.IndexOnly {
-		o.ready = append(o.ready, g)
+		o.enlist(decodeGroup, g)
 		r.suspect(g)
 		return
 	}
