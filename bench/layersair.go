@@ -10,6 +10,7 @@ import (
 	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/layers"
 	"iotupd/sender"
 )
 
@@ -259,7 +260,7 @@ func (b *bottleneck) over(now time.Duration) bool {
 
 // A member is a receiver behind a bottleneck.
 type member struct {
-	policy *receiver.Layers
+	policy *layers.Policy
 	index  *receiver.Receiver
 	loss   *simnet.Stream
 	join   time.Duration
@@ -272,7 +273,7 @@ type member struct {
 
 func (c *cell) newMember(key simnet.Key) (*member, error) {
 	m := &member{
-		policy: receiver.NewLayers(receiver.LayersConfig{Rand: draw(key, "layers")}),
+		policy: layers.New(layers.Config{Rand: draw(key, "layers")}),
 		loss:   c.Loss.Stream(key),
 		join:   time.Duration(draw(key, "join").Int64N(int64(c.layering.Spread) + 1)),
 		level:  -1,

@@ -13,10 +13,10 @@ import (
 // when their leaf says so, and records when they prove themselves (spec.md 7.4).
 type adoption struct {
 	looking bool   // there may be something
-	recall  bool   // the workspace has to be searched for records
 	waiting uint64 // groups that have not been compared yet: they are frozen
 
 	outlined bitset // ranges of records whose OUTLINE has come
+	outlines []outlined
 
 	resumed uint64 // shards found in the store, parity included
 	reused  uint64 // shards taken from seeds
@@ -36,10 +36,10 @@ func (r *Receiver) adopt() {
 	if !found {
 		return
 	}
-	o.adopted.recall = true
+	o.work.add(scanRecords, 0)
 	o.adopted.waiting = o.geo.Groups
 	for g := range o.index.groups {
-		o.index.groups[g].frozen = true
+		o.index.groups[g].apply(scanStarted)
 	}
 }
 
@@ -48,16 +48,16 @@ func (r *Receiver) adopt() {
 func (r *Receiver) withoutLeaves() {
 	o := r.object
 	o.leaves, o.adopted = nil, adoption{}
-	o.unbuilt, o.unadopted, o.outlined, o.unchecked = nil, nil, nil, nil
+	o.work.clear(scanRecords, rebuildRecords, checkGroup, scanGroup)
 	for g := range o.index.groups {
-		o.index.groups[g].frozen = false
+		o.index.groups[g].apply(treeGone)
+		o.relist(uint32(g))
 	}
 }
 
 // recallJob searches the workspace for the records of an earlier run.
 func (r *Receiver) recallJob() *Job {
 	o, l := r.object, r.object.leaves
-	o.adopted.recall = false
 	var found bitset
 	return r.newJob(job{
 		leafy: true,
@@ -72,7 +72,7 @@ func (r *Receiver) recallJob() *Job {
 				switch c := l.counts[g]; {
 				case c.queued: // adopted when they are there
 				case c.leaf > 0:
-					o.unadopted = append(o.unadopted, g)
+					o.work.add(scanGroup, g)
 				default:
 					r.thaw(g)
 					r.compared()
@@ -109,28 +109,15 @@ func (l *leaves) recall(from io.ReaderAt, id *identity, aborted func() bool) (fo
 	return found, nil
 }
 
-// nextUnadopted returns a group that still lacks shards and is to be compared
-// with what is on disk. One that is being cured comes later.
-func (o *object) nextUnadopted() (g uint32, ok bool) {
-	for range len(o.unadopted) {
-		g, o.unadopted = o.unadopted[0], o.unadopted[1:]
-		switch o.index.group(g).state {
-		case receiving:
-			return g, true
-		case curing:
-			o.unadopted = append(o.unadopted, g)
-		}
-	}
-	return 0, false
-}
-
 // adoptJob compares the places of group g in which nothing is held with its
 // leaves.
 func (r *Receiver) adoptJob(g uint32) *Job {
 	o := r.object
 	grp := o.index.group(g)
-	first := grp.frozen
-	grp.frozen = true
+	first := grp.scanning
+	if !first {
+		grp.apply(scanStarted)
+	}
 	search := search{
 		finder: newFinder(o.places.store, o.geo, r.cfg.Seeds),
 		leaves: o.leaves, group: g, known: o.leaves.of(g), aborted: o.aborted.Load,
@@ -192,7 +179,7 @@ func (r *Receiver) found(g uint32, f find) {
 }
 
 // thaw lets a group take packets.
-func (r *Receiver) thaw(g uint32) { r.object.index.groups[g].frozen = false }
+func (r *Receiver) thaw(g uint32) { r.object.index.groups[g].apply(scanDone) }
 
 // compared is called when a group has been compared for the first time.
 func (r *Receiver) compared() {

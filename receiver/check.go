@@ -4,17 +4,6 @@ package receiver
 
 import "iotupd/proto"
 
-// A checkState says whether the provisional shards of a group are about to be
-// compared with their leaves.
-type checkState uint8
-
-const (
-	unchecked  checkState = iota // or nothing new to compare with
-	toCheck                      // queued
-	checking                     // by a job
-	checkAgain                   // by a job; meanwhile more leaves came
-)
-
 // suspect has the provisional shards of a group compared with their leaves, if
 // any of these are known. What a decoder is at work on is compared afterwards.
 func (r *Receiver) suspect(g uint32) {
@@ -25,10 +14,10 @@ func (r *Receiver) suspect(g uint32) {
 	}
 	switch grp.check {
 	case unchecked:
-		grp.check = toCheck
-		o.unchecked = append(o.unchecked, g)
+		grp.apply(checkWanted)
+		o.work.add(checkGroup, g)
 	case checking:
-		grp.check = checkAgain
+		grp.apply(leavesCame)
 	}
 }
 
@@ -39,12 +28,10 @@ type claim struct {
 	genuine      bool
 }
 
-// checkJob compares the provisional shards of the next group with their leaves.
-func (r *Receiver) checkJob() *Job {
+// checkJob compares the provisional shards of a group with their leaves.
+func (r *Receiver) checkJob(g uint32) *Job {
 	o := r.object
-	g := o.unchecked[0]
-	o.unchecked = o.unchecked[1:]
-	o.index.groups[g].check = checking
+	o.index.groups[g].apply(checkStarted)
 	claims, err := o.claims(g)
 	if err == nil && len(claims) > 0 {
 		err = o.places.flush()
@@ -61,11 +48,12 @@ func (r *Receiver) checkJob() *Job {
 		finish: func() {
 			grp := &o.index.groups[g]
 			again := grp.check == checkAgain
-			grp.check = unchecked
+			grp.apply(checkDone)
 			r.judge(g, claims)
 			if again {
 				r.suspect(g)
 			}
+			o.relist(g)
 		},
 	})
 }
@@ -134,7 +122,6 @@ func (r *Receiver) judge(g uint32, claims []claim) {
 	if grp.state == complete {
 		r.distrust(g)
 	} else {
-		o.unready(g)
 		o.index.drop(g, forged)
 		o.collected = false
 	}
@@ -154,9 +141,8 @@ func (r *Receiver) distrust(g uint32) {
 	if o.index.groups[g].state == complete {
 		r.spoil(g)
 	} else {
-		o.index.dropProvisional(g)
+		o.index.dropProvisional(g, decodeForged)
 	}
-	o.index.groups[g].strict = true
 	o.hashed, o.collected = false, false
 	o.wantRecords(g)
 }

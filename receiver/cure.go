@@ -10,15 +10,6 @@ import (
 	"iotupd/proto"
 )
 
-// A cure makes the parity again that was overwritten when its group was decoded
-// from forged shards. Wrong as the result is, it is the code word through all
-// that it was made from: its parity is, shard by shard, what had been held. What
-// is genuine of that, says its leaf (spec.md 7.3).
-type cure struct {
-	group uint32
-	lost  []uint16 // parity shards that the group was decoded from
-}
-
 // spoil takes a complete group back to its verified shards. If it was decoded,
 // it waits for its cure, and takes nothing before.
 func (r *Receiver) spoil(g uint32) {
@@ -30,10 +21,15 @@ func (r *Receiver) spoil(g uint32) {
 		}
 	}
 	o.rebuilt -= uint64(len(lost))
-	o.index.dropProvisional(g)
-	if len(lost) > 0 && cureMemory(o.geo.Params) <= int64(r.cfg.Memory) {
-		o.index.groups[g].state = curing
-		o.spoilt = append(o.spoilt, cure{group: g, lost: lost})
+	if len(lost) == 0 || cureMemory(o.geo.Params) > int64(r.cfg.Memory) {
+		o.index.dropProvisional(g, invalidated)
+	} else {
+		o.index.dropProvisional(g, parityLost)
+		if o.overwritten == nil {
+			o.overwritten = make(map[uint32][]uint16)
+		}
+		o.overwritten[g] = lost
+		o.enlist(reencodeGroup, g)
 	}
 }
 
@@ -44,23 +40,16 @@ func cureMemory(p proto.Params) int64 {
 	return int64(p.M)*int64(p.ShardSize) + int64(p.K+4*p.M)*strip
 }
 
-// nextSpoilt returns which group to cure next, -1: none. Records are rebuilt
-// before: the more leaves are known, the more comes back.
-func (o *object) nextSpoilt() int {
-	return slices.IndexFunc(o.spoilt, func(c cure) bool { return !o.leaves.counts[c.group].queued })
-}
-
-// cureJob brings back the verified parity of a group, number i of the spoilt
-// ones. It takes the memory of all decoders, so that none may be at work.
-func (r *Receiver) cureJob(i int) *Job {
+// cureJob brings back the verified parity of a group. It takes the memory of all
+// decoders, so that none may be at work.
+func (r *Receiver) cureJob(g uint32) *Job {
 	o := r.object
-	c := o.spoilt[i]
-	o.spoilt = slices.Delete(o.spoilt, i, i+1)
-	o.decoders, o.curing = nil, true
+	o.decoders, o.work.reencoding = nil, true
 	t := &cureTask{
-		source: newDecodeTask(o, c.group), lost: c.lost,
-		leaves: o.leaves, known: o.leaves.of(c.group),
+		source: newDecodeTask(o, g), lost: o.overwritten[g],
+		leaves: o.leaves, known: o.leaves.of(g),
 	}
+	delete(o.overwritten, g)
 	err := o.places.flush()
 	return r.newJob(job{
 		decoding: true,
@@ -71,8 +60,8 @@ func (r *Receiver) cureJob(i int) *Job {
 			return t.run(fec.EncodeConfig{Memory: r.cfg.Memory, Workers: r.cfg.Workers})
 		},
 		finish: func() {
-			o.curing = false
-			r.cured(c.group, t.found)
+			o.work.reencoding = false
+			r.cured(g, t.found)
 		},
 	})
 }
@@ -82,7 +71,7 @@ func (r *Receiver) cureJob(i int) *Job {
 func (r *Receiver) cured(g uint32, found []parkedShard) {
 	o := r.object
 	grp := &o.index.groups[g]
-	grp.state = receiving
+	grp.apply(reencodeDone)
 	for _, p := range found {
 		grp.park(int(p.place), int(p.index))
 		o.index.add(g, int(p.index), verified)
@@ -92,8 +81,13 @@ func (r *Receiver) cured(g uint32, found []parkedShard) {
 	}
 }
 
-// A cureTask is one group at the moment when its cure begins. Nothing changes in
-// the group until the task is finished.
+// A cureTask makes the parity again that was overwritten when its group was decoded
+// from forged shards. Wrong as the result is, it is the code word through all
+// that it was made from: its parity is, shard by shard, what had been held. What
+// is genuine of that, says its leaf (spec.md 7.3).
+//
+// It is one group at the moment when its cure begins. Nothing changes in the group
+// until the task is finished.
 type cureTask struct {
 	source *decodeTask // its places; those of missing shards hold the wrong result
 	lost   []uint16

@@ -19,7 +19,7 @@ func (r *Receiver) learn(p *packet) (err error) {
 		return ReasonDuplicate
 	case !o.curious(p.Group):
 		return ReasonNotNeeded
-	case o.index.groups[p.Group].frozen:
+	case o.index.groups[p.Group].scanning:
 		return ReasonAdopting
 	}
 	if r.plain, err = p.open(&o.identity, r.plain); err != nil {
@@ -92,7 +92,7 @@ func (r *Receiver) learned(g uint32, record int, leaves []byte) {
 		return
 	}
 	o.leaves.cache.put(o.leaves.slot(g, record), leaves)
-	if o.adopted.looking && !o.index.groups[g].frozen {
+	if o.adopted.looking && !o.index.groups[g].scanning {
 		r.adoptRecord(g, record)
 	}
 	r.suspect(g)

@@ -9,24 +9,6 @@ import (
 	"iotupd/proto"
 )
 
-// A groupState is how far one group has come:
-//
-//	untouched -> receiving -> full -> decoding -> complete
-//	     \___________\_______________________________/^   all data shards arrived
-//
-// A group goes back to receiving if some of its shards turn out to be forged, by
-// way of curing if it was decoded from them.
-type groupState uint8
-
-const (
-	untouched groupState = iota // nothing stored yet; the other fields are not set up
-	receiving
-	full // K shards are held, some of them parity: waits for its decoding
-	decoding
-	complete // all data shards are in their places
-	curing   // was complete, and wrong: takes nothing until its parity was made again
-)
-
 // A group is the index of one group. Its places are those of its real data
 // shards in the file. A data shard goes to its own place, a parity shard to
 // the highest place that is free. So at any time
@@ -34,14 +16,12 @@ const (
 //   - every place above next is taken, by its data shard or by parity;
 //   - parked is sorted by falling place.
 type group struct {
-	state  groupState
-	check  checkState // of its provisional shards
-	strict bool       // only shards whose leaf is known are taken: unproven ones were forged
-	frozen bool       // it is, or will be, compared with what was on disk
+	status
 
-	held        int32 // distinct shards at hand, virtual ones included
+	held        uint16 // distinct shards at hand, virtual ones included
+	provisional uint16 // of held, those that no leaf has confirmed
 	next        int32
-	provisional int32 // of held, those that no leaf has confirmed
+	ticket      uint32 // of the work that it waits for, see workList
 	parked      []parkedShard
 }
 
@@ -93,7 +73,7 @@ func newIndex(geo proto.Geometry) *index {
 	}
 	if geo.Size == 0 {
 		x.enough++
-		x.finish(0)
+		x.finish(0, emptyFile)
 	}
 	return x
 }
@@ -115,7 +95,8 @@ func (x *index) group(g uint32) *group {
 	grp := &x.groups[g]
 	if grp.state == untouched {
 		real := x.geo.RealShards(g)
-		grp.state, grp.held, grp.next = receiving, int32(x.geo.K-real), int32(real-1)
+		grp.apply(opened)
+		grp.held, grp.next = uint16(x.geo.K-real), int32(real-1)
 	}
 	return grp
 }
@@ -137,9 +118,9 @@ func (x *index) add(g uint32, shard int, s standing) {
 	}
 	x.enough++
 	if len(grp.parked) == 0 {
-		x.finish(g)
+		x.finish(g, gathered)
 	} else {
-		grp.state = full
+		grp.apply(filled)
 	}
 }
 
@@ -153,23 +134,23 @@ func (x *index) confirm(g uint32, shard int) {
 func (x *index) drop(g uint32, forged []claim) {
 	grp := &x.groups[g]
 	if grp.state == full {
-		grp.state = receiving
 		x.enough--
 	}
+	grp.apply(forgedDropped)
 	for _, c := range forged {
 		x.held.clear(x.number(g, c.shard))
 		grp.next = max(grp.next, int32(c.place))
 	}
-	n := int32(len(forged))
+	n := uint16(len(forged))
 	grp.held, grp.provisional = grp.held-n, grp.provisional-n
 	x.shards -= uint64(n)
 	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.has(g, int(p.index)) })
 }
 
-// dropProvisional takes a group back to receiving with nothing but its verified
-// shards. After decoding these are data shards alone: the parity has been
-// overwritten, and needs a cure.
-func (x *index) dropProvisional(g uint32) {
+// dropProvisional takes a group that is decoding or complete back to nothing but
+// its verified shards, by event e. After decoding these are data shards alone: the
+// parity has been overwritten, and needs a cure.
+func (x *index) dropProvisional(g uint32, e event) {
 	grp := &x.groups[g]
 	real := x.geo.RealShards(g)
 	if grp.state == complete {
@@ -179,9 +160,7 @@ func (x *index) dropProvisional(g uint32) {
 			x.verified.clear(x.number(g, i))
 		}
 	}
-	if grp.state != receiving {
-		x.enough--
-	}
+	x.enough--
 	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.isVerified(g, int(p.index)) })
 	kept := 0
 	for i := range x.geo.K + x.geo.M {
@@ -194,8 +173,9 @@ func (x *index) dropProvisional(g uint32) {
 		}
 	}
 	x.shards -= uint64(int(grp.held) - (x.geo.K - real) - kept)
-	grp.state, grp.provisional = receiving, 0
-	grp.held, grp.next = int32(x.geo.K-real+kept), int32(real-1)
+	grp.apply(e)
+	grp.provisional = 0
+	grp.held, grp.next = uint16(x.geo.K-real+kept), int32(real-1)
 }
 
 // rebuilt records that a data shard which was not at hand has been decoded.
@@ -207,11 +187,12 @@ func (x *index) rebuilt(g uint32, shard int, s standing) {
 	}
 }
 
-// finish records that all data shards of group g are in their places.
-func (x *index) finish(g uint32) {
+// finish records that all data shards of group g are in their places, by event e.
+func (x *index) finish(g uint32, e event) {
 	grp := &x.groups[g]
-	grp.state, grp.parked = complete, nil
-	grp.held, grp.provisional = int32(x.geo.K), 0
+	grp.apply(e)
+	grp.parked = nil
+	grp.held, grp.provisional = uint16(x.geo.K), 0
 	for i := range x.geo.RealShards(g) {
 		if !x.isVerified(g, i) {
 			grp.provisional++

@@ -257,7 +257,8 @@ func TestParkedParityGrowsWithWhatIsParked(t *testing.T) {
 			t.Fatalf("memory for %d parked shards, %d are", cap(grp.parked), len(grp.parked))
 		}
 	}
-	x.finish(0)
+	x.groups[0].apply(decodeStarted)
+	x.finish(0, decodeDone)
 	if x.groups[0].parked != nil {
 		t.Error("a complete group keeps the list of its parity")
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"slices"
 	"time"
 
 	"iotupd/fec"
@@ -37,25 +36,11 @@ type job struct {
 // Run does the work.
 func (j *Job) Run() { j.err = j.run() }
 
-// todo is the work of an object that waits for jobs, as groups.
-type todo struct {
-	ready     []uint32 // full: to be decoded
-	unbuilt   []uint32 // lack records that can be rebuilt
-	unadopted []uint32 // to be compared with what was on disk
-	outlined  []outlined
-	unchecked []uint32 // have provisional shards whose leaves are known
-	spoilt    []cure   // were decoded from forged shards
-
-	running  int  // jobs handed out
-	decoding int  // of these, with a decoder or its memory
-	curing   bool // of these, one is the cure
-}
-
 func (r *Receiver) newJob(j job) *Job {
 	o := r.object
-	o.running++
+	o.work.running++
 	if j.decoding {
-		o.decoding++
+		o.work.decoding++
 	}
 	return &Job{object: o, job: j}
 }
@@ -66,37 +51,66 @@ func (r *Receiver) NextJob() *Job {
 	if r.object == nil || r.Done() || r.cfg.IndexOnly {
 		return nil
 	}
-	o := r.object
-	spare := o.running-o.decoding < r.cfg.Workers
-	if spare && o.adopted.recall {
-		return r.recallJob()
-	}
-	if spare && len(o.unbuilt) > 0 {
-		return r.rebuildJob()
-	}
-	spoilt, ready := o.nextSpoilt(), o.nextReady()
-	switch {
-	case spoilt >= 0 && o.decoding == 0:
-		return r.cureJob(spoilt)
-	case spoilt >= 0 || o.curing: // decoders wait: the cure needs their memory
-	case ready >= 0 && o.decoding < r.decodersAtOnce():
-		return r.decodeJob(ready)
-	}
-	if spare && len(o.unchecked) > 0 {
-		return r.checkJob()
-	}
-	if spare {
-		if g, ok := o.nextUnadopted(); ok {
-			return r.adoptJob(g)
+	for kind := range workKinds {
+		if !r.hasRoom(kind) {
+			continue
 		}
+		if j := r.nextJob(kind); j != nil {
+			return j
+		}
+	}
+	return nil
+}
+
+// hasRoom reports whether a job of a kind may start beside those that run.
+func (r *Receiver) hasRoom(kind workKind) bool {
+	w := &r.object.work
+	switch kind {
+	case reencodeGroup: // takes the memory of all decoders
+		return w.decoding == 0
+	case decodeGroup:
+		_, waits := r.object.nextTask(reencodeGroup)
+		return !waits && !w.reencoding && w.decoding < r.decodersAtOnce()
+	case hashFile:
+		return w.running == 0
+	}
+	return w.running-w.decoding < r.cfg.Workers
+}
+
+// nextJob returns a job of a kind, nil if there is no such work.
+func (r *Receiver) nextJob(kind workKind) *Job {
+	o := r.object
+	switch kind {
+	case hashFile:
+		if o.manifest != nil && o.index.done() && !o.hashed {
+			return r.hashJob()
+		}
+		return nil
+	case scanOutline:
 		if w, n, ok := o.nextOutlined(); ok {
 			return r.outlineJob(w, n)
 		}
+		return nil
 	}
-	if o.manifest != nil && o.index.done() && !o.hashed && o.running == 0 {
-		return r.hashJob()
+	t, ok := o.nextTask(kind)
+	if !ok {
+		return nil
 	}
-	return nil
+	o.work.lanes[kind].pop()
+	switch g := t.group; kind {
+	case scanRecords:
+		return r.recallJob()
+	case rebuildRecords:
+		return r.rebuildJob(g)
+	case reencodeGroup:
+		return r.cureJob(g)
+	case decodeGroup:
+		return r.decodeJob(g)
+	case checkGroup:
+		return r.checkJob(g)
+	default:
+		return r.adoptJob(g)
+	}
 }
 
 // Finish takes a job back after its Run. A [StoreError] may end the transfer;
@@ -106,9 +120,9 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	if j.object != r.object || r.err != nil {
 		return // of an object that was dropped meanwhile
 	}
-	j.object.running--
+	j.object.work.running--
 	if j.decoding {
-		j.object.decoding--
+		j.object.work.decoding--
 	}
 	switch {
 	case j.err != nil:
@@ -148,24 +162,12 @@ func (r *Receiver) decoder() (*fec.Decoder, error) {
 	})
 }
 
-// nextReady returns which of the full groups to decode next, -1: none. What can
-// be done before is: records are rebuilt, and shards compared with their leaves.
-// A group all of whose shards are verified need not be decoded twice to be sure.
-func (o *object) nextReady() int {
-	return slices.IndexFunc(o.ready, func(g uint32) bool {
-		return o.leaves == nil || !o.leaves.counts[g].queued && o.index.groups[g].check == unchecked
-	})
-}
-
-// decodeJob rebuilds a group that is full, number i of those. If some of its
-// shards are provisional, what they give is compared with the leaves that are
-// known before anything is written.
-func (r *Receiver) decodeJob(i int) *Job {
+// decodeJob rebuilds a group that is full. If some of its shards are provisional,
+// what they give is compared with the leaves that are known before anything is
+// written.
+func (r *Receiver) decodeJob(g uint32) *Job {
 	o := r.object
-	g := o.ready[i]
-	copy(o.ready[1:], o.ready[:i]) // i is 0, mostly, and all groups fill at once
-	o.ready = o.ready[1:]
-	o.index.groups[g].state = decoding
+	o.index.groups[g].apply(decodeStarted)
 	task := newDecodeTask(o, g)
 	d, err := r.decoder()
 	doubtful := o.leaves != nil && !task.proven
@@ -205,11 +207,6 @@ func (r *Receiver) decodeJob(i int) *Job {
 			r.decoded(g)
 		},
 	})
-}
-
-// unready takes a group out of those that wait for a decoder.
-func (o *object) unready(g uint32) {
-	o.ready = slices.DeleteFunc(o.ready, func(other uint32) bool { return other == g })
 }
 
 // hashJob reads the finished file back and compares its SHA-256: the last word.

@@ -8,6 +8,7 @@ import (
 
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/layers"
 	"iotupd/sender"
 )
 
@@ -56,7 +57,7 @@ func TestAnyPrefixOfLayersBringsTheFile(t *testing.T) {
 
 func TestAReceiverClimbsWhileItReceives(t *testing.T) {
 	src := newTree(t, "", 2_000_000, auto(t, 2_000_000))
-	policy := receiver.NewLayers(receiver.LayersConfig{Rand: newRand(t)})
+	policy := layers.New(layers.Config{Rand: newRand(t)})
 	tr := src.receive(receiver.Config{Heard: policy.Heard})
 	levels := []time.Time{}
 	tr.hearLayers(src.sender(sender.Config{Rate: 250_000, Layers: 3}), func(p proto.Path) bool {

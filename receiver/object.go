@@ -22,12 +22,13 @@ type object struct {
 	leaves *leaves // nil: the object has no hash tree
 	spare  []byte  // room for a shard
 
-	todo                        // work for jobs
-	decoders     []*fec.Decoder // idle
-	recordSpaces []*recordSpace // idle
-	aborted      atomic.Bool    // running jobs shall end
-	hashed       bool           // the final hash was handed out
-	collected    bool           // Collected was observed
+	work         workList
+	overwritten  map[uint32][]uint16 // parity shards that groups which are reencoding were decoded from
+	decoders     []*fec.Decoder      // idle
+	recordSpaces []*recordSpace      // idle
+	aborted      atomic.Bool         // running jobs shall end
+	hashed       bool                // the final hash was handed out
+	collected    bool                // Collected was observed
 	adopted      adoption
 
 	rebuilt uint64
@@ -52,11 +53,11 @@ func (r *Receiver) add(p *packet) (err error) {
 	switch {
 	case o.index.has(p.Group, p.Index):
 		return ReasonDuplicate
-	case grp.state == curing:
+	case grp.state == reencoding:
 		return ReasonAdopting
 	case grp.state != receiving:
 		return ReasonNotNeeded
-	case grp.frozen:
+	case grp.scanning:
 		return ReasonAdopting
 	}
 	if r.plain, err = p.open(&o.identity, r.plain); err != nil {
@@ -91,7 +92,7 @@ func (o *object) standing(p *packet) (standing, error) {
 		return 0, ReasonForged
 	case known:
 		return verified, nil
-	case o.index.groups[p.Group].strict:
+	case o.index.groups[p.Group].verifiedOnly:
 		return 0, ReasonUnverified
 	}
 	return provisional, nil
@@ -136,6 +137,6 @@ func (o *object) parkParity(g uint32, i int, payload []byte) error {
 func (o *object) forget() {
 	o.index = newIndex(o.geo)
 	o.places.run, o.places.tail = o.places.run[:0], nil
-	o.todo = todo{running: o.running, decoding: o.decoding}
+	o.work = workList{running: o.work.running, decoding: o.work.decoding}
 	o.hashed, o.collected, o.rebuilt = false, false, 0
 }

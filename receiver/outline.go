@@ -53,7 +53,7 @@ func (r *Receiver) outline(p *packet) (err error) {
 		return err
 	}
 	o.adopted.outlined.set(uint64(p.Group))
-	o.outlined = append(o.outlined, outlined{
+	o.adopted.outlines = append(o.adopted.outlines, outlined{
 		number: p.Group, Outline: outline.Clone(), next: uint64(p.Group) << t.OutlineLevel(),
 	})
 	return nil
@@ -66,7 +66,7 @@ func (o *object) awaits(i uint32) error {
 	from, end := t.OutlineRange(i)
 	for n := t.NextDataRecord(from); n < end; n = t.NextDataRecord(n + 1) {
 		g, record := t.RecordAt(n)
-		if o.index.groups[g].frozen {
+		if o.index.groups[g].scanning {
 			return ReasonAdopting
 		}
 		wanted = wanted || o.lacksRecord(g, record)
@@ -74,7 +74,7 @@ func (o *object) awaits(i uint32) error {
 	switch {
 	case !wanted:
 		return ReasonNotNeeded
-	case len(o.outlined) == maxOutlined:
+	case len(o.adopted.outlines) == maxOutlined:
 		return ReasonAdopting
 	}
 	return nil
@@ -82,18 +82,18 @@ func (o *object) awaits(i uint32) error {
 
 // lacksRecord reports whether a record is of use to its group now.
 func (o *object) lacksRecord(g uint32, record int) bool {
-	return !o.leaves.has(g, record) && o.curious(g) && !o.index.groups[g].frozen
+	return !o.leaves.has(g, record) && o.curious(g) && !o.index.groups[g].scanning
 }
 
 // nextOutlined returns the number of the next record to look for, and an outline
 // that has the node over it.
 func (o *object) nextOutlined() (w outlined, number uint64, ok bool) {
-	for len(o.outlined) > 0 {
-		w, t := &o.outlined[0], o.leaves.tree
+	for len(o.adopted.outlines) > 0 {
+		w, t := &o.adopted.outlines[0], o.leaves.tree
 		_, end := t.OutlineRange(w.number)
 		number := t.NextDataRecord(w.next)
 		if number >= end {
-			o.outlined = o.outlined[1:]
+			o.adopted.outlines = o.adopted.outlines[1:]
 			continue
 		}
 		w.next = number + 1

@@ -16,9 +16,9 @@ func (o *object) wantRecords(g uint32) {
 	if o.leaves == nil || !o.leaves.rebuildable(g) {
 		return
 	}
-	if grp.provisional > 0 || grp.strict || o.adopted.looking {
+	if grp.provisional > 0 || grp.verifiedOnly || o.adopted.looking {
 		o.leaves.counts[g].queued = true
-		o.unbuilt = append(o.unbuilt, g)
+		o.work.add(rebuildRecords, g)
 	}
 }
 
@@ -42,12 +42,10 @@ func (o *object) recordSpace() (*recordSpace, error) {
 	return &recordSpace{code: code, memory: make([]byte, t.PerGroup()*t.RecordLen())}, err
 }
 
-// rebuildJob computes the records of leaves that the next group lacks from
-// those that it has.
-func (r *Receiver) rebuildJob() *Job {
+// rebuildJob computes the records of leaves that a group lacks from those that it
+// has.
+func (r *Receiver) rebuildJob(g uint32) *Job {
 	o, l := r.object, r.object.leaves
-	g := o.unbuilt[0]
-	o.unbuilt = o.unbuilt[1:]
 	t := l.tree
 	space, err := o.recordSpace()
 	records := make([][]byte, t.PerGroup())
@@ -84,8 +82,9 @@ func (r *Receiver) rebuildJob() *Job {
 			o.recordSpaces = append(o.recordSpaces, space)
 			r.suspect(g)
 			if o.adopted.looking {
-				o.unadopted = append(o.unadopted, g)
+				o.work.add(scanGroup, g)
 			}
+			o.relist(g)
 		},
 	})
 }

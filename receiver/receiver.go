@@ -352,10 +352,11 @@ func (r *Receiver) gained(g uint32) {
 func (r *Receiver) filled(g uint32) {
 	o := r.object
 	if !r.cfg.IndexOnly {
-		o.ready = append(o.ready, g)
+		o.enlist(decodeGroup, g)
 		r.suspect(g)
 		return
 	}
+	o.index.groups[g].apply(decodeStarted)
 	r.decoded(g)
 }
 
@@ -365,7 +366,7 @@ func (r *Receiver) decoded(g uint32) {
 	o := r.object
 	rebuilt := len(o.index.groups[g].parked) // each stood in for one
 	o.rebuilt += uint64(rebuilt)
-	o.index.finish(g)
+	o.index.finish(g, decodeDone)
 	r.observe(GroupDecoded{Group: g, Rebuilt: rebuilt})
 	r.suspect(g)
 }

@@ -17,6 +17,7 @@ import (
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/layers"
 	"iotupd/sender"
 )
 
@@ -36,7 +37,7 @@ func (o *layerOptions) validate() error {
 	return err
 }
 
-func (o *layerOptions) config() (cfg receiver.LayersConfig, err error) {
+func (o *layerOptions) config() (cfg layers.Config, err error) {
 	if o.layers != "auto" {
 		if cfg.Max, err = strconv.Atoi(o.layers); err != nil || !proto.ValidLayers(cfg.Max) {
 			return cfg, cli.UsageError("--layers %q: want auto, or 1 to %d", o.layers, proto.MaxLayers)
@@ -48,7 +49,7 @@ func (o *layerOptions) config() (cfg receiver.LayersConfig, err error) {
 
 // A subscription keeps a receiver on the layers that its path carries.
 type subscription struct {
-	policy   *receiver.Layers
+	policy   *layers.Policy
 	level    int // that is joined
 	hearing  hearing
 	onChange func(now time.Time, level int)
@@ -56,7 +57,7 @@ type subscription struct {
 
 func newSubscription(o layerOptions, h hearing, onChange func(now time.Time, level int)) *subscription {
 	cfg, _ := o.config() // validated
-	return &subscription{policy: receiver.NewLayers(cfg), hearing: h, onChange: onChange}
+	return &subscription{policy: layers.New(cfg), hearing: h, onChange: onChange}
 }
 
 // hear takes what receiver.Config.Heard does. Too much is left at once: others

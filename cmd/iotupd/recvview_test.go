@@ -130,7 +130,7 @@ func TestRefusedPacketsAreNamedInASilence(t *testing.T) {
 	}
 }
 
-// "Layer 0 is received in any case": receiver.LayersConfig.MaxRate.
+// "Layer 0 is received in any case": layers.Config.MaxRate.
 func TestALowestLayerOverTheLimitIsToldOnce(t *testing.T) {
 	for _, test := range []struct {
 		limit quantity.Rate

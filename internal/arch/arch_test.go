@@ -32,10 +32,12 @@ var arrows = map[string][]string{
 	"sender":   {"proto", "fec", "proto/seal"},
 	"receiver": {"proto", "fec", "proto/seal"},
 
-	"bench":      {"proto", "fec", "sender", "receiver", "bench/...", "internal/simnet", "internal/quantity"},
+	"receiver/layers": {"proto", "receiver"},
+
+	"bench":      {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/...", "internal/simnet", "internal/quantity"},
 	"bench/live": {"bench/...", "internal/...", "golang.org/x/sys/..."}, // real processes and sockets
 
-	"cmd": {"cmd/...", "proto/...", "fec", "sender", "receiver", "bench/...", "internal/...", "github.com/spf13/...", "golang.org/x/..."},
+	"cmd": {"cmd/...", "proto/...", "fec", "sender/...", "receiver/...", "bench/...", "internal/...", "github.com/spf13/...", "golang.org/x/..."},
 
 	"internal":         {"internal/..."},
 	"internal/durable": {"golang.org/x/sys/..."},
@@ -53,7 +55,7 @@ var arrows = map[string][]string{
 
 // cores decide and never wait. What touches the world is in their run.go.
 // Folders below them are packages of their own.
-var cores = []string{"proto", "proto/seal", "fec", "sender", "receiver"}
+var cores = []string{"proto", "proto/seal", "fec", "sender", "receiver", "receiver/layers"}
 
 // outside are packages that no core imports.
 var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os/signal", "net/http"}

@@ -8,6 +8,7 @@ import (
 
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/layers"
 )
 
 // This file has all calls of the receiver that depend on how its parts are
@@ -37,10 +38,10 @@ func (d *driver) handle(now time.Time, from receiver.Origin, datagram []byte) er
 }
 
 // A layersPolicy chooses the level.
-type layersPolicy struct{ l *receiver.Layers }
+type layersPolicy struct{ l *layers.Policy }
 
 func newLayersPolicy(max int, maxRate int64, rnd *rand.Rand) *layersPolicy {
-	return &layersPolicy{receiver.NewLayers(receiver.LayersConfig{Max: max, MaxRate: maxRate, Rand: rnd})}
+	return &layersPolicy{layers.New(layers.Config{Max: max, MaxRate: maxRate, Rand: rnd})}
 }
 
 func (p *layersPolicy) heard(now time.Time, from receiver.Origin, path proto.Path) {

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package receiver
+package layers
 
 import (
 	"net/netip"
 	"time"
 
 	"iotupd/proto"
+	"iotupd/receiver"
 )
 
 const (
 	// maxStreams bounds the streams whose loss decides over the level: their
 	// addresses may be forged.
 	maxStreams = 256
+	// maxGap is the jump of a sequence number that is taken for a sender's new
+	// start, not for loss.
+	maxGap = 1 << 20
 	// reorderRoom is by how many packets one may come late and is not lost.
 	reorderRoom = 64
 	// forgetAfter is how long a stream is silent before it makes room.
@@ -94,6 +98,11 @@ func (p *path) lossOf(packets int64) float64 { return 100 * float64(p.lost) / fl
 // begin begins a window.
 func (p *path) begin(at time.Time) { p.since, p.sent, p.lost, p.jumped = at, 0, 0, false }
 
+type streamKey struct {
+	receiver.Origin
+	layer int
+}
+
 type pathKey struct {
 	from    netip.Addr
 	ifindex int
@@ -101,15 +110,15 @@ type pathKey struct {
 
 // losses measures the loss of every path. The zero losses have heard nothing.
 type losses struct {
-	streams map[flowKey]*stream
+	streams map[streamKey]*stream
 	paths   map[pathKey]*path
 	tidied  time.Time
 	crowded time.Time // when a stream last found no room
 }
 
 // find returns the stream of a packet, nil if there is no room for it.
-func (ls *losses) find(now time.Time, from Origin, p proto.Path) *stream {
-	key := flowKey{from, p.Layer}
+func (ls *losses) find(now time.Time, from receiver.Origin, p proto.Path) *stream {
+	key := streamKey{from, p.Layer}
 	if s := ls.streams[key]; s != nil {
 		return s
 	}
@@ -121,7 +130,7 @@ func (ls *losses) find(now time.Time, from Origin, p proto.Path) *stream {
 		return nil
 	}
 	if ls.streams == nil {
-		ls.streams, ls.paths = make(map[flowKey]*stream), make(map[pathKey]*path)
+		ls.streams, ls.paths = make(map[streamKey]*stream), make(map[pathKey]*path)
 	}
 	name := pathKey{from.From.Addr(), from.Interface}
 	way := ls.paths[name]
@@ -138,7 +147,7 @@ func (ls *losses) find(now time.Time, from Origin, p proto.Path) *stream {
 
 // restart forgets all streams above a level and begins a window on every path.
 func (ls *losses) restart(now time.Time, level int) {
-	ls.forget(func(key flowKey, _ *stream) bool { return key.layer > level })
+	ls.forget(func(key streamKey, _ *stream) bool { return key.layer > level })
 	for _, p := range ls.paths {
 		p.begin(now)
 		p.judged, p.good, p.bad, p.heavy = false, false, time.Time{}, time.Time{}
@@ -174,11 +183,11 @@ func (ls *losses) tidy(now time.Time) {
 		return
 	}
 	ls.tidied = now
-	ls.forget(func(_ flowKey, s *stream) bool { return now.Sub(s.heard) >= forgetAfter })
+	ls.forget(func(_ streamKey, s *stream) bool { return now.Sub(s.heard) >= forgetAfter })
 }
 
 // forget forgets some streams, and paths of which no other is left.
-func (ls *losses) forget(which func(flowKey, *stream) bool) {
+func (ls *losses) forget(which func(streamKey, *stream) bool) {
 	for key, s := range ls.streams {
 		if !which(key, s) {
 			continue

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package receiver
+package layers
 
 import (
 	"math/bits"
@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"iotupd/proto"
+	"iotupd/receiver"
 )
+
+var here = receiver.Origin{From: netip.MustParseAddrPort("[fe80::1]:4000"), Interface: 2}
 
 var dawn = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -18,9 +21,9 @@ var dawn = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // verbs narrate a test. Layer 0 has 100 packets a second.
 type layered struct {
 	t      *testing.T
-	l      *Layers
+	l      *Policy
 	now    time.Time
-	from   Origin
+	from   receiver.Origin
 	layers int
 	rate   int64 // of layer 0, as stated
 	sync   bool  // every packet allows to join
@@ -28,11 +31,11 @@ type layered struct {
 	seq    [proto.MaxLayers]uint32
 }
 
-func newLayered(t *testing.T, cfg LayersConfig) *layered {
+func newLayered(t *testing.T, cfg Config) *layered {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.New(rand.NewPCG(1, 2))
 	}
-	return &layered{t: t, l: NewLayers(cfg), now: dawn, from: here, layers: 4, rate: 1_000_000, sync: true}
+	return &layered{t: t, l: New(cfg), now: dawn, from: here, layers: 4, rate: 1_000_000, sync: true}
 }
 
 const perSecond = 100 // packets on layer 0
@@ -107,7 +110,7 @@ func TestLevelsRiseOneByOne(t *testing.T) {
 	// "A receiver has a level, at first 0 ... After a packet with SP of the top
 	// layer a receiver joins the next one, if the sender of that packet has one
 	// more ... 3 s have passed since the last join" spec.md 10.3
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.want("at first", 0)
 	near(t, "level 1", s.until(time.Minute, 0), windowTime, 2100*time.Millisecond)
 	for level := 2; level < 4; level++ {
@@ -119,7 +122,7 @@ func TestLevelsRiseOneByOne(t *testing.T) {
 }
 
 func TestNobodyJoinsWithoutSP(t *testing.T) {
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.sync = false
 	s.pass(time.Minute, 0)
 	s.want("no SP", 0)
@@ -134,13 +137,13 @@ func TestLimitsOfTheUser(t *testing.T) {
 	// "and neither its number nor the stated rate of all is above a limit of the
 	// user" spec.md 10.3. Stated rates are rounded to the next of eight an octave.
 	tests := []struct {
-		cfg  LayersConfig
+		cfg  Config
 		want int
 	}{
-		{LayersConfig{Max: 1}, 0}, {LayersConfig{Max: 3}, 2}, {LayersConfig{Max: 16}, 3},
-		{LayersConfig{MaxRate: 500_000}, 0}, {LayersConfig{MaxRate: 1_000_000}, 0}, {LayersConfig{MaxRate: 1_900_000}, 0},
-		{LayersConfig{MaxRate: 2_000_000}, 1}, {LayersConfig{MaxRate: 4_000_000}, 2}, {LayersConfig{MaxRate: 7_500_000}, 2},
-		{LayersConfig{MaxRate: 8_000_000}, 3},
+		{Config{Max: 1}, 0}, {Config{Max: 3}, 2}, {Config{Max: 16}, 3},
+		{Config{MaxRate: 500_000}, 0}, {Config{MaxRate: 1_000_000}, 0}, {Config{MaxRate: 1_900_000}, 0},
+		{Config{MaxRate: 2_000_000}, 1}, {Config{MaxRate: 4_000_000}, 2}, {Config{MaxRate: 7_500_000}, 2},
+		{Config{MaxRate: 8_000_000}, 3},
 	}
 	for _, test := range tests {
 		s := newLayered(t, test.cfg)
@@ -152,7 +155,7 @@ func TestLimitsOfTheUser(t *testing.T) {
 }
 
 func TestAnotherSenderCountsToTheHighestRate(t *testing.T) {
-	s := newLayered(t, LayersConfig{MaxRate: 4_000_000})
+	s := newLayered(t, Config{MaxRate: 4_000_000})
 	s.climb(2)
 	for range 600 { // of a rate of its own
 		s.pass(10*time.Millisecond, 0)
@@ -164,8 +167,8 @@ func TestAnotherSenderCountsToTheHighestRate(t *testing.T) {
 }
 
 // elsewhere is another sender.
-func elsewhere(i int) Origin {
-	return Origin{From: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7), Interface: 2}
+func elsewhere(i int) receiver.Origin {
+	return receiver.Origin{From: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 7), Interface: 2}
 }
 
 func TestATrialEndsAsSoonAsItHasFailed(t *testing.T) {
@@ -180,12 +183,12 @@ func TestATrialEndsAsSoonAsItHasFailed(t *testing.T) {
 		{20, 400 * time.Millisecond, 600 * time.Millisecond},
 		{7, 1300 * time.Millisecond, 1600 * time.Millisecond},
 	} {
-		s := newLayered(t, LayersConfig{})
+		s := newLayered(t, Config{})
 		s.climb(3)
 		near(t, "the trial failed", s.until(time.Minute, test.loss), test.low, test.high)
 		s.want("a failed trial", 2)
 	}
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.climb(3)
 	s.pass(time.Minute, 4)
 	s.want("4 % of loss", 3)
@@ -194,7 +197,7 @@ func TestATrialEndsAsSoonAsItHasFailed(t *testing.T) {
 func TestALayerOfWhichNothingArrivesIsLeft(t *testing.T) {
 	// "It is bad ... if nothing of the top layer arrived in the first one."
 	// spec.md 10.3
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.climb(1)
 	began := s.now
 	for s.l.Level() == 1 && s.now.Sub(began) < time.Minute {
@@ -208,7 +211,7 @@ func TestJoinTimers(t *testing.T) {
 	// "A layer that is left for the first time gets a join timer of 8 s. Each
 	// further time doubles it, up to 5 minutes ... It runs for its time ±20 %, at
 	// random." spec.md 10.3
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.climb(2)
 	for _, want := range []time.Duration{8, 16, 32, 64, 128, 256, 300, 300} {
 		s.until(time.Minute, 30)
@@ -222,7 +225,7 @@ func TestJoinTimers(t *testing.T) {
 
 func TestSuccessHalvesTheJoinTimer(t *testing.T) {
 	// "and 30 s as top layer halve it, down to 8 s" spec.md 10.3
-	s := newLayered(t, LayersConfig{Max: 3})
+	s := newLayered(t, Config{Max: 3})
 	s.climb(2)
 	for range 4 { // up to 64 s
 		s.until(time.Minute, 30)
@@ -245,7 +248,7 @@ func TestSuccessHalvesTheJoinTimer(t *testing.T) {
 func TestNothingIsMeasuredRightAfterALeave(t *testing.T) {
 	// "With every change of the level all windows begin anew, and 4 s after a layer
 	// was left because of loss." spec.md 10.3
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.climb(2)
 	s.until(time.Minute, 50)
 	s.want("a failed trial", 1)
@@ -257,13 +260,13 @@ func TestNothingIsMeasuredRightAfterALeave(t *testing.T) {
 func TestASettledLevelWaitsForOthersToLeave(t *testing.T) {
 	// "if all windows of a path were bad for 6 s, and for 12 s once the level is
 	// 30 s old" spec.md 10.3
-	young := newLayered(t, LayersConfig{Max: 3})
+	young := newLayered(t, Config{Max: 3})
 	young.climb(2)
 	young.pass(10*time.Second, 0)
 	near(t, "a young level is left", young.until(time.Minute, 40), shortTime-windowTime, shortTime+2*windowTime)
 	young.want("too much loss", 1)
 
-	old := newLayered(t, LayersConfig{Max: 3})
+	old := newLayered(t, Config{Max: 3})
 	old.climb(2)
 	old.pass(time.Minute, 0)
 	for range 5 {
@@ -277,7 +280,7 @@ func TestASettledLevelWaitsForOthersToLeave(t *testing.T) {
 
 func TestHugeLossIsNobodyElse(t *testing.T) {
 	// "after a window with more than 60 % of loss" spec.md 10.3
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.climb(3)
 	s.pass(time.Minute, 0)
 	near(t, "the level is left", s.until(time.Minute, 75), 0, 2*windowTime)
@@ -289,7 +292,7 @@ func TestHugeLossIsNobodyElse(t *testing.T) {
 func TestTheFailureOfOthersStartsTheTimerAnew(t *testing.T) {
 	// "A bad window that is not followed by a leave starts the join timer of the
 	// next layer anew, if it has one." spec.md 10.3
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.climb(2)
 	s.until(time.Minute, 30)
 	for range 10 {
@@ -300,7 +303,7 @@ func TestTheFailureOfOthersStartsTheTimerAnew(t *testing.T) {
 	near(t, "its own turn", s.until(time.Minute, 0), minJoinTime*4/5-2*windowTime, minJoinTime*6/5+windowTime)
 	s.want("nobody else tries", 2)
 
-	s = newLayered(t, LayersConfig{})
+	s = newLayered(t, Config{})
 	s.climb(1)
 	s.sync = false
 	s.pass(10*time.Second, 0)
@@ -314,7 +317,7 @@ func TestTheCircuitBreaks(t *testing.T) {
 	// "If on layer 0 the windows of every path had more than 50 % of loss for 30 s,
 	// a receiver leaves all layers, and comes back to layer 0 after 60 s ±50 %
 	// (RFC 8085, 3.1.10)." spec.md 10.3
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.pass(time.Minute, 45)
 	s.want("45 % of loss", 0)
 	for range 5 {
@@ -336,7 +339,7 @@ func TestTheCircuitBreaks(t *testing.T) {
 
 func TestASlowSenderIsJudgedByItsPackets(t *testing.T) {
 	// "A window is the longer of 2 s and 200 packets." spec.md 10.3
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	for i := range 200 {
 		s.want("packets that are too few", 0)
 		s.now = s.now.Add(time.Second)
@@ -392,7 +395,7 @@ func TestOneLevelForAllSenders(t *testing.T) {
 	// "the last window of this path was good, without a new start, and that of no
 	// other path was bad" and "Who has several paths goes by the worst" spec.md
 	// 10.3; but a receiver is off only if "every path" is useless.
-	good, worse := newLayered(t, LayersConfig{}), newLayered(t, LayersConfig{})
+	good, worse := newLayered(t, Config{}), newLayered(t, Config{})
 	worse.l, worse.from = good.l, elsewhere(1)
 	both := func(d time.Duration, loss float64) {
 		for end := good.now.Add(d); good.now.Before(end); {
@@ -412,27 +415,27 @@ func TestForgersCanOnlyKeepALevelDown(t *testing.T) {
 	// "So packets from forged addresses can keep a receiver on layer 0, but neither
 	// off it nor above what loss allows. Those from the address and port of a true
 	// sender can turn it off." spec.md 10.3
-	forgeries := map[string]func(s *layered, i int) (Origin, proto.Path){
-		"SP on all layers, and no loss": func(s *layered, i int) (Origin, proto.Path) {
+	forgeries := map[string]func(s *layered, i int) (receiver.Origin, proto.Path){
+		"SP on all layers, and no loss": func(s *layered, i int) (receiver.Origin, proto.Path) {
 			return elsewhere(0), proto.Path{Flags: proto.PathSync, Layer: max(0, s.l.Level()), Layers: 16, Seq: uint32(i)}
 		},
-		"many senders without loss": func(s *layered, i int) (Origin, proto.Path) {
+		"many senders without loss": func(s *layered, i int) (receiver.Origin, proto.Path) {
 			return elsewhere(i % 1000), proto.Path{Flags: proto.PathSync, Layer: max(0, s.l.Level()), Layers: 16, Seq: uint32(i / 1000)}
 		},
-		"new senders all the time": func(s *layered, i int) (Origin, proto.Path) {
+		"new senders all the time": func(s *layered, i int) (receiver.Origin, proto.Path) {
 			return elsewhere(i), proto.Path{Flags: proto.PathSync, Layer: i % 16, Layers: 16, Seq: uint32(i)}
 		},
-		"new starts of the true sender": func(s *layered, i int) (Origin, proto.Path) {
+		"new starts of the true sender": func(s *layered, i int) (receiver.Origin, proto.Path) {
 			return s.from, proto.Path{Flags: proto.PathSync, Layer: max(0, s.l.Level()), Layers: 16, Seq: uint32(i) << 24}
 		},
-		"gaps of another sender": func(s *layered, i int) (Origin, proto.Path) {
+		"gaps of another sender": func(s *layered, i int) (receiver.Origin, proto.Path) {
 			return elsewhere(0), proto.Path{Flags: proto.PathSync, Layers: 16, Seq: uint32(i * 1000)}
 		},
 	}
 	for name, forge := range forgeries {
 		t.Run(name, func(t *testing.T) {
 			const loss = 30 // of layers 1 and up
-			s := newLayered(t, LayersConfig{})
+			s := newLayered(t, Config{})
 			above := time.Duration(0)
 			for i := 0; s.now.Sub(dawn) < 3*time.Minute; i++ {
 				from, p := forge(s, i)
@@ -462,7 +465,7 @@ func TestForgersCanOnlyKeepALevelDown(t *testing.T) {
 
 func TestAnyPathWordIsFine(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
-	l := NewLayers(LayersConfig{Rand: rnd, MaxRate: 1})
+	l := New(Config{Rand: rnd, MaxRate: 1})
 	now := dawn
 	for range 100_000 {
 		now = now.Add(time.Duration(rnd.IntN(20)) * time.Millisecond)
@@ -480,7 +483,7 @@ func TestAnyPathWordIsFine(t *testing.T) {
 }
 
 func TestHeardAllocatesNothing(t *testing.T) {
-	s := newLayered(t, LayersConfig{})
+	s := newLayered(t, Config{})
 	s.climb(3)
 	if got := testing.AllocsPerRun(1000, func() { s.lossy(1) }); got > 0 {
 		t.Errorf("%v allocations, want 0", got)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package receiver
+// Package layers decides how many layers of a transfer to receive.
+package layers
 
 import (
 	"math/rand/v2"
 	"time"
 
 	"iotupd/proto"
+	"iotupd/receiver"
 )
 
 // The rules of spec.md 10.3.
@@ -28,8 +30,8 @@ const (
 	breakTime = time.Minute
 )
 
-// LayersConfig tells [Layers] how far to go. The zero value is usable.
-type LayersConfig struct {
+// Config tells [Policy] how far to go. The zero value is usable.
+type Config struct {
 	// Max is the highest number of layers to receive. If zero, MaxLayers of
 	// package proto.
 	Max int
@@ -43,12 +45,12 @@ type LayersConfig struct {
 	Rand *rand.Rand
 }
 
-// Layers decides how many layers to receive, by the loss on the way
+// A Policy decides how many layers to receive, by the loss on the way
 // (spec.md 10.3). It sends nothing, reads no clock, and is not safe for
 // concurrent use. All that it goes by can be forged: that can keep it on layer 0,
 // but not bring it to receive more than loss allows.
-type Layers struct {
-	cfg    LayersConfig
+type Policy struct {
+	cfg    Config
 	draw   func(int64) int64 // a random number below another
 	losses losses
 
@@ -68,9 +70,9 @@ type joinTimer struct {
 	at       time.Time
 }
 
-// NewLayers returns the policy of a receiver that has heard nothing yet.
-func NewLayers(cfg LayersConfig) *Layers {
-	l := &Layers{cfg: cfg, draw: rand.Int64N}
+// New returns the policy of a receiver that has heard nothing yet.
+func New(cfg Config) *Policy {
+	l := &Policy{cfg: cfg, draw: rand.Int64N}
 	if cfg.Rand != nil {
 		l.draw = cfg.Rand.Int64N
 	}
@@ -81,14 +83,14 @@ func NewLayers(cfg LayersConfig) *Layers {
 }
 
 // Level returns the highest layer to receive, beside all below it; -1 for none
-// of them. It may change with every call of [Layers.Heard] and [Layers.Tick].
-func (l *Layers) Level() int { return l.level }
+// of them. It may change with every call of [Policy.Heard] and [Policy.Tick].
+func (l *Policy) Level() int { return l.level }
 
-// Wake returns when to call [Layers.Tick]; the zero time: never.
-func (l *Layers) Wake() time.Time { return l.back }
+// Wake returns when to call [Policy.Tick]; the zero time: never.
+func (l *Policy) Wake() time.Time { return l.back }
 
-// Tick does what is due at now. A call before [Layers.Wake] is harmless.
-func (l *Layers) Tick(now time.Time) {
+// Tick does what is due at now. A call before [Policy.Wake] is harmless.
+func (l *Policy) Tick(now time.Time) {
 	if !l.back.IsZero() && !now.Before(l.back) {
 		l.back = time.Time{}
 		l.change(now, 0)
@@ -96,8 +98,8 @@ func (l *Layers) Tick(now time.Time) {
 }
 
 // Heard takes the path word of an undamaged packet of the object, and where it
-// came from. It suits [Config.Heard].
-func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
+// came from. It suits [receiver.Config.Heard].
+func (l *Policy) Heard(now time.Time, from receiver.Origin, p proto.Path) {
 	if p.Layer > l.level {
 		return // of a layer that was left
 	}
@@ -124,7 +126,7 @@ func (l *Layers) Heard(now time.Time, from Origin, p proto.Path) {
 
 // judge acts on the window of a path when it ends, or as soon as it is clear how
 // it will.
-func (l *Layers) judge(now time.Time, p *path) {
+func (l *Policy) judge(now time.Time, p *path) {
 	onTrial := l.level > 0 && (now.Before(l.trial) || !p.judged && !l.trial.IsZero())
 	if !p.complete(now) {
 		if onTrial && p.lossOf(p.expected(now)) > badLoss {
@@ -164,7 +166,7 @@ func (l *Layers) judge(now time.Time, p *path) {
 
 // prove notes that the level is one that the path carries. The highest rate is
 // taken back here, too.
-func (l *Layers) prove(now time.Time) {
+func (l *Policy) prove(now time.Time) {
 	if l.level > 0 && !l.proven && now.Sub(l.since) >= settleTime {
 		l.proven = true
 		if j := &l.joins[l.level]; j.interval > 0 {
@@ -179,7 +181,7 @@ func (l *Layers) prove(now time.Time) {
 // patience returns for how long windows must be bad to leave the top layer: for
 // longer than it takes others behind the same bottleneck to leave theirs, who
 // joined it later.
-func (l *Layers) patience(now time.Time) time.Duration {
+func (l *Policy) patience(now time.Time) time.Duration {
 	if now.Sub(l.since) < settleTime {
 		return shortTime
 	}
@@ -187,7 +189,7 @@ func (l *Layers) patience(now time.Time) time.Duration {
 }
 
 // hopeless reports whether no path carries layer 0.
-func (l *Layers) hopeless(now time.Time) bool {
+func (l *Policy) hopeless(now time.Time) bool {
 	for _, p := range l.losses.paths {
 		if p.alive(now) && (p.heavy.IsZero() || now.Sub(p.heavy) < heavyTime) {
 			return false
@@ -197,7 +199,7 @@ func (l *Layers) hopeless(now time.Time) bool {
 }
 
 // mayJoin reports whether to join the next layer after a packet that allows it.
-func (l *Layers) mayJoin(now time.Time, p proto.Path, way *path) bool {
+func (l *Policy) mayJoin(now time.Time, p proto.Path, way *path) bool {
 	next := l.level + 1
 	if next >= min(p.Layers, l.cfg.Max) || now.Before(l.trial) || now.Before(l.joins[next].at) {
 		return false
@@ -209,17 +211,17 @@ func (l *Layers) mayJoin(now time.Time, p proto.Path, way *path) bool {
 }
 
 // tooFast reports whether a rate, summed from stated ones, is over the limit.
-func (l *Layers) tooFast(rate int64) bool {
+func (l *Policy) tooFast(rate int64) bool {
 	return l.cfg.MaxRate > 0 && proto.OverRate(rate, l.cfg.MaxRate)
 }
 
-func (l *Layers) join(now time.Time) {
+func (l *Policy) join(now time.Time) {
 	l.change(now, l.level+1)
 	l.trial, l.proven = now.Add(trialTime), false
 }
 
 // leave leaves the top layer because of loss.
-func (l *Layers) leave(now time.Time) {
+func (l *Policy) leave(now time.Time) {
 	j := &l.joins[l.level]
 	j.interval = min(max(2*j.interval, minJoinTime), maxJoinTime)
 	l.arm(now, l.level)
@@ -229,19 +231,19 @@ func (l *Layers) leave(now time.Time) {
 }
 
 // leaveAll leaves all layers for a while.
-func (l *Layers) leaveAll(now time.Time) {
+func (l *Policy) leaveAll(now time.Time) {
 	l.change(now, -1)
 	l.back = now.Add(breakTime/2 + l.upTo(breakTime))
 }
 
 // change changes the level, after which loss is measured anew.
-func (l *Layers) change(now time.Time, level int) {
+func (l *Policy) change(now time.Time, level int) {
 	l.level, l.since, l.silent = level, now, level > 0
 	l.losses.restart(now, level)
 }
 
 // arm starts the timer of a layer again, if it ever failed.
-func (l *Layers) arm(now time.Time, layer int) {
+func (l *Policy) arm(now time.Time, layer int) {
 	if layer < len(l.joins) {
 		j := &l.joins[layer]
 		if at := now.Add(j.interval*4/5 + l.upTo(j.interval*2/5)); at.After(j.at) {
@@ -251,4 +253,4 @@ func (l *Layers) arm(now time.Time, layer int) {
 }
 
 // upTo draws a duration from 0 to d.
-func (l *Layers) upTo(d time.Duration) time.Duration { return time.Duration(l.draw(int64(d) + 1)) }
+func (l *Policy) upTo(d time.Duration) time.Duration { return time.Duration(l.draw(int64(d) + 1)) }

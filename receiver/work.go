@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+// A workKind is what a job does. The kinds are in the order of their priority:
+// what makes other work cheaper, or shards useful, comes first.
+type workKind uint8
+
+const (
+	scanRecords    workKind = iota // search the workspace for the records of an earlier run
+	rebuildRecords                 // compute the records that a group lacks from those that it has
+	reencodeGroup                  // make the overwritten parity of a group again
+	decodeGroup                    // rebuild the data shards that a full group lacks
+	checkGroup                     // compare provisional shards with their leaves
+	scanGroup                      // compare the places of a group with its leaves
+	scanOutline                    // make records of an outline from files on disk
+	hashFile                       // read the finished file back
+	workKinds
+)
+
+// A task is work that waits for a job.
+type task struct {
+	ticket uint32 // tasks of a kind come in the order of their tickets
+	group  uint32
+}
+
+// A workList has the work of an object that waits for jobs, and counts the jobs
+// that are out.
+//
+// A task may be out of date when its turn comes, because its group has changed.
+// It is passed over then: see [object.nextTask]. A group that waits for its
+// decoding keeps its ticket until it is decoded, so that it does not lose its
+// turn if something else has to be done before.
+type workList struct {
+	lanes      [workKinds]lane
+	lastTicket uint32
+
+	running    int  // jobs handed out
+	decoding   int  // of these, with a decoder or its memory
+	reencoding bool // of these, one has the memory of all decoders
+}
+
+// add adds work on a group. It returns the ticket.
+func (w *workList) add(kind workKind, g uint32) (ticket uint32) {
+	w.lastTicket++
+	w.lanes[kind].push(task{w.lastTicket, g})
+	return w.lastTicket
+}
+
+// clear forgets the work of some kinds that waits.
+func (w *workList) clear(kinds ...workKind) {
+	for _, kind := range kinds {
+		w.lanes[kind] = nil
+	}
+}
+
+// A lane has the tasks of a kind: a heap by ticket. Most tasks are pushed in
+// order, which costs nothing.
+type lane []task
+
+func (l *lane) push(t task) {
+	*l = append(*l, t)
+	heap := *l
+	for i := len(heap) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if heap[parent].ticket <= heap[i].ticket {
+			return
+		}
+		heap[parent], heap[i] = heap[i], heap[parent]
+		i = parent
+	}
+}
+
+// pop removes the first task, which there must be.
+func (l *lane) pop() task {
+	heap := *l
+	first, last := heap[0], len(heap)-1
+	heap[0] = heap[last]
+	heap = heap[:last]
+	*l = heap
+	for i := 0; ; {
+		child := 2*i + 1
+		if child+1 < last && heap[child+1].ticket < heap[child].ticket {
+			child++
+		}
+		if child >= last || heap[i].ticket <= heap[child].ticket {
+			return first
+		}
+		heap[i], heap[child] = heap[child], heap[i]
+		i = child
+	}
+}
+
+// nextTask returns the first task of a kind that is still to be done, and leaves
+// it in its lane.
+func (o *object) nextTask(kind workKind) (t task, ok bool) {
+	l := &o.work.lanes[kind]
+	for n := len(*l); n > 0; n-- {
+		t := (*l)[0]
+		switch grp := &o.index.groups[t.group]; {
+		case kind == scanGroup && grp.state == reencoding:
+			o.work.add(scanGroup, t.group) // later
+		case o.isDue(kind, t, grp):
+			return t, true
+		}
+		l.pop()
+	}
+	return task{}, false
+}
+
+// isDue reports whether a task is still to be done, and can be.
+func (o *object) isDue(kind workKind, t task, grp *group) bool {
+	switch kind {
+	case reencodeGroup: // the more leaves are known, the more comes back
+		return grp.state == reencoding && grp.ticket == t.ticket && !o.leaves.counts[t.group].queued
+	case decodeGroup:
+		return grp.state == full && grp.ticket == t.ticket && o.isReady(t.group, grp)
+	case scanGroup:
+		return grp.state == untouched || grp.state == receiving
+	}
+	return true
+}
+
+// isReady reports whether nothing is to be done with a full group before its
+// decoding: records are rebuilt, and shards compared with their leaves. A group
+// all of whose shards are verified need not be decoded twice to be sure.
+func (o *object) isReady(g uint32, grp *group) bool {
+	return o.leaves == nil || !o.leaves.counts[g].queued && grp.check == unchecked
+}
+
+// enlist lists work on a group that comes in the order in which it was listed
+// first, whatever else has to be done before.
+func (o *object) enlist(kind workKind, g uint32) { o.index.groups[g].ticket = o.work.add(kind, g) }
+
+// relist lists a group again after something that it had to wait for.
+func (o *object) relist(g uint32) {
+	switch grp := &o.index.groups[g]; grp.state {
+	case full:
+		o.work.lanes[decodeGroup].push(task{grp.ticket, g})
+	case reencoding:
+		o.work.lanes[reencodeGroup].push(task{grp.ticket, g})
+	}
+}

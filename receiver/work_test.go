@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"iotupd/proto"
+)
+
+func TestALaneIsInTheOrderOfItsTickets(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var l lane
+		var want []uint32
+		for range rnd.IntN(100) {
+			if len(want) > 0 && rnd.IntN(3) == 0 {
+				slices.Sort(want)
+				if got := l.pop(); got.ticket != want[0] || got.group != 7*want[0] {
+					t.Fatalf("popped %+v, want ticket %d", got, want[0])
+				}
+				want = want[1:]
+				continue
+			}
+			ticket := rnd.Uint32N(50)
+			l.push(task{ticket, 7 * ticket})
+			want = append(want, ticket)
+		}
+		slices.Sort(want)
+		for _, ticket := range want {
+			if got := l.pop(); got.ticket != ticket {
+				t.Fatalf("popped %+v, want ticket %d", got, ticket)
+			}
+		}
+	}
+}
+
+// manyGroups is an object with a hash tree and so many groups of two shards, all of
+// which are full. Every second one is about to be compared with its leaves.
+func manyGroups(t testing.TB, groups int) *Receiver {
+	t.Helper()
+	p := proto.Params{Code: proto.CodeLeopard8, K: 2, M: 2, ShardSize: 512, Size: uint64(groups * 2 * 512)}
+	geo, err := p.Geometry()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := geo.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := newObject(geo, NewMemStore(0))
+	o.leaves = newLeaves(tree, 1<<16)
+	r := &Receiver{cfg: Config{}.withDefaults(), object: o}
+	for g := range uint32(groups) {
+		grp := o.index.group(g)
+		for i := 2; i < 4; i++ {
+			grp.park(o.index.freePlace(g), i)
+			o.index.add(g, i, provisional)
+		}
+		o.enlist(decodeGroup, g)
+		if g%2 == 0 {
+			grp.apply(checkWanted)
+			o.work.add(checkGroup, g)
+		}
+	}
+	return r
+}
+
+func TestAGroupThatHadToWaitKeepsItsTurn(t *testing.T) {
+	// "A group that waits for its decoding keeps its ticket until it is decoded, so
+	// that it does not lose its turn if something else has to be done before."
+	o := manyGroups(t, 8).object
+	turns := func() (turns []uint32) {
+		for task, ok := o.nextTask(decodeGroup); ok; task, ok = o.nextTask(decodeGroup) {
+			o.work.lanes[decodeGroup].pop()
+			turns = append(turns, task.group)
+		}
+		return turns
+	}
+	if got, want := turns(), []uint32{1, 3, 5, 7}; !slices.Equal(got, want) {
+		t.Errorf("of groups that are not compared %v, want %v", got, want)
+	}
+	for _, g := range []uint32{6, 2, 0, 4, 3} {
+		if g%2 == 0 {
+			o.index.groups[g].apply(checkStarted)
+			o.index.groups[g].apply(checkDone)
+		}
+		o.relist(g)
+	}
+	if got, want := turns(), []uint32{0, 2, 3, 4, 6}; !slices.Equal(got, want) {
+		t.Errorf("after the comparison %v, want %v", got, want)
+	}
+	o.index.drop(0, nil) // forged shards were found in it
+	o.relist(0)
+	if got := turns(); got != nil {
+		t.Errorf("of a group that is not full any more: %v", got)
+	}
+}
+
+func TestWhatMakesOtherWorkCheaperComesFirst(t *testing.T) {
+	r := manyGroups(t, 4)
+	o := r.object
+	for kind := range workKinds {
+		if kind != scanOutline && kind != hashFile && kind != decodeGroup && kind != checkGroup && kind != reencodeGroup {
+			o.work.add(kind, 0)
+		}
+	}
+	o.index.groups[3].status = status{state: reencoding, verifiedOnly: true}
+	o.enlist(reencodeGroup, 3)
+	var got []workKind
+	for range 5 {
+		for kind := range workKinds {
+			if _, ok := o.nextTask(kind); ok && r.hasRoom(kind) && kind != scanOutline && kind != hashFile {
+				o.work.lanes[kind].pop()
+				got = append(got, kind)
+				break
+			}
+		}
+	}
+	want := []workKind{scanRecords, rebuildRecords, reencodeGroup, decodeGroup, checkGroup}
+	if !slices.Equal(got, want) {
+		t.Errorf("jobs come in the order %v, want %v", got, want)
+	}
+}
+
+func BenchmarkNextTask(b *testing.B) {
+	// As many groups as a large file in small groups has, all full at a time, and
+	// half of them have to wait.
+	const groups = 100_000
+	var o *object
+	for n := 0; b.Loop(); n++ {
+		if n%(groups/2) == 0 {
+			b.StopTimer()
+			o = manyGroups(b, groups).object
+			b.StartTimer()
+		}
+		if _, ok := o.nextTask(decodeGroup); !ok {
+			b.Fatal("nothing to do")
+		}
+		o.work.lanes[decodeGroup].pop()
+	}
+}
