@@ -5,7 +5,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -98,19 +97,4 @@ func writeManifest(path string, m *proto.Manifest) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), path)
-}
-
-// signedBy lists the keys that are said to have signed m.
-func signedBy(m *proto.Manifest) string {
-	if len(m.Signatures) == 0 {
-		return "unsigned"
-	}
-	s := "signed by "
-	for i, sig := range m.Signatures {
-		if i > 0 {
-			s += ", "
-		}
-		s += fmt.Sprint(sig.KeyID)
-	}
-	return s
 }

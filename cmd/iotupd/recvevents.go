@@ -2,10 +2,6 @@
 
 package main
 
-import (
-	"iotupd/proto"
-)
-
 // The events of recv, as they stand in JSON lines. Units are in the names.
 
 type listeningEvent struct {
@@ -15,20 +11,6 @@ type listeningEvent struct {
 	Channel       string   `json:"channel"`
 	Port          uint16   `json:"port"`
 	ReceiveBuffer int      `json:"receive_buffer_bytes"`
-}
-
-type objectEvent struct {
-	Object string `json:"object"`
-	Name   string `json:"name,omitempty"`
-	Bytes  uint64 `json:"bytes"`
-	SHA256 string `json:"sha256,omitempty"`
-	Code   string `json:"code"`
-	K      int    `json:"k"`
-	M      int    `json:"m"`
-	Shard  int    `json:"shard_bytes"`
-
-	From      string `json:"from,omitempty"`
-	Interface string `json:"interface,omitempty"`
 }
 
 // A receivedEvent is an objectEvent once a manifest has confirmed the object.
@@ -44,13 +26,6 @@ type resumedEvent struct {
 	Object  string `json:"object"`
 	Resumed uint64 `json:"shards_resumed"`
 	Reused  uint64 `json:"shards_reused"`
-}
-
-func newObjectEvent(id proto.ObjectID, p proto.Params) objectEvent {
-	return objectEvent{
-		Object: id.String(), Bytes: p.Size,
-		Code: p.Code.String(), K: p.K, M: p.M, Shard: p.ShardSize,
-	}
 }
 
 type collectedEvent struct {
@@ -111,12 +86,4 @@ type doneEvent struct {
 	Dropped   uint64  `json:"packets_dropped_by_flag,omitempty"`
 	OwnDrops  uint64  `json:"own_drops"`
 	Ignored   any     `json:"ignored,omitempty"`
-}
-
-func ignored(m map[proto.Reason]uint64) map[string]uint64 {
-	out := make(map[string]uint64, len(m))
-	for reason, n := range m {
-		out[string(reason)] = n
-	}
-	return out
 }

@@ -311,16 +311,6 @@ func fits(way mcast.SendConfig, datagram int) error {
 	return cli.WithCode(cli.ExitNetwork, withShardSize(&mcast.TooBigError{Interface: ifi.Name, MTU: ifi.MTU, Datagram: datagram, Max: limit}))
 }
 
-// withShardSize adds to an error that datagrams are too big which shards would
-// fit. Others, and nil, are returned as they are.
-func withShardSize(err error) error {
-	var tooBig *mcast.TooBigError
-	if errors.As(err, &tooBig) {
-		return fmt.Errorf("%w: use shards of at most %d bytes, or raise the MTU", err, proto.LargestShard(tooBig.Max))
-	}
-	return err
-}
-
 // senderConfig returns all of the sender's configuration but its overhead.
 func (o *sendOptions) senderConfig() (cfg sender.Config, err error) {
 	i, n, err := parseSender(o.senderOf)

@@ -43,10 +43,3 @@ func (b *batch) Read() error { return cli.WithCode(cli.ExitNetwork, b.socket.Rea
 func (b *batch) Datagram(i int) ([]byte, receiver.Origin) {
 	return b.Batch.Datagram(i), receiver.Origin{From: b.From(i), Interface: b.Interface(i)}
 }
-
-// A sendConn is a connection whose failures are the network's.
-type sendConn struct{ *mcast.Conn }
-
-func (c sendConn) WriteSegments(b []byte, segment int) error {
-	return cli.WithCode(cli.ExitNetwork, withShardSize(c.Conn.WriteSegments(b, segment)))
-}
