@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 )
 
 const inspectHelp = `Show what a manifest says, and whether a trusted key signed it; or what a
@@ -109,10 +110,10 @@ func runInspectFile(opts inspectOptions, path string, std cli.Stdio) (err error)
 	if err != nil {
 		return err
 	}
-	e := newManifestEvent(m, trusted, time.Now())
+	e := describe.NewManifestEvent(m, trusted, time.Now())
 	e.File = path
 	out.Event("manifest", e)
-	out.Result(e.text())
+	out.Result(e.Text())
 	if len(trusted) > 0 && e.VerifiedBy == "" {
 		return cli.WithCode(cli.ExitAuthenticity, fmt.Errorf("%s: no key of --trust has signed it", path))
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/proto"
 	"iotupd/proto/keys"
 	"iotupd/proto/seal"
@@ -160,8 +161,8 @@ func TestASignatureThatIsWrongIsShownAsSuch(t *testing.T) {
 	m := manifest("content")
 	m.Signatures = []proto.Signature{key.Sign(m)}
 	m.Version = "changed"
-	e := newManifestEvent(m, []proto.PublicKey{key.Public()}, epoch)
-	if e.VerifiedBy != "" || e.Signatures[0].Status != statusWrong {
+	e := describe.NewManifestEvent(m, []proto.PublicKey{key.Public()}, epoch)
+	if e.VerifiedBy != "" || e.Signatures[0].Status != describe.StatusWrong {
 		t.Errorf("got %+v", e)
 	}
 }
@@ -299,7 +300,7 @@ func TestTextsOfOthersAreSafeToPrint(t *testing.T) {
 	m.Targets = []string{"board\x00"}
 	m.Metadata, m.Unknown = []byte("\x1b[2J"), []proto.TLV{{Type: 77, Value: []byte("\x1b")}}
 	m.Created, m.Expires = 1700000000, 1<<64-1
-	e := newManifestEvent(m, nil, epoch)
+	e := describe.NewManifestEvent(m, nil, epoch)
 	want := `channel     a` + "\ufffd" + `[2Jb
 version     1` + "\ufffd" + `0
 sequence    7
@@ -313,7 +314,7 @@ metadata    4 bytes, see --json
 unknown     field of type 77 with 1 bytes, see --json
 unsigned    nothing says who made it
 `
-	if got := e.text(); !strings.HasSuffix(got, want) {
+	if got := e.Text(); !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%swant at its end\n%s", got, want)
 	}
 	for _, s := range slices.Concat([]string{e.Channel, e.Version, e.Notes}, e.Targets) {

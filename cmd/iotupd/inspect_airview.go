@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/receiver"
@@ -137,7 +138,7 @@ func (v *airView) show(now time.Time, drops uint64) {
 	}
 	end := listenedEvent{
 		Objects: len(v.air.objects), Datagrams: v.air.datagrams, Beyond: v.air.beyond,
-		OwnDrops: drops, Ignored: ignored(v.air.ignored),
+		OwnDrops: drops, Ignored: describe.Ignored(v.air.ignored),
 	}
 	v.out.Event("listened", end)
 	if end.Beyond > 0 {

@@ -12,15 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 )
 
 // A heardEvent is an object on the air.
 type heardEvent struct {
-	objectEvent
+	describe.ObjectEvent
 	Sealed   bool                    `json:"sealed"`
-	Manifest *manifestEvent          `json:"manifest,omitempty"` // none: not heard, or there is no key for it
+	Manifest *describe.ManifestEvent `json:"manifest,omitempty"` // none: not heard, or there is no key for it
 	Types    map[string]trafficEvent `json:"types"`
 	Streams  []streamEvent           `json:"streams"`
 	More     uint64                  `json:"packets_of_more_streams,omitempty"`
@@ -60,7 +61,7 @@ type listenedEvent struct {
 func newHeardEvent(o *heardObject, now time.Time, trusted []proto.PublicKey) heardEvent {
 	seconds := now.Sub(o.first).Seconds()
 	e := heardEvent{
-		objectEvent: newObjectEvent(o.id, o.params),
+		ObjectEvent: describe.NewObjectEvent(o.id, o.params),
 		Sealed:      o.sealed,
 		Types:       make(map[string]trafficEvent),
 		Streams:     []streamEvent{},
@@ -69,7 +70,7 @@ func newHeardEvent(o *heardObject, now time.Time, trusted []proto.PublicKey) hea
 		otherKey:    o.otherKey,
 	}
 	if o.manifest != nil {
-		m := newManifestEvent(o.manifest, trusted, now)
+		m := describe.NewManifestEvent(o.manifest, trusted, now)
 		e.Manifest, e.Name = &m, m.Name
 	}
 	for t, c := range o.counts {
@@ -125,7 +126,7 @@ func (e *heardEvent) text() string {
 	add := func(format string, args ...any) { fmt.Fprintf(&b, "  "+format+"\n", args...) }
 	heading, rest := fmt.Sprintf("object      %s", e.Object), ""
 	if e.Manifest != nil {
-		heading, rest, _ = strings.Cut(e.Manifest.text(), "\n")
+		heading, rest, _ = strings.Cut(e.Manifest.Text(), "\n")
 	}
 	b.WriteString(heading + "\n")
 	for line := range strings.Lines(rest) {
@@ -142,7 +143,7 @@ func (e *heardEvent) text() string {
 		add("unknown     no manifest was heard; a longer --for may help")
 	}
 	if e.Manifest == nil {
-		add("size        %s", sizeInBytes(e.Bytes))
+		add("size        %s", describe.SizeInBytes(e.Bytes))
 		add("shards      groups of %d+%d of %d bytes, code %s", e.K, e.M, e.Shard, e.Code)
 	}
 	for _, name := range typeNames {

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/durable"
 	"iotupd/receiver"
 )
@@ -15,7 +16,7 @@ import (
 // A partEvent is what a partial file of recv holds.
 type partEvent struct {
 	File string `json:"file"`
-	objectEvent
+	describe.ObjectEvent
 	Groups     uint64 `json:"groups"`
 	Needed     uint64 `json:"shards_needed"`
 	Data       uint64 `json:"data_held"`
@@ -51,7 +52,7 @@ func surveyPart(path string) (partEvent, error) {
 	}
 	geo, _ := s.Descriptor.Geometry() // surveyed
 	e := partEvent{
-		File: path, objectEvent: newObjectEvent(s.Descriptor.Object(), s.Descriptor.Params), Groups: geo.Groups,
+		File: path, ObjectEvent: describe.NewObjectEvent(s.Descriptor.Object(), s.Descriptor.Params), Groups: geo.Groups,
 		Needed: s.Needed, Data: s.Data, Parity: s.Parity, Records: s.Records, AllRecords: s.AllRecords,
 	}
 	e.SHA256 = hex.EncodeToString(s.Descriptor.SHA256[:])
@@ -63,8 +64,8 @@ func (e *partEvent) text() string {
 	held := min(e.Data+e.Parity, e.Needed)
 	return fmt.Sprintf("partial     %d%%, %d of %d data shards, and %d parity shards in places of missing ones\n", 100*held/e.Needed, e.Data, e.Needed, e.Parity) +
 		fmt.Sprintf("digests     %d of %d records of hashes; what they do not cover is not counted\n", e.Records, e.AllRecords) +
-		fmt.Sprintf("size        %v\n", sizeInBytes(e.Bytes)) +
+		fmt.Sprintf("size        %v\n", describe.SizeInBytes(e.Bytes)) +
 		fmt.Sprintf("object      %s\n", e.Object) +
 		fmt.Sprintf("SHA-256     %s\n", e.SHA256) +
-		fmt.Sprintf("shards      %s of %d bytes, code %s\n", shape(e.Groups, e.K, e.M), e.Shard, e.Code)
+		fmt.Sprintf("shards      %s of %d bytes, code %s\n", describe.Shape(e.Groups, e.K, e.M), e.Shard, e.Code)
 }

@@ -2,6 +2,8 @@
 
 package main
 
+import "iotupd/cmd/iotupd/internal/describe"
+
 // The events of recv, as they stand in JSON lines. Units are in the names.
 
 type listeningEvent struct {
@@ -15,7 +17,7 @@ type listeningEvent struct {
 
 // A receivedEvent is an objectEvent once a manifest has confirmed the object.
 type receivedEvent struct {
-	objectEvent
+	describe.ObjectEvent
 	Version  string `json:"version,omitempty"`
 	Verified bool   `json:"verified"`            // the origin is: by a signature, or by what --object or --sha256 names
 	SignedBy string `json:"signed_by,omitempty"` // id of the trusted key, of several the first

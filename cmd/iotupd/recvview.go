@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/diagnose"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
@@ -180,7 +181,7 @@ func (v *recvView) restart(now time.Time) {
 
 // found tells of the first packet of an object.
 func (v *recvView) found(e receiver.ObjectFound) {
-	object := newObjectEvent(e.Object, e.Params)
+	object := describe.NewObjectEvent(e.Object, e.Params)
 	object.From, object.Interface = v.origin()
 	v.out.Event("found", object)
 	v.out.Decision("found object %v  %v  code %v, groups of %d+%d shards of %d bytes", e.Object, quantity.Size(e.Params.Size),
@@ -190,7 +191,7 @@ func (v *recvView) found(e receiver.ObjectFound) {
 // object tells what is being received.
 func (v *recvView) object(m *proto.Manifest) {
 	d := m.Descriptor
-	e := receivedEvent{objectEvent: newObjectEvent(d.Object(), d.Params), Version: m.Version}
+	e := receivedEvent{ObjectEvent: describe.NewObjectEvent(d.Object(), d.Params), Version: m.Version}
 	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
 	e.From, e.Interface = v.origin()
 	e.Verified, e.SignedBy, e.Sequence = v.verified(m)
@@ -335,7 +336,7 @@ func (v *recvView) progress(now time.Time) {
 		Object: s.Object.String(), Held: s.Held, Needed: s.Needed, Groups: s.Groups, Complete: s.Decoded,
 		Resumed: s.Resumed, Reused: s.Reused, Forged: v.forged(),
 		Rate: v.rate(), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
-		OwnDrops: v.drops, Ignored: ignored(s.Ignored),
+		OwnDrops: v.drops, Ignored: describe.Ignored(s.Ignored),
 	})
 	line := fmt.Sprintf(" %2d%%  %v of %v  %v  loss %.1f%%", 100*s.Held/s.Needed,
 		quantity.Size(min(s.Held*uint64(s.Params.ShardSize), s.Params.Size)), quantity.Size(s.Params.Size),
@@ -399,7 +400,7 @@ func (v *recvView) done(path string, m *proto.Manifest) doneEvent {
 	e.Seconds, e.Collected, e.Rate = took.Seconds(), v.collected.Sub(v.first).Seconds(), rate
 	e.Needed, e.Rebuilt, e.Resumed, e.Reused, e.Forged = s.Needed, s.Rebuilt, s.Resumed, s.Reused, v.forged()
 	e.Data, e.Parity, e.Digests, e.Outlines, e.Manifests = s.Data, s.Parity, s.Digests, s.Outlines, s.Manifests
-	e.Spanned, e.Lost, e.Dropped, e.OwnDrops, e.Ignored = s.Loss.Spanned, s.Loss.Lost, s.Dropped, v.drops, ignored(s.Ignored)
+	e.Spanned, e.Lost, e.Dropped, e.OwnDrops, e.Ignored = s.Loss.Spanned, s.Loss.Lost, s.Dropped, v.drops, describe.Ignored(s.Ignored)
 	v.out.Event("done", e)
 	verb := "ok"
 	if v.opts.dryRun {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -129,11 +130,11 @@ func (v *sendView) describe(s schedule) {
 	if s.Object != "" {
 		object = "  object " + s.Object[:8] + "..."
 	}
-	origin := signedBy(v.manifest)
+	origin := describe.SignedBy(v.manifest)
 	if s.Sealed {
 		origin += ", sealed"
 	}
-	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, shape(s.Groups, s.K, s.M))
+	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
 }
 
 // fasterHint is for those who have not chosen a rate.
@@ -168,7 +169,7 @@ func (v *sendView) started() {
 	v.describe(s)
 	v.route(s, "Ctrl-C stops", fasterHint)
 	if at := v.manifest.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + date(at) + ": receivers refuse it"})
+		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}
 }
 

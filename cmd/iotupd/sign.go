@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/proto/keys"
@@ -206,15 +207,15 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 }
 
 type signedEvent struct {
-	manifestEvent
+	describe.ManifestEvent
 	Path string `json:"path"`
 }
 
 // showSigned tells what was signed.
 func showSigned(out *cli.Output, path string, m *proto.Manifest) {
-	out.Event("signed", signedEvent{newManifestEvent(m, nil, time.Now()), path})
+	out.Event("signed", signedEvent{describe.NewManifestEvent(m, nil, time.Now()), path})
 	d := m.Descriptor
-	out.Line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, signedBy(m))
+	out.Line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
 }
 
 // key reads the secret key.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/diagnose"
 	"iotupd/internal/quantity"
 )
@@ -43,7 +44,7 @@ func newSilence(now time.Time) *silence { return &silence{since: now, wait: sile
 func (s *silence) watch(v *recvView) {
 	s.watching = true
 	s.before, _ = diagnose.Read()
-	s.rejects, s.drops = ignored(v.status.Ignored), v.listener.Stats().KernelDrops
+	s.rejects, s.drops = describe.Ignored(v.status.Ignored), v.listener.Stats().KernelDrops
 }
 
 // check returns what is going on and its likely causes if it has been silent
@@ -73,7 +74,7 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		Joined:     now.Sub(v.start),
 		Drops:      v.listener.Stats().KernelDrops - s.drops,
 		Buffer:     granted, BufferWanted: wanted,
-		Rejected: rise(ignored(v.status.Ignored), s.rejects),
+		Rejected: rise(describe.Ignored(v.status.Ignored), s.rejects),
 	})
 	if s.told%rejoinEvery == 0 {
 		// A switch, or a sender that waits for listeners, may have missed or forgotten

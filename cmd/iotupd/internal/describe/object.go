@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+// Package describe says what objects and manifests are, for people and as JSON,
+// in the same way for every command.
+package describe
 
 import (
 	"iotupd/proto"
 )
 
-type objectEvent struct {
+// An ObjectEvent describes an object in JSON.
+type ObjectEvent struct {
 	Object string `json:"object"`
 	Name   string `json:"name,omitempty"`
 	Bytes  uint64 `json:"bytes"`
@@ -20,14 +23,16 @@ type objectEvent struct {
 	Interface string `json:"interface,omitempty"`
 }
 
-func newObjectEvent(id proto.ObjectID, p proto.Params) objectEvent {
-	return objectEvent{
+// NewObjectEvent describes an object of which only a packet is known.
+func NewObjectEvent(id proto.ObjectID, p proto.Params) ObjectEvent {
+	return ObjectEvent{
 		Object: id.String(), Bytes: p.Size,
 		Code: p.Code.String(), K: p.K, M: p.M, Shard: p.ShardSize,
 	}
 }
 
-func ignored(m map[proto.Reason]uint64) map[string]uint64 {
+// Ignored returns the counts of ignored datagrams under the keys that JSON has.
+func Ignored(m map[proto.Reason]uint64) map[string]uint64 {
 	out := make(map[string]uint64, len(m))
 	for reason, n := range m {
 		out[string(reason)] = n

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package describe
 
 import (
 	"encoding/hex"
@@ -13,10 +13,10 @@ import (
 	"iotupd/proto"
 )
 
-// A manifestEvent is all that a manifest says. Its texts are safe to print.
-type manifestEvent struct {
+// A ManifestEvent is all that a manifest says. Its texts are safe to print.
+type ManifestEvent struct {
 	File string `json:"file,omitempty"`
-	objectEvent
+	ObjectEvent
 	Groups     uint64           `json:"groups"`
 	Digests    bool             `json:"digests"`
 	Channel    string           `json:"channel,omitempty"`
@@ -47,16 +47,16 @@ type signatureEvent struct {
 // What can be said of a signature.
 const (
 	statusVerified = "verified"
-	statusWrong    = "wrong"     // the key of that id did not make it
+	StatusWrong    = "wrong"     // the key of that id did not make it
 	statusUnknown  = "not known" // no trusted key has that id
 )
 
-// newManifestEvent tells of a manifest as it is at a time.
-func newManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Time) manifestEvent {
+// NewManifestEvent tells of a manifest as it is at a time.
+func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Time) ManifestEvent {
 	d := m.Descriptor
 	geo, _ := d.Geometry() // parsed
-	e := manifestEvent{
-		objectEvent: newObjectEvent(d.Object(), d.Params),
+	e := ManifestEvent{
+		ObjectEvent: NewObjectEvent(d.Object(), d.Params),
 		Groups:      geo.Groups,
 		Digests:     d.Root != proto.Digest{},
 		Channel:     cli.Printable(m.Channel), Version: cli.Printable(m.Version),
@@ -89,14 +89,14 @@ func signatureStatus(m *proto.Manifest, s proto.Signature, trusted []proto.Publi
 	}
 	for _, key := range trusted {
 		if key.ID == s.KeyID {
-			return statusWrong
+			return StatusWrong
 		}
 	}
 	return statusUnknown
 }
 
-// text is e for people. The object comes first.
-func (e *manifestEvent) text() string {
+// Text is e for people. The object comes first.
+func (e *ManifestEvent) Text() string {
 	var b strings.Builder
 	add := func(what, format string, args ...any) {
 		fmt.Fprintf(&b, "%-10s  %s\n", what, fmt.Sprintf(format, args...))
@@ -108,26 +108,26 @@ func (e *manifestEvent) text() string {
 	}
 	add("object", "%s", e.Object)
 	addText("name", e.Name)
-	add("size", "%s", sizeInBytes(e.Bytes))
+	add("size", "%s", SizeInBytes(e.Bytes))
 	add("SHA-256", "%s", e.SHA256)
 	digests := "with digests"
 	if !e.Digests {
 		digests = "no digests"
 	}
-	add("shards", "%s of %d bytes, code %s, %s", shape(e.Groups, e.K, e.M), e.Shard, e.Code, digests)
+	add("shards", "%s of %d bytes, code %s, %s", Shape(e.Groups, e.K, e.M), e.Shard, e.Code, digests)
 	addText("channel", e.Channel)
 	addText("version", e.Version)
 	if e.Sequence != 0 || len(e.Signatures) > 0 {
 		add("sequence", "%d", e.Sequence)
 	}
 	if e.Created != 0 {
-		add("created", "%s", date(e.Created))
+		add("created", "%s", Date(e.Created))
 	}
 	switch {
 	case e.Expired:
-		add("expired", "%s", date(e.Expires))
+		add("expired", "%s", Date(e.Expires))
 	case e.Expires != 0:
-		add("expires", "%s", date(e.Expires))
+		add("expires", "%s", Date(e.Expires))
 	}
 	for _, t := range e.Targets {
 		add("target", "%s", t)
@@ -148,25 +148,25 @@ func (e *manifestEvent) text() string {
 	return b.String()
 }
 
-// shape tells the groups of an object.
-func shape(groups uint64, k, m int) string {
+// Shape tells the groups of an object.
+func Shape(groups uint64, k, m int) string {
 	if groups == 1 {
 		return fmt.Sprintf("1 group of %d+%d shards", k, m)
 	}
 	return fmt.Sprintf("%d groups of %d+%d shards", groups, k, m)
 }
 
-// sizeInBytes is a size in two ways, of which one is exact.
-func sizeInBytes(n uint64) string {
+// SizeInBytes is a size in two ways, of which one is exact.
+func SizeInBytes(n uint64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%v, %d bytes", quantity.Size(n), n)
 }
 
-// date is a time in Unix seconds, for people. Times that no calendar has are
+// Date is a time in Unix seconds, for people. Times that no calendar has are
 // numbers.
-func date(seconds uint64) string {
+func Date(seconds uint64) string {
 	if seconds > 253402300799 { // the end of the year 9999
 		return fmt.Sprintf("%d s after 1970", seconds)
 	}

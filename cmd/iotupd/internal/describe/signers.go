@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package describe
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"iotupd/proto"
 )
 
-// signedBy lists the keys that are said to have signed m.
-func signedBy(m *proto.Manifest) string {
+// SignedBy lists the keys that are said to have signed m.
+func SignedBy(m *proto.Manifest) string {
 	if len(m.Signatures) == 0 {
 		return "unsigned"
 	}
