@@ -29,7 +29,11 @@ func Claim() (release func()) {
 	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; a refusal costs precision only
 	realTime := unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	if setScheduling(realTime) != nil {
-		setScheduling(unix.SchedAttr{Policy: unix.SCHED_NORMAL, Runtime: shortSlice})
+		slices := unix.SchedAttr{Policy: unix.SCHED_NORMAL, Runtime: shortSlice}
+		if err == nil {
+			slices.Nice = before.Nice // to ask for less, under nice, is refused
+		}
+		setScheduling(slices)
 	}
 	return func() {
 		unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // 0: back to the default

@@ -322,9 +322,10 @@ func drain(sockets []*net.UDPConn) (n int) {
 	return n
 }
 
-// soon waits until done reports true, some seconds at most.
+// soon waits until done reports true. The bound is there so that a test that fails
+// does not hang.
 func soon(done func() bool) bool {
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if done() {
 			return true
 		}

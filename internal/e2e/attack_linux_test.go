@@ -44,7 +44,7 @@ func TestAnIntruderSpoilsNoTransfer(t *testing.T) {
 	t.Logf("no attack: %v", calm)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			b := besieged{source: source, begin: test.begin}
+			b := besieged{source: source, begin: test.begin, reasons: test.reasons}
 			if test.trusts {
 				state := newDir(t)
 				if err := os.CopyFS(state, os.DirFS(installed)); err != nil {
@@ -52,7 +52,7 @@ func TestAnIntruderSpoilsNoTransfer(t *testing.T) {
 				}
 				b.send, b.recv = []string{manifest}, key.trust(state)
 			}
-			b.transfer(t).compare(t, calm, test.reasons...)
+			b.transfer(t).compare(t, calm)
 		})
 	}
 }
@@ -89,7 +89,7 @@ func TestANewerReleaseTakesOver(t *testing.T) {
 	target := newTarget(t)
 	r := receiver.recv(target, key.trust(newDir(t))...)
 	disk := r.watchDisk(filepath.Dir(target))
-	stranger.send(old, older, "--rate", "40M")
+	stranger.send(old, older, "--rate", "1M") // two minutes for the file
 	if first := r.wait("object"); first.Sequence != 1 {
 		t.Fatalf("began with sequence %d, want 1", first.Sequence)
 	}
@@ -103,12 +103,11 @@ func TestANewerReleaseTakesOver(t *testing.T) {
 // Without a signature, an object that somebody made up may come first. A receiver
 // keeps to it for 12 s.
 func TestHeaderBombsDelayReceiversWithoutTrust(t *testing.T) {
-	if !full {
-		t.Skip("takes 15 s; set IOTUPD_E2E_FULL=1")
-	}
+	needsFull(t)
 	source := newFile(t, siegeSize())
 	calm := besieged{source: source}.transfer(t)
-	besieged{source: source, begin: attack{forge: known.bombs}.begin}.transfer(t).compare(t, calm, "geometry", "length", "other-object")
+	reasons := []string{"geometry", "length", "other-object"}
+	besieged{source: source, begin: attack{forge: known.bombs}.begin, reasons: reasons}.transfer(t).compare(t, calm)
 }
 
 func siegeSize() int64 {
@@ -134,11 +133,13 @@ func (s siege) String() string {
 }
 
 // A besieged transfer is one that somebody has begun to attack before its
-// receiver starts.
+// receiver starts. It does not complete before forged packets were ignored for
+// each of the reasons.
 type besieged struct {
 	source     string
 	send, recv []string                             // flags
 	begin      func(*intruder) (stop func() uint64) // the attack; nil: none
+	reasons    []string
 }
 
 func (b besieged) transfer(t *testing.T) (s siege) {
@@ -155,8 +156,15 @@ func (b besieged) transfer(t *testing.T) (s siege) {
 		stop = b.begin(x)
 	}
 	before := receiver.count()
+	if !full { // there a transfer takes long enough, and its time is a figure
+		receiver.withhold(sender)
+	}
 	r := receiver.recv(target, b.recv...)
 	rss, disk := r.watchMemory(), r.watchDisk(filepath.Dir(target))
+	for _, reason := range b.reasons {
+		r.waitFor(fmt.Sprintf("progress that ignores %q", reason), func(e event) bool { return e.Ignored[reason] > 0 })
+	}
+	receiver.open()
 	s.event = r.done()
 	s.took = time.Since(r.started).Seconds()
 	s.arrived = receiver.count().seen.Packets - before.seen.Packets
@@ -167,9 +175,8 @@ func (b besieged) transfer(t *testing.T) (s siege) {
 	return s
 }
 
-// compare holds what the transfer took against that of one without an attack,
-// and wants packets to have been ignored for these reasons.
-func (s siege) compare(t *testing.T, calm siege, reasons ...string) {
+// compare holds what the transfer took against that of one without an attack.
+func (s siege) compare(t *testing.T, calm siege) {
 	t.Helper()
 	t.Logf("%v", s)
 	t.Logf("against none: time ×%.2f, to collect ×%.2f, RSS ×%.2f, disk ×%.2f", s.took/calm.took, s.Collected/calm.Collected, s.rss/calm.rss, s.disk/calm.disk)
@@ -179,11 +186,6 @@ func (s siege) compare(t *testing.T, calm siege, reasons ...string) {
 	}
 	if most := 1.2*calm.disk + slackDisk; s.disk > most {
 		t.Errorf("peak disk use %.1f MiB, want at most %.1f", s.disk, most)
-	}
-	for _, reason := range reasons {
-		if s.Ignored[reason] == 0 {
-			t.Errorf("ignored %v, want %q among them", s.Ignored, reason)
-		}
 	}
 }
 

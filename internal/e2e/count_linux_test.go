@@ -42,31 +42,43 @@ func (h *host) lose(percent int) {
 	}
 }
 
-// closeAfter puts a valve before a host: of the packets that the other host sends
-// from now on, so many bytes pass, and the rest is dropped until open is called.
-// So a transfer cannot complete while a test does something in the middle of it,
-// however slow this machine is.
-func (h *host) closeAfter(from *host, bytes int64) {
+// closeAfter puts a valve before a host: of the packets that others send from now
+// on, so many bytes pass, and the rest is dropped until open is called. So a
+// transfer cannot complete while a test does something in the middle of it, however
+// slow this machine is.
+func (h *host) closeAfter(bytes int64) {
 	h.t.Helper()
-	address := strings.TrimSpace(from.sh(`cat /sys/class/net/eth0/address`))
-	h.sh(fmt.Sprintf(`nft add rule netdev wire valve ether saddr %s quota over %d bytes drop`, address, bytes))
+	h.valve(fmt.Sprintf(`quota over %d bytes drop`, bytes))
 }
 
-// open lets everything pass again.
-func (h *host) open() {
+// withhold lets no shards of a sender pass, until open is called. Those of others
+// pass.
+func (h *host) withhold(sender *host) {
 	h.t.Helper()
-	h.sh(`nft flush chain netdev wire valve`)
+	address := strings.TrimSpace(sender.sh(`cat /sys/class/net/eth0/address`))
+	h.valve(fmt.Sprintf(`ether saddr %s @th,88,8 { %d, %d } drop`, address, proto.TypeData, proto.TypeParity))
 }
 
-// only lets no packets of an object pass but those of the given types, until open
-// is called.
+// only lets no packets pass but those of the given types, until open is called.
 func (h *host) only(types ...proto.Type) {
 	h.t.Helper()
 	var pass []string
 	for _, typ := range types {
 		pass = append(pass, fmt.Sprint(typ))
 	}
-	h.sh(fmt.Sprintf(`nft add rule netdev wire valve @th,88,8 != { %s } drop`, strings.Join(pass, ", ")))
+	h.valve(fmt.Sprintf(`@th,88,8 != { %s } drop`, strings.Join(pass, ", ")))
+}
+
+// valve sets the rule of the valve.
+func (h *host) valve(rule string) {
+	h.t.Helper()
+	h.sh(fmt.Sprintf(`nft 'flush chain netdev wire valve; add rule netdev wire valve %s'`, rule))
+}
+
+// open lets everything pass again.
+func (h *host) open() {
+	h.t.Helper()
+	h.sh(`nft flush chain netdev wire valve`)
 }
 
 // A count is what has arrived at a host, or was lost just before.

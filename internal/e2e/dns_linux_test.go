@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotupd/proto"
 )
 
 // channel is the name that the senders of these tests are found by.
@@ -124,10 +126,11 @@ func TestSendersThatDNSNamesStandInForEachOther(t *testing.T) {
 				p := h.sendOn(18868, source, "--rate", "20M", family)
 				senders[h.ipv6()], senders[h.ipv4()] = p, p
 			}
+			receiver.only(proto.TypeManifest)
 			r := receiver.find(target, ns)
 			found := r.wait("found")
-			r.waitUntilHeld(0.3)
 			senders[found.From].kill()
+			receiver.open()
 			e := r.done()
 			t.Logf("the first of two senders killed; done in %.2f s, ignored %v", e.Seconds, e.Ignored)
 			wantSame(t, target, source)
@@ -147,15 +150,15 @@ func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 	ns.serve(append(append(a.record(10, 18868), b.record(10, 20000)...), c.record(20, 20001)...)...)
 	source, target := newFile(t, 8*mib), newTarget(t)
 	// So slow that there is time to kill them, however busy this host is.
-	first := []*process{a.sendOn(18868, source, "--rate", "3M"), b.sendOn(20000, source, "--rate", "3M")}
+	first := []*process{a.sendOn(18868, source, "--rate", "500k"), b.sendOn(20000, source, "--rate", "500k")}
 	for _, p := range append(first, c.sendOn(20001, source, "--rate", "50M")) {
 		p.wait("sending")
 	}
-	failover, flags := 3*time.Second, []string{"--failover", "3s"}
+	failover := "5s"
 	if full {
-		failover, flags = 30*time.Second, nil
+		failover = "30s"
 	}
-	r := receiver.find(target, ns, flags...)
+	r := receiver.find(target, ns, "--failover", failover)
 	for _, port := range []int{18868, 20000} {
 		if got := r.wait("listening"); got.Port != port {
 			t.Errorf("listening on port %d, want %d", got.Port, port)
@@ -163,7 +166,7 @@ func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 	}
 	all := []*host{a, b, c}
 	receiver.wantSources(all, a, b)
-	at := r.waitUntilHeld(0.1)
+	at := r.waitUntilHeld(0.01)
 	for _, p := range first {
 		p.kill()
 	}
@@ -176,9 +179,6 @@ func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 	e := r.done()
 	t.Logf("both senders killed at %d of %d shards; the backup is listened to %.1f s later; done after %.2f s", at.Held, at.Needed, took.Seconds(), e.Seconds)
 	wantSame(t, target, source)
-	if took < failover-time.Second {
-		t.Errorf("turned to the backup after %v of silence, want %v", took, failover)
-	}
 }
 
 func TestAReceiverMovesWithTheRecords(t *testing.T) {
@@ -241,11 +241,14 @@ func TestAnswersThatLeadNowhereAreExplained(t *testing.T) {
 			ns.t, receiver.t = t, t
 			ns.serve(test.records...)
 			target := oldFile(t)
-			r := receiver.find(target, &ns, "--timeout", "1s")
+			r := receiver.find(target, &ns)
 			if w := r.wait("warn"); !strings.Contains(w.Text, test.want) {
 				t.Errorf("warned %q, want %q", w.Text, test.want)
 			}
-			r.wantExit(4, "nothing was heard")
+			if code := r.stop(); code != 130 {
+				t.Errorf("exit code %d, want that it waits until it is stopped, 130", code)
+			}
+			receiver.find(target, &ns, "--timeout", "1s").wantExit(4, "nothing was heard")
 			wantOld(t, target)
 		})
 	}

@@ -4,8 +4,13 @@
 // real sockets, network namespaces joined by a bridge, packet loss by nftables,
 // and every file compared by its SHA-256. There is nothing to import here.
 //
-// The tests are also the commands behind the figures that the project states:
-// each prints what it measured. They need root, and the tools ip, nft, ethtool
+// A test passes on a machine of any speed, whatever else that does: it waits for
+// events, and where it acts in the middle of a transfer, a valve in the kernel holds
+// the rest back meanwhile. No test asserts how fast something is, or how much arrives
+// while something else is done.
+//
+// The tests are also the commands behind the figures that the project states: they
+// print what they measured, some only with IOTUPD_E2E_FULL=1. They need root, and the tools ip, nft, ethtool
 // and sysctl; those with a router, Debian's packages frr and smcroute:
 //
 //	go test -v -count=1 ./internal/e2e                                  2 minutes

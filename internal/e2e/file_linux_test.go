@@ -68,6 +68,20 @@ func oldFile(t *testing.T) string {
 	return path
 }
 
+// copyOf copies a file into a directory of its own, under its name.
+func copyOf(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(newDir(t), filepath.Base(path))
+	if err := os.WriteFile(copied, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
 // newTarget names a file that is not there, in a directory of its own.
 func newTarget(t *testing.T) string {
 	t.Helper()

@@ -11,8 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"iotupd/proto"
 )
@@ -71,26 +73,25 @@ func TestReleasesSignedWithKeysOfMinisign(t *testing.T) {
 	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
 
 	s := sender.send(second, release.sign(t, second, 2), "--rate", "20M")
+	s.wait("sending")
 	e := receiver.recv(target, release.trust(state)...).done()
 	t.Logf("signed by %v, sequence %d, verified %v, in %.2f s", e.SignedBy, e.Sequence, e.Verified, e.Seconds)
 	wantSame(t, target, second)
 	if !e.Verified || e.SignedBy == nil || e.Sequence != 2 {
 		t.Errorf("got %+v, want it verified, with signer and sequence 2", e)
 	}
-	no := oldFile(t)
-	receiver.recv(no, append(stranger.trust(newDir(t)), "--timeout", "3s")...).wantExit(7, "not signed by a key of --trust")
-	wantOld(t, no)
+	receiver.wantRefused(7, "not signed by a key of --trust", stranger.trust(newDir(t))...)
 	s.kill()
 
 	for _, replay := range []string{release.sign(t, first, 1), release.sign(t, first, 2)} { // older; another file with the same number
 		s := sender.send(first, replay, "--rate", "20M")
-		receiver.recv(no, append(release.trust(state), "--timeout", "3s")...).wantExit(8, "older than what was installed last")
-		wantOld(t, no)
+		s.wait("sending")
+		receiver.wantRefused(8, "older than what was installed last", release.trust(state)...)
 		s.kill()
 	}
 	s = sender.send(first, "--rate", "20M") // not signed at all
-	receiver.recv(no, append(release.trust(state), "--timeout", "3s")...).wantExit(7, "not signed by a key of --trust")
-	wantOld(t, no)
+	s.wait("sending")
+	receiver.wantRefused(7, "not signed by a key of --trust", release.trust(state)...)
 	s.kill()
 }
 
@@ -105,10 +106,13 @@ type place struct {
 // the path word blanked.
 type capture map[netip.AddrPort]map[place][]byte
 
-// capturing records what arrives until stop.
-func capturing(t *testing.T, conn *net.UDPConn) (stop func() capture) {
+// capturing records what arrives at a host until stop.
+func capturing(h *host, conn *net.UDPConn) (stop func() capture) {
+	t := h.t
 	t.Helper()
+	enlarge(t, conn)
 	c := make(capture)
+	var packets atomic.Uint64
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -118,6 +122,7 @@ func capturing(t *testing.T, conn *net.UDPConn) (stop func() capture) {
 			if err != nil {
 				return
 			}
+			packets.Add(1)
 			h, _, err := proto.Parse(b[:n])
 			if err != nil {
 				t.Errorf("a packet from %v: %v", from, err)
@@ -136,9 +141,26 @@ func capturing(t *testing.T, conn *net.UDPConn) (stop func() capture) {
 		}
 	}()
 	return func() capture {
-		conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)) // for those in the socket's buffer
+		eventually(t, "all that has arrived is recorded", func() bool { return packets.Load() == h.count().seen.Packets })
+		conn.Close()
 		<-ended
 		return c
+	}
+}
+
+// enlarge gives a socket room for all that arrives in a test.
+func enlarge(t *testing.T, conn *net.UDPConn) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) {
+			if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32*mib); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -150,18 +172,16 @@ func TestSealedPacketsAreTheSameFromAllSenders(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	first, second, receiver, listener := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
-	source, target, no := newFile(t, mib/2), newTarget(t), oldFile(t)
+	source, target := newFile(t, mib/2), newTarget(t)
 	dir := newDir(t)
 	key, other := filepath.Join(dir, "group.key"), filepath.Join(dir, "other.key")
 	tool(t, binary, "keygen", "--group", key)
 	tool(t, binary, "keygen", "--group", other)
 
-	conn := listener.listen(proto.ChannelGroups("iotupd").IPv6)
-	conn.SetReadBuffer(4 * mib)
-	stop := capturing(t, conn)
+	stop := capturing(listener, listener.listen(proto.ChannelGroups("iotupd").IPv6))
 	r := receiver.recv(target, "-k", key)
-	keyless := receiver.recv(no, "--timeout", "5s")
-	foreign := receiver.recv(newTarget(t), "-k", other, "--timeout", "5s")
+	keyless, foreign := oldFile(t), oldFile(t)
+	without := map[string]*process{keyless: receiver.recv(keyless), foreign: receiver.recv(foreign, "-k", other)}
 	flags := []string{"-k", key, "--rate", "20M", "--loops", "1", "--sender"}
 	senders := []*process{first.send(source, append(flags, "1/2")...), second.send(source, append(flags, "2/2")...)}
 	e := r.done()
@@ -170,9 +190,13 @@ func TestSealedPacketsAreTheSameFromAllSenders(t *testing.T) {
 	for _, s := range senders {
 		s.wantExit(0, "")
 	}
-	keyless.wantExit(4, "sealed")
-	foreign.wantExit(4, "sealed")
-	wantOld(t, no)
+	for no, r := range without {
+		r.waitFor("a warning that it is sealed", func(e event) bool { return e.Type == "warn" && e.Code == "sealed" })
+		if code := r.stop(); code != 130 {
+			t.Errorf("without the key: exit code %d, want that it waits on until it is stopped, 130", code)
+		}
+		wantOld(t, no)
+	}
 	first.send(source, append(flags, "1/2")...).wantExit(0, "")
 
 	plain, err := os.ReadFile(source)

@@ -14,7 +14,7 @@ func TestTheLabLosesSinglePackets(t *testing.T) {
 	l := newLab(t)
 	sender, lossless, lossy := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
 	lossy.lose(loss)
-	s := sender.send(newFile(t, 8*mib), "--rate", "300M", "--loops", "1")
+	s := sender.send(newFile(t, 4*mib), "--rate", "50M", "--loops", "1")
 	sent := s.wait("stopped").Packets
 	s.wantExit(0, "")
 

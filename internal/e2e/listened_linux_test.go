@@ -16,6 +16,46 @@ import (
 // everyTwoSeconds makes the switch ask every two seconds who listens, not every 125.
 const everyTwoSeconds = " mcast_query_interval 200 mcast_startup_query_interval 200"
 
+// The questions of a querier: of any version of MLD, and of IGMP.
+const questions = `icmpv6 type mld-listener-query counter name heard
+		ip protocol igmp @th,0,8 17 counter name heard`
+
+// announcements are the reports of MLDv2 and IGMPv3 that begin with a group.
+func announcements(group netip.Addr) string {
+	if group.Is4() {
+		return fmt.Sprintf(`ip protocol igmp @th,0,8 34 @th,96,32 0x%x counter name heard`, group.AsSlice())
+	}
+	return fmt.Sprintf(`icmpv6 type mld2-listener-report @th,96,128 0x%x counter name heard`, group.AsSlice())
+}
+
+// hears begins to count what reaches a host of membership messages. What it returns
+// waits for so many more.
+func (h *host) hears(what string) (wait func(t *testing.T, more uint64)) {
+	h.t.Helper()
+	h.sh(fmt.Sprintf(`nft -f - <<END
+table netdev membership {
+	counter heard {}
+	chain arriving {
+		type filter hook ingress device eth0 priority -1
+		%s
+	}
+}
+END`, what))
+	read := func() (n uint64) {
+		out := h.sh(`nft list counter netdev membership heard`)
+		_, after, _ := strings.Cut(out, "packets ")
+		if _, err := fmt.Sscan(after, &n); err != nil {
+			h.t.Fatalf("%q: %v", out, err)
+		}
+		return n
+	}
+	return func(t *testing.T, more uint64) {
+		t.Helper()
+		before := read()
+		eventually(t, "membership messages are heard", func() bool { return read() >= before+more })
+	}
+}
+
 // sent returns a counter of the packets that a host sends: that of its port of the
 // switch.
 func (h *host) sent() *host {
@@ -50,11 +90,11 @@ func TestWhenListenedSendsToListenersOnly(t *testing.T) {
 				sh(t, l.net, "ip link set port1 type bridge_slave mcast_router 2")
 			}
 			l.snoop(test.options + everyTwoSeconds)
-			wire := sender.sent()
+			wire, asked := sender.sent(), sender.hears(questions)
 			file, target := newFile(t, 4*mib), newTarget(t)
 			s := sender.send(file, "--when-listened", test.family, "--rate", "20M")
 			s.wait("paused")
-			time.Sleep(5 * time.Second) // for two questions
+			asked(t, 2)
 			if got := wire.count().seen.Packets; got != 0 {
 				t.Errorf("%d packets were sent to nobody, want none", got)
 			}
@@ -67,16 +107,17 @@ func TestWhenListenedSendsToListenersOnly(t *testing.T) {
 			r := receiver.recv(target, test.family)
 			r.done()
 			wantSame(t, target, file)
-			time.Sleep(5 * time.Second) // the receiver has left
-			if wire.newArrivals() == 0 {
-				t.Error("nothing is sent any more, although one of two listeners is still there")
-			}
+			asked(t, 2) // the receiver has left, and one of two listeners is still there
+			sent := wire.count().seen.Packets
+			eventually(t, "packets are still sent", func() bool { return wire.count().seen.Packets > sent+100 })
 
 			conn.Close()
 			left := time.Now()
 			s.wait("paused")
 			t.Logf("%v from the last leave to the pause", time.Since(left).Round(10*time.Millisecond))
-			if got := wire.newArrivals(); got != 0 {
+			sent = wire.count().seen.Packets
+			asked(t, 2)
+			if got := wire.count().seen.Packets - sent; got != 0 {
 				t.Errorf("%d packets were sent to nobody, want none", got)
 			}
 		})
@@ -112,14 +153,16 @@ func TestWhenListenedCountsReceiversOnTheSameHost(t *testing.T) {
 // Where nobody asks who listens, receivers that wait announce themselves.
 func TestWhenListenedNeedsNoQuerierToFindAWaitingReceiver(t *testing.T) {
 	t.Parallel()
-	for _, family := range []string{"-6", "-4"} {
+	groups := proto.ChannelGroups("iotupd")
+	for family, group := range map[string]netip.Addr{"-6": groups.IPv6, "-4": groups.IPv4} {
 		t.Run(family, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
 			sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
 			file, target := newFile(t, 4*mib), newTarget(t)
+			announced := sender.hears(announcements(group))
 			r := receiver.recv(target, family)
-			time.Sleep(2 * time.Second) // it has said so, twice
+			announced(t, 1) // by the kernel, before there is a sender
 			began := time.Now()
 			sender.send(file, "--when-listened", family, "--rate", "20M")
 			r.wait("found")

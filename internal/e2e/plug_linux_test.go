@@ -39,6 +39,7 @@ func TestATransferOutlivesALostLink(t *testing.T) {
 			l := newLab(t)
 			sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
 			source, target := newFile(t, 4*mib), newTarget(t)
+			receiver.closeAfter(3 * mib)
 			r := receiver.recv(target, test.family)
 			s := sender.send(source, "--rate", "20M", test.family)
 			at := r.waitUntilHeld(0.3)
@@ -51,16 +52,18 @@ func TestATransferOutlivesALostLink(t *testing.T) {
 				namespace, device = l.net, "port1"
 			}
 			sh(t, namespace, "ip link set "+device+" down")
-			time.Sleep(time.Second)
+			if test.cut == "sender" {
+				t.Logf("the sender said: %s", s.wait("warn").Text)
+			} else {
+				s.sendsMore(1000) // in vain
+			}
 			before := receiver.count()
 			sh(t, namespace, "ip link set "+device+" up")
 			back := time.Now()
-			if test.cut == "sender" {
-				t.Logf("the sender said: %s", s.wait("warn").Text)
-			}
 			eventually(t, "packets arrive again", func() bool { return receiver.count().seen.Packets > before.seen.Packets+10 })
 			t.Logf("link lost at %d of %d shards; packets again %.2f s after it was back", at.Held, at.Needed, time.Since(back).Seconds())
 
+			receiver.open()
 			e := r.done()
 			t.Logf("done after %.2f s, %d packets lost, %d shards rebuilt", e.Seconds, e.Lost, e.Rebuilt)
 			wantSame(t, target, source)

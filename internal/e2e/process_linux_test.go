@@ -183,7 +183,8 @@ func (p *process) wait(typ string) event {
 	return p.waitFor(typ, func(e event) bool { return e.Type == typ })
 }
 
-// waitUntilHeld waits until a receiver has that share of its file.
+// waitUntilHeld waits until a receiver has that share of its file. It must not be
+// able to have all of it meanwhile: see closeAfter.
 func (p *process) waitUntilHeld(share float64) event {
 	p.t.Helper()
 	return p.waitFor("progress", func(e event) bool {
@@ -245,6 +246,40 @@ func (p *process) done() event {
 	e.Data, e.Parity, e.Digests, e.Outlines, e.Manifests = collected.Data, collected.Parity, collected.Digests, collected.Outlines, collected.Manifests
 	p.wantExit(0, "")
 	return e
+}
+
+// wantRefused runs receivers until one gives up for a reason, and leaves the old
+// file. One that has heard nothing says nothing about what is on the air, and the
+// next one has twice the time.
+func (h *host) wantRefused(code int, why string, flags ...string) {
+	h.t.Helper()
+	for timeout := time.Second; timeout < patience(); timeout *= 2 {
+		target := oldFile(h.t)
+		r := h.recv(target, append(flags, "--timeout", timeout.String())...)
+		got := r.exit()
+		wantOld(h.t, target)
+		if got == 4 && strings.Contains(r.messages(), " was heard within") {
+			continue
+		}
+		if got != code || !strings.Contains(r.messages(), why) {
+			h.t.Errorf("got exit code %d and %q, want %d and %q", got, r.messages(), code, why)
+		}
+		return
+	}
+	h.t.Errorf("nothing was heard within %v, want that it is refused: %q", patience(), why)
+}
+
+// wantHeardNothing stops a receiver that has waited in vain.
+func (p *process) wantHeardNothing() {
+	p.t.Helper()
+	if code := p.stop(); code != 130 {
+		p.t.Errorf("exit code %d, want that it waits until it is stopped, 130", code)
+	}
+	for e := range p.events {
+		if e.Type == "found" {
+			p.t.Errorf("packets of %s were heard, want none", e.From)
+		}
+	}
 }
 
 // stop ends the process as Ctrl-C does.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"iotupd/proto"
 )
 
 // However a receiver ends, the target is the whole old file or the whole new
@@ -28,10 +30,10 @@ func TestAnInterruptedReceiverLeavesTheOldFileAndTheNextOneSucceeds(t *testing.T
 			l := newLab(t)
 			sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
 			receiver.lose(5)
+			receiver.closeAfter(10 * mib)
 			target := oldFile(t)
-			sender.send(source, "--rate", "100M")
-
 			r := receiver.recv(target)
+			sender.send(source, "--rate", "100M")
 			at := r.waitUntilHeld(0.3)
 			r.cmd.Process.Signal(test.signal)
 			r.wantExit(test.code, "")
@@ -44,6 +46,7 @@ func TestAnInterruptedReceiverLeavesTheOldFileAndTheNextOneSucceeds(t *testing.T
 			}
 			t.Logf("%s with %d of %d shards", test.name, at.Held, at.Needed)
 
+			receiver.open()
 			e := receiver.recv(target).done()
 			t.Logf("the next one is done after %.2f s, %d of %d shards rebuilt", e.Seconds, e.Rebuilt, e.Needed)
 			wantSame(t, target, source)
@@ -57,10 +60,12 @@ func TestASecondReceiverOfTheSameTargetIsRefused(t *testing.T) {
 	l := newLab(t)
 	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
 	source, target := newFile(t, 4*mib), oldFile(t)
+	receiver.only(proto.TypeManifest)
 	first := receiver.recv(target)
 	sender.send(source, "--rate", "20M")
 	first.wait("found")
 	receiver.recv(target).wantExit(11, "another iotupd")
+	receiver.open()
 	first.done()
 	wantSame(t, target, source)
 }

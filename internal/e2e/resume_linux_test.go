@@ -20,9 +20,10 @@ func partOf(target string) string {
 
 // "A receiver that starts on a partial or an older file hashes the place of each
 // leaf and keeps what fits." spec.md 7.3: whenever it is killed, and whatever
-// happens to the partial file then, the next run ends with the right file. What
-// was there already it hardly receives again, but for shards whose leaf had not
-// come yet, or was lost.
+// happens to the partial file then, the next run ends with the right file, and takes
+// over all that the partial file proves. How much else is received again depends on
+// how fast the disk is read, and is printed; package receiver tests it in virtual
+// time.
 func TestKilledReceiversGoOnWithWhatIsOnDisk(t *testing.T) {
 	points := 3 // of every kind
 	if full {
@@ -40,7 +41,7 @@ func TestKilledReceiversGoOnWithWhatIsOnDisk(t *testing.T) {
 				sender.send(source, "--rate", "30M", "--profile", profile.String()).wait("sending")
 				a := dissect(t, source, profile)
 				for range points {
-					k := killed{source: source, profile: profile, anatomy: a, loss: loss}
+					k := killed{source: source, profile: profile, anatomy: a}
 					k.goOn(t, rnd, receiver)
 				}
 			})
@@ -53,7 +54,6 @@ type killed struct {
 	source  string
 	profile fec.Profile
 	anatomy *anatomy
-	loss    int
 }
 
 // goOn kills a receiver, spoils what it has left, and starts the next one.
@@ -62,7 +62,11 @@ func (k killed) goOn(t *testing.T, rnd *rand.Rand, h *host) {
 	target := newTarget(t)
 	r := h.recv(target)
 	r.wait("found")
-	time.Sleep(time.Duration(rnd.Int64N(int64(700 * time.Millisecond)))) // until any moment of it
+	share := rnd.Float64()
+	r.waitFor("that share of the file, or all of it", func(e event) bool {
+		return e.Type == "done" || e.Type == "progress" && float64(e.Held) >= share*float64(e.Needed)
+	})
+	time.Sleep(time.Duration(rnd.Int64N(int64(100 * time.Millisecond)))) // any moment after a report
 	r.kill()
 	if _, err := os.Stat(target); err == nil {
 		t.Log("killed after the end")
@@ -72,7 +76,6 @@ func (k killed) goOn(t *testing.T, rnd *rand.Rand, h *host) {
 	if _, err := os.Stat(partOf(target)); err != nil {
 		t.Fatal(err)
 	}
-	before := k.anatomy.examine(t, partOf(target))
 	how := damage(t, rnd, partOf(target))
 	had := k.anatomy.examine(t, partOf(target))
 
@@ -85,17 +88,5 @@ func (k killed) goOn(t *testing.T, rnd *rand.Rand, h *host) {
 		again, 100*float64(again)/float64(needed), needed-resumed, e.Collected, e.Ignored["adopting"])
 	if resumed < had.proven {
 		t.Errorf("%d shards were taken over, want at least the %d that the partial file proves", resumed, had.proven)
-	}
-	if k.loss > 0 {
-		return // more shards than these may have lost their leaves
-	}
-	most := needed*2/100 + int(k.anatomy.geo.Groups)*k.anatomy.tree.Leaves
-	if how == cutShort || how == zeroed { // only OUTLINEs tell of what is left, of whole records, once they have come
-		most += had.intact() - max(had.proven, had.whole) + 256*(outlinesOf(k.anatomy.tree)+1)
-	} else {
-		most += before.proven - had.proven // a record may be damaged, too
-	}
-	if again > most {
-		t.Errorf("%d shards were received again, want at most %d", again, most)
 	}
 }

@@ -151,12 +151,23 @@ func (h *host) static(source string) {
 	})
 }
 
-// newArrivals returns how many packets reach a host during a second.
-func (h *host) newArrivals() uint64 {
+// arrivalsFrom returns how many packets reach a host while a sender sends some
+// hundred.
+func (h *host) arrivalsFrom(s *process) uint64 {
 	h.t.Helper()
 	before := h.count()
-	time.Sleep(time.Second)
+	s.sendsMore(300)
 	return h.count().seen.Packets - before.seen.Packets
+}
+
+// sendsMore waits until a sender has sent so many more packets.
+func (p *process) sendsMore(packets uint64) {
+	p.t.Helper()
+	p.latest("progress") // those before are of before
+	from := p.wait("progress").Packets
+	p.waitFor(fmt.Sprintf("progress of %d packets", packets), func(e event) bool {
+		return e.Type == "progress" && e.Packets >= from+packets
+	})
 }
 
 // A router that speaks PIM and IGMPv3 forwards a source to those networks that
@@ -169,9 +180,9 @@ func TestATransferCrossesADynamicRouter(t *testing.T) {
 	const source, stranger = "10.78.1.2", "10.78.1.3"
 
 	file := newFile(t, 4*mib)
-	n.sender.send(file, "-4", "--source-specific", "--hop-limit", "5", "--rate", "20M")
+	s := n.sender.send(file, "-4", "--source-specific", "--hop-limit", "5", "--rate", "20M")
 	no := oldFile(t)
-	deaf := n.other.recv(no, "--source", stranger, "--timeout", "8s")
+	deaf := n.other.recv(no, "--source", stranger)
 	eventually(t, "the router gets packets", func() bool { return n.router.count().seen.Packets > 1000 })
 	if got := n.receiver.count().seen.Packets; got != 0 {
 		t.Errorf("%d packets crossed the router, want none before anybody joined", got)
@@ -187,9 +198,9 @@ func TestATransferCrossesADynamicRouter(t *testing.T) {
 	t.Logf("%d bytes from %s through the router in %.2f s", e.Bytes, source, e.Seconds)
 	wantSame(t, target, file)
 
-	eventually(t, "the router stops forwarding to a network without members", func() bool { return n.receiver.newArrivals() == 0 })
+	eventually(t, "the router stops forwarding to a network without members", func() bool { return n.receiver.arrivalsFrom(s) == 0 })
 	t.Logf("packets ended at most %.1f s after the receiver left", time.Since(left).Seconds())
-	deaf.wantExit(4, "nothing was heard")
+	deaf.wantHeardNothing()
 	wantOld(t, no)
 	if got := n.other.count().seen.Packets; got != 0 {
 		t.Errorf("%d packets came to a network whose only member named another source, want none", got)
@@ -207,16 +218,14 @@ func TestATransferCrossesAStaticRouter(t *testing.T) {
 
 	file, target, no := newFile(t, 4*mib), newTarget(t), oldFile(t)
 	r := n.receiver.recv(target, "--source", source)
-	deaf := n.other.recv(no, "--source", stranger, "--timeout", "4s")
+	deaf := n.other.recv(no, "--source", stranger)
 	n.sender.send(file, "-6", "--source-specific", "--hop-limit", "5", "--rate", "20M")
 	e := r.done()
 	t.Logf("%d bytes from %s through the router in %.2f s", e.Bytes, source, e.Seconds)
 	wantSame(t, target, file)
-	deaf.wantExit(4, "nothing was heard")
+	eventually(t, "packets come to the other network, too", func() bool { return n.other.count().seen.Packets > 100 })
+	deaf.wantHeardNothing()
 	wantOld(t, no)
-	if got := n.other.count().seen.Packets; got == 0 {
-		t.Error("no packet came to the other network; the test shows nothing")
-	}
 }
 
 // "The hop limit is 1, unless told otherwise." spec.md 8.2
@@ -236,13 +245,13 @@ func TestPacketsCrossNoRouterUnlessToldTo(t *testing.T) {
 			n := newRouted(t)
 			test.start(n.router)
 			no := oldFile(t)
-			deaf := n.receiver.recv(no, "--source", test.source, "--timeout", "3s")
+			deaf := n.receiver.recv(no, "--source", test.source)
 			n.sender.send(newFile(t, mib), test.family, "--source-specific", "--rate", "5M")
-			deaf.wantExit(4, "nothing was heard")
+			eventually(t, "packets reach the router", func() bool { return n.router.count().seen.Packets > 1000 })
+			deaf.wantHeardNothing()
 			wantOld(t, no)
-			at, beyond := n.router.count().seen.Packets, n.receiver.count().seen.Packets
-			if at == 0 || beyond != 0 {
-				t.Errorf("%d packets at the router and %d beyond it, want some and none", at, beyond)
+			if beyond := n.receiver.count().seen.Packets; beyond != 0 {
+				t.Errorf("%d packets beyond the router, want none", beyond)
 			}
 		})
 	}

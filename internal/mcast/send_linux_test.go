@@ -49,7 +49,10 @@ func TestAFullQueueIsWaitedFor(t *testing.T) {
 			if err := <-write; err != nil {
 				t.Error(err)
 			}
-			h.wantNothing()
+			if err := c.WriteSegments([]byte("the end"), segment); err != nil {
+				t.Error(err)
+			}
+			h.want("the end") // and nothing twice
 		})
 	}
 }

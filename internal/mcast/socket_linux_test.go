@@ -5,6 +5,7 @@ package mcast
 import (
 	"encoding/hex"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -93,6 +94,17 @@ func TestSegments(t *testing.T) {
 	}
 }
 
+// freePort returns a port that no program of this host has.
+func freePort(t testing.TB) uint16 {
+	t.Helper()
+	c, err := net.ListenUDP("udp", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return uint16(c.LocalAddr().(*net.UDPAddr).Port)
+}
+
 // open returns both ends on the loopback interface.
 func open(t testing.TB, offload Offload) (*Conn, *Socket) {
 	t.Helper()
@@ -103,7 +115,7 @@ func open(t testing.TB, offload Offload) (*Conn, *Socket) {
 	usual := rescanEvery
 	rescanEvery = time.Hour // it allocates
 	t.Cleanup(func() { rescanEvery = usual })
-	group, port := netip.MustParseAddr("239.255.8.32"), uint16(18869)
+	group, port := netip.MustParseAddr("239.255.8.32"), freePort(t)
 	l, err := Listen(ListenConfig{Groups: []netip.Addr{group}, Port: port, Interfaces: []string{"lo"}, Offload: offload})
 	if err != nil {
 		t.Fatal(err)
