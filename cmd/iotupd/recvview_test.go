@@ -187,7 +187,7 @@ func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
 }
 
 func TestRise(t *testing.T) {
-	got := rise(map[string]uint64{"a": 3, "b": 2, "c": 1}, map[string]uint64{"a": 1, "b": 2})
+	got := rise(map[proto.Reason]uint64{"a": 3, "b": 2, "c": 1}, map[proto.Reason]uint64{"a": 1, "b": 2})
 	if len(got) != 2 || got["a"] != 2 || got["c"] != 1 {
 		t.Errorf("got %v, want a: 2, c: 1", got)
 	}

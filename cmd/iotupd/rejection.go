@@ -10,33 +10,19 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
 )
 
-// A rejection is why what is on the air is not received, if the user can do
-// something about it. Its reason is the code of the warning.
-type rejection struct {
-	reason proto.Reason
-	exit   int    // the code if nothing else is heard
-	text   string // %s: what is refused
+// codes are the exit codes of receivers that received nothing.
+var codes = map[reason.Failure]int{
+	reason.Silence: cli.ExitSilence, reason.Policy: cli.ExitPolicy, reason.Authenticity: cli.ExitAuthenticity,
 }
 
-// rejections are in the order in which they explain that a receiver gave up: what
-// was signed by a trusted key goes before what anybody may have sent.
-var rejections = []rejection{
-	{receiver.ReasonRollback, cli.ExitPolicy, "%s is older than what was installed last or than --min-sequence, or is another file with the same sequence number; " +
-		"sign it with a higher number, or take it by --allow-downgrade"},
-	{receiver.ReasonExpired, cli.ExitPolicy, "%s was signed for a time that is over; sign it anew, or set the clock of this host"},
-	{receiver.ReasonTarget, cli.ExitPolicy, "%s was signed for other hardware than --target names"},
-	{receiver.ReasonChannel, cli.ExitPolicy, "%s was signed for another channel; name that by --channel, or sign it for this one"},
-	{receiver.ReasonSignature, cli.ExitAuthenticity, "%s is not signed by a key of --trust; if it should be, look at it by iotupd inspect"},
-	{receiver.ReasonTooLarge, cli.ExitPolicy, "%s is larger than --max-size, or cut into so many groups that their index takes too much memory"},
-	{seal.ReasonSeal, cli.ExitSilence, "%s is sealed, but not with a key of --group-key"},
-	{receiver.ReasonSealed, cli.ExitSilence, "%s is sealed with a group key that is not here; name its file by --group-key"},
-	{receiver.ReasonUnsealed, cli.ExitSilence, "%s is not sealed, and --group-key takes only what is"},
-}
+// onTheAir is what to call a file of which no more is known.
+const onTheAir = "the file on the air"
 
 // maxOthers is how many other files are named.
 const maxOthers = 5
@@ -54,11 +40,9 @@ func (v *recvView) refused(e receiver.Refused) {
 	} else if e.Why == receiver.ReasonOtherObject && len(v.others) < maxOthers {
 		v.others = append(v.others, cmp.Or(e.Name, "object "+e.Object.Short()+"..."))
 	}
-	for _, r := range rejections {
-		if r.reason == e.Why {
-			v.refuse(r, strings.TrimSpace("object "+e.Object.Short()+"... "+e.Name))
-			return
-		}
+	if why := reason.Of(e.Why); why.File != "" {
+		v.refuse(why, strings.TrimSpace("object "+e.Object.Short()+"... "+e.Name))
+		return
 	}
 	v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
 }
@@ -69,12 +53,9 @@ func (v *recvView) checkRefused(now time.Time) {
 	if v.status.Needed > 0 {
 		return
 	}
-	for _, r := range rejections {
-		switch r.reason {
-		case receiver.ReasonTooLarge, receiver.ReasonSealed, receiver.ReasonUnsealed, seal.ReasonSeal:
-			if v.tellNow(r.reason) {
-				v.refuse(r, "the file on the air")
-			}
+	for _, r := range []proto.Reason{receiver.ReasonTooLarge, seal.ReasonSeal, receiver.ReasonSealed, receiver.ReasonUnsealed} {
+		if v.tellNow(r) {
+			v.refuse(reason.Of(r), onTheAir)
 		}
 	}
 	// The wanted one may be about to show itself, and a follower waits for it.
@@ -103,16 +84,16 @@ func (v *recvView) onlyOthers() string {
 
 // rejected counts the packets that a warning explains.
 func (v *recvView) rejected() (n uint64) {
-	for reason := range v.warned {
-		n += v.status.Ignored[reason]
+	for why := range v.warned {
+		n += v.status.Ignored[why]
 	}
 	return n
 }
 
-// refuse warns.
-func (v *recvView) refuse(r rejection, what string) {
-	v.warned[r.reason] = true
-	v.out.Warn(cli.Warning{Code: string(r.reason), Text: fmt.Sprintf(r.text, what)})
+// refuse warns of a file.
+func (v *recvView) refuse(why reason.Explanation, file string) {
+	v.warned[why.Reason] = true
+	v.out.Warn(cli.Warning{Code: string(why.Reason), Text: file + " " + why.File})
 }
 
 // whyNothing returns the error of a receiver that gave up with nothing to
@@ -131,9 +112,9 @@ func (v *recvView) whyNothing(gaveUp, nothing string, code int) error {
 // instead tells what was heard and is not to be received, and the exit code for
 // that. The text is empty if there is nothing to tell.
 func (v *recvView) instead() (text string, exit int) {
-	for _, r := range rejections {
-		if v.status.Ignored[r.reason] > 0 {
-			return fmt.Sprintf(r.text, "the file on the air"), r.exit
+	for why := range reason.All() {
+		if why.File != "" && v.status.Ignored[why.Reason] > 0 {
+			return onTheAir + " " + why.File, codes[why.Failure]
 		}
 	}
 	if v.status.Ignored[receiver.ReasonOtherObject] > 0 {

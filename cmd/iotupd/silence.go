@@ -4,13 +4,14 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/diagnose"
 	"iotupd/internal/quantity"
+	"iotupd/proto"
 )
 
 const (
@@ -33,7 +34,7 @@ type silence struct {
 
 	watching bool // before, rejects and drops are of the start of this silence
 	before   diagnose.Snapshot
-	rejects  map[string]uint64
+	rejects  map[proto.Reason]uint64
 	drops    uint64
 }
 
@@ -44,7 +45,7 @@ func newSilence(now time.Time) *silence { return &silence{since: now, wait: sile
 func (s *silence) watch(v *recvView) {
 	s.watching = true
 	s.before, _ = diagnose.Read()
-	s.rejects, s.drops = describe.Ignored(v.status.Ignored), v.listener.Stats().KernelDrops
+	s.rejects, s.drops = maps.Clone(v.status.Ignored), v.listener.Stats().KernelDrops
 }
 
 // check returns what is going on and its likely causes if it has been silent
@@ -74,7 +75,7 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		Joined:     now.Sub(v.start),
 		Drops:      v.listener.Stats().KernelDrops - s.drops,
 		Buffer:     granted, BufferWanted: wanted,
-		Rejected: rise(describe.Ignored(v.status.Ignored), s.rejects),
+		Rejected: rise(v.status.Ignored, s.rejects),
 	})
 	if s.told%rejoinEvery == 0 {
 		// A switch, or a sender that waits for listeners, may have missed or forgotten
@@ -91,11 +92,11 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 }
 
 // rise returns what counters have grown by.
-func rise(now, before map[string]uint64) map[string]uint64 {
-	grown := make(map[string]uint64)
-	for key, n := range now {
-		if n > before[key] {
-			grown[key] = n - before[key]
+func rise(now, before map[proto.Reason]uint64) map[proto.Reason]uint64 {
+	grown := make(map[proto.Reason]uint64)
+	for why, n := range now {
+		if n > before[why] {
+			grown[why] = n - before[why]
 		}
 	}
 	return grown

@@ -49,6 +49,8 @@ var arrows = map[string][]string{
 	"internal/simnet":   {},
 	"internal/quantity": {},
 
+	"internal/reason":    {"proto", "proto/seal", "receiver"},
+	"internal/diagnose":  {"proto", "internal/reason", "internal/quantity"},
 	"internal/discover":  {"proto", "golang.org/x/net/dns/..."},
 	"internal/listeners": {"internal/diagnose", "golang.org/x/net/...", "golang.org/x/sys/..."},
 }

@@ -11,26 +11,28 @@ import (
 	"strings"
 
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 )
 
 // foreignPackets: something arrives, but not what was asked for.
 func foreignPackets(e evidence) (Finding, uint64) {
 	counts := make(map[refusal]uint64)
 	total := uint64(0)
-	for reason, n := range e.Rejected {
-		counts[refusalOf(reason)] += n
+	for why, n := range e.Rejected {
+		x := reason.Of(why)
+		counts[refusal{x.Packets, x.Fix}] += n
 		total += n
 	}
 	if total == 0 {
 		return Finding{}, 0
 	}
 	why := slices.SortedFunc(maps.Keys(counts), func(a, b refusal) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.text, b.text))
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.packets, b.packets))
 	})
 	var parts []string
 	for _, r := range why {
 		if n := counts[r]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, r.text))
+			parts = append(parts, fmt.Sprintf("%d %s", n, r.packets))
 		}
 	}
 	return Finding{
@@ -40,37 +42,8 @@ func foreignPackets(e evidence) (Finding, uint64) {
 	}, total
 }
 
-// A refusal tells a reason of the receiver in words.
-type refusal struct{ text, fix string }
-
-var (
-	otherProgram = refusal{"of another program", "iotupd recv --port PORT   # and the same at the sender, away from the other program"}
-	otherVersion = refusal{"of another version", "iotupd --version   # install the same on both sides"}
-	otherKey     = refusal{"sealed with another key", "iotupd recv --group-key FILE   # the file that the sender uses"}
-)
-
-// lookAround shows the files on the air, with their names and keys.
-const lookAround = "iotupd inspect   # on the same channel: lists what is sent here"
-
-var refusals = map[string]refusal{
-	"length":       otherProgram,
-	"magic":        otherProgram,
-	"version":      otherVersion,
-	"type":         otherVersion,
-	"flags":        otherVersion,
-	"channel":      {"of another channel", "iotupd recv --channel NAME   # the name that the sender uses"},
-	"key":          otherKey,
-	"sealed":       {"sealed, and there is no key to open them", otherKey.fix},
-	"checksum":     {"damaged on the way", "ip -s -s link   # look for receive errors: cable, duplex, Wi-Fi"},
-	"other-object": {"of another object", lookAround},
-}
-
-func refusalOf(reason string) refusal {
-	if r, ok := refusals[reason]; ok {
-		return r
-	}
-	return refusal{fmt.Sprintf("for reason %q", reason), lookAround}
-}
+// A refusal is what several reasons may have in common.
+type refusal struct{ packets, fix string }
 
 // ownBuffer: the socket was full when packets came for it.
 func ownBuffer(e evidence) (Finding, uint64) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"iotupd/internal/quantity"
+	"iotupd/proto"
 )
 
 // Codes of findings. They are stable: they stand in JSON output.
@@ -59,9 +60,8 @@ type Listening struct {
 	// zero, they are not known.
 	Buffer, BufferWanted quantity.Size
 
-	// Rejected counts packets that arrived and were refused, by reason, in the
-	// words of the receiver.
-	Rejected map[string]uint64
+	// Rejected counts packets that arrived and were refused, by reason.
+	Rejected map[proto.Reason]uint64
 }
 
 // chatter is the multicast rate in packets per second that is there in most

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"iotupd/proto"
 )
 
 // listening is what the host of the fixture listens to.
@@ -107,16 +109,17 @@ func TestExplain(t *testing.T) {
 		{
 			name: "packets of others",
 			happens: func(h host, l *Listening) {
-				l.Rejected = map[string]uint64{"version": 40, "sealed": 200, "magic": 30, "length": 10, "geometry": 1, "checksum": 0}
+				l.Rejected = map[proto.Reason]uint64{"version": 40, "sealed": 200, "magic": 30, "length": 10, "seal": 2, "geometry": 1, "checksum": 0}
 			},
 			want: []string{ForeignPackets},
-			text: `281 packets refused on arrival: 200 sealed, and there is no key to open them, 40 of another program, 40 of another version, 1 for reason "geometry"`,
-			fix:  "iotupd recv --group-key FILE",
+			text: "283 packets refused on arrival: 200 sealed, and there is no key to open them, 40 of another program, 40 of another version, " +
+				"2 sealed with another key, 1 that contradict themselves or their object",
+			fix: "iotupd recv --group-key FILE",
 		},
 		{
 			name: "packets that are too short",
 			happens: func(h host, l *Listening) {
-				l.Rejected = map[string]uint64{"length": 60}
+				l.Rejected = map[proto.Reason]uint64{"length": 60}
 			},
 			want: []string{ForeignPackets},
 			text: "60 packets refused on arrival: 60 of another program",
@@ -125,15 +128,15 @@ func TestExplain(t *testing.T) {
 		{
 			name: "packets that contradict themselves",
 			happens: func(h host, l *Listening) {
-				l.Rejected = map[string]uint64{"geometry": 60}
+				l.Rejected = map[proto.Reason]uint64{"geometry": 60}
 			},
 			want: []string{ForeignPackets},
-			text: `60 for reason "geometry"`,
+			text: "60 that contradict themselves",
 			fix:  "iotupd inspect ",
 		},
 		{
 			name:    "a stray packet",
-			happens: func(h host, l *Listening) { l.Rejected = map[string]uint64{"magic": 1} },
+			happens: func(h host, l *Listening) { l.Rejected = map[proto.Reason]uint64{"magic": 1} },
 			want:    []string{ForeignPackets, NothingOnTheWire},
 			text:    "1 packet refused on arrival: 1 of another program",
 			fix:     "iotupd recv --port PORT",
