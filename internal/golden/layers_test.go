@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"iotupd/internal/simnet"
@@ -29,7 +30,11 @@ var layersScenes = []namedScene{
 	{"loss that changes every few seconds", hours{minutes: 60, capacity: 1000, changing: true}.play},
 	{"packets that are late by about as many as are waited for", hours{minutes: 20, capacity: 1000, late: true, loss: []int{3}}.play},
 	{"two senders that fall silent, and a limit on the rate", hours{minutes: 30, capacity: 1000, senders: 2, silences: true, maxRate: 2_200_000}.play},
-	{"more streams than are measured", hours{minutes: 6, capacity: 1000, flood: true}.play},
+	{"more streams than are measured", hours{minutes: 6, capacity: 1000, flood: 600}.play},
+	{"almost more streams than are measured", hours{minutes: 6, capacity: 1000, flood: 251}.play},
+	{"a few more streams than are measured", hours{minutes: 6, capacity: 1000, flood: 254}.play},
+	{"levels that fail twice, hold, and fail again", hours{minutes: 10, capacity: 1000, loss: failing}.play},
+	{"outages just after a join", hours{minutes: 30, capacity: 1000, outages: true}.play},
 }
 
 // layeredTransfer receives a file of a sender with several layers.
@@ -58,8 +63,19 @@ type hours struct {
 	late         bool // some packets are held up
 	silences     bool // of the senders
 	forged       bool // packets of some hundred other senders
-	flood        bool // of them, more than are measured, for half of the time
+	flood        int  // so many other senders, for half of the time
+	outages      bool // nothing arrives for a moment after a join
 }
+
+// failing is the loss of periods of 5 s in which layers are left again and
+// again, and then hold.
+var failing = slices.Concat(
+	fives(40, 0), fives(5, 70), fives(20, 0), fives(5, 70), fives(90, 0), fives(5, 70), fives(90, 0),
+	fives(5, 70), fives(25, 0), fives(5, 70), fives(30, 0), fives(5, 70), fives(275, 0),
+)
+
+// fives returns the same loss in percent for so many seconds.
+func fives(seconds, loss int) []int { return slices.Repeat([]int{loss}, seconds/5) }
 
 const (
 	perSecond = 400 // packets of all four layers of a sender
@@ -102,6 +118,8 @@ type weather struct {
 	room   int // left in the bottleneck's queue, in thousandths of a packet
 	loss   int // percent
 	change int // slots until the loss changes
+	outage int // slots until nothing arrives
+	gap    int // slots for which nothing arrives then
 }
 
 func (h hours) play(s *scene) {
@@ -122,10 +140,14 @@ func (h hours) play(s *scene) {
 		for i := range streams {
 			w.slot(i, &streams[i])
 		}
-		if h.forged && s.dice.below(500) == 0 || h.flood && n < total/2 && s.dice.below(6) == 0 {
+		if h.forged && s.dice.below(500) == 0 || h.flood > 0 && n < total/2 && s.dice.below(4) == 0 {
 			w.forge()
 		}
 		if now := w.policy.level(); now != level {
+			if h.outages && now > level {
+				w.outage = s.dice.below(20)
+				w.gap = 20 + s.dice.below(60)
+			}
 			level = now
 			changes++
 			s.trace.at(s.now, "level %d", level)
@@ -173,6 +195,11 @@ func (w *weather) slot(i int, st *layeredStream) {
 	}
 	w.room -= 1000
 	switch {
+	case w.outage > 0:
+		w.outage--
+		w.policy.heard(w.now, st.from, p)
+	case w.gap > 0:
+		w.gap--
 	case w.dice.percent(w.loss) || i == 1 && w.dice.percent(w.lossOfSecond):
 	case w.late && w.dice.below(25) == 0:
 		every := uint64(8) // slots from one packet of the layer to the next
@@ -197,8 +224,9 @@ func (w *weather) slot(i int, st *layeredStream) {
 // forge lets the policy hear a packet of one of many senders.
 func (w *weather) forge() {
 	p := proto.Path{Flags: proto.PathSync, Layer: w.dice.below(16), Layers: 16, Seq: uint32(w.dice.Uint64()), Rate: 100, Sender: 1, Senders: 1}
-	if w.flood {
-		p.Layer = 0
+	from := w.dice.below(600)
+	if w.flood > 0 {
+		p.Layer, from = 0, from%w.flood
 	}
-	w.policy.heard(w.now, origin(172, 16, byte(w.dice.below(3)), byte(w.dice.below(200))), p)
+	w.policy.heard(w.now, origin(172, 16, byte(from>>8), byte(from)), p)
 }

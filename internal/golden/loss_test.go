@@ -88,7 +88,7 @@ var lossScenes = []namedScene{
 	{"jobs beside, without digests, little memory", lossy{size: 300_000, params: params(gf8, 25, 50), beside: true,
 		cfg: receiver.Config{Workers: 4, Memory: 40 << 10}, ways: []way{{loss: "bernoulli:35%"}}}.play},
 	{"jobs beside, memory for two decoders", lossy{size: 300_000, params: params(gf8, 25, 50), beside: true, lazy: 10,
-		cfg: receiver.Config{Workers: 4, Memory: 130 << 10}, ways: []way{{loss: "bernoulli:35%"}}}.play},
+		cfg: receiver.Config{Workers: 4, Memory: 220 << 10}, ways: []way{{loss: "bernoulli:35%"}}}.play},
 	{"jobs that wait long", lossy{size: 300_000, params: params(gf8, 25, 50), digests: true, lazy: 2,
 		ways: []way{{loss: "gilbert:35%,burst=8", late: 100}}}.play},
 	{"jobs beside that wait long", lossy{size: 300_000, params: params(gf8, 15, 50), digests: true, lazy: 4, beside: true,

@@ -91,10 +91,10 @@ func garbage(s *scene, b []byte) []byte {
 	return b
 }
 
-// lostRecords clears half of the workspace behind the file.
+// lostRecords clears most of what is behind the file: two of three records.
 func lostRecords(_ *scene, b []byte) []byte {
-	if workspace := b[min(len(b), 300_000):]; len(workspace) > 0 {
-		clear(workspace[len(workspace)/2:])
+	for at := 600_000; at < len(b); at += 3 * 512 {
+		clear(b[at:min(at+2*512, len(b))])
 	}
 	return b
 }
@@ -114,10 +114,10 @@ var resumeScenes = []namedScene{
 		cfg: receiver.Config{Workers: 3}}, after: []int{260, 200}, damage: flippedBits}.play},
 	{"with an attacker, zeroed range", killed{lossy: lossy{size: 200_000, params: params(gf8, 40, 60), digests: true, ways: lossyWay,
 		cfg: notReencoded, attack: forger(attacker{data: 15, parity: 15, digests: 15, outlines: 15})}, after: []int{260, 200}, damage: zeroedRange}.play},
-	{"jobs that wait long, many outlines", killed{lossy: lossy{size: 300_000, params: params(gf8, 16, 40), digests: true, ways: lossyWay, lazy: 4,
-		attack: forger(attacker{genuine: 30, outlines: 5})}, after: []int{300, 300}, damage: lostRecords}.play},
-	{"jobs beside that wait long, many outlines", killed{lossy: lossy{size: 300_000, params: params(gf8, 16, 40), digests: true, ways: lossyWay, lazy: 6, beside: true,
-		cfg: receiver.Config{Workers: 2}, attack: forger(attacker{genuine: 30, outlines: 5})}, after: []int{300, 300}, damage: lostRecords}.play},
+	{"jobs that wait long, many outlines", killed{lossy: lossy{size: 600_000, params: params(gf8, 64, 64), digests: true, ways: lossyWay, lazy: 2,
+		attack: forger(attacker{genuine: 30, outlines: 5})}, after: []int{700, 300}, damage: lostRecords}.play},
+	{"jobs beside that wait long, many outlines", killed{lossy: lossy{size: 600_000, params: params(gf8, 64, 64), digests: true, ways: lossyWay, lazy: 4, beside: true,
+		cfg: receiver.Config{Workers: 2}, attack: forger(attacker{genuine: 30, outlines: 5})}, after: []int{700, 300}, damage: lostRecords}.play},
 	{"a complete file", killed{lossy: lossy{size: 150_000, params: params(gf8, 40, 40), digests: true}, after: []int{100_000}}.play},
 	{"a complete file whose records are gone", killed{lossy: lossy{size: 150_000, params: params(gf8, 40, 40), digests: true}, after: []int{100_000},
 		damage: func(_ *scene, b []byte) []byte { return b[:150_000] }}.play},

@@ -114,11 +114,11 @@ func signatureFlood(s *scene) {
 	src := s.source(50_000, params(gf8, 30, 30), withDigests).signed(sequence(5), vendor)
 	impostor := foreign
 	impostor.id = vendor.id
-	forged := src.signed(sequence(9), impostor, impostor, impostor)
+	forged := src.signed(sequence(9), impostor, impostor, impostor).manifest()
 	s.receive(receiver.Config{Trust: trusting(nil), SignatureRate: 20})
 	s.attack = func([]byte) [][]byte {
 		if s.dice.percent(30) {
-			return [][]byte{forged.manifest()}
+			return [][]byte{forged}
 		}
 		return nil
 	}
