@@ -10,7 +10,7 @@ OTHER := darwin windows
 export CGO_ENABLED ?= 0
 
 # Whose vectors are frozen, for every CPU; and those that calculate figures.
-FIGURES := ./bench ./bench/model ./bench/report ./bench/stats ./internal/simnet
+FIGURES := ./bench ./bench/model ./bench/report ./bench/stats ./bench/simnet
 FROZEN := ./proto ./fec ./sender ./proto/seal $(FIGURES)
 
 .PHONY: build small man install demo test race lint fuzz bench cross qemu e2e clean

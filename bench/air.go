@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 	"iotupd/proto"
 )
 

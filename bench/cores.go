@@ -13,7 +13,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/sender"

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 	"iotupd/proto"
 	"iotupd/sender"
 )

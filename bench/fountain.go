@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 	"iotupd/proto"
 )
 

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/layers"

@@ -9,8 +9,8 @@ import (
 	"os"
 	"testing"
 
+	"iotupd/bench/simnet"
 	"iotupd/internal/leak"
-	"iotupd/internal/simnet"
 )
 
 // Every test has a seed of its own that makes it pass or fail for good; another

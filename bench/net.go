@@ -9,8 +9,8 @@ import (
 	"math"
 	"strings"
 
+	"iotupd/bench/simnet"
 	"iotupd/fec"
-	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/sender"
 )

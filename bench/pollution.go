@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"iotupd/bench/simnet"
 	"iotupd/bench/stats"
-	"iotupd/internal/simnet"
 )
 
 // Defaults of a [Pollution].

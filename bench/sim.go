@@ -11,8 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"iotupd/bench/simnet"
 	"iotupd/fec"
-	"iotupd/internal/simnet"
 	"iotupd/proto"
 )
 

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"iotupd/bench/simnet"
 	"iotupd/internal/quantity"
-	"iotupd/internal/simnet"
 )
 
 // SweepForms has examples of what [ParseSweep] reads.

@@ -15,7 +15,7 @@ import (
 
 	"iotupd/bench"
 	"iotupd/bench/live"
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 )
 
 // program is the iotupd under test, built once.

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"iotupd/bench"
+	"iotupd/bench/simnet"
 	"iotupd/internal/quantity"
-	"iotupd/internal/simnet"
 )
 
 // startTimeout bounds the time until all receivers listen.

@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/bench"
+	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
-	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/sender"
 )

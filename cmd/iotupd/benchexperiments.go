@@ -13,8 +13,8 @@ import (
 
 	"iotupd/bench"
 	"iotupd/bench/live"
+	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/internal/simnet"
 )
 
 // An experiment is what --experiment names.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/internal/simnet"
 )
 
 const fitHelp = `Find the models of loss that are nearest to a trace of recv --record: Bernoulli,

@@ -7,9 +7,9 @@ import (
 	"os"
 	"time"
 
+	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
-	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
 )

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
 )

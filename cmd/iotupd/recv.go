@@ -20,10 +20,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
-	"iotupd/internal/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
 )

@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 
 	"receiver/layers": {"proto", "receiver"},
 
-	"bench":      {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/...", "internal/simnet", "internal/quantity"},
+	"bench":      {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/...", "bench/simnet", "internal/quantity"},
 	"bench/live": {"bench/...", "internal/...", "golang.org/x/sys/..."}, // real processes and sockets
 
 	"cmd": {"cmd/...", "proto/...", "fec", "sender/...", "receiver/...", "bench/...", "internal/...", "github.com/spf13/...", "golang.org/x/..."},
@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	"internal/mcast":   {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
 	"proto/seal":       {"proto", "golang.org/x/crypto/..."},
 
-	"internal/simnet":   {},
+	"bench/simnet":      {},
 	"internal/quantity": {},
 
 	"internal/reason":    {"proto", "proto/seal", "receiver"},

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/sender"

@@ -5,7 +5,7 @@ package golden_test
 import (
 	"time"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/sender"

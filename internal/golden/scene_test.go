@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/sender"

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 )
 
 // ReadLoss reads the value of a flag that holds a model of loss, and the trace

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"iotupd/internal/simnet"
+	"iotupd/bench/simnet"
 )
 
 // A sender of one packet a millisecond and a receiver, without a clock.
