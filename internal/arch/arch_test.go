@@ -4,9 +4,7 @@
 package arch
 
 import (
-	"bytes"
 	"go/ast"
-	"go/format"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -23,48 +21,110 @@ const module = "iotupd/"
 // maxLines is the length of a file that one still reads.
 const maxLines = 500
 
-// arrows says what a package may import, beside the standard library: packages
-// of this module, "x/..." for all below x, and other modules. A package takes
-// the line of the closest folder above it.
+// arrows says what the packages of a folder may import, beside the standard
+// library: packages of this module, "x/..." for all below x, and other modules.
+// Every folder has a line of its own.
 var arrows = map[string][]string{
-	"proto":    {},
-	"fec":      {"proto", "github.com/klauspost/reedsolomon"},
-	"sender":   {"proto", "fec", "proto/seal"},
-	"receiver": {"proto", "fec", "proto/seal"},
+	"proto":      {},
+	"proto/keys": {"proto", "golang.org/x/crypto/..."},
+	"proto/seal": {"proto", "golang.org/x/crypto/..."},
 
+	"fec": {"proto", "github.com/klauspost/reedsolomon"},
+
+	"sender": {"proto", "fec", "proto/seal"},
+
+	"receiver":        {"proto", "fec", "proto/seal"},
 	"receiver/layers": {"proto", "receiver"},
 
-	"bench":      {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/...", "bench/simnet", "internal/quantity"},
-	"bench/live": {"bench/...", "internal/...", "golang.org/x/sys/..."}, // real processes and sockets
+	"bench":        {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/model", "bench/stats", "bench/simnet", "internal/quantity"},
+	"bench/live":   {"bench", "internal/quantity", "bench/simnet", "golang.org/x/sys/..."}, // real processes and sockets
+	"bench/model":  {"bench/stats"},
+	"bench/report": {"bench"},
+	"bench/simnet": {},
+	"bench/stats":  {},
 
-	"cmd": {"cmd/...", "proto/...", "fec", "sender/...", "receiver/...", "bench/...", "internal/...", "github.com/spf13/...", "golang.org/x/..."},
+	"cmd/iotupd": {
+		"bench", "bench/live", "bench/report", "cmd/iotupd/internal/...", "fec", "internal/clock", "internal/diagnose",
+		"internal/discover", "internal/durable", "internal/listeners", "internal/mcast", "internal/quantity",
+		"internal/reason", "bench/simnet", "proto/...", "receiver/...", "sender",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys/...", "golang.org/x/term",
+	},
+	"cmd/iotupd/internal/cli": {
+		"internal/durable", "bench/simnet", "proto", "proto/keys", "proto/seal", "receiver",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+	},
+	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
 
-	"internal":         {"internal/..."},
-	"internal/durable": {"golang.org/x/sys/..."},
-	"internal/clock":   {"golang.org/x/sys/..."},
-	"proto/keys":       {"proto", "golang.org/x/crypto/..."},
-	"internal/mcast":   {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
-	"proto/seal":       {"proto", "golang.org/x/crypto/..."},
-
-	"bench/simnet":      {},
-	"internal/quantity": {},
-
-	"internal/reason":    {"proto", "proto/seal", "receiver"},
-	"internal/diagnose":  {"proto", "internal/reason", "internal/quantity"},
-	"internal/discover":  {"proto", "golang.org/x/net/dns/..."},
-	"internal/listeners": {"internal/diagnose", "golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/clock":           {"golang.org/x/sys/..."},
+	"internal/demo":            {},
+	"internal/diagnose":        {"internal/quantity", "internal/reason", "proto"},
+	"internal/discover":        {"proto", "golang.org/x/net/dns/..."},
+	"internal/durable":         {"golang.org/x/sys/..."},
+	"internal/e2e":             {},
+	"internal/golden":          {},
+	"internal/leak":            {},
+	"internal/listeners":       {"internal/diagnose", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
+	"internal/mcast":           {"golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
+	"internal/quantity":        {},
+	"internal/reason":          {"proto", "proto/seal", "receiver"},
 }
 
 // cores decide and never wait. What touches the world is in their run.go.
 // Folders below them are packages of their own.
-var cores = []string{"proto", "proto/seal", "fec", "sender", "receiver", "receiver/layers"}
+var cores = append([]string{"fec"}, coresOfProtocol...)
+
+// coresOfProtocol do not even start goroutines, as fec does for its work.
+var coresOfProtocol = []string{"proto", "proto/seal", "sender", "receiver", "receiver/layers"}
+
+// shells are other folders whose run.go may read the clock.
+var shells = []string{"bench", "internal/discover", "internal/listeners"}
 
 // outside are packages that no core imports.
 var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os/signal", "net/http"}
 
-// clocks may ask what time it is, beside run*.go and tests.
+// clocks are folders that may ask what time it is.
 var clocks = []string{
-	"cmd", "bench/live", "internal/clock", "internal/mcast", "internal/diagnose", "internal/demo", "internal/e2e", "internal/leak",
+	"cmd/iotupd", "cmd/iotupd/internal/cli", "bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose",
+	"internal/demo", "internal/discover", "internal/e2e", "internal/leak",
+}
+
+// programs are other programs than iotupd, and what only tests run.
+var programs = []string{"internal/demo", "internal/leak", "internal/mcast/mcasttest"}
+
+// rules are held for the tree, and shown to bite.
+var rules = map[string]rule{
+	"imports are allowed":                     importsAreAllowed,
+	"arrows are used":                         arrowsAreUsed,
+	"senders and receivers never meet":        sendersAndReceiversNeverMeet,
+	"cores touch nothing outside":             coresTouchNothingOutside,
+	"cores start nothing":                     coresStartNothing,
+	"only shells read the clock":              onlyShellsReadTheClock,
+	"only commands know the terminal":         onlyCommandsKnowTheTerminal,
+	"main is thin":                            mainIsThin,
+	"public signatures name no internal type": publicSignaturesNameNoInternalType,
+	"files are short, formatted and licensed": filesAreShortFormattedAndLicensed,
+	"functions are short":                     functionsAreShort,
+}
+
+func TestTheTreeKeepsTheRules(t *testing.T) {
+	files := goFiles(t)
+	if len(files) < 50 {
+		t.Fatalf("found %d files only", len(files))
+	}
+	for name, rule := range rules {
+		t.Run(name, func(t *testing.T) {
+			for _, wrong := range rule(tree{files, arrows}) {
+				t.Error(wrong)
+			}
+		})
+	}
+}
+
+// A tree is what rules are about.
+type tree struct {
+	files  []*goFile
+	arrows map[string][]string
 }
 
 // A goFile is a file of this module.
@@ -77,8 +137,15 @@ type goFile struct {
 	fset *token.FileSet
 }
 
+func newFile(name string, source []byte) (*goFile, error) {
+	f := &goFile{path: name, dir: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), source: source, fset: token.NewFileSet()}
+	var err error
+	f.File, err = parser.ParseFile(f.fset, name, source, parser.ParseComments)
+	return f, err
+}
+
 // goFiles reads all Go files of the module.
-func goFiles(t *testing.T) (files []goFile) {
+func goFiles(t *testing.T) (files []*goFile) {
 	t.Helper()
 	root := os.DirFS("../..") // of the module
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
@@ -91,19 +158,16 @@ func goFiles(t *testing.T) (files []goFile) {
 		if d.IsDir() || !strings.HasSuffix(name, ".go") {
 			return nil
 		}
-		f := goFile{path: name, dir: path.Dir(name), test: strings.HasSuffix(name, "_test.go"), fset: token.NewFileSet()}
-		if f.source, err = fs.ReadFile(root, name); err != nil {
+		source, err := fs.ReadFile(root, name)
+		if err != nil {
 			return err
 		}
-		f.File, err = parser.ParseFile(f.fset, name, f.source, parser.ParseComments)
+		f, err := newFile(name, source)
 		files = append(files, f)
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(files) < 50 {
-		t.Fatalf("found %d files only", len(files))
 	}
 	return files
 }
@@ -120,90 +184,15 @@ func (f *goFile) imports() (paths []string) {
 	return paths
 }
 
-// within reports whether dir is one of folders or below it.
-func within(dir string, folders []string) bool {
-	return slices.ContainsFunc(folders, func(f string) bool { return dir == f || strings.HasPrefix(dir, f+"/") })
-}
-
-// isRun reports whether f is a shell, around a core.
-func (f *goFile) isRun() bool { return strings.HasPrefix(path.Base(f.path), "run") }
-
-func TestImportsPointDown(t *testing.T) {
-	// cmd -> bench -> sender, receiver -> fec -> proto. Sender and receiver
-	// never meet, and nothing below cmd knows sockets.
-	for _, f := range goFiles(t) {
-		if f.test || f.dir == "." {
-			continue
-		}
-		dir := f.dir
-		for dir != "." && arrows[dir] == nil {
-			dir = path.Dir(dir)
-		}
-		allowed, known := arrows[dir]
-		if !known {
-			t.Errorf("%s: package %s has no line in arrows", f.path, f.dir)
-			continue
-		}
-		for _, imported := range f.imports() {
-			p, ours := strings.CutPrefix(imported, module)
-			standard := !ours && !strings.Contains(strings.Split(p, "/")[0], ".")
-			if !standard && !slices.ContainsFunc(allowed, func(a string) bool { return matches(a, p) }) {
-				t.Errorf("%s: %s must not import %s", f.path, f.dir, imported)
-			}
-		}
+// nameOf returns the name under which f knows the package that it imports from
+// a path, empty if it does not import it.
+func (f *goFile) nameOf(imported string) string {
+	i := slices.Index(f.imports(), imported)
+	switch {
+	case i < 0:
+		return ""
+	case f.Imports[i].Name != nil:
+		return f.Imports[i].Name.Name
 	}
-}
-
-// matches reports whether a pattern, as in arrows, allows import path p.
-func matches(pattern, p string) bool {
-	if folder, all := strings.CutSuffix(pattern, "/..."); all {
-		return p == folder || strings.HasPrefix(p, folder+"/")
-	}
-	return p == pattern
-}
-
-func TestCoresTouchNothingOutside(t *testing.T) {
-	// "Protocol code decides, it never waits."
-	for _, f := range goFiles(t) {
-		if f.test || f.isRun() || !slices.Contains(cores, f.dir) {
-			continue
-		}
-		for _, imported := range f.imports() {
-			if slices.Contains(outside, imported) {
-				t.Errorf("%s: a core must not import %s", f.path, imported)
-			}
-		}
-	}
-}
-
-func TestOnlyShellsReadTheClock(t *testing.T) {
-	// The time comes by parameter, so that tests and simulations have their own.
-	reads := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
-	for _, f := range goFiles(t) {
-		if f.test || f.isRun() || within(f.dir, clocks) || !slices.Contains(f.imports(), "time") {
-			continue
-		}
-		ast.Inspect(f.File, func(n ast.Node) bool {
-			if s, ok := n.(*ast.SelectorExpr); ok {
-				if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(reads, s.Sel.Name) {
-					t.Errorf("%v: time.%s outside of a shell", f.fset.Position(s.Pos()), s.Sel.Name)
-				}
-			}
-			return true
-		})
-	}
-}
-
-func TestFilesAreShortFormattedAndLicensed(t *testing.T) {
-	for _, f := range goFiles(t) {
-		if n := bytes.Count(f.source, []byte("\n")); n > maxLines {
-			t.Errorf("%s has %d lines, more than %d: what is its second concept?", f.path, n, maxLines)
-		}
-		if formatted, err := format.Source(f.source); err != nil || !bytes.Equal(formatted, f.source) {
-			t.Errorf("%s is not formatted by gofmt (%v)", f.path, err)
-		}
-		if !bytes.HasPrefix(f.source, []byte("// SPDX-License-Identifier: GPL-2.0-or-later\n\n")) {
-			t.Errorf("%s does not start with its licence", f.path)
-		}
-	}
+	return path.Base(imported)
 }
