@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"proto":    {},
 	"fec":      {"proto", "github.com/klauspost/reedsolomon"},
 	"sender":   {"proto", "fec", "proto/seal"},
-	"receiver": {"proto", "fec", "proto/seal"},
+	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
 
 	"receiver/layers": {"proto", "receiver"},
 
@@ -46,6 +46,7 @@ var arrows = map[string][]string{
 	"internal/mcast":   {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},
 	"proto/seal":       {"proto", "golang.org/x/crypto/..."},
 
+	"internal/seqno":    {},
 	"internal/simnet":   {},
 	"internal/quantity": {},
 
