@@ -203,7 +203,8 @@ func (b *bottleneck) deliver(at time.Duration, m *member, p *layersPacket) error
 	}
 	now := epoch.Add(at)
 	from := receiver.Origin{From: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(p.from)}), 1), Interface: 1}
-	m.policy.Heard(now, from, p.header.Path)
+	m.streams.Note(now, from, &p.header.Path)
+	m.policy.Hear(now, m.streams.Take())
 	b.follow(at, m)
 	if m.outcome.done {
 		return nil
@@ -260,24 +261,25 @@ func (b *bottleneck) over(now time.Duration) bool {
 
 // A member is a receiver behind a bottleneck.
 type member struct {
-	policy *layers.Policy
-	index  *receiver.Receiver
-	loss   *simnet.Stream
-	join   time.Duration
-	level  int           // that its router knows of; -1: none
-	since  time.Duration // it is at that level
-	habit  *habit
+	streams receiver.Streams // the policy goes on when the file is there
+	policy  *layers.Policy
+	index   *receiver.Receiver
+	loss    *simnet.Stream
+	join    time.Duration
+	level   int           // that its router knows of; -1: none
+	since   time.Duration // it is at that level
+	habit   *habit
 
 	outcome *outcome
 }
 
 func (c *cell) newMember(key simnet.Key) (*member, error) {
 	m := &member{
-		policy: layers.New(layers.Config{Rand: draw(key, "layers")}),
-		loss:   c.Loss.Stream(key),
-		join:   time.Duration(draw(key, "join").Int64N(int64(c.layering.Spread) + 1)),
-		level:  -1,
+		loss:  c.Loss.Stream(key),
+		join:  time.Duration(draw(key, "join").Int64N(int64(c.layering.Spread) + 1)),
+		level: -1,
 	}
+	m.policy = layers.New(&m.streams, layers.Config{Rand: draw(key, "layers")})
 	var err error
 	m.index, err = receiver.New(receiver.Config{MaxSize: maxSize, IndexOnly: true})
 	return m, err

@@ -130,7 +130,8 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) error {
 		o.leaves = newLeaves(tree, r.cfg.LeafMemory)
 	}
 	r.object = o
-	r.received, r.flows, r.lossThen, r.attempts = received{}, flows{}, Loss{}, 0
+	r.received, r.lossThen, r.attempts = received{}, Loss{}, 0
+	r.streams.restart()
 	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from})
 	r.adopt()
 	return nil

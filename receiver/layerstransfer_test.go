@@ -57,10 +57,11 @@ func TestAnyPrefixOfLayersBringsTheFile(t *testing.T) {
 
 func TestAReceiverClimbsWhileItReceives(t *testing.T) {
 	src := newTree(t, "", 2_000_000, auto(t, 2_000_000))
-	policy := layers.New(layers.Config{Rand: newRand(t)})
-	tr := src.receive(receiver.Config{Heard: policy.Heard})
+	tr := src.receive(receiver.Config{})
+	policy := layers.New(tr.r.Streams(), layers.Config{Rand: newRand(t)})
 	levels := []time.Time{}
 	tr.hearLayers(src.sender(sender.Config{Rate: 250_000, Layers: 3}), func(p proto.Path) bool {
+		policy.Hear(tr.now, tr.r.Streams().Take()) // what came before
 		for len(levels) <= policy.Level() {
 			levels = append(levels, tr.now)
 		}

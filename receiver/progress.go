@@ -50,7 +50,7 @@ func (r *Receiver) Progress() Progress {
 		p.Records, p.AllRecords = o.leaves.records, o.leaves.tree.Groups*uint64(o.leaves.tree.Records)
 	}
 	if o.index.enough < o.geo.Groups {
-		p.Loss = r.flows.total()
+		p.Loss = r.streams.Loss()
 	}
 	return p
 }

@@ -90,11 +90,6 @@ type Config struct {
 	// Observe, if not nil, is called synchronously for every Event, with the
 	// receiver's time. It must not block.
 	Observe func(now time.Time, e Event)
-
-	// Heard, if not nil, is called synchronously for every undamaged packet of
-	// the chosen object, with where it came from and its path word: the
-	// sequence numbers tell which packets were lost. It must not block.
-	Heard func(now time.Time, from Origin, p proto.Path)
 }
 
 func (c Config) withDefaults() Config {
@@ -150,7 +145,7 @@ type Receiver struct {
 	done    bool
 
 	received received
-	flows    flows
+	streams  Streams
 	lossThen Loss // when everything was collected
 }
 
@@ -196,6 +191,10 @@ func (r *Receiver) Store() Store {
 	}
 	return r.object.places.store
 }
+
+// Streams returns what is measured of the streams on which undamaged packets of
+// the chosen object come. It starts again with every object that is chosen.
+func (r *Receiver) Streams() *Streams { return &r.streams }
 
 // Wake returns when to call [Receiver.Tick]; the zero time: never.
 func (r *Receiver) Wake() time.Time { return r.flushAt }
@@ -296,10 +295,7 @@ func (r *Receiver) accept(p *packet) error {
 	if err := o.geo.Admits(&p.Header); err != nil {
 		return err
 	}
-	r.flows.observe(p.from, p.Path.Layer, p.Path.Seq)
-	if r.cfg.Heard != nil {
-		r.cfg.Heard(r.now, p.from, p.Path)
-	}
+	r.streams.Note(r.now, p.from, &p.Path)
 
 	switch p.Type {
 	case proto.TypeManifest:
@@ -375,7 +371,7 @@ func (r *Receiver) decoded(g uint32) {
 func (r *Receiver) checkCollected() {
 	if x := r.object.index; x.enough == x.geo.Groups && !r.object.collected {
 		r.object.collected = true
-		r.lossThen = r.flows.total()
+		r.lossThen = r.streams.Loss()
 		r.observe(Collected{})
 	}
 }

@@ -47,6 +47,36 @@ type RunOptions struct {
 	// Lost, if not nil, says for every datagram whether it shall be treated as
 	// lost on the way.
 	Lost func() bool
+
+	// Heard, if not nil, is called after every batch with the undamaged packets of
+	// the chosen object that were in it. It must not block, nor keep them.
+	Heard func(now time.Time, packets []Heard)
+
+	// Layers, if not nil, decides how many layers to receive, at first layer 0. It
+	// is asked after every batch.
+	Layers LayerPolicy
+
+	// LevelChanged, if not nil, is called when Layers has decided for another
+	// level. It must not block.
+	LevelChanged func(now time.Time, level int)
+
+	// Join, if not nil, is called after LevelChanged to listen to layers 0 to level
+	// and to no others; -1 means none. It may block: it runs on a goroutine of its
+	// own, one call at a time, and a level that is out of date before its turn is
+	// skipped.
+	Join func(level int)
+}
+
+// A LayerPolicy decides how many layers to receive: package layers has one. It
+// listens to [Receiver.Streams].
+type LayerPolicy interface {
+	// Hear takes the packets of a batch, which arrived at now.
+	Hear(now time.Time, packets []Heard)
+	// Tick does what is due at now, Wake says when that is; the zero time: never.
+	Tick(now time.Time)
+	Wake() time.Time
+	// Level returns the highest layer to receive, -1 for none.
+	Level() int
 }
 
 // A Status is a snapshot of a running transfer.
@@ -69,6 +99,13 @@ func Run(ctx context.Context, r *Receiver, conns []Conn, opts RunOptions) error 
 		jobs:    make(chan *Job),
 		ignored: make(map[proto.Reason]uint64),
 	}
+	if opts.Heard != nil || opts.Layers != nil {
+		r.Streams().Keep()
+	}
+	if opts.Join != nil {
+		s.levels = make(chan int, 1)
+		s.joins.Go(s.join)
+	}
 	for _, c := range conns {
 		s.readers.Go(func() { s.readFrom(c) })
 	}
@@ -79,6 +116,7 @@ func Run(ctx context.Context, r *Receiver, conns []Conn, opts RunOptions) error 
 		c.Close()
 	}
 	s.readers.Wait()
+	s.stopJoining()
 	for ; s.running > 0; s.running-- {
 		<-s.jobs
 	}
@@ -96,6 +134,10 @@ type shell struct {
 
 	jobs    chan *Job // come back here
 	running int
+
+	level  int      // that Layers has decided for
+	levels chan int // that Join is to be called for next, at most one; nil: there is no Join
+	joins  sync.WaitGroup
 
 	datagrams, dropped uint64
 	ignored            map[proto.Reason]uint64
@@ -140,7 +182,7 @@ func (s *shell) loop(ctx context.Context) error {
 			s.running++
 			go func() { j.Run(); s.jobs <- j }()
 		}
-		if at := s.r.Wake(); !at.IsZero() {
+		if at := s.wake(); !at.IsZero() {
 			wake.Reset(time.Until(at))
 		}
 		select {
@@ -154,7 +196,7 @@ func (s *shell) loop(ctx context.Context) error {
 			s.running--
 			s.r.Finish(time.Now(), j)
 		case now := <-wake.C:
-			s.r.Tick(now)
+			s.tick(now)
 		case now := <-report.C:
 			if err := s.report(now); err != nil {
 				return err
@@ -187,6 +229,79 @@ func (s *shell) handle(now time.Time, b Batch) {
 		if err := s.r.Handle(now, from, datagram); err != nil {
 			s.ignored[err.(proto.Reason)]++
 		}
+	}
+	if packets := s.r.Streams().Take(); len(packets) > 0 {
+		s.heard(now, packets)
+	}
+}
+
+// heard passes on which packets a batch had.
+func (s *shell) heard(now time.Time, packets []Heard) {
+	if s.opts.Heard != nil {
+		s.opts.Heard(now, packets)
+	}
+	if s.opts.Layers != nil {
+		s.opts.Layers.Hear(now, packets)
+		s.follow(now)
+	}
+}
+
+// wake returns when to call tick; the zero time: never.
+func (s *shell) wake() time.Time {
+	at := s.r.Wake()
+	if s.opts.Layers == nil {
+		return at
+	}
+	if other := s.opts.Layers.Wake(); at.IsZero() || !other.IsZero() && other.Before(at) {
+		return other
+	}
+	return at
+}
+
+func (s *shell) tick(now time.Time) {
+	s.r.Tick(now)
+	if s.opts.Layers != nil {
+		s.opts.Layers.Tick(now)
+		s.follow(now)
+	}
+}
+
+// follow has another level joined if the policy has decided for one.
+func (s *shell) follow(now time.Time) {
+	level := s.opts.Layers.Level()
+	if level == s.level {
+		return
+	}
+	s.level = level
+	if s.opts.LevelChanged != nil {
+		s.opts.LevelChanged(now, level)
+	}
+	if s.levels != nil {
+		s.skipLevel()
+		s.levels <- level // there is room: nobody else sends
+	}
+}
+
+// skipLevel takes back a level whose turn has not come.
+func (s *shell) skipLevel() {
+	select {
+	case <-s.levels:
+	default:
+	}
+}
+
+// join calls Join until there are no more levels.
+func (s *shell) join() {
+	for level := range s.levels {
+		s.opts.Join(level)
+	}
+}
+
+func (s *shell) stopJoining() {
+	if s.levels != nil {
+		s.skipLevel()
+		close(s.levels)
+		s.joins.Wait()
 	}
 }
 

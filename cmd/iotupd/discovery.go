@@ -55,9 +55,11 @@ type discovery struct {
 	stop    chan struct{} // closed: readers give up
 	end     func() error  // ends all of it, once
 
-	mu        sync.Mutex
-	level     int // of layers, that all listen to
-	listeners []listener
+	changing sync.Mutex // held while groups are joined and left, which may take a while; before mu
+
+	mu        sync.Mutex  // held for moments only: the receiving goroutine waits for it
+	level     int         // of layers, that all listen to
+	listeners []listener  // replaced by another slice, never changed in place
 	past      mcast.Stats // of listeners that are closed
 	failure   error       // the last one of the search
 }
@@ -98,11 +100,23 @@ func newDiscovery(cfg discoveryConfig) *discovery {
 // nothing of d runs any more. It may be called again.
 func (d *discovery) Close() error { return d.end() }
 
-// Memberships lists those of all listeners.
-func (d *discovery) Memberships() (all []mcast.Membership) {
+// now returns the listeners that there are.
+func (d *discovery) now() []listener {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, l := range d.listeners {
+	return d.listeners
+}
+
+// replace has other listeners from now on.
+func (d *discovery) replace(listeners []listener) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.listeners = listeners
+}
+
+// Memberships lists those of all listeners.
+func (d *discovery) Memberships() (all []mcast.Membership) {
+	for _, l := range d.now() {
 		all = append(all, l.Memberships()...)
 	}
 	return all
@@ -121,19 +135,21 @@ func (d *discovery) Stats() mcast.Stats {
 
 // Rejoin leaves all groups and joins them again.
 func (d *discovery) Rejoin() (err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, l := range d.listeners {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	for _, l := range d.now() {
 		err = errors.Join(err, l.Rejoin())
 	}
 	return err
 }
 
 func (d *discovery) setLevel(level int) (err error) {
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.level = level
-	for _, l := range d.listeners {
+	d.mu.Unlock()
+	for _, l := range d.now() {
 		err = errors.Join(err, l.setLevel(level))
 	}
 	return err
@@ -150,12 +166,10 @@ func addStats(a, b mcast.Stats) mcast.Stats {
 }
 
 func (d *discovery) port() uint16 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.listeners) == 0 {
-		return 0
+	if all := d.now(); len(all) > 0 {
+		return all[0].cfg.Port
 	}
-	return d.listeners[0].cfg.Port
+	return 0
 }
 
 // heard returns a number that changes unless nobody is heard. A silence that the
@@ -196,8 +210,8 @@ func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 	for _, why := range p.Refused {
 		d.out.Decision("DNS: ignored: %s", why)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.changing.Lock()
+	defer d.changing.Unlock()
 	var wanted []mcast.ListenConfig
 	for _, port := range l.Ports() {
 		cfg := d.listen
@@ -210,17 +224,12 @@ func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 	if wanted == nil {
 		return fmt.Errorf("%v has no address of the family that -4 or -6 asks for", l)
 	}
-	d.listeners = slices.DeleteFunc(d.listeners, func(o listener) bool {
-		keep := slices.ContainsFunc(wanted, func(cfg mcast.ListenConfig) bool { return isSamePlace(cfg, o.cfg) })
-		if !keep {
-			d.past = addStats(d.past, o.Stats())
-			o.Close()
-		}
-		return !keep
-	})
+	for _, o := range d.drop(wanted) {
+		o.Close()
+	}
 	var failed error
 	for _, cfg := range wanted {
-		if slices.ContainsFunc(d.listeners, func(o listener) bool { return isSamePlace(cfg, o.cfg) && slices.Equal(cfg.Sources, o.cfg.Sources) }) {
+		if slices.ContainsFunc(d.now(), func(o listener) bool { return isSamePlace(cfg, o.cfg) && slices.Equal(cfg.Sources, o.cfg.Sources) }) {
 			continue // another port has failed
 		}
 		at, err := d.join(cfg)
@@ -231,6 +240,23 @@ func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 		d.tell(p, l, at)
 	}
 	return failed
+}
+
+// drop takes the listeners out of the list that are not wanted any more.
+func (d *discovery) drop(wanted []mcast.ListenConfig) (dropped []listener) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var kept []listener
+	for _, o := range d.listeners {
+		if slices.ContainsFunc(wanted, func(cfg mcast.ListenConfig) bool { return isSamePlace(cfg, o.cfg) }) {
+			kept = append(kept, o)
+			continue
+		}
+		d.past = addStats(d.past, o.Stats())
+		dropped = append(dropped, o)
+	}
+	d.listeners = kept
+	return dropped
 }
 
 func (d *discovery) allowed(addrs ...netip.Addr) []netip.Addr {
@@ -244,22 +270,24 @@ func isSamePlace(a, b mcast.ListenConfig) bool {
 }
 
 // join listens to the sources of cfg, by the listener of its port if there is
-// one. The caller holds d.mu.
+// one. The caller holds d.changing.
 func (d *discovery) join(cfg mcast.ListenConfig) (listener, error) {
-	for i, o := range d.listeners {
+	listeners := slices.Clone(d.now())
+	for i, o := range listeners {
 		if isSamePlace(cfg, o.cfg) {
 			err := o.SetSources(cfg.Sources)
 			if err == nil {
-				d.listeners[i].cfg = cfg
+				listeners[i].cfg = cfg
+				d.replace(listeners)
 			}
-			return d.listeners[i], err
+			return listeners[i], err
 		}
 	}
 	l, err := mcast.Listen(cfg)
 	if err != nil {
 		return listener{}, err
 	}
-	d.listeners = append(d.listeners, listener{l, cfg})
+	d.replace(append(listeners, listener{l, cfg}))
 	if d.level != 0 {
 		err = listener{l, cfg}.setLevel(d.level)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"iotupd/internal/seqno"
 	"iotupd/proto"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
@@ -68,9 +69,8 @@ type heardStream struct {
 	path     proto.Path // of the last packet
 	first    time.Time
 	received traffic
-	base     uint32 // sequence number, spanned and counted from
-	spanned  uint64 // sent since
-	arrived  uint64 // of these
+	numbers  seqno.Tracker
+	loss     receiver.Loss // since the stream began
 }
 
 func newAir() *air {
@@ -190,7 +190,7 @@ func (o *heardObject) stream(now time.Time, from receiver.Origin, p proto.Path) 
 	if i >= 0 {
 		return o.streams[i]
 	}
-	s := &heardStream{Origin: from, first: now, path: p, base: p.Seq}
+	s := &heardStream{Origin: from, first: now, path: p, numbers: seqno.Start(p.Seq), loss: receiver.Loss{Spanned: 1}}
 	if len(o.streams) >= maxHeardStreams {
 		o.moreFrom++
 		return s
@@ -199,30 +199,14 @@ func (o *heardObject) stream(now time.Time, from receiver.Origin, p proto.Path) 
 	return s
 }
 
-// maxSeqJump is a jump of the sequence number that is a new start of a sender,
-// not loss.
-const maxSeqJump = 1 << 20
-
 // hear notes a packet of the stream.
 func (s *heardStream) hear(p proto.Path, size uint64) {
 	s.received.add(size)
 	s.path = p
-	switch ahead := int32(p.Seq - s.base - uint32(s.spanned)); {
-	case ahead > maxSeqJump || ahead < -maxSeqJump:
-		s.base, s.spanned, s.arrived = p.Seq, 1, 1
-		return
-	case ahead >= 0:
-		s.spanned += uint64(ahead) + 1
-	case int32(p.Seq-s.base) < 0: // sent before we listened, overtaken on the way
-		return
+	sent, lost, jump := s.numbers.Add(p.Seq)
+	if jump {
+		s.loss = receiver.Loss{}
 	}
-	s.arrived++
-}
-
-// lost returns the share of packets that did not arrive, 0 to 1.
-func (s *heardStream) lost() float64 {
-	if s.spanned == 0 {
-		return 0
-	}
-	return 1 - float64(min(s.arrived, s.spanned))/float64(s.spanned)
+	s.loss.Spanned += uint64(sent)
+	s.loss.Lost += uint64(lost)
 }

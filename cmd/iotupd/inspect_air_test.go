@@ -240,16 +240,17 @@ func TestLossIsMeasuredByTheSequenceNumbers(t *testing.T) {
 		"out of order":        {[]uint32{7, 9, 8, 10}, 0},
 		"sent before":         {[]uint32{7, 6, 8, 9}, 0},
 		"duplicates":          {[]uint32{7, 7, 7, 8}, 0},
+		"duplicates and loss": {[]uint32{7, 7, 7, 10}, 0.5},
 		"around zero":         {[]uint32{1<<32 - 2, 1<<32 - 1, 1}, 0.25},
 		"a sender that began": {[]uint32{7, 9, 1 << 30, 1<<30 + 1}, 0},
 	}
 	for name, test := range tests {
-		var s heardStream
-		s.base = test.seq[0]
+		var o heardObject
 		for _, seq := range test.seq {
-			s.hear(proto.Path{Seq: seq}, 1)
+			p := proto.Path{Seq: seq}
+			o.stream(time.Time{}, receiver.Origin{}, p).hear(p, 1)
 		}
-		if got := s.lost(); got != test.lost {
+		if got := o.streams[0].loss.Ratio(); got != test.lost {
 			t.Errorf("%s: got %v, want %v", name, got, test.lost)
 		}
 	}

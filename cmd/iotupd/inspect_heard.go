@@ -84,7 +84,7 @@ func newHeardEvent(o *heardObject, now time.Time, trusted []proto.PublicKey) hea
 			From: from.String(), Interface: interfaceName(s.Interface), Sender: s.path.Sender, Senders: s.path.Senders,
 			Layer: s.path.Layer, Layers: s.path.Layers, Nominal: s.path.Rate.BitsPerSecond(),
 			trafficEvent: s.received.per(now.Sub(s.first).Seconds()),
-			LossRatio:    s.lost(), Stopping: s.path.Flags&proto.PathBye != 0,
+			LossRatio:    s.loss.Ratio(), Stopping: s.path.Flags&proto.PathBye != 0,
 		})
 	}
 	return e

@@ -43,37 +43,16 @@ func (o *layerOptions) config() (cfg layers.Config, err error) {
 	return cfg, nil
 }
 
-// A subscription keeps a receiver on the layers that its path carries.
-type subscription struct {
-	policy   *layers.Policy
-	level    int // that is joined
-	hearing  hearing
-	onChange func(now time.Time, level int)
-}
-
-func newSubscription(o layerOptions, h hearing, onChange func(now time.Time, level int)) *subscription {
-	cfg, _ := o.config() // validated
-	return &subscription{policy: layers.New(cfg), hearing: h, onChange: onChange}
-}
-
-// hear takes what receiver.Config.Heard does. Too much is left at once: others
-// suffer from it, too.
-func (s *subscription) hear(now time.Time, from receiver.Origin, p proto.Path) {
-	s.policy.Heard(now, from, p)
-	s.follow(now)
-}
-
-// follow joins and leaves as the policy says.
-func (s *subscription) follow(now time.Time) {
-	if at := s.policy.Wake(); !at.IsZero() && !now.Before(at) {
-		s.policy.Tick(now)
-	}
-	if level := s.policy.Level(); level != s.level {
+// runOptions are those of the transfer of r: it keeps to the layers that its path
+// carries.
+func (v *recvView) runOptions(r *receiver.Receiver) receiver.RunOptions {
+	cfg, _ := v.opts.layerOptions.config() // validated
+	return receiver.RunOptions{
+		Report: v.report, Lost: v.opts.lost(), Heard: v.hear,
+		Layers: layers.New(r.Streams(), cfg), LevelChanged: v.changed,
 		// What fails is in the list of memberships, and tried again with the next
 		// look at the interfaces.
-		s.hearing.setLevel(level)
-		s.level = level
-		s.onChange(now, level)
+		Join: func(level int) { v.listener.setLevel(level) },
 	}
 }
 
@@ -92,9 +71,9 @@ func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
 
 // checkRate warns once of a sender whose lowest layer is over --max-rate: it is
 // received all the same.
-func (v *recvView) checkRate(p proto.Path) {
+func (v *recvView) checkRate(s *receiver.Stream) {
 	limit := int64(v.opts.maxRate)
-	if rate := p.Rate.BitsPerSecond(); limit > 0 && p.Layer == 0 && proto.OverRate(rate, limit) && !v.overRate {
+	if rate := s.Rate.BitsPerSecond(); limit > 0 && s.Layer == 0 && proto.OverRate(rate, limit) {
 		v.overRate = true
 		v.out.Warn(cli.Warning{
 			Code: "max-rate",
@@ -104,20 +83,21 @@ func (v *recvView) checkRate(p proto.Path) {
 	}
 }
 
-// heardBy returns what receiver.Config.Heard is: for the choice of layers, and
-// for a recording, if there is one.
-func (v *recvView) heardBy(rec *recording) func(time.Time, receiver.Origin, proto.Path) {
-	return func(now time.Time, from receiver.Origin, p proto.Path) {
-		v.checkRate(p)
-		v.layers.hear(now, from, p)
-		if rec != nil {
-			rec.hear(now, from, p)
+// hear is receiver.RunOptions.Heard.
+func (v *recvView) hear(_ time.Time, packets []receiver.Heard) {
+	for i := range packets {
+		if !v.overRate {
+			v.checkRate(packets[i].Stream)
+		}
+		if v.recording != nil {
+			v.recording.hear(&packets[i])
 		}
 	}
 }
 
-// changed tells that other layers are received from now on.
+// changed is receiver.RunOptions.LevelChanged.
 func (v *recvView) changed(now time.Time, level int) {
+	v.level = level
 	v.out.Event("layers", layersEvent{Layers: level + 1, Seconds: now.Sub(v.first).Seconds()})
 	switch level {
 	case -1:

@@ -5,23 +5,17 @@ package main
 import (
 	"fmt"
 	"os"
-	"time"
 
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
-	"iotupd/proto"
+	"iotupd/internal/seqno"
 	"iotupd/receiver"
 )
 
-const (
-	// reorderWindow is how many packets one may be overtaken by before it counts
-	// as lost in a trace.
-	reorderWindow = 256
-	// newStart is the jump of a sequence number that is taken for a sender's new
-	// start, not for loss.
-	newStart = 1 << 20
-)
+// reorderWindow is how many packets one may be overtaken by before it counts as
+// lost in a trace.
+const reorderWindow = 256
 
 // A recorder writes down which packets of one stream were lost: the first one
 // heard, of one sender on one layer that came in by one interface. Others tell
@@ -42,21 +36,20 @@ type recordedStream struct {
 	known bool
 }
 
-// hear is receiver.Config.Heard.
-func (r *recorder) hear(_ time.Time, from receiver.Origin, p proto.Path) {
-	stream := recordedStream{from, p.Layer, true}
+// hear takes a packet of any stream.
+func (r *recorder) hear(p *receiver.Heard) {
+	stream := recordedStream{p.Origin, p.Layer, true}
 	if !r.stream.known {
 		r.stream, r.next = stream, p.Seq
 	}
 	if stream != r.stream || r.full {
 		return
 	}
-	ahead := int32(p.Seq - r.next) // serial numbers of RFC 1982
-	switch {
-	case ahead > newStart || ahead < -newStart:
+	switch ahead := seqno.Ahead(p.Seq, r.next); {
+	case seqno.IsJump(ahead):
 		r.settle(r.window)
 		r.next = p.Seq
-	case ahead < -int32(r.window):
+	case ahead < -int64(r.window):
 		return // its fate is written down, or it was sent before the first
 	case ahead < 0:
 		r.heard[p.Seq%reorderWindow] = true

@@ -8,11 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/proto"
+	"iotupd/internal/seqno"
 	"iotupd/receiver"
 )
 
@@ -26,8 +25,13 @@ type recordScript struct {
 
 func (s *recordScript) hear(seqs ...int) {
 	for _, seq := range seqs {
-		s.r.hear(time.Time{}, s.from, proto.Path{Seq: s.base + uint32(seq)})
+		s.hearOn(0, seq)
 	}
+}
+
+// hearOn hears a packet of a layer.
+func (s *recordScript) hearOn(layer, seq int) {
+	s.r.hear(&receiver.Heard{Stream: &receiver.Stream{Origin: s.from, Layer: layer}, Seq: s.base + uint32(seq)})
 }
 
 func (s *recordScript) hearRange(from, to int) {
@@ -60,7 +64,7 @@ func TestARecordingIsTheGapsInTheSequence(t *testing.T) {
 		{"sent before the first", func(s *recordScript) { s.hear(0, -1, 2, -2) }, "1 1\n1 0\n"},
 		{"the latest that counts", func(s *recordScript) { s.hear(0); s.hearRange(2, window); s.hear(1) }, "257 0\n"},
 		{"later than that", func(s *recordScript) { s.hear(0); s.hearRange(2, window+1); s.hear(1) }, "1 1\n256 0\n"},
-		{"a new start", func(s *recordScript) { s.hear(0, 2, 3+newStart+1, 5+newStart+1, 0) }, "1 1\n2 1\n2 0\n"},
+		{"a new start", func(s *recordScript) { s.hear(0, 2, 3+seqno.MaxGap+1, 5+seqno.MaxGap+1, 0) }, "1 1\n2 1\n2 0\n"},
 		{"other streams", func(s *recordScript) {
 			s.hear(0, 1)
 			s.from.Interface++
@@ -68,7 +72,7 @@ func TestARecordingIsTheGapsInTheSequence(t *testing.T) {
 			s.from = receiver.Origin{From: netip.MustParseAddrPort("10.0.0.1:2")}
 			s.hear(7)
 			s.from = receiver.Origin{}
-			s.r.hear(time.Time{}, s.from, proto.Path{Layer: 1, Seq: s.base + 90})
+			s.hearOn(1, 90)
 			s.hear(3)
 		}, "2 1\n1 0\n"},
 	}

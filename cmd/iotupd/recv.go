@@ -210,7 +210,7 @@ func runRecv(ctx context.Context, opts recvOptions, std cli.Stdio) (err error) {
 			return err
 		}
 		v := newRecvView(opts, out, l, listenConfig.Sources)
-		cfg.Heard = v.heardBy(rec)
+		v.recording = rec
 		v.trust, v.later = in.trust, !first
 		if first {
 			v.listening()
@@ -257,7 +257,7 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 		return err
 	}
 	v.core = r
-	err = receiver.Run(transfer, r, v.listener.conns(), receiver.RunOptions{Report: v.report, Lost: v.opts.lost()})
+	err = receiver.Run(transfer, r, v.listener.conns(), v.runOptions(r))
 	if err == nil || errors.As(err, new(*receiver.StoreError)) {
 		// What is there already needs no room on the disk, and is not new.
 		checks.wait()

@@ -25,12 +25,13 @@ import (
 // A recvView shows a transfer, and ends it when the user's patience, as the
 // flags state it, is over. All its methods run on the receiver's loop.
 type recvView struct {
-	opts     recvOptions
-	out      *cli.Output
-	listener hearing
-	sources  []netip.Addr
-	silence  *silence
-	core     *receiver.Receiver
+	opts      recvOptions
+	out       *cli.Output
+	listener  hearing
+	sources   []netip.Addr
+	silence   *silence
+	core      *receiver.Receiver
+	recording *recording // nil: none
 
 	trust     *trust // nil: no --trust
 	certified func(m *proto.Manifest, signers []proto.PublicKey)
@@ -50,10 +51,10 @@ type recvView struct {
 	idle     time.Time // since when there is no object
 	heard    time.Time // when packets of the object were last seen to arrive
 	useful   uint64    // such packets, then
-	layers   *subscription
-	drops    uint64 // packets that this host lost while it still wanted any
-	ownDrops bool   // the user was warned of them
-	overRate bool   // the user was warned that --max-rate has no effect
+	level    int       // of layers that are received
+	drops    uint64    // packets that this host lost while it still wanted any
+	ownDrops bool      // the user was warned of them
+	overRate bool      // the user was warned that --max-rate has no effect
 	warned   map[proto.Reason]bool
 	others   []string // files on the air that are not the wanted one
 	later    bool     // --follow has received a release before
@@ -67,7 +68,6 @@ func newRecvView(opts recvOptions, out *cli.Output, l hearing, sources []netip.A
 		start:   now, idle: now, heard: now,
 		warned: make(map[proto.Reason]bool),
 	}
-	v.layers = newSubscription(opts.layerOptions, l, v.changed)
 	return v
 }
 
@@ -267,8 +267,7 @@ func (v *recvView) report(now time.Time, s receiver.Status) error {
 	if n := s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != v.useful {
 		v.useful, v.heard = n, now
 	}
-	v.layers.follow(now)
-	if v.layers.level < 0 {
+	if v.level < 0 {
 		v.heard = now // this silence was chosen
 	}
 	v.arrival.Add(now, v.useful)

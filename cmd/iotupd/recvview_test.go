@@ -146,10 +146,9 @@ func TestALowestLayerOverTheLimitIsToldOnce(t *testing.T) {
 	} {
 		p := newPatient(t, recvOptions{layerOptions: layerOptions{layers: "auto", maxRate: test.limit}})
 		p.stderr.Reset()
-		hear := p.view.heardBy(nil)
-		for range 3 {
-			hear(epoch, receiver.Origin{}, test.p)
-		}
+		stream := receiver.Stream{Layer: test.p.Layer, Rate: test.p.Rate}
+		p.view.hear(epoch, []receiver.Heard{{Stream: &stream}, {Stream: &stream}})
+		p.view.hear(epoch, []receiver.Heard{{Stream: &stream}})
 		if got := p.stderr.String(); strings.Count(got, "[max-rate]") != test.warns {
 			t.Errorf("limit %v, %+v: got %q, want %d warnings", test.limit, test.p, got, test.warns)
 		}

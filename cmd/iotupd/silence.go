@@ -52,7 +52,7 @@ func (s *silence) watch(v *recvView) {
 // for long enough, else an empty text.
 func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagnose.Finding) {
 	// A discovery that has found nobody says so itself.
-	if alive := v.useful + v.rejected(); alive != s.alive || !v.collected.IsZero() || v.listener.port() == 0 || v.layers.level < 0 {
+	if alive := v.useful + v.rejected(); alive != s.alive || !v.collected.IsZero() || v.listener.port() == 0 || v.level < 0 {
 		s.alive, s.since, s.wait, s.told, s.watching = alive, now, silentAfter, 0, false
 		return "", nil
 	}

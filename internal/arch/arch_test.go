@@ -25,18 +25,10 @@ const maxLines = 500
 // library: packages of this module, "x/..." for all below x, and other modules.
 // Every folder has a line of its own.
 var arrows = map[string][]string{
-	"proto":      {},
-	"proto/keys": {"proto", "golang.org/x/crypto/..."},
-	"proto/seal": {"proto", "golang.org/x/crypto/..."},
-
-	"fec": {"proto", "github.com/klauspost/reedsolomon"},
-
-	"sender": {"proto", "fec", "proto/seal"},
-
-	"receiver":        {"proto", "fec", "proto/seal"},
-	"receiver/layers": {"proto", "receiver"},
-
-	"bench":        {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/model", "bench/stats", "bench/simnet", "internal/quantity"},
+	"bench": {
+		"bench/model", "bench/simnet", "bench/stats", "fec", "internal/quantity", "proto", "receiver",
+		"receiver/layers", "sender",
+	},
 	"bench/live":   {"bench", "internal/quantity", "bench/simnet", "golang.org/x/sys/..."}, // real processes and sockets
 	"bench/model":  {"bench/stats"},
 	"bench/report": {"bench"},
@@ -44,16 +36,19 @@ var arrows = map[string][]string{
 	"bench/stats":  {},
 
 	"cmd/iotupd": {
-		"bench", "bench/live", "bench/report", "cmd/iotupd/internal/...", "fec", "internal/clock", "internal/diagnose",
-		"internal/discover", "internal/durable", "internal/listeners", "internal/mcast", "internal/quantity",
-		"internal/reason", "bench/simnet", "proto/...", "receiver/...", "sender",
+		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/...", "fec",
+		"internal/clock", "internal/diagnose", "internal/discover", "internal/durable", "internal/listeners",
+		"internal/mcast", "internal/quantity", "internal/reason", "internal/seqno", "proto/...", "receiver/...",
+		"sender",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys/...", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"internal/durable", "bench/simnet", "proto", "proto/keys", "proto/seal", "receiver",
+		"bench/simnet", "internal/durable", "proto", "proto/keys", "proto/seal", "receiver",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
+
+	"fec": {"proto", "github.com/klauspost/reedsolomon"},
 
 	"internal/clock":           {"golang.org/x/sys/..."},
 	"internal/demo":            {},
@@ -68,6 +63,16 @@ var arrows = map[string][]string{
 	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
 	"internal/quantity":        {},
 	"internal/reason":          {"proto", "proto/seal", "receiver"},
+	"internal/seqno":           {},
+
+	"proto":      {},
+	"proto/keys": {"proto", "golang.org/x/crypto/..."},
+	"proto/seal": {"proto", "golang.org/x/crypto/..."},
+
+	"receiver":        {"proto", "fec", "proto/seal", "internal/seqno"},
+	"receiver/layers": {"proto", "receiver"},
+
+	"sender": {"proto", "fec", "proto/seal"},
 }
 
 // cores decide and never wait. What touches the world is in their run.go.

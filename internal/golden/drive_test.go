@@ -24,28 +24,46 @@ type driver struct {
 // newDriver returns a receiver that reports its events to observe.
 func newDriver(cfg receiver.Config, policy *layersPolicy, observe func(time.Time, receiver.Event)) (*driver, error) {
 	cfg.Observe = observe
-	if policy != nil {
-		cfg.Heard = policy.heard
-	}
 	r, err := receiver.New(cfg)
+	if err == nil && policy != nil {
+		policy.listen(r.Streams())
+	}
 	return &driver{r, policy}, err
 }
 
 // handle gives one datagram to the receiver and, if it is of the chosen object,
 // to the policy.
 func (d *driver) handle(now time.Time, from receiver.Origin, datagram []byte) error {
-	return d.Handle(now, from, datagram)
+	err := d.Handle(now, from, datagram)
+	if d.policy != nil {
+		d.policy.l.Hear(now, d.Streams().Take())
+	}
+	return err
 }
 
 // A layersPolicy chooses the level.
-type layersPolicy struct{ l *layers.Policy }
+type layersPolicy struct {
+	cfg     layers.Config
+	streams *receiver.Streams
+	l       *layers.Policy
+}
 
+// newLayersPolicy returns one that is given its packets by heard, unless it listens
+// to others.
 func newLayersPolicy(max int, maxRate int64, rnd *rand.Rand) *layersPolicy {
-	return &layersPolicy{layers.New(layers.Config{Max: max, MaxRate: maxRate, Rand: rnd})}
+	p := &layersPolicy{cfg: layers.Config{Max: max, MaxRate: maxRate, Rand: rnd}}
+	p.listen(new(receiver.Streams))
+	return p
+}
+
+// listen begins anew with the streams of a receiver.
+func (p *layersPolicy) listen(streams *receiver.Streams) {
+	p.streams, p.l = streams, layers.New(streams, p.cfg)
 }
 
 func (p *layersPolicy) heard(now time.Time, from receiver.Origin, path proto.Path) {
-	p.l.Heard(now, from, path)
+	p.streams.Note(now, from, &path)
+	p.l.Hear(now, p.streams.Take())
 }
 func (p *layersPolicy) tick(now time.Time) { p.l.Tick(now) }
 func (p *layersPolicy) wake() time.Time    { return p.l.Wake() }

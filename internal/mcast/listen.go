@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -106,6 +107,8 @@ type Listener struct {
 	groups  []netip.Addr
 	sources []netip.Addr // none: any
 	members []member     // those wanted, joined or not
+
+	listed atomic.Pointer[[]Membership] // members, for who does not wait for mu
 
 	stop      chan struct{}
 	rescanned chan struct{} // closed when the goroutine has ended

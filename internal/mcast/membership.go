@@ -31,15 +31,13 @@ func same(a, b member) bool {
 	return a.index == b.index && a.Interface == b.Interface && a.Group == b.Group && a.Source == b.Source
 }
 
-// Memberships lists what is joined, and what should be and is not.
+// Memberships lists what is joined, and what should be and is not. It does not wait
+// for changes that are under way: the list is that before them.
 func (l *Listener) Memberships() []Membership {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var list []Membership
-	for _, m := range l.members {
-		list = append(list, m.Membership)
+	if list := l.listed.Load(); list != nil {
+		return slices.Clone(*list)
 	}
-	return list
+	return nil
 }
 
 // SetGroups replaces the groups, joining and leaving what differs. Those of a
@@ -108,6 +106,11 @@ func (l *Listener) update() error {
 		}
 	}
 	l.members = wanted
+	list := make([]Membership, len(wanted))
+	for i, m := range wanted {
+		list[i] = m.Membership
+	}
+	l.listed.Store(&list)
 	for _, s := range l.Sockets() {
 		s.filter.Store(newFilter(s.family, l.members))
 	}

@@ -50,9 +50,10 @@ type Config struct {
 // concurrent use. All that it goes by can be forged: that can keep it on layer 0,
 // but not bring it to receive more than loss allows.
 type Policy struct {
-	cfg    Config
-	draw   func(int64) int64 // a random number below another
-	losses losses
+	cfg     Config
+	draw    func(int64) int64 // a random number below another
+	streams *receiver.Streams
+	paths   paths
 
 	level  int       // -1: nothing is received
 	since  time.Time // of the level
@@ -70,9 +71,13 @@ type joinTimer struct {
 	at       time.Time
 }
 
-// New returns the policy of a receiver that has heard nothing yet.
-func New(cfg Config) *Policy {
-	l := &Policy{cfg: cfg, draw: rand.Int64N}
+// New returns the policy of a receiver that has heard nothing yet, and listens to
+// layer 0 of these streams. Nothing else may call [receiver.Streams.Listen] of
+// them.
+func New(streams *receiver.Streams, cfg Config) *Policy {
+	l := &Policy{cfg: cfg, draw: rand.Int64N, streams: streams}
+	streams.Keep()
+	streams.Listen(0)
 	if cfg.Rand != nil {
 		l.draw = cfg.Rand.Int64N
 	}
@@ -83,7 +88,7 @@ func New(cfg Config) *Policy {
 }
 
 // Level returns the highest layer to receive, beside all below it; -1 for none
-// of them. It may change with every call of [Policy.Heard] and [Policy.Tick].
+// of them. It may change with every call of [Policy.Hear] and [Policy.Tick].
 func (l *Policy) Level() int { return l.level }
 
 // Wake returns when to call [Policy.Tick]; the zero time: never.
@@ -97,29 +102,29 @@ func (l *Policy) Tick(now time.Time) {
 	}
 }
 
-// Heard takes the path word of an undamaged packet of the object, and where it
-// came from. It suits [receiver.Config.Heard].
-func (l *Policy) Heard(now time.Time, from receiver.Origin, p proto.Path) {
-	if p.Layer > l.level {
+// Hear takes the packets that [receiver.Streams.Take] lists. They arrived at now.
+func (l *Policy) Hear(now time.Time, heard []receiver.Heard) {
+	for i := range heard {
+		l.hear(now, &heard[i])
+	}
+}
+
+func (l *Policy) hear(now time.Time, h *receiver.Heard) {
+	if h.Layer > l.level {
 		return // of a layer that was left
 	}
-	s := l.losses.find(now, from, p)
-	if s == nil {
-		return
-	}
-	sent, lost, jump := s.hear(p.Seq)
-	s.heard, s.path.heard = now, now
-	s.rate = max(s.rate, p.Rate)
+	p := l.paths.of(now, h.Path)
+	p.heard = now
 	if now.Before(l.deaf) {
-		s.path.begin(now)
+		p.begin(now)
 		return
 	}
-	s.path.sent += sent
-	s.path.lost += lost
-	s.path.jumped = s.path.jumped || jump
-	l.silent = l.silent && p.Layer < l.level
-	l.judge(now, s.path)
-	if p.Flags&proto.PathSync != 0 && p.Layer == l.level && l.mayJoin(now, p, s.path) {
+	p.sent += int64(h.Sent)
+	p.lost += int64(h.Lost)
+	p.jumped = p.jumped || h.Jump
+	l.silent = l.silent && h.Layer < l.level
+	l.judge(now, p)
+	if h.Flags&proto.PathSync != 0 && h.Layer == l.level && l.mayJoin(now, h, p) {
 		l.join(now)
 	}
 }
@@ -173,7 +178,7 @@ func (l *Policy) prove(now time.Time) {
 			j.interval = max(j.interval/2, minJoinTime)
 		}
 	}
-	if l.level > 0 && l.tooFast(l.losses.rate(now)) {
+	if l.level > 0 && l.tooFast(l.streams.Rate(now)) {
 		l.change(now, l.level-1)
 	}
 }
@@ -190,7 +195,7 @@ func (l *Policy) patience(now time.Time) time.Duration {
 
 // hopeless reports whether no path carries layer 0.
 func (l *Policy) hopeless(now time.Time) bool {
-	for _, p := range l.losses.paths {
+	for _, p := range l.paths.all {
 		if p.alive(now) && (p.heavy.IsZero() || now.Sub(p.heavy) < heavyTime) {
 			return false
 		}
@@ -199,15 +204,15 @@ func (l *Policy) hopeless(now time.Time) bool {
 }
 
 // mayJoin reports whether to join the next layer after a packet that allows it.
-func (l *Policy) mayJoin(now time.Time, p proto.Path, way *path) bool {
+func (l *Policy) mayJoin(now time.Time, h *receiver.Heard, p *path) bool {
 	next := l.level + 1
-	if next >= min(p.Layers, l.cfg.Max) || now.Before(l.trial) || now.Before(l.joins[next].at) {
+	if next >= min(int(h.Layers), l.cfg.Max) || now.Before(l.trial) || now.Before(l.joins[next].at) {
 		return false
 	}
-	if !way.good || !l.losses.calm(now) {
+	if !p.good || l.streams.Crowded(now) || !l.paths.calm(now) {
 		return false
 	}
-	return !l.tooFast(2 * l.losses.rate(now))
+	return !l.tooFast(2 * l.streams.Rate(now))
 }
 
 // tooFast reports whether a rate, summed from stated ones, is over the limit.
@@ -239,7 +244,8 @@ func (l *Policy) leaveAll(now time.Time) {
 // change changes the level, after which loss is measured anew.
 func (l *Policy) change(now time.Time, level int) {
 	l.level, l.since, l.silent = level, now, level > 0
-	l.losses.restart(now, level)
+	l.streams.Listen(level)
+	l.paths.restart(now)
 }
 
 // arm starts the timer of a layer again, if it ever failed.

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"net/netip"
+	"time"
+
+	"iotupd/internal/seqno"
+	"iotupd/proto"
+)
+
+// An Origin says where a datagram came from: one copy of one sender's stream.
+type Origin struct {
+	From      netip.AddrPort
+	Interface int // index of the interface that it arrived on
+}
+
+const (
+	// maxStreams bounds the streams that are measured: their addresses may be
+	// forged.
+	maxStreams = 256
+	// maxHeard bounds the packets that are listed before [Streams.Take].
+	maxHeard = 1 << 14
+	// ForgetAfter is how long a stream is silent before it makes room for others.
+	ForgetAfter = 10 * time.Second
+)
+
+// A Stream is one layer of one sender, as it arrives on one interface.
+type Stream struct {
+	Origin
+	Layer int
+	Path  *Path
+
+	Heard time.Time      // when its last packet arrived
+	Rate  proto.RateCode // the highest that was stated
+
+	numbers seqno.Tracker
+}
+
+// A Path is the way from a host to one of our interfaces. All layers of all
+// senders on that host are lost on it alike.
+type Path struct {
+	pathKey
+	streams int
+}
+
+// Gone reports whether no stream of the path is measured any more. Streams that
+// come later have another Path.
+func (p *Path) Gone() bool { return p.streams == 0 }
+
+type streamKey struct {
+	Origin
+	layer int
+}
+
+type pathKey struct {
+	from    netip.Addr
+	ifindex int
+}
+
+// A Heard is an undamaged packet of the chosen object.
+type Heard struct {
+	*Stream
+	Seq    uint32
+	Flags  proto.PathFlags
+	Layers uint8 // of its sender
+
+	// What it adds to the packets that were sent, and to those of them that are
+	// lost, which is -1 if it was only late. After a jump the stream began anew.
+	Sent, Lost int32
+	Jump       bool
+}
+
+// Loss counts the packets of streams that were listened to.
+type Loss struct {
+	Spanned uint64 // sent between the first and the last that arrived
+	Lost    uint64 // of these, never arrived
+}
+
+// Add returns the sum of two counts.
+func (l Loss) Add(m Loss) Loss { return Loss{l.Spanned + m.Spanned, l.Lost + m.Lost} }
+
+// Ratio returns the share that was lost, 0 to 1.
+func (l Loss) Ratio() float64 {
+	if l.Spanned == 0 {
+		return 0
+	}
+	return float64(l.Lost) / float64(l.Spanned)
+}
+
+// Streams measure loss by the gaps in the sequence numbers of every stream. Of
+// what a receiver accepts, nothing depends on it. The zero value has heard nothing
+// and listens to all layers. It is not safe for concurrent use.
+//
+// Copies of a packet count once. A packet that others overtook counts as lost
+// until it arrives, or for good if it is more than 64 packets late. What is sent
+// on a layer while nobody listens to it does not count.
+type Streams struct {
+	byKey map[streamKey]*Stream
+	paths map[pathKey]*Path
+	last  *Stream // of the last packet, nil: look it up
+	total Loss
+
+	tidied  time.Time
+	crowded time.Time // when a stream last found no room
+
+	left  int // layers from the highest down that nobody listens to
+	keep  bool
+	heard []Heard
+}
+
+// Note takes the path word of an undamaged packet, and where it came from.
+func (ss *Streams) Note(now time.Time, from Origin, p *proto.Path) {
+	if p.Layer > ss.level() {
+		return
+	}
+	s := ss.last
+	if s == nil || s.Layer != p.Layer || s.Origin != from {
+		if s = ss.find(now, from, p); s == nil {
+			return
+		}
+		ss.last = s
+	}
+	sent, lost, jump := s.numbers.Add(p.Seq)
+	s.Heard, s.Rate = now, max(s.Rate, p.Rate)
+	ss.total.Spanned += uint64(sent)
+	ss.total.Lost += uint64(lost)
+	if ss.keep && len(ss.heard) < maxHeard {
+		ss.heard = append(ss.heard, Heard{
+			Stream: s, Seq: p.Seq, Flags: p.Flags, Layers: uint8(p.Layers), Sent: int32(sent), Lost: int32(lost), Jump: jump,
+		})
+	}
+}
+
+// find returns the stream of a packet, nil if there is no room for it.
+func (ss *Streams) find(now time.Time, from Origin, p *proto.Path) *Stream {
+	key := streamKey{from, p.Layer}
+	if s := ss.byKey[key]; s != nil {
+		return s
+	}
+	if len(ss.byKey) >= maxStreams {
+		ss.tidy(now)
+	}
+	if len(ss.byKey) >= maxStreams {
+		ss.crowded = now
+		return nil
+	}
+	if ss.byKey == nil {
+		ss.byKey, ss.paths = make(map[streamKey]*Stream), make(map[pathKey]*Path)
+	}
+	way := pathKey{from.From.Addr(), from.Interface}
+	path := ss.paths[way]
+	if path == nil {
+		path = &Path{pathKey: way}
+		ss.paths[way] = path
+	}
+	path.streams++
+	s := &Stream{Origin: from, Layer: p.Layer, Path: path, numbers: seqno.Start(p.Seq)}
+	ss.byKey[key] = s
+	ss.total.Spanned++ // this packet
+	return s
+}
+
+// Keep has packets listed for [Streams.Take] from now on.
+func (ss *Streams) Keep() { ss.keep = true }
+
+// Take returns the packets that were heard since the last call, as far as they
+// are listed: see [Streams.Keep]. They are valid until the next call of
+// [Streams.Note].
+func (ss *Streams) Take() []Heard {
+	heard := ss.heard
+	ss.heard = ss.heard[:0]
+	return heard
+}
+
+// Listen says that layers 0 to level are listened to from now on, and no others;
+// -1: none. Streams of other layers are forgotten, and later packets of these
+// count in no way.
+func (ss *Streams) Listen(level int) {
+	ss.left = proto.MaxLayers - 1 - level
+	ss.forget(func(s *Stream) bool { return s.Layer > level })
+}
+
+func (ss *Streams) level() int { return proto.MaxLayers - 1 - ss.left }
+
+// Loss returns the sum over all streams that were heard.
+func (ss *Streams) Loss() Loss { return ss.total }
+
+// Rate is what the senders of the last [ForgetAfter] state about what is listened
+// to, in bits per second.
+func (ss *Streams) Rate(now time.Time) (sum int64) {
+	for _, s := range ss.byKey {
+		if now.Sub(s.Heard) < ForgetAfter {
+			sum += s.Rate.BitsPerSecond()
+		}
+	}
+	return sum
+}
+
+// Crowded reports whether there was lately no room for a stream.
+func (ss *Streams) Crowded(now time.Time) bool {
+	return !ss.crowded.IsZero() && now.Sub(ss.crowded) < ForgetAfter
+}
+
+// restart forgets what was heard, of another object.
+func (ss *Streams) restart() {
+	ss.forget(func(*Stream) bool { return true })
+	ss.total = Loss{}
+}
+
+// tidy forgets what is silent, at most once a second.
+func (ss *Streams) tidy(now time.Time) {
+	if now.Sub(ss.tidied) < time.Second {
+		return
+	}
+	ss.tidied = now
+	ss.forget(func(s *Stream) bool { return now.Sub(s.Heard) >= ForgetAfter })
+}
+
+// forget forgets some streams, and paths of which no other is left.
+func (ss *Streams) forget(which func(*Stream) bool) {
+	ss.last = nil
+	for key, s := range ss.byKey {
+		if !which(s) {
+			continue
+		}
+		delete(ss.byKey, key)
+		if s.Path.streams--; s.Path.streams == 0 {
+			delete(ss.paths, s.Path.pathKey)
+		}
+	}
+}
