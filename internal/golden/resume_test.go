@@ -91,10 +91,14 @@ func garbage(s *scene, b []byte) []byte {
 	return b
 }
 
-// lostRecords clears most of what is behind the file: two of three records.
+// lostRecords clears the records of the first 10 of 19 groups, which lie group by
+// group behind the file.
 func lostRecords(_ *scene, b []byte) []byte {
-	for at := 600_000; at < len(b); at += 3 * 512 {
-		clear(b[at:min(at+2*512, len(b))])
+	const behind = 600_000/512*512 + 512
+	for at := behind; at < len(b); at += 512 {
+		if (at-behind)/512%19 < 10 {
+			clear(b[at:min(at+512, len(b))])
+		}
 	}
 	return b
 }

@@ -117,7 +117,7 @@ func signatureFlood(s *scene) {
 	forged := src.signed(sequence(9), impostor, impostor, impostor).manifest()
 	s.receive(receiver.Config{Trust: trusting(nil), SignatureRate: 20})
 	s.attack = func([]byte) [][]byte {
-		if s.dice.percent(30) {
+		if s.dice.percent(3) {
 			return [][]byte{forged}
 		}
 		return nil
