@@ -17,12 +17,13 @@ import (
 // A releaser signs and sends files of a directory. Its verbs narrate a test.
 type releaser struct {
 	*testing.T
-	dir, port string
+	dir  string
+	port uint16
 }
 
-func newReleaser(t *testing.T, port string) *releaser {
+func newReleaser(t *testing.T) *releaser {
 	t.Helper()
-	r := &releaser{T: t, dir: t.TempDir(), port: port}
+	r := &releaser{T: t, dir: t.TempDir(), port: freePort(t)}
 	r.do("keygen", "-q", "-s", r.path("key"), "-p", r.path("pub"))
 	return r
 }
@@ -57,7 +58,7 @@ func (r *releaser) recv(args ...string) *process {
 // and what was received of that is not asked for again.
 func TestANewerReleaseTakesOver(t *testing.T) {
 	t.Parallel()
-	from := newReleaser(t, "20912")
+	from := newReleaser(t)
 	content := randomBytes(600_000)
 	from.send(string(content), "1", "1M")
 	r := from.recv()
@@ -73,7 +74,7 @@ func TestANewerReleaseTakesOver(t *testing.T) {
 
 func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 	t.Parallel()
-	from := newReleaser(t, "20914")
+	from := newReleaser(t)
 	from.send("one", "1", "1M")
 	// The last command goes on: after it, a part of what is still on the air may be there.
 	r := from.recv("--follow", "-v", "--exec", `sh -c 'echo $IOTUPD_FILE_SEQUENCE >> log; cat $IOTUPD_FILE; echo; test $IOTUPD_FILE_SEQUENCE -lt 3 || exec sleep 20'`)
@@ -97,7 +98,7 @@ func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 // file only": else the same release would be installed again and again.
 func TestAFollowerGoesBackOnce(t *testing.T) {
 	t.Parallel()
-	from := newReleaser(t, "20915")
+	from := newReleaser(t)
 	two := from.send("two", "2", "1M")
 	from.recv().wantLine("ok  fw.bin")
 	two.signal(syscall.SIGINT)

@@ -49,12 +49,13 @@ func TestAFileThatIsThereNeedsNoRoom(t *testing.T) {
 	content := string(randomBytes(100_000))
 	path := filepath.Join(t.TempDir(), "sent.bin")
 	write(t, path, content)
-	start(t, "20910", "send", path, "-r", "5M", "-g", "239.255.77.80")
+	port := freePort(t)
+	start(t, port, "send", path, "-r", "5M", "-g", "239.255.77.80")
 	for old, want := range map[string]int{content: cli.ExitOK, "other": cli.ExitLocalIO} {
 		d := to(t, "")
 		write(t, filepath.Join(d.dir, "sent.bin"), old)
 		cfg := mcast.ListenConfig{
-			Groups: []netip.Addr{netip.MustParseAddr("239.255.77.80")}, Port: 20910, Interfaces: []string{loopback()},
+			Groups: []netip.Addr{netip.MustParseAddr("239.255.77.80")}, Port: port, Interfaces: []string{loopback()},
 		}
 		l, err := mcast.Listen(cfg)
 		check(t, err)

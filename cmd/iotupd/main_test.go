@@ -5,8 +5,12 @@ package main
 import (
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
+	"time"
+
+	"iotupd/internal/mcast"
 )
 
 // asCommand is the environment variable that turns the test binary into the
@@ -21,6 +25,39 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	runTests(m)
+}
+
+// patience bounds the waits for what has to happen, so that a test that fails does
+// not hang.
+const patience = 5 * time.Minute
+
+// reservePort returns a port for multicast that no other program has or gets until
+// it is released: somebody listens there, to a group that nobody sends to.
+func reservePort() (port uint16, release func(), err error) {
+	c, err := net.ListenUDP("udp4", nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	port = uint16(c.LocalAddr().(*net.UDPAddr).Port)
+	c.Close()
+	l, err := mcast.Listen(mcast.ListenConfig{
+		Groups: []netip.Addr{netip.MustParseAddr("239.255.77.99")}, Port: port, Interfaces: []string{loopback()},
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	return port, func() { l.Close() }, nil
+}
+
+// freePort is reservePort until the test ends.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	port, release, err := reservePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	return port
 }
 
 // loopback is the name of the interface that packets may go over.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -29,7 +30,7 @@ func newPatient(t *testing.T, opts recvOptions) *patient {
 	t.Helper()
 	s := newScreen(t, cli.OutputOptions{Progress: "none"})
 	cfg := mcast.ListenConfig{
-		Groups: []netip.Addr{netip.MustParseAddr("239.255.77.78")}, Port: 20999, Interfaces: []string{loopback()},
+		Groups: []netip.Addr{netip.MustParseAddr("239.255.77.78")}, Port: freePort(t), Interfaces: []string{loopback()},
 	}
 	l, err := mcast.Listen(cfg)
 	check(t, err)
@@ -99,7 +100,7 @@ func TestSilenceIsExplainedAgainAndAgain(t *testing.T) {
 	p.want("", "")
 	check(t, p.until(5*time.Second, receiver.Status{}))
 	first := p.stderr.String()
-	if !strings.HasPrefix(first, "nothing has arrived for 5 s; still listening on "+loopback()+" for 239.255.77.78, port 20999\nwarning: ") {
+	if !strings.HasPrefix(first, "nothing has arrived for 5 s; still listening on "+loopback()+fmt.Sprintf(" for 239.255.77.78, port %d\nwarning: ", p.view.listener.port())) {
 		t.Errorf("got %q", first)
 	}
 	p.stderr.Reset()

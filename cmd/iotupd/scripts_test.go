@@ -10,11 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -27,9 +28,6 @@ func init() {
 		testscript.Main(m, map[string]func(){"iotupd": main})
 	}
 }
-
-// nextPort gives every script a port of its own, since they run in parallel.
-var nextPort atomic.Int32
 
 // TestScripts runs testdata. Packets go over the loopback interface only: it
 // is preset, as are the port and the channel.
@@ -46,33 +44,82 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("IOTUPD_INTERFACE", loopback())
 			env.Setenv("GORACE", os.Getenv("GORACE")) // see the Makefile
-			env.Setenv("IOTUPD_PORT", strconv.Itoa(21000+int(nextPort.Add(1))))
+			port, release, err := reservePort()
+			if err != nil {
+				return err
+			}
+			env.Defer(release)
+			env.Setenv("IOTUPD_PORT", strconv.Itoa(int(port)))
 			env.Setenv("ESCAPE", "fw\x1b[2J.bin") // clears a terminal
 			env.Setenv("IOTUPD_CHANNEL", fmt.Sprintf("test %d %s", os.Getpid(), env.WorkDir))
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":  exits,
-			"holds":  holds,
-			"modes":  modes,
-			"change": change,
-			"events": events,
-			"random": random,
+			"appears":    appears,
+			"exits":      exits,
+			"eventually": eventually,
+			"holds":      holds,
+			"modes":      modes,
+			"change":     change,
+			"events":     events,
+			"random":     random,
 		},
 	})
 }
 
 // exits CODE COMMAND... runs a command and wants its exit code.
 func exits(ts *testscript.TestScript, _ bool, args []string) {
-	err := ts.Exec(args[1], args[2:]...)
-	got := 0
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
+	if got, want := exitCodeOf(ts, args[1:]), args[0]; got != want {
+		ts.Fatalf("%s: got exit code %s, want %s", strings.Join(args[1:], " "), got, want)
 	}
-	if want := args[0]; strconv.Itoa(got) != want {
-		ts.Fatalf("%s: got exit code %d, want %s", strings.Join(args[1:], " "), got, want)
+}
+
+// exitCodeOf runs a command.
+func exitCodeOf(ts *testscript.TestScript, command []string) string {
+	err := ts.Exec(command[0], command[1:]...)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return strconv.Itoa(exit.ExitCode())
+	}
+	ts.Check(err)
+	return "0"
+}
+
+// eventually CODE REGEXP COMMAND... runs a command until what it prints matches, and
+// wants the exit code then. Each time, arguments such as 1s+ are twice as long, since
+// a busy host may not hear in a second what it is to hear. That nothing was heard, 4,
+// is no answer yet.
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	want, pattern := args[0], regexp.MustCompile("(?m)"+args[1])
+	for factor := time.Duration(1); factor <= 128; factor *= 2 {
+		command := slices.Clone(args[2:])
+		for i, arg := range command {
+			if d, err := time.ParseDuration(strings.TrimSuffix(arg, "+")); err == nil && strings.HasSuffix(arg, "+") {
+				command[i] = (factor * d).String()
+			}
+		}
+		got := exitCodeOf(ts, command)
+		matches := pattern.MatchString(ts.ReadFile("stdout")) || pattern.MatchString(ts.ReadFile("stderr"))
+		switch {
+		case got == want && matches:
+			return
+		case got != want && (matches || got != "4"):
+			ts.Fatalf("%s: got exit code %s, want %s", strings.Join(command, " "), got, want)
+		}
+	}
+	ts.Fatalf("%s never printed %q", strings.Join(args[2:], " "), args[1])
+}
+
+// appears FILE REGEXP waits until a file that a program writes matches.
+func appears(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		b, err := os.ReadFile(ts.MkAbs(args[0])) // missing at first
+		if err == nil && pattern.Match(b) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s is %q, %v, and does not match %q after %v", args[0], b, err, args[1], patience)
+		}
 	}
 }
 

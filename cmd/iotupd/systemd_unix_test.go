@@ -22,7 +22,7 @@ func TestTheSystemdUnitRunsAReceiver(t *testing.T) {
 	check(t, err)
 	known := make(map[string]bool)
 	newRecvCommand().Flags().VisitAll(func(f *pflag.Flag) { known[cli.EnvironmentName(f)] = true })
-	r := newReleaser(t, "20915")
+	r := newReleaser(t)
 	t.Setenv("IOTUPD_STATE", r.path("state"))
 	here := strings.NewReplacer("/etc/iotupd/release.pub", r.path("pub"), "/var/lib/iotupd/firmware", r.path(""), "rauc install", "true")
 	var args []string

@@ -23,22 +23,27 @@ func WithSignals(parent context.Context) (ctx context.Context, stop func()) {
 	if !signal.Ignored(syscall.SIGHUP) { // it is, under nohup
 		signal.Notify(ch, syscall.SIGHUP)
 	}
-	go func() {
-		first, ok := <-ch
-		if !ok {
-			return
-		}
-		at := time.Now()
-		cancel(SignalError{first.(syscall.Signal)})
-		for second := range ch {
-			if second != first || time.Since(at) > echo {
-				os.Exit(ExitSignal + int(second.(syscall.Signal)))
-			}
-		}
-	}()
+	go heed(ch, cancel, os.Exit)
 	return ctx, func() {
 		signal.Stop(ch)
 		close(ch)
 		cancel(nil)
+	}
+}
+
+// heed does what signals ask for until their channel is closed: the first one
+// cancels, the second one exits. An exit that returns ends it.
+func heed(signals <-chan os.Signal, cancel context.CancelCauseFunc, exit func(code int)) {
+	first, ok := <-signals
+	if !ok {
+		return
+	}
+	at := time.Now()
+	cancel(SignalError{first.(syscall.Signal)})
+	for second := range signals {
+		if second != first || time.Since(at) > echo {
+			exit(ExitSignal + int(second.(syscall.Signal)))
+			return
+		}
 	}
 }
