@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -107,6 +108,16 @@ func (o *encodeOptions) params(size int64) (proto.Params, error) {
 		return params, cli.UsageError("%s", strings.TrimPrefix(err.Error(), fec.ErrPolicy.Error()+": "))
 	}
 	return params, nil
+}
+
+// sentName returns the name that receivers are told of a file: that of the flag
+// --name, or its own.
+func sentName(path, flag string) (string, error) {
+	name := cmp.Or(flag, filepath.Base(path))
+	if err := proto.CheckName(name); err != nil {
+		return "", cli.UsageError("%w; give it another one by --name", err)
+	}
+	return name, nil
 }
 
 // checkTree reports shards that are too small for digests of this file.

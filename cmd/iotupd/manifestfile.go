@@ -3,12 +3,8 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"iotupd/cmd/iotupd/internal/cli"
@@ -18,16 +14,6 @@ import (
 
 // manifestSuffix is put behind the name of a file to name its manifest.
 const manifestSuffix = ".iotupd"
-
-// sentName returns the name that receivers are told of a file: that of the flag
-// --name, or its own.
-func sentName(path, flag string) (string, error) {
-	name := cmp.Or(flag, filepath.Base(path))
-	if err := proto.CheckName(name); err != nil {
-		return "", cli.UsageError("%w; give it another one by --name", err)
-	}
-	return name, nil
-}
 
 // readManifest reads a manifest from a file.
 func readManifest(path string) (*proto.Manifest, error) {
@@ -57,18 +43,6 @@ func noManifest(path string, content []byte, err error) error {
 		why += "; did you mean " + path + manifestSuffix + "?"
 	}
 	return cli.UsageError("%s is not a manifest that iotupd sign wrote%s", path, why)
-}
-
-// mayReplace refuses to put a manifest in the place of another kind of file:
-// the one to sign, or the key to sign with.
-func mayReplace(path string) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if _, err := readManifest(path); err != nil {
-		return cli.UsageError("%s is there already, and is no manifest; name another file by --output", path)
-	}
-	return nil
 }
 
 // writeManifest makes a file of m, or replaces one at once. It is public,

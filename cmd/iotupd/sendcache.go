@@ -27,6 +27,8 @@ const (
 	// cacheFresh is how old a file must be to be kept: one that was changed in
 	// the same tick of a coarse file system looks like the one before.
 	cacheFresh = 2 * time.Second
+	// cachePart ends the name of an entry that is being made.
+	cachePart = ".iotupd-part"
 )
 
 // A sendCache keeps what is derived from a file for the next run, one entry for
@@ -117,7 +119,7 @@ type cacheEntry struct {
 
 // create starts an entry with room for size bytes, and removes the old one.
 func (c *sendCache) create(size uint64) (*cacheEntry, error) {
-	part := "." + c.name + partSuffix
+	part := "." + c.name + cachePart
 	f, err := c.dir.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

@@ -192,7 +192,7 @@ func TestADamagedEntryIsMadeAnew(t *testing.T) {
 func TestAHalfEntryIsNotUsedAndTakenOver(t *testing.T) {
 	c := newCached(t)
 	c.send()
-	part := filepath.Join(c.dir, "."+filepath.Base(c.entry())+partSuffix)
+	part := filepath.Join(c.dir, "."+filepath.Base(c.entry())+cachePart)
 	check(t, os.Rename(c.entry(), part)) // as if killed before its end
 	c.wantTold(c.send(), toldNothing)
 	c.entry()

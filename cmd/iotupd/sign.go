@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -265,6 +266,18 @@ func (o *signOptions) manifest(src *sourceFile, now time.Time) (*proto.Manifest,
 		return nil, manifestError(err)
 	}
 	return m, nil
+}
+
+// mayReplace refuses to put a manifest in the place of another kind of file:
+// the one to sign, or the key to sign with.
+func mayReplace(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := readManifest(path); err != nil {
+		return cli.UsageError("%s is there already, and is no manifest; name another file by --output", path)
+	}
+	return nil
 }
 
 // manifestError says that flags make a manifest that cannot be.
