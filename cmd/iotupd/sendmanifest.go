@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/proto"
 	"iotupd/sender"
 )
@@ -19,7 +20,7 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	if o.from == "" {
 		return nil
 	}
-	if o.signed, err = readManifest(o.from); err != nil {
+	if o.signed, err = manifestfile.Read(o.from); err != nil {
 		return err
 	}
 	d, digest := o.signed.Descriptor, "on"

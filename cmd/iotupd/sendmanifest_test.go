@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/proto"
 	"iotupd/proto/keys"
 	"iotupd/sender"
@@ -33,10 +34,10 @@ func TestASignedManifestTravelsByteForByte(t *testing.T) {
 		version: "1.4.2 (é)", targets: []string{"a", "b"}, notes: "two\nlines",
 	}, path("fw.bin"), cli.Stdio{Out: io.Discard, Err: io.Discard})
 	check(t, err)
-	file, err := os.ReadFile(path("fw.bin" + manifestSuffix))
+	file, err := os.ReadFile(path("fw.bin" + manifestfile.Suffix))
 	check(t, err)
 
-	m, err := readManifest(path("fw.bin" + manifestSuffix))
+	m, err := manifestfile.Read(path("fw.bin" + manifestfile.Suffix))
 	check(t, err)
 	if got := m.AppendTo(nil); !bytes.Equal(got, file) {
 		t.Errorf("got\n%x of the manifest in the file, want\n%x", got, file)

@@ -19,6 +19,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/proto/keys"
@@ -143,7 +144,7 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	if err != nil {
 		return err
 	}
-	target := cmp.Or(opts.output, path+manifestSuffix)
+	target := cmp.Or(opts.output, path+manifestfile.Suffix)
 	if err := mayReplace(target); err != nil {
 		return err
 	}
@@ -163,7 +164,7 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	}
 	m.Descriptor = o.Manifest.Descriptor
 	m.Signatures = []proto.Signature{key.Sign(m)}
-	if err := writeManifest(target, m); err != nil {
+	if err := manifestfile.Write(target, m); err != nil {
 		return err
 	}
 	showSigned(out, target, m)
@@ -177,7 +178,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	}
 	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	m, err := readManifest(opts.add)
+	m, err := manifestfile.Read(opts.add)
 	if err != nil {
 		return err
 	}
@@ -200,7 +201,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	if _, err := m.AppendPayload(nil); err != nil {
 		return manifestError(err)
 	}
-	if err := writeManifest(target, m); err != nil {
+	if err := manifestfile.Write(target, m); err != nil {
 		return err
 	}
 	showSigned(out, target, m)
@@ -274,7 +275,7 @@ func mayReplace(path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := readManifest(path); err != nil {
+	if _, err := manifestfile.Read(path); err != nil {
 		return cli.UsageError("%s is there already, and is no manifest; name another file by --output", path)
 	}
 	return nil

@@ -53,7 +53,8 @@ var arrows = map[string][]string{
 		"internal/durable", "bench/simnet", "proto", "proto/keys", "proto/seal", "receiver",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
-	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
+	"cmd/iotupd/internal/describe":     {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
+	"cmd/iotupd/internal/manifestfile": {"cmd/iotupd/internal/cli", "internal/durable", "proto"},
 
 	"internal/clock":           {"golang.org/x/sys/..."},
 	"internal/demo":            {},

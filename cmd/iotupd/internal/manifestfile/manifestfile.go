@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+// Package manifestfile reads and writes manifests as files.
+package manifestfile
 
 import (
 	"io"
@@ -12,11 +13,11 @@ import (
 	"iotupd/proto"
 )
 
-// manifestSuffix is put behind the name of a file to name its manifest.
-const manifestSuffix = ".iotupd"
+// Suffix is put behind the name of a file to name its manifest.
+const Suffix = ".iotupd"
 
-// readManifest reads a manifest from a file.
-func readManifest(path string) (*proto.Manifest, error) {
+// Read reads a manifest from a file.
+func Read(path string) (*proto.Manifest, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, cli.LocalError(path, err)
@@ -39,15 +40,15 @@ func noManifest(path string, content []byte, err error) error {
 		return cli.UsageError("%s is a %s, not a manifest", path, kind)
 	}
 	why := strings.TrimPrefix(err.Error(), "proto: invalid manifest")
-	if _, err := os.Stat(path + manifestSuffix); err == nil {
-		why += "; did you mean " + path + manifestSuffix + "?"
+	if _, err := os.Stat(path + Suffix); err == nil {
+		why += "; did you mean " + path + Suffix + "?"
 	}
 	return cli.UsageError("%s is not a manifest that iotupd sign wrote%s", path, why)
 }
 
-// writeManifest makes a file of m, or replaces one at once. It is public,
+// Write makes a file of m, or replaces one at once. It is public,
 // whatever the umask.
-func writeManifest(path string, m *proto.Manifest) error {
+func Write(path string, m *proto.Manifest) error {
 	if err := durable.ReplaceFile(path, m.AppendTo(nil), 0o644); err != nil {
 		return cli.LocalError(path, err)
 	}
