@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+// Package send holds the command send.
+package send
 
 import (
 	"cmp"
@@ -53,7 +54,7 @@ type sendOptions struct {
 	printDNS string
 }
 
-func newSendCommand() *cobra.Command {
+func NewCommand() *cobra.Command {
 	opts := sendOptions{rate: sender.DefaultRate}
 	cmd := &cobra.Command{
 		Use:   "send [flags] FILE",
