@@ -17,6 +17,7 @@ import (
 	"iotupd/bench"
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/sender"
@@ -244,8 +245,8 @@ func (o *benchOptions) experiment() (e bench.Experiment, err error) {
 	switch {
 	case o.size < 1:
 		return e, cli.UsageError("--size %v: want at least 1 B", o.size)
-	case checkShardSize(o.shardSize) != nil:
-		return e, checkShardSize(o.shardSize)
+	case encode.CheckShardSize(o.shardSize) != nil:
+		return e, encode.CheckShardSize(o.shardSize)
 	case o.trials < 1:
 		return e, cli.UsageError("--trials %d: want at least 1", o.trials)
 	case o.senders < 1:

@@ -14,6 +14,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/cmd/iotupd/internal/manifestfile"
 )
 
 const inspectHelp = `Show what a manifest says, and whether a trusted key signed it; or what a
@@ -106,7 +107,7 @@ func runInspectFile(opts inspectOptions, path string, std cli.Stdio) (err error)
 	if strings.HasSuffix(path, partSuffix) {
 		return inspectPart(out, path)
 	}
-	m, err := readManifest(path)
+	m, err := manifestfile.Read(path)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/send"
+	"iotupd/cmd/iotupd/internal/sign"
 )
 
 const rootHelp = `iotupd gets one file to any number of devices at once over lossy UDP multicast.
@@ -80,7 +82,7 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(cli.PrintUsage)
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(newSendCommand(), newRecvCommand(), newSignCommand(), newKeygenCommand(), newInspectCommand(), cli.NewManCommand())
+	root.AddCommand(send.NewCommand(), newRecvCommand(), sign.NewCommand(), sign.NewKeygenCommand(), newInspectCommand(), cli.NewManCommand())
 	for _, newCommand := range optionalCommands {
 		root.AddCommand(newCommand())
 	}

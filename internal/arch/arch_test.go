@@ -36,17 +36,33 @@ var arrows = map[string][]string{
 	"bench/stats":  {},
 
 	"cmd/iotupd": {
-		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/...", "fec",
-		"internal/clock", "internal/diagnose", "internal/discover", "internal/durable", "internal/listeners",
-		"internal/mcast", "internal/quantity", "internal/reason", "internal/seqno", "proto/...", "receiver/...",
-		"sender",
-		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys/...", "golang.org/x/term",
+		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/...", "internal/diagnose",
+		"internal/discover", "internal/durable", "internal/mcast", "internal/quantity", "internal/reason",
+		"internal/seqno", "proto/...", "receiver/...", "sender",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
 		"bench/simnet", "internal/durable", "proto", "proto/keys", "proto/seal", "receiver",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
+	"cmd/iotupd/internal/encode": {
+		"cmd/iotupd/internal/cli", "fec", "internal/durable", "internal/quantity", "proto", "sender",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys/...",
+	},
+	"cmd/iotupd/internal/manifestfile": {"cmd/iotupd/internal/cli", "internal/durable", "proto"},
+	"cmd/iotupd/internal/send": {
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode",
+		"cmd/iotupd/internal/manifestfile", "internal/clock", "internal/discover", "internal/durable",
+		"internal/listeners", "internal/mcast", "internal/quantity", "proto", "sender",
+		"github.com/spf13/cobra", "github.com/spf13/pflag",
+	},
+	"cmd/iotupd/internal/sign": {
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode",
+		"cmd/iotupd/internal/manifestfile", "internal/durable", "internal/quantity", "proto", "proto/keys",
+		"proto/seal",
+		"github.com/spf13/cobra", "github.com/spf13/pflag",
+	},
 
 	"fec": {"proto", "github.com/klauspost/reedsolomon"},
 
@@ -90,7 +106,8 @@ var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os
 
 // clocks are folders that may ask what time it is.
 var clocks = []string{
-	"cmd/iotupd", "cmd/iotupd/internal/cli", "bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose",
+	"cmd/iotupd", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/encode", "cmd/iotupd/internal/send", "cmd/iotupd/internal/sign",
+	"bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose",
 	"internal/demo", "internal/discover", "internal/e2e", "internal/leak",
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package encode
 
 import (
 	"bytes"
@@ -24,15 +24,15 @@ import (
 type cached struct {
 	*testing.T
 	path, dir string
-	opts      encodeOptions
+	opts      Options
 }
 
 func newCached(t *testing.T) *cached {
 	c := &cached{T: t, path: filepath.Join(t.TempDir(), "fw.bin"), dir: filepath.Join(t.TempDir(), "kept")}
 	c.write(1)
-	c.opts = encodeOptions{
-		parity: "auto", profile: "standard", shardSize: 512, digest: "on",
-		memory: quantity.Size(sender.DefaultMemory), cache: c.dir,
+	c.opts = Options{
+		Parity: "auto", Profile: "standard", ShardSize: 512, Digest: "on",
+		Memory: quantity.Size(sender.DefaultMemory), Cache: c.dir,
 	}
 	return c
 }
@@ -52,7 +52,7 @@ func (c *cached) send() (told string) {
 	o, release, told := c.hold()
 	defer release()
 	opts := c.opts
-	opts.cache = ""
+	opts.Cache = ""
 	other := *c
 	other.opts = opts
 	want, releaseWant, _ := other.hold()
@@ -86,16 +86,16 @@ func (c *cached) hold() (o *sender.Object, release func(), told string) {
 
 func (c *cached) try(ctx context.Context) (o *sender.Object, release func(), told string, err error) {
 	c.Helper()
-	src, err := openSource(c.path)
+	src, err := OpenSource(c.path)
 	check(c.T, err)
-	c.Cleanup(src.close)
-	params, err := c.opts.params(src.size)
+	c.Cleanup(src.Close)
+	params, err := c.opts.Params(src.Size)
 	check(c.T, err)
 	var text bytes.Buffer
 	out := cli.NewOutput(cli.OutputOptions{Verbose: 1}, cli.Stdio{Out: &text, Err: &text}, &text)
-	p, err := newPreparation(c.opts, params, out)
+	p, err := NewPreparation(c.opts, params, out)
 	check(c.T, err)
-	o, release, err = p.prepare(ctx, src)
+	o, release, err = p.Prepare(ctx, src)
 	return o, release, text.String(), out.Close(err)
 }
 
@@ -129,7 +129,7 @@ func (c *cached) wantTold(told, want string) {
 func TestAFileIsPreparedOnce(t *testing.T) {
 	for _, memory := range []quantity.Size{sender.DefaultMemory, 0} {
 		c := newCached(t)
-		c.opts.memory = memory
+		c.opts.Memory = memory
 		c.wantTold(c.send(), toldNothing)
 		c.wantTold(c.send(), toldLoaded)
 		c.entry()
@@ -143,8 +143,8 @@ func TestAnotherFileOrOtherParametersAreAnotherEntry(t *testing.T) {
 			now := time.Now().Add(-time.Minute)
 			check(c.T, os.Chtimes(c.path, now, now))
 		},
-		"parity":     func(c *cached) { c.opts.parity = "50%" },
-		"shard size": func(c *cached) { c.opts.shardSize = 576 },
+		"parity":     func(c *cached) { c.opts.Parity = "50%" },
+		"shard size": func(c *cached) { c.opts.ShardSize = 576 },
 		"replaced": func(c *cached) {
 			check(c.T, os.Rename(c.path, c.path+".old")) // lives on: another inode
 			c.write(2)
@@ -192,7 +192,7 @@ func TestADamagedEntryIsMadeAnew(t *testing.T) {
 func TestAHalfEntryIsNotUsedAndTakenOver(t *testing.T) {
 	c := newCached(t)
 	c.send()
-	part := filepath.Join(c.dir, "."+filepath.Base(c.entry())+partSuffix)
+	part := filepath.Join(c.dir, "."+filepath.Base(c.entry())+cachePart)
 	check(t, os.Rename(c.entry(), part)) // as if killed before its end
 	c.wantTold(c.send(), toldNothing)
 	c.entry()
@@ -201,9 +201,9 @@ func TestAHalfEntryIsNotUsedAndTakenOver(t *testing.T) {
 
 func TestTwoSendersDoNotMakeOneEntry(t *testing.T) {
 	c := newCached(t)
-	src, err := openSource(c.path)
+	src, err := OpenSource(c.path)
 	check(t, err)
-	defer src.close()
+	defer src.Close()
 	cache, err := openCache(c.dir, src, proto.Params{})
 	check(t, err)
 	defer cache.close()
@@ -219,7 +219,7 @@ func TestTwoSendersDoNotMakeOneEntry(t *testing.T) {
 
 func TestAnEntryIsUsedWhileItIsReplaced(t *testing.T) {
 	c := newCached(t)
-	c.opts.memory = 0 // all is read from the entry
+	c.opts.Memory = 0 // all is read from the entry
 	c.send()
 	o, release, told := c.hold()
 	defer release()
@@ -228,7 +228,7 @@ func TestAnEntryIsUsedWhileItIsReplaced(t *testing.T) {
 	want, err := o.Shards.AppendShard(nil, 0, index)
 	check(t, err)
 	other := *c
-	other.opts.parity = "50%"
+	other.opts.Parity = "50%"
 	other.wantTold(other.send(), toldNothing)
 	got, err := o.Shards.AppendShard(nil, 0, index)
 	if err != nil || !bytes.Equal(got, want) {
@@ -248,9 +248,9 @@ func TestACacheThatCannotBeIsAWarning(t *testing.T) {
 func TestAFullDiskIsAWarning(t *testing.T) {
 	// "failure to write is a warning, never an error"
 	c := newCached(t)
-	src, err := openSource(c.path)
+	src, err := OpenSource(c.path)
 	check(t, err)
-	defer src.close()
+	defer src.Close()
 	cache, err := openCache(c.dir, src, proto.Params{})
 	check(t, err)
 	e, err := cache.create(1000)

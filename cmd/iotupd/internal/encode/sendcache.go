@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package encode
 
 import (
 	"bytes"
@@ -27,6 +27,8 @@ const (
 	// cacheFresh is how old a file must be to be kept: one that was changed in
 	// the same tick of a coarse file system looks like the one before.
 	cacheFresh = 2 * time.Second
+	// cachePart ends the name of an entry that is being made.
+	cachePart = ".iotupd-part"
 )
 
 // A sendCache keeps what is derived from a file for the next run, one entry for
@@ -43,8 +45,8 @@ type sendCache struct {
 }
 
 // openCache opens the cache in directory path, which it makes if need be.
-func openCache(path string, src *sourceFile, p proto.Params) (*sendCache, error) {
-	abs, err := filepath.Abs(src.path)
+func openCache(path string, src *Source, p proto.Params) (*sendCache, error) {
+	abs, err := filepath.Abs(src.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +65,7 @@ func openCache(path string, src *sourceFile, p proto.Params) (*sendCache, error)
 	return &sendCache{
 		dir:  dir,
 		name: fmt.Sprintf("%x.iotupd-cache", name[:16]),
-		key:  sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d %d\n%+v", abs, id, src.size, src.time.UnixNano(), p)),
+		key:  sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d %d\n%+v", abs, id, src.Size, src.time.UnixNano(), p)),
 	}, nil
 }
 
@@ -80,7 +82,7 @@ func (c *sendCache) head(d proto.Descriptor) []byte {
 var errNoEntry = errors.New("no entry for this file and these parameters")
 
 // load returns the object of the entry, which is read until release is called.
-func (c *sendCache) load(ctx context.Context, src *sourceFile, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
+func (c *sendCache) load(ctx context.Context, src *Source, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
 	f, err := c.dir.Open(c.name)
 	if err != nil {
 		return nil, nil, err
@@ -117,7 +119,7 @@ type cacheEntry struct {
 
 // create starts an entry with room for size bytes, and removes the old one.
 func (c *sendCache) create(size uint64) (*cacheEntry, error) {
-	part := "." + c.name + partSuffix
+	part := "." + c.name + cachePart
 	f, err := c.dir.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -187,8 +189,8 @@ func (e *cacheEntry) release() {
 
 // prepareCached is prepare with --cache. Whatever is wrong with the cache is no
 // error: then it returns no object, and the file is prepared without.
-func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
-	c, err := openCache(p.encode.cache, src, p.geo.Params)
+func (p *Preparation) prepareCached(ctx context.Context, src *Source, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
+	c, err := openCache(p.encode.Cache, src, p.Geo.Params)
 	if err != nil {
 		p.notCached(err)
 		return nil, nil, nil
@@ -198,16 +200,16 @@ func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg se
 	o, release, err = c.load(ctx, src, cfg)
 	switch {
 	case err == nil:
-		p.out.Decision("prepared before: %s has it", p.encode.cache)
+		p.Out.Decision("prepared before: %s has it", p.encode.Cache)
 		return o, release, nil
 	case ctx.Err() != nil:
 		return nil, nil, context.Cause(ctx)
 	case time.Since(src.time) < cacheFresh:
-		p.out.Decision("not kept in %s: %s changed just now, and may again", p.encode.cache, src.path)
+		p.Out.Decision("not kept in %s: %s changed just now, and may again", p.encode.Cache, src.Path)
 		return nil, nil, nil
 	}
-	p.out.Decision("%s has nothing for this: %v", p.encode.cache, durable.Cause(err))
-	size, err := cfg.KeepBytes(p.geo)
+	p.Out.Decision("%s has nothing for this: %v", p.encode.Cache, durable.Cause(err))
+	size, err := cfg.KeepBytes(p.Geo)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -219,8 +221,8 @@ func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg se
 	release = func() { e.release(); c.close() }
 	closing = func() {}
 	cfg.Keep = e
-	if o, err = sender.Prepare(ctx, src, p.geo.Params, cfg); err == nil {
-		err = src.check()
+	if o, err = sender.Prepare(ctx, src, p.Geo.Params, cfg); err == nil {
+		err = src.Check()
 	}
 	switch {
 	case err == nil:
@@ -236,6 +238,6 @@ func (p *preparation) prepareCached(ctx context.Context, src *sourceFile, cfg se
 	return nil, nil, err
 }
 
-func (p *preparation) notCached(err error) {
-	p.out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", p.encode.cache, durable.Cause(err))})
+func (p *Preparation) notCached(err error) {
+	p.Out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", p.encode.Cache, durable.Cause(err))})
 }

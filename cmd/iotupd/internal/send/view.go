@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package send
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/durable"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
@@ -20,7 +21,7 @@ import (
 
 // A sendView shows what a sender does.
 type sendView struct {
-	preparation
+	encode.Preparation
 	opts     sendOptions
 	manifest *proto.Manifest // its descriptor is complete once the file is encoded
 	way      mcast.SendConfig
@@ -63,7 +64,7 @@ type schedule struct {
 }
 
 func (v *sendView) schedule() schedule {
-	g := v.geo
+	g := v.Geo
 	s := schedule{
 		Name: v.manifest.Name, Sequence: v.manifest.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
 		Layers: v.opts.layers, Rate: int64(v.opts.totalRate()),
@@ -73,7 +74,7 @@ func (v *sendView) schedule() schedule {
 		s.SignedBy = append(s.SignedBy, sig.KeyID.String())
 	}
 	s.Data, s.Parity = g.LoopPackets()
-	if tree, err := g.Tree(); err == nil && g.Size > 0 && v.opts.digest != "off" {
+	if tree, err := g.Tree(); err == nil && g.Size > 0 && v.opts.Digest != "off" {
 		s.Digests = tree.Total()
 	}
 	if v.way.Group.IsValid() {
@@ -85,7 +86,7 @@ func (v *sendView) schedule() schedule {
 	s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
 	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
 	// The file was refused if there is an error.
-	if cfg := v.opts.prepareConfig(); v.opts.cache != "" {
+	if cfg := v.opts.PrepareConfig(); v.opts.Cache != "" {
 		s.Cached, _ = cfg.KeepBytes(g)
 	} else {
 		s.TempFile, _ = cfg.ScratchBytes(g)
@@ -99,7 +100,7 @@ func (v *sendView) packetBits() float64 {
 }
 
 func (v *sendView) datagramLen() int {
-	h := proto.Header{Params: v.geo.Params, Sealed: v.opts.groupKey != ""}
+	h := proto.Header{Params: v.Geo.Params, Sealed: v.opts.groupKey != ""}
 	return h.DatagramLen()
 }
 
@@ -109,21 +110,21 @@ func (v *sendView) plan(networkErr error) {
 	if networkErr != nil {
 		s.Failure = networkErr.Error()
 	}
-	v.out.Event("plan", s)
+	v.Out.Event("plan", s)
 	v.describe(s)
 	v.route(s, fasterHint)
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
 	}
-	v.out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
+	v.Out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
 	if s.TempFile > 0 {
-		v.out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), durable.ScratchDir(), v.opts.memory)
+		v.Out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), durable.ScratchDir(), v.opts.Memory)
 	}
 	if s.Cached > 0 {
-		v.out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.cache)
+		v.Out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.Cache)
 	}
-	v.out.Line("dry run: nothing was sent")
+	v.Out.Line("dry run: nothing was sent")
 }
 
 func (v *sendView) describe(s schedule) {
@@ -135,7 +136,7 @@ func (v *sendView) describe(s schedule) {
 	if s.Sealed {
 		origin += ", sealed"
 	}
-	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
+	v.Out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
 }
 
 // fasterHint is for those who have not chosen a rate.
@@ -153,9 +154,9 @@ func (v *sendView) route(s schedule, hints ...string) {
 	if v.way.Group.IsValid() {
 		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.way.Group, s.Port))
 	}
-	v.out.Line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
+	v.Out.Line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
 	if len(s.Sources) > 0 {
-		v.out.Line("receivers: recv --source %s", strings.Join(s.Sources, ","))
+		v.Out.Line("receivers: recv --source %s", strings.Join(s.Sources, ","))
 	}
 }
 
@@ -165,12 +166,12 @@ func seconds(s float64) string { return quantity.Duration(time.Duration(s * floa
 func (v *sendView) started() {
 	s := v.schedule()
 	s.Object = v.manifest.Descriptor.Object().String()
-	s.Prepared = v.prepared.Seconds()
-	v.out.Event("sending", s)
+	s.Prepared = v.Prepared.Seconds()
+	v.Out.Event("sending", s)
 	v.describe(s)
 	v.route(s, "Ctrl-C stops", fasterHint)
 	if at := v.manifest.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
+		v.Out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}
 }
 
@@ -185,16 +186,16 @@ type sendProgressEvent struct {
 func (v *sendView) progress(now time.Time, p sender.Progress) {
 	v.speed.Add(now, p.Packets)
 	v.pause(p.Paused)
-	if !v.out.ProgressDue(now) {
+	if !v.Out.ProgressDue(now) {
 		return
 	}
 	rate := v.speed.PerSecond() * v.packetBits()
-	v.out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
+	v.Out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
 	speed := quantity.Rate(rate).String()
 	if p.Paused {
 		speed = "paused"
 	}
-	v.out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
+	v.Out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
 }
 
 type stoppedEvent struct {
@@ -207,6 +208,6 @@ type stoppedEvent struct {
 func (v *sendView) stopped(p sender.Progress) {
 	loops := float64(p.Loop-1) + p.Fraction
 	took := time.Since(v.begin)
-	v.out.Event("stopped", stoppedEvent{Loops: loops, Packets: p.Packets, Seconds: took.Seconds()})
-	v.out.Line("stopped after %.2f loops: %d packets in %s", loops, p.Packets, quantity.Duration(took))
+	v.Out.Event("stopped", stoppedEvent{Loops: loops, Packets: p.Packets, Seconds: took.Seconds()})
+	v.Out.Line("stopped after %.2f loops: %d packets in %s", loops, p.Packets, quantity.Duration(took))
 }

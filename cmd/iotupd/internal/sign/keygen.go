@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package sign
 
 import (
 	"context"
@@ -40,7 +40,7 @@ type keygenOptions struct {
 	quiet        bool
 }
 
-func newKeygenCommand() *cobra.Command {
+func NewKeygenCommand() *cobra.Command {
 	var opts keygenOptions
 	cmd := &cobra.Command{
 		Use:   "keygen [flags]",

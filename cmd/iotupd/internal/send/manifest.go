@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package send
 
 import (
 	"strconv"
@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/encode"
+	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/proto"
 	"iotupd/sender"
 )
@@ -19,7 +21,7 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	if o.from == "" {
 		return nil
 	}
-	if o.signed, err = readManifest(o.from); err != nil {
+	if o.signed, err = manifestfile.Read(o.from); err != nil {
 		return err
 	}
 	d, digest := o.signed.Descriptor, "on"
@@ -43,17 +45,17 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	if !cli.OnCommandLine(flags.Lookup("parity")) && !cli.OnCommandLine(flags.Lookup("profile")) {
 		return nil
 	}
-	if p, err := o.params(int64(d.Size)); err != nil || p != d.Params {
+	if p, err := o.Params(int64(d.Size)); err != nil || p != d.Params {
 		return cli.UsageError("--parity %s and --profile %s make other groups than the %d+%d shards in %s; leave the flags out",
-			o.parity, o.profile, d.K, d.M, o.from)
+			o.Parity, o.Profile, d.K, d.M, o.from)
 	}
 	return nil
 }
 
 // checkSize tells a file that is not that of the manifest before it is read.
-func (o *sendOptions) checkSize(src *sourceFile) error {
-	if want := o.signed.Descriptor.Size; uint64(src.size) != want {
-		return cli.UsageError("%s has %d bytes, but the file that %s describes has %d", src.path, src.size, o.from, want)
+func (o *sendOptions) checkSize(src *encode.Source) error {
+	if want := o.signed.Descriptor.Size; uint64(src.Size) != want {
+		return cli.UsageError("%s has %d bytes, but the file that %s describes has %d", src.Path, src.Size, o.from, want)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package send
 
 import (
 	"context"
@@ -18,10 +18,10 @@ func (v *sendView) watch(ctx context.Context) (stop func(), err error) {
 		return func() {}, nil
 	}
 	if v.opts.hops > 1 {
-		v.out.Warn(cli.Warning{Code: "listeners-beyond-router", Text: "receivers behind a router are not noticed, unless it reports for them, " +
+		v.Out.Warn(cli.Warning{Code: "listeners-beyond-router", Text: "receivers behind a router are not noticed, unless it reports for them, " +
 			"as an IGMP or MLD proxy does and PIM does not"})
 	}
-	w, err := listeners.Open(listeners.Config{Interface: v.way.Interface.Name, Group: v.way.Group, Logger: v.out.Logger()})
+	w, err := listeners.Open(listeners.Config{Interface: v.way.Interface.Name, Group: v.way.Group, Logger: v.Out.Logger()})
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +47,11 @@ func (v *sendView) pause(paused bool) {
 	case paused == v.paused:
 		return
 	case paused:
-		v.out.Event("paused", struct{}{})
-		v.out.Line("paused: nobody listens")
+		v.Out.Event("paused", struct{}{})
+		v.Out.Line("paused: nobody listens")
 	default:
-		v.out.Event("resumed", struct{}{})
-		v.out.Line("resumed: somebody listens")
+		v.Out.Event("resumed", struct{}{})
+		v.Out.Line("resumed: somebody listens")
 	}
 	v.paused = paused
 }

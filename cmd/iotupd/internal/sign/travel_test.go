@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package sign
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/encode"
+	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/proto"
 	"iotupd/proto/keys"
 	"iotupd/sender"
@@ -26,17 +28,17 @@ func TestASignedManifestTravelsByteForByte(t *testing.T) {
 	key := keys.Generate()
 	write(t, path("key"), string(key.AppendText(nil, nil)))
 	quiet := cli.OutputOptions{Quiet: true, Progress: "none", Stats: time.Second}
-	encode := encodeOptions{parity: "auto", profile: "standard", shardSize: proto.DefaultShardSize, digest: "on"}
+	opts := encode.Options{Parity: "auto", Profile: "standard", ShardSize: proto.DefaultShardSize, Digest: "on"}
 	err := runSign(t.Context(), signOptions{
-		OutputOptions: quiet, encodeOptions: encode,
+		OutputOptions: quiet, Options: opts,
 		secret: path("key"), sequence: "7", channel: "iotupd", created: "now", expires: "720h",
 		version: "1.4.2 (é)", targets: []string{"a", "b"}, notes: "two\nlines",
 	}, path("fw.bin"), cli.Stdio{Out: io.Discard, Err: io.Discard})
 	check(t, err)
-	file, err := os.ReadFile(path("fw.bin" + manifestSuffix))
+	file, err := os.ReadFile(path("fw.bin" + manifestfile.Suffix))
 	check(t, err)
 
-	m, err := readManifest(path("fw.bin" + manifestSuffix))
+	m, err := manifestfile.Read(path("fw.bin" + manifestfile.Suffix))
 	check(t, err)
 	if got := m.AppendTo(nil); !bytes.Equal(got, file) {
 		t.Errorf("got\n%x of the manifest in the file, want\n%x", got, file)

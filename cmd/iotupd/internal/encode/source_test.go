@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package encode
 
 import (
 	"io"
@@ -14,23 +14,16 @@ import (
 	"iotupd/proto"
 )
 
-func newSource(t *testing.T, content string) *sourceFile {
+func newSource(t *testing.T, content string) *Source {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fw.bin")
 	write(t, path, content)
-	s, err := openSource(path)
+	s, err := OpenSource(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.close)
+	t.Cleanup(s.Close)
 	return s
-}
-
-func write(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestAnUnchangedSourceReads(t *testing.T) {
@@ -42,7 +35,7 @@ func TestAnUnchangedSourceReads(t *testing.T) {
 	if n, err := s.ReadAt(b, 6); n != 2 || err != io.EOF {
 		t.Errorf("got %d, %v at the end, want 2, EOF", n, err)
 	}
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		t.Error(err)
 	}
 }
@@ -69,7 +62,7 @@ func TestASourceThatChangesIsNoLongerSent(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newSource(t, "firmware")
-			test.change(t, s.path)
+			test.change(t, s.Path)
 			_, readErr := s.ReadAt(make([]byte, 3), 0)
 			if got := readErr == nil; got != test.reads {
 				t.Errorf("ReadAt: got %v", readErr)
@@ -77,7 +70,7 @@ func TestASourceThatChangesIsNoLongerSent(t *testing.T) {
 			if readErr != nil && cli.ExitCode(readErr) != cli.ExitLocalIO {
 				t.Errorf("ReadAt: got exit code %d for %v", cli.ExitCode(readErr), readErr)
 			}
-			switch err := s.check(); {
+			switch err := s.Check(); {
 			case test.want == "" && err != nil:
 				t.Errorf("check: got %v; what was opened is still whole", err)
 			case test.want == "":
@@ -90,24 +83,16 @@ func TestASourceThatChangesIsNoLongerSent(t *testing.T) {
 
 func TestAFileThatChangesSaysSoByItself(t *testing.T) {
 	s := newSource(t, "firmware")
-	encode := encodeOptions{parity: "auto", profile: "standard", shardSize: proto.DefaultShardSize, digest: "on"}
-	params, err := encode.params(s.size)
+	opts := Options{Parity: "auto", Profile: "standard", ShardSize: proto.DefaultShardSize, Digest: "on"}
+	params, err := opts.Params(s.Size)
 	check(t, err)
-	p, err := newPreparation(encode, params, newScreen(t, cli.OutputOptions{}).Output)
+	p, err := NewPreparation(opts, params, cli.NewOutput(cli.OutputOptions{}, cli.Stdio{Out: io.Discard, Err: io.Discard}, io.Discard))
 	check(t, err)
-	appendTo(t, s.path, "more")
-	_, release, err := p.prepare(t.Context(), s)
+	appendTo(t, s.Path, "more")
+	_, release, err := p.Prepare(t.Context(), s)
 	defer release()
-	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, s.path+" changed while it was sent")
-	if err != nil && !strings.HasPrefix(err.Error(), s.path) {
-		t.Errorf("got %q, want nothing before the path", err)
-	}
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+	if want := s.Path + " changed while it was sent"; cli.ExitCode(err) != cli.ExitLocalIO || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %q and nothing before it", err, want)
 	}
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package encode
 
 import (
 	"fmt"
@@ -12,19 +12,19 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 )
 
-// A sourceFile is the file being sent. Every read checks that the file is still
+// A Source is the file being sent. Every read checks that the file is still
 // the one that was hashed: a carousel of two versions would cost each receiver
 // a whole transfer before its SHA-256 tells.
-type sourceFile struct {
+type Source struct {
 	file *os.File
-	path string
-	size int64
+	Path string
+	Size int64
 	time time.Time
 }
 
-// openSource opens the file to send. What it is is looked at first: to open a
+// OpenSource opens the file to send. What it is is looked at first: to open a
 // pipe would wait for its writer.
-func openSource(path string) (*sourceFile, error) {
+func OpenSource(path string) (*Source, error) {
 	if path == "-" {
 		return nil, cli.UsageError("stdin cannot be sent, since a file is read many times; save it first")
 	}
@@ -46,48 +46,48 @@ func openSource(path string) (*sourceFile, error) {
 		f.Close()
 		return nil, cli.LocalError(path, err)
 	}
-	return &sourceFile{file: f, path: path, size: info.Size(), time: info.ModTime()}, nil
+	return &Source{file: f, Path: path, Size: info.Size(), time: info.ModTime()}, nil
 }
 
 // ReadAt implements io.ReaderAt. It is safe for concurrent use.
-func (s *sourceFile) ReadAt(b []byte, offset int64) (int, error) {
+func (s *Source) ReadAt(b []byte, offset int64) (int, error) {
 	n, err := s.file.ReadAt(b, offset)
 	if _, changed := s.unchanged(); changed != nil {
 		return 0, changed
 	}
 	if err != nil && err != io.EOF {
-		err = cli.LocalError(s.path, err)
+		err = cli.LocalError(s.Path, err)
 	}
 	return n, err
 }
 
-// check reports whether the file has changed, or another one has taken its
+// Check reports whether the file has changed, or another one has taken its
 // name.
-func (s *sourceFile) check() error {
+func (s *Source) Check() error {
 	opened, err := s.unchanged()
 	if err != nil {
 		return err
 	}
-	named, err := os.Stat(s.path)
+	named, err := os.Stat(s.Path)
 	if err == nil && !os.SameFile(named, opened) { // removed: what was opened is still whole
 		return s.changed("was replaced")
 	}
 	return nil
 }
 
-func (s *sourceFile) unchanged() (fs.FileInfo, error) {
+func (s *Source) unchanged() (fs.FileInfo, error) {
 	info, err := s.file.Stat()
 	switch {
 	case err != nil:
-		return nil, cli.LocalError(s.path, err)
-	case info.Size() != s.size || !info.ModTime().Equal(s.time):
+		return nil, cli.LocalError(s.Path, err)
+	case info.Size() != s.Size || !info.ModTime().Equal(s.time):
 		return nil, s.changed("changed")
 	}
 	return info, nil
 }
 
-func (s *sourceFile) changed(how string) error {
-	return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s %s while it was sent; start again to send the new one", s.path, how))
+func (s *Source) changed(how string) error {
+	return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s %s while it was sent; start again to send the new one", s.Path, how))
 }
 
-func (s *sourceFile) close() { s.file.Close() }
+func (s *Source) Close() { s.file.Close() }

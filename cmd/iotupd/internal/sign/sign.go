@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+// Package sign holds the commands sign and keygen.
+package sign
 
 import (
 	"cmp"
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -18,6 +20,8 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/cmd/iotupd/internal/encode"
+	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/proto/keys"
@@ -35,7 +39,7 @@ With --add, another key signs a manifest as it is.`
 
 type signOptions struct {
 	cli.OutputOptions
-	encodeOptions
+	encode.Options
 	secret       string
 	passwordFile string
 	output       string
@@ -58,7 +62,7 @@ var manifestFlags = []string{
 	"parity", "profile", "shard-size", "digest",
 }
 
-func newSignCommand() *cobra.Command {
+func NewCommand() *cobra.Command {
 	var opts signOptions
 	cmd := &cobra.Command{
 		Use:   "sign [flags] FILE | sign --add MANIFEST [flags]",
@@ -92,7 +96,7 @@ func newSignCommand() *cobra.Command {
 		},
 	}
 	opts.addFlags(cmd.Flags())
-	cli.CompleteFlags(cmd, opts.encodeOptions.completions())
+	cli.CompleteFlags(cmd, opts.Options.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
 	return cmd
 }
@@ -115,7 +119,7 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.expires, "expires", "", "`date` or time from now, such as 720h, from which on receivers refuse it (default never)")
 	cli.Under(flags, "Manifest")
 
-	o.encodeOptions.addFlags(flags)
+	o.Options.AddFlags(flags)
 	o.OutputOptions.AddFlags(flags)
 }
 
@@ -123,7 +127,7 @@ func (o *signOptions) validate() error {
 	if o.sequence == "" {
 		return cli.UsageError("say by --sequence which release this is: a number that rises with each, or auto")
 	}
-	return cmp.Or(o.encodeOptions.validate(), o.OutputOptions.Validate())
+	return cmp.Or(o.Options.Validate(), o.OutputOptions.Validate())
 }
 
 // runSign signs one file.
@@ -133,16 +137,16 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	}
 	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	src, err := openSource(path)
+	src, err := encode.OpenSource(path)
 	if err != nil {
 		return err
 	}
-	defer src.close()
+	defer src.Close()
 	m, err := opts.manifest(src, time.Now())
 	if err != nil {
 		return err
 	}
-	target := cmp.Or(opts.output, path+manifestSuffix)
+	target := cmp.Or(opts.output, path+manifestfile.Suffix)
 	if err := mayReplace(target); err != nil {
 		return err
 	}
@@ -151,18 +155,18 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 		return err
 	}
 	out.WarnExposed(opts.secret)
-	p, err := newPreparation(opts.encodeOptions, m.Descriptor.Params, out)
+	p, err := encode.NewPreparation(opts.Options, m.Descriptor.Params, out)
 	if err != nil {
 		return err
 	}
-	o, release, err := p.prepare(ctx, src)
+	o, release, err := p.Prepare(ctx, src)
 	defer release()
 	if err != nil {
 		return err
 	}
 	m.Descriptor = o.Manifest.Descriptor
 	m.Signatures = []proto.Signature{key.Sign(m)}
-	if err := writeManifest(target, m); err != nil {
+	if err := manifestfile.Write(target, m); err != nil {
 		return err
 	}
 	showSigned(out, target, m)
@@ -176,7 +180,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	}
 	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	m, err := readManifest(opts.add)
+	m, err := manifestfile.Read(opts.add)
 	if err != nil {
 		return err
 	}
@@ -199,7 +203,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	if _, err := m.AppendPayload(nil); err != nil {
 		return manifestError(err)
 	}
-	if err := writeManifest(target, m); err != nil {
+	if err := manifestfile.Write(target, m); err != nil {
 		return err
 	}
 	showSigned(out, target, m)
@@ -229,12 +233,12 @@ func (o *signOptions) key(ctx context.Context, prompts io.Writer) (keys.SecretKe
 // manifest describes the file to sign as far as that is possible without
 // reading it. That it will fit its packet, with its signature, is checked here:
 // before a large file is encoded.
-func (o *signOptions) manifest(src *sourceFile, now time.Time) (*proto.Manifest, error) {
-	name, err := sentName(src.path, o.name)
+func (o *signOptions) manifest(src *encode.Source, now time.Time) (*proto.Manifest, error) {
+	name, err := encode.SentName(src.Path, o.name)
 	if err != nil {
 		return nil, err
 	}
-	params, err := o.params(src.size)
+	params, err := o.Params(src.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -265,6 +269,18 @@ func (o *signOptions) manifest(src *sourceFile, now time.Time) (*proto.Manifest,
 		return nil, manifestError(err)
 	}
 	return m, nil
+}
+
+// mayReplace refuses to put a manifest in the place of another kind of file:
+// the one to sign, or the key to sign with.
+func mayReplace(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := manifestfile.Read(path); err != nil {
+		return cli.UsageError("%s is there already, and is no manifest; name another file by --output", path)
+	}
+	return nil
 }
 
 // manifestError says that flags make a manifest that cannot be.

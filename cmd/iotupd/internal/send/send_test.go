@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package send
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -41,15 +39,4 @@ func TestShardsThatDoNotFitTheInterfaceAreRefused(t *testing.T) {
 			t.Errorf("%+v: got %v with exit code %d, want that it does not fit", test, err, cli.ExitCode(err))
 		}
 	}
-}
-
-func TestFailuresOfTheTemporaryFileAreLocalAndNameIt(t *testing.T) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "parity.tmp"))
-	check(t, err)
-	check(t, f.Close())
-	d := &delivery{T: t}
-	_, err = scratchFile{File: f}.ReadAt(make([]byte, 1), 0)
-	d.wantError(err, cli.ExitLocalIO, "parity.tmp: ")
-	_, err = scratchFile{File: f}.WriteAt(make([]byte, 1), 0)
-	d.wantError(err, cli.ExitLocalIO, "parity.tmp: ")
 }

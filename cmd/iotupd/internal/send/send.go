@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+// Package send holds the command send.
+package send
 
 import (
 	"cmp"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/clock"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
@@ -32,7 +34,7 @@ the next time that the same file is sent.`
 type sendOptions struct {
 	cli.ChannelOptions
 	cli.OutputOptions
-	encodeOptions
+	encode.Options
 	rate     quantity.Rate
 	iface    string
 	group    string
@@ -52,7 +54,7 @@ type sendOptions struct {
 	printDNS string
 }
 
-func newSendCommand() *cobra.Command {
+func NewCommand() *cobra.Command {
 	opts := sendOptions{rate: sender.DefaultRate}
 	cmd := &cobra.Command{
 		Use:   "send [flags] FILE",
@@ -76,7 +78,7 @@ func newSendCommand() *cobra.Command {
 		},
 	}
 	opts.addFlags(cmd.Flags())
-	cli.CompleteFlags(cmd, opts.encodeOptions.completions())
+	cli.CompleteFlags(cmd, opts.Options.Completions())
 	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
 	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"dscp": cli.OneOf(classNames()...)})
@@ -105,7 +107,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&o.dscp, "dscp", "`class` of service: 0 to 63, or its name: EF, AF11 to AF43, CS0 to CS7, LE")
 	cli.Under(flags, "Network")
 
-	o.encodeOptions.addFlags(flags)
+	o.Options.AddFlags(flags)
 	o.OutputOptions.AddFlags(flags)
 }
 
@@ -116,11 +118,11 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 	}
 	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	src, err := openSource(path)
+	src, err := encode.OpenSource(path)
 	if err != nil {
 		return err
 	}
-	defer src.close()
+	defer src.Close()
 	m, err := opts.manifest(src)
 	if err != nil {
 		return err
@@ -131,7 +133,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 	}
 	out.WarnExposed(opts.groupKey)
 	v := &sendView{opts: opts, manifest: m}
-	if v.preparation, err = newPreparation(opts.encodeOptions, m.Descriptor.Params, out); err != nil {
+	if v.Preparation, err = encode.NewPreparation(opts.Options, m.Descriptor.Params, out); err != nil {
 		return err
 	}
 	v.way, err = opts.way()
@@ -153,7 +155,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 		return cli.WithCode(cli.ExitNetwork, err)
 	}
 	defer disconnect()
-	o, release, err := v.prepare(ctx, src)
+	o, release, err := v.Prepare(ctx, src)
 	defer release()
 	if err != nil {
 		return err
@@ -188,14 +190,14 @@ func (v *sendView) connect(ctx context.Context) (conns []sender.Conn, disconnect
 }
 
 // run sends until it is stopped.
-func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Conn, src *sourceFile) error {
+func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Conn, src *encode.Source) error {
 	defer clock.Claim()()
 	v.begin = time.Now()
 	checked := v.begin
 	err := sender.Run(ctx, s, conns[0], sender.RunOptions{
 		Upper:    conns[1:],
 		Sleep:    clock.Sleep,
-		Log:      v.out.Logger(),
+		Log:      v.Out.Logger(),
 		Listened: v.listened,
 		Report: func(now time.Time, p sender.Progress) error {
 			v.progress(now, p)
@@ -203,7 +205,7 @@ func (v *sendView) run(ctx context.Context, s *sender.Sender, conns []sender.Con
 				return nil
 			}
 			checked = now
-			return src.check()
+			return src.Check()
 		},
 	})
 	v.stopped(s.Progress())
@@ -232,7 +234,7 @@ func (o *sendOptions) validate() error {
 		}
 	}
 	_, _, senderErr := parseSender(o.senderOf)
-	return cmp.Or(senderErr, o.checkLayers(), o.encodeOptions.validate(), o.ChannelOptions.Validate(), o.OutputOptions.Validate())
+	return cmp.Or(senderErr, o.checkLayers(), o.Options.Validate(), o.ChannelOptions.Validate(), o.OutputOptions.Validate())
 }
 
 // parseSender reads i/n.
@@ -248,15 +250,15 @@ func parseSender(s string) (i, n int, err error) {
 
 // manifest describes the file to send as far as that is possible without
 // reading it.
-func (o *sendOptions) manifest(src *sourceFile) (*proto.Manifest, error) {
+func (o *sendOptions) manifest(src *encode.Source) (*proto.Manifest, error) {
 	if o.signed != nil {
 		return o.signed, o.checkSize(src)
 	}
-	name, err := sentName(src.path, o.name)
+	name, err := encode.SentName(src.Path, o.name)
 	if err != nil {
 		return nil, err
 	}
-	params, err := o.params(src.size)
+	params, err := o.Params(src.Size)
 	if err != nil {
 		return nil, err
 	}
