@@ -4,16 +4,15 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"regexp"
 	"time"
 
-	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/filestore"
 )
 
 // The partial file is where an object is received. It is hidden beside the
@@ -35,10 +34,6 @@ const (
 	keepParts = 7 * 24 * time.Hour
 )
 
-var (
-	errInUse = errors.New("another iotupd receives the same file")
-)
-
 func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	name := t.name
 	if name == "" || len(name) > maxPartName {
@@ -47,7 +42,7 @@ func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 	name = "." + name + partSuffix
 	found, err := t.take(name)
 	if err != nil {
-		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: %w", t.path(name), durable.Cause(err)))
+		return nil, newError(t.path(name), err)
 	}
 	if t.name == "" {
 		t.sweep(time.Now())
@@ -157,7 +152,7 @@ func (t *fileTarget) lock(name string, f *os.File) (locks bool, err error) {
 		return true, err
 	}
 	if locks && !free || !t.means(name, f) {
-		return locks, errInUse
+		return locks, filestore.ErrInUse
 	}
 	return locks, nil
 }
@@ -225,7 +220,9 @@ func (t *fileTarget) close() {
 		t.discard()
 	}
 	t.leave()
-	t.dir.Close()
+	if t.dir != nil {
+		t.dir.Close()
+	}
 }
 
 // worthwhile reports whether there may be something to continue from: not if

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -26,6 +27,7 @@ import (
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/filestore"
 )
 
 const recvHelp = `Receive one file that somebody sends on the channel, and exit when it is whole.
@@ -414,9 +416,25 @@ func (o *recvOptions) target(stdout io.Writer) (target, error) {
 		}
 		return &scratchTarget{use: copyTo(stdout)}, nil
 	case o.dir != "":
-		return newDirTarget(o.dir)
+		t := newDirTarget(o.dir)
+		return t, t.prepare()
 	}
-	return newFileTarget(o.output)
+	t := newFileTarget(o.output)
+	return t, outputError(t.prepare())
+}
+
+// outputError says what to do about a path that --output cannot write to.
+func outputError(err error) error {
+	var target *filestore.TargetError
+	switch {
+	case !errors.As(err, &target):
+		return err
+	case errors.Is(err, filestore.ErrNamesDirectory), errors.Is(err, filestore.ErrIsDirectory):
+		return cli.UsageError("--output %s %w; use --dir to keep the sent name in it", target.Path, target.Err)
+	case errors.Is(err, filestore.ErrNotRegular), errors.Is(err, filestore.ErrDanglingLink):
+		return cli.UsageError("--output %s %w", target.Path, target.Err)
+	}
+	return fmt.Errorf("--output %w", err)
 }
 
 func (o *recvOptions) listenConfig() (cfg mcast.ListenConfig, err error) {

@@ -54,6 +54,8 @@ func (t *scratchTarget) open(_ proto.ObjectID, p proto.Params) (receiver.Store, 
 	return &store{file: t.file, size: int64(p.Size), place: place, hint: moreRoom, giveBack: t.close}, nil
 }
 
+func (t *scratchTarget) prepare() error { return nil }
+
 func (t *scratchTarget) has(context.Context, *proto.Manifest) (string, error) { return "", nil }
 
 func (t *scratchTarget) commit(ctx context.Context, m *proto.Manifest) (string, error) {

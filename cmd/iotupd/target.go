@@ -14,15 +14,18 @@ import (
 	"os"
 	"path/filepath"
 
-	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/filestore"
 )
 
 // A target is where a received file goes. Until commit nothing of it can be
 // mistaken for the file. One goroutine uses it, but for has.
 type target interface {
+	// prepare checks that a file can be put there, before the first packet comes.
+	// It comes before all others.
+	prepare() error
 	// open makes room for an object, in place of the one before: receiver.Config.Open.
 	open(proto.ObjectID, proto.Params) (receiver.Store, error)
 	// has returns the path of the file if the content of m is there already. An
@@ -41,6 +44,9 @@ type target interface {
 // A fileTarget puts the file into a directory: received into a hidden file
 // there, renamed over an old one once verified.
 type fileTarget struct {
+	asked string // path of the file, or of the directory
+	isDir bool   // it is that of the directory
+
 	dir  *os.Root
 	name string      // empty: the manifest's
 	mode fs.FileMode // of a new file here
@@ -51,53 +57,67 @@ type fileTarget struct {
 	store    *store // of the object that it is for
 }
 
-// newFileTarget prepares for --output path. Symbolic links are followed now,
-// so that the file that a link points to is the one replaced.
-func newFileTarget(path string) (*fileTarget, error) {
-	if os.IsPathSeparator(path[len(path)-1]) {
-		return nil, cli.UsageError("--output %s names a directory; use --dir to keep the sent name in it", path)
+// newFileTarget returns a target that replaces the file at path, or makes it. The
+// sent name does not matter.
+func newFileTarget(path string) *fileTarget { return &fileTarget{asked: path} }
+
+// newDirTarget returns a target that puts files into the directory at path, under
+// the names that they are sent by.
+func newDirTarget(path string) *fileTarget { return &fileTarget{asked: path, isDir: true} }
+
+// prepare opens the directory. Symbolic links are followed now, so that the file
+// that a link points to is the one replaced.
+func (t *fileTarget) prepare() error {
+	if t.isDir {
+		return t.openDir(t.asked)
+	}
+	path, err := whereToWrite(t.asked)
+	if err != nil {
+		return &filestore.TargetError{Path: t.asked, Err: err}
+	}
+	t.name = filepath.Base(path)
+	return t.openDir(filepath.Dir(path))
+}
+
+// whereToWrite returns the path to write to for a file at path.
+func whereToWrite(path string) (string, error) {
+	if path == "" || os.IsPathSeparator(path[len(path)-1]) {
+		return "", filestore.ErrNamesDirectory
 	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		return nil, cli.UsageError("--output %s is a directory; use --dir to keep the sent name in it", path)
+		return "", filestore.ErrIsDirectory
 	case err == nil && !info.Mode().IsRegular():
-		return nil, cli.UsageError("--output %s is not a regular file", path)
+		return "", filestore.ErrNotRegular
 	case err == nil:
 		path, err = filepath.EvalSymlinks(path)
 	case errors.Is(err, fs.ErrNotExist):
 		if _, e := os.Lstat(path); e == nil {
-			return nil, cli.UsageError("--output %s is a symbolic link to a file that does not exist", path)
+			return "", filestore.ErrDanglingLink
 		}
-		err = nil
+		return path, nil
 	}
-	if err != nil {
-		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--output %s: %w", path, durable.Cause(err)))
-	}
-	t, err := newDirTarget(filepath.Dir(path))
-	if err != nil {
-		return nil, err
-	}
-	t.name = filepath.Base(path)
-	return t, nil
+	return path, durable.Cause(err)
 }
 
-// newDirTarget prepares for --dir path. That files can be made there is tried
-// at once, and not only when the first packet comes.
-func newDirTarget(path string) (*fileTarget, error) {
+// openDir opens the directory at path. That files can be made there is tried at
+// once.
+func (t *fileTarget) openDir(path string) error {
 	dir, err := os.OpenRoot(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("directory %s does not exist; make it first", path))
+		return &filestore.Error{Path: path, Err: fmt.Errorf("directory %s does not exist; make it first", path)}
 	}
 	if err != nil {
-		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("directory %s: %w", path, durable.Cause(err)))
+		return &filestore.Error{Path: path, Err: fmt.Errorf("directory %s: %w", path, durable.Cause(err))}
 	}
-	t := &fileTarget{dir: dir}
+	t.dir = dir
 	if err := t.try(); err != nil {
-		dir.Close()
-		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err)))
+		t.dir.Close()
+		t.dir = nil
+		return &filestore.Error{Path: path, Err: fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err))}
 	}
-	return t, nil
+	return nil
 }
 
 // try makes a file in the directory, as any program would, to see its mode.
@@ -124,7 +144,7 @@ func (t *fileTarget) has(ctx context.Context, m *proto.Manifest) (string, error)
 	case err != nil:
 		return "", nil
 	case !info.Mode().IsRegular():
-		return "", cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s is in the way: it is not a regular file", t.path(name)))
+		return "", &filestore.Error{Path: t.path(name), Err: fmt.Errorf("%s is in the way: it is not a regular file", t.path(name))}
 	case uint64(info.Size()) != m.Descriptor.Size:
 		return "", nil
 	}
@@ -167,18 +187,26 @@ func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error
 		err = t.dir.Rename(t.partName, name)
 	}
 	if err != nil {
-		return "", cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
+		return "", newError(path, err)
 	}
 	t.part.Close() // not before: it is locked
 	t.part = nil
-	return path, cli.WithCode(cli.ExitLocalIO, durable.SyncDir(t.dir))
+	if err := durable.SyncDir(t.dir); err != nil {
+		return path, &filestore.Error{Path: path, Err: err}
+	}
+	return path, nil
+}
+
+// newError returns an Error of an operation of the system.
+func newError(path string, err error) error {
+	return &filestore.Error{Path: path, Err: fmt.Errorf("%s: %w", path, durable.Cause(err))}
 }
 
 // seal gives the part its final size, the mode and the owner of the old file if
 // there is one, and makes it durable.
 func (t *fileTarget) seal(name string, size int64) error {
 	if !t.means(t.partName, t.part) {
-		return errInUse
+		return filestore.ErrInUse
 	}
 	mode := t.mode
 	if old, err := t.dir.Stat(name); err == nil {

@@ -43,13 +43,11 @@ func to(t *testing.T, name string) *delivery {
 func (d *delivery) again(name string) *delivery {
 	d.Helper()
 	next := &delivery{T: d.T, dir: d.dir}
-	var err error
-	if name == "" {
-		next.fileTarget, err = newDirTarget(d.dir)
-	} else {
-		next.fileTarget, err = newFileTarget(filepath.Join(d.dir, name))
+	next.fileTarget = newDirTarget(d.dir)
+	if name != "" {
+		next.fileTarget = newFileTarget(filepath.Join(d.dir, name))
 	}
-	check(d.T, err)
+	check(d.T, next.prepare())
 	d.Cleanup(next.close)
 	return next
 }
@@ -242,18 +240,15 @@ func TestATargetThatCannotBeIsRefusedAtOnce(t *testing.T) {
 	d := &delivery{T: t, dir: dir}
 	write(t, filepath.Join(dir, "file"), "")
 	output := func(name string) error {
-		_, err := newFileTarget(dir + string(os.PathSeparator) + name)
-		return err
+		return newFileTarget(dir + string(os.PathSeparator) + name).prepare()
 	}
-	d.wantError(output(""), cli.ExitUsage, "names a directory")
-	d.wantError(output("."), cli.ExitUsage, "is a directory; use --dir")
+	d.wantError(output(""), cli.ExitLocalIO, "names a directory")
+	d.wantError(output("."), cli.ExitLocalIO, "is a directory")
 	d.wantError(output("missing/fw.bin"), cli.ExitLocalIO, "does not exist; make it first")
 	d.wantError(output("file/fw.bin"), cli.ExitLocalIO, "not a directory")
 	d.wantError(output(strings.Repeat("n", 256)), cli.ExitLocalIO, "")
-	_, err := newDirTarget(filepath.Join(dir, "missing"))
-	d.wantError(err, cli.ExitLocalIO, "does not exist; make it first")
-	_, err = newDirTarget(filepath.Join(dir, "file"))
-	d.wantError(err, cli.ExitLocalIO, "not a directory")
+	d.wantError(newDirTarget(filepath.Join(dir, "missing")).prepare(), cli.ExitLocalIO, "does not exist; make it first")
+	d.wantError(newDirTarget(filepath.Join(dir, "file")).prepare(), cli.ExitLocalIO, "not a directory")
 	d.wantFiles("file")
 }
 
@@ -264,8 +259,7 @@ func TestAnUnwritableDirectoryIsRefusedAtOnce(t *testing.T) {
 		f.Close()
 		t.Skip("this user may write everywhere")
 	}
-	_, err := newDirTarget(dir)
-	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, "cannot make a file in it: permission denied")
+	(&delivery{T: t}).wantError(newDirTarget(dir).prepare(), cli.ExitLocalIO, "cannot make a file in it: permission denied")
 }
 
 // What --dir writes to is in the directory whatever a sender says: a manifest

@@ -33,8 +33,9 @@ var arrows = map[string][]string{
 
 	"sender": {"proto", "fec", "proto/seal"},
 
-	"receiver":        {"proto", "fec", "proto/seal"},
-	"receiver/layers": {"proto", "receiver"},
+	"receiver":           {"proto", "fec", "proto/seal"},
+	"receiver/filestore": {},
+	"receiver/layers":    {"proto", "receiver"},
 
 	"bench":        {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/model", "bench/stats", "bench/simnet", "internal/quantity"},
 	"bench/live":   {"bench", "internal/quantity", "bench/simnet", "golang.org/x/sys/..."}, // real processes and sockets
@@ -50,7 +51,7 @@ var arrows = map[string][]string{
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys/...", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"internal/durable", "bench/simnet", "proto", "proto/keys", "proto/seal", "receiver",
+		"internal/durable", "bench/simnet", "proto", "proto/keys", "proto/seal", "receiver", "receiver/filestore",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},

@@ -11,6 +11,7 @@ import (
 
 	"iotupd/internal/durable"
 	"iotupd/receiver"
+	"iotupd/receiver/filestore"
 )
 
 // Exit codes. 2 is left to crashes of the runtime.
@@ -114,7 +115,7 @@ func ExitCode(err error) int {
 		return coded.code
 	case errors.As(err, &signal):
 		return ExitSignal + int(signal.Signal)
-	case errors.As(err, &store):
+	case errors.As(err, &store), errors.As(err, new(*filestore.Error)), errors.As(err, new(*filestore.TargetError)):
 		return ExitLocalIO
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
