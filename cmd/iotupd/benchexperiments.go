@@ -14,6 +14,7 @@ import (
 	"iotupd/bench"
 	"iotupd/bench/live"
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/durable"
 	"iotupd/internal/simnet"
 )
 
@@ -71,7 +72,7 @@ func measureCompletion(ctx context.Context, o *benchOptions, e bench.Experiment,
 		return bench.Result{}, err
 	}
 	return live.Run(ctx, e, live.Options{
-		Program: program, Dir: scratchDir(), OnLoopback: o.loopback,
+		Program: program, Dir: durable.ScratchDir(), OnLoopback: o.loopback,
 		Note: func(text string) { out.Line("%s", text) },
 	})
 }

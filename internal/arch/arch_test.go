@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 	"cmd": {"cmd/...", "proto/...", "fec", "sender/...", "receiver/...", "bench/...", "internal/...", "github.com/spf13/...", "golang.org/x/..."},
 
 	"internal":         {"internal/..."},
-	"internal/durable": {"golang.org/x/sys/..."},
+	"internal/durable": {"internal/quantity", "golang.org/x/sys/..."},
 	"internal/clock":   {"golang.org/x/sys/..."},
 	"proto/keys":       {"proto", "golang.org/x/crypto/..."},
 	"internal/mcast":   {"internal/mcast/...", "internal/leak", "golang.org/x/net/...", "golang.org/x/sys/..."},

@@ -107,6 +107,7 @@ func ExitCode(err error) int {
 	var coded *exitError
 	var signal SignalError
 	var store *receiver.StoreError
+	var scratch *durable.ScratchError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -114,7 +115,7 @@ func ExitCode(err error) int {
 		return coded.code
 	case errors.As(err, &signal):
 		return ExitSignal + int(signal.Signal)
-	case errors.As(err, &store):
+	case errors.As(err, &store), errors.As(err, &scratch):
 		return ExitLocalIO
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
@@ -132,8 +133,12 @@ func LocalError(path string, err error) error {
 // before it: it names the file, and the offset helps nobody.
 func ByItself(err error) error {
 	var local *exitError
-	if errors.As(err, &local) && local.code == ExitLocalIO {
+	var scratch *durable.ScratchError
+	switch {
+	case errors.As(err, &local) && local.code == ExitLocalIO:
 		return local
+	case errors.As(err, &scratch):
+		return scratch
 	}
 	return err
 }
