@@ -15,6 +15,7 @@ import (
 	"iotupd/bench/live"
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/durable"
 )
 
 // An experiment is what --experiment names.
@@ -71,7 +72,7 @@ func measureCompletion(ctx context.Context, o *benchOptions, e bench.Experiment,
 		return bench.Result{}, err
 	}
 	return live.Run(ctx, e, live.Options{
-		Program: program, Dir: scratchDir(), OnLoopback: o.loopback,
+		Program: program, Dir: durable.ScratchDir(), OnLoopback: o.loopback,
 		Note: func(text string) { out.Line("%s", text) },
 	})
 }

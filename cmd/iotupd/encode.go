@@ -15,6 +15,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/fec"
+	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/sender"
@@ -168,7 +169,7 @@ func (p *preparation) prepare(ctx context.Context, src *sourceFile) (o *sender.O
 		return nil, release, err
 	}
 	cfg.Scratch = func(size int64) (sender.Scratch, error) {
-		f, remove, err := newScratch(size)
+		f, remove, err := durable.Scratch(size)
 		if err != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/durable"
 	"iotupd/proto/keys"
 	"iotupd/proto/seal"
 )
@@ -141,22 +142,11 @@ const keyMode = 0o600
 
 // createFile makes a file durable that is not there yet. A failure leaves none.
 func createFile(path string, mode fs.FileMode, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if errors.Is(err, fs.ErrExist) {
+	err := durable.CreateFile(path, content, mode)
+	switch {
+	case errors.Is(err, fs.ErrExist):
 		return existsError(path)
-	}
-	if err != nil {
-		return cli.LocalError(path, err)
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		os.Remove(path)
+	case err != nil:
 		return cli.LocalError(path, err)
 	}
 	return nil

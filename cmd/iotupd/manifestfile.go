@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/durable"
 	"iotupd/proto"
 )
 
@@ -70,31 +71,11 @@ func mayReplace(path string) error {
 	return nil
 }
 
-// writeManifest makes a file of m, or replaces one at once.
-func writeManifest(path string, m *proto.Manifest) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
+// writeManifest makes a file of m, or replaces one at once. It is public,
+// whatever the umask.
+func writeManifest(path string, m *proto.Manifest) error {
+	if err := durable.ReplaceFile(path, m.AppendTo(nil), 0o644); err != nil {
 		return cli.LocalError(path, err)
 	}
-	defer func() {
-		f.Close()
-		if err != nil {
-			os.Remove(f.Name())
-			err = cli.LocalError(path, err)
-		}
-	}()
-	// It is public, whatever the umask of temporary files.
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
-	if _, err := f.Write(m.AppendTo(nil)); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil { // before, since Windows renames no open file
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -47,11 +48,11 @@ func copyTo(w io.Writer) func(context.Context, io.Reader) error {
 func (t *scratchTarget) open(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	t.close()
 	var err error
-	if t.file, t.remove, err = newScratch(0); err != nil {
+	if t.file, t.remove, err = durable.Scratch(0); err != nil {
 		return nil, err
 	}
 	place := "temporary file in " + filepath.Dir(t.file.Name())
-	return &store{file: t.file, size: int64(p.Size), place: place, hint: moreRoom, giveBack: t.close}, nil
+	return &store{file: t.file, size: int64(p.Size), place: place, hint: durable.MoreRoom, giveBack: t.close}, nil
 }
 
 func (t *scratchTarget) prepare() error { return nil }

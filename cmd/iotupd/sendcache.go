@@ -170,11 +170,11 @@ func (e *cacheEntry) commit(d proto.Descriptor) error {
 	if err := e.Sync(); err != nil {
 		return err
 	}
-	if err := e.cache.dir.Rename(e.part, e.cache.name); err != nil {
+	if err := durable.Rename(e.cache.dir, e.part, e.cache.name); err != nil {
 		return err
 	}
 	e.part = ""
-	return durable.SyncDir(e.cache.dir)
+	return nil
 }
 
 // release ends the use of the entry, and removes it unless it was committed.

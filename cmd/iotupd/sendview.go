@@ -11,6 +11,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/internal/durable"
 	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -117,7 +118,7 @@ func (v *sendView) plan(networkErr error) {
 	}
 	v.out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
 	if s.TempFile > 0 {
-		v.out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), scratchDir(), v.opts.memory)
+		v.out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), durable.ScratchDir(), v.opts.memory)
 	}
 	if s.Cached > 0 {
 		v.out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.cache)

@@ -60,7 +60,7 @@ var arrows = map[string][]string{
 	"internal/demo":            {},
 	"internal/diagnose":        {"internal/quantity", "internal/reason", "proto"},
 	"internal/discover":        {"proto", "golang.org/x/net/dns/..."},
-	"internal/durable":         {"golang.org/x/sys/..."},
+	"internal/durable":         {"internal/quantity", "golang.org/x/sys/..."},
 	"internal/e2e":             {},
 	"internal/golden":          {},
 	"internal/leak":            {},

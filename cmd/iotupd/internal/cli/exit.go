@@ -108,6 +108,7 @@ func ExitCode(err error) int {
 	var coded *exitError
 	var signal SignalError
 	var store *receiver.StoreError
+	var scratch *durable.ScratchError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -115,7 +116,7 @@ func ExitCode(err error) int {
 		return coded.code
 	case errors.As(err, &signal):
 		return ExitSignal + int(signal.Signal)
-	case errors.As(err, &store), errors.As(err, new(*filestore.Error)), errors.As(err, new(*filestore.TargetError)):
+	case errors.As(err, &store), errors.As(err, &scratch), errors.As(err, new(*filestore.Error)), errors.As(err, new(*filestore.TargetError)):
 		return ExitLocalIO
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
@@ -133,8 +134,12 @@ func LocalError(path string, err error) error {
 // before it: it names the file, and the offset helps nobody.
 func ByItself(err error) error {
 	var local *exitError
-	if errors.As(err, &local) && local.code == ExitLocalIO {
+	var scratch *durable.ScratchError
+	switch {
+	case errors.As(err, &local) && local.code == ExitLocalIO:
 		return local
+	case errors.As(err, &scratch):
+		return scratch
 	}
 	return err
 }
