@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
@@ -21,7 +22,7 @@ import (
 // It is not trusted with more than that: the command is run for a file whose
 // content has been verified.
 type hookNote struct {
-	t        *fileTarget
+	dir      *os.Root
 	name     string
 	manifest *proto.Manifest // of the file
 }
@@ -34,11 +35,8 @@ func (v *recvView) note(t target, m *proto.Manifest) *hookNote {
 	if v.opts.exec == "" || !ok {
 		return nil
 	}
-	name := files.finalName(m)
-	if len(name) > maxPartName {
-		name = m.Descriptor.Object().String()
-	}
-	return &hookNote{t: files, name: "." + name + noteSuffix, manifest: m}
+	dir, name := files.beside(m)
+	return &hookNote{dir: dir, name: "." + name + noteSuffix, manifest: m}
 }
 
 // text is the content of the note.
@@ -49,20 +47,20 @@ func (n *hookNote) write() error {
 	if n == nil {
 		return nil
 	}
-	err := n.t.dir.Remove(n.name) // a link, or a file of somebody else
+	err := n.dir.Remove(n.name) // a link, or a file of somebody else
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	var f *os.File
 	if err == nil {
-		f, err = n.t.dir.OpenFile(n.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err = n.dir.OpenFile(n.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}
 	if err == nil {
 		_, err = f.WriteString(n.text())
 		err = errors.Join(err, f.Sync(), f.Close())
 	}
 	if err != nil {
-		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: %w", n.t.path(n.name), durable.Cause(err)))
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: %w", filepath.Join(n.dir.Name(), n.name), durable.Cause(err)))
 	}
 	return nil // durable with the rename that follows
 }
@@ -72,10 +70,10 @@ func (n *hookNote) there() bool {
 	if n == nil {
 		return false
 	}
-	if info, err := n.t.dir.Lstat(n.name); err != nil || !info.Mode().IsRegular() {
+	if info, err := n.dir.Lstat(n.name); err != nil || !info.Mode().IsRegular() {
 		return false
 	}
-	f, err := n.t.dir.Open(n.name)
+	f, err := n.dir.Open(n.name)
 	if err != nil {
 		return false
 	}
@@ -89,12 +87,12 @@ func (n *hookNote) remove() error {
 	if n == nil {
 		return nil
 	}
-	err := n.t.dir.Remove(n.name)
+	err := n.dir.Remove(n.name)
 	if errors.Is(err, fs.ErrNotExist) { // the command may have moved all
 		return nil
 	}
 	if err != nil {
-		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: the command of --exec has succeeded, but will run again: %w", n.t.path(n.name), durable.Cause(err)))
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: the command of --exec has succeeded, but will run again: %w", filepath.Join(n.dir.Name(), n.name), durable.Cause(err)))
 	}
 	return nil
 }

@@ -409,12 +409,12 @@ func (o *recvOptions) keeps() bool { return !o.dryRun && o.output != "-" }
 func (o *recvOptions) target(stdout io.Writer) (target, error) {
 	switch {
 	case o.dryRun:
-		return &scratchTarget{}, nil
+		return newScratchTarget(nil), nil
 	case o.output == "-":
 		if cli.IsTerminal(stdout) {
 			return nil, cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
 		}
-		return &scratchTarget{use: copyTo(stdout)}, nil
+		return newScratchTarget(copyTo(stdout)), nil
 	case o.dir != "":
 		t := newDirTarget(o.dir)
 		return t, t.prepare()

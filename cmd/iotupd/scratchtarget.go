@@ -4,13 +4,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 
-	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -24,25 +21,10 @@ type scratchTarget struct {
 	remove func()
 }
 
-// copyTo returns a use of verified bytes: to be written to w. When the context
-// ends first, a write that hangs is left to the end of the process.
-func copyTo(w io.Writer) func(context.Context, io.Reader) error {
-	return func(ctx context.Context, verified io.Reader) error {
-		copied := make(chan error, 1)
-		go func() {
-			_, err := io.Copy(w, verified)
-			copied <- err
-		}()
-		select {
-		case err := <-copied:
-			if errors.Is(err, syscall.EPIPE) {
-				return cli.WithCode(cli.ExitSignal+int(syscall.SIGPIPE), errors.New("the reader of -o - has gone away"))
-			}
-			return cli.WithCode(cli.ExitLocalIO, err)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+// newScratchTarget returns a target that is gone at the end of the transfer, and
+// gives the verified bytes to use; nil throws them away.
+func newScratchTarget(use func(ctx context.Context, verified io.Reader) error) *scratchTarget {
+	return &scratchTarget{use: use}
 }
 
 func (t *scratchTarget) open(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {

@@ -197,6 +197,16 @@ func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error
 	return path, nil
 }
 
+// beside returns the directory of the file of m, and the name of it there, which
+// has room for an addition: for what belongs to that file.
+func (t *fileTarget) beside(m *proto.Manifest) (dir *os.Root, name string) {
+	name = t.finalName(m)
+	if len(name) > maxPartName {
+		name = m.Descriptor.Object().String()
+	}
+	return t.dir, name
+}
+
 // newError returns an Error of an operation of the system.
 func newError(path string, err error) error {
 	return &filestore.Error{Path: path, Err: fmt.Errorf("%s: %w", path, durable.Cause(err))}

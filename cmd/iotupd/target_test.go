@@ -283,7 +283,7 @@ func TestAHostileNameDoesNotLeaveTheDirectory(t *testing.T) {
 func TestScratchIsGoneOnceClosed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	target := &scratchTarget{}
+	target := newScratchTarget(nil)
 	s, err := target.open(proto.ObjectID{1}, proto.Params{})
 	check(t, err)
 	_, err = s.WriteAt([]byte("content"), 0)
