@@ -14,6 +14,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
+	"iotupd/receiver/filestore"
 )
 
 // A hookNote is a small file beside a target, there from before the file is put
@@ -30,12 +31,12 @@ type hookNote struct {
 const noteSuffix = ".iotupd-exec"
 
 // note returns the note for the file of m; nil if there is no command to run.
-func (v *recvView) note(t target, m *proto.Manifest) *hookNote {
-	files, ok := t.(*fileTarget)
+func (v *recvView) note(t filestore.Target, m *proto.Manifest) *hookNote {
+	files, ok := t.(*filestore.FileTarget)
 	if v.opts.exec == "" || !ok {
 		return nil
 	}
-	dir, name := files.beside(m)
+	dir, name := files.Beside(m)
 	return &hookNote{dir: dir, name: "." + name + noteSuffix, manifest: m}
 }
 

@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"sender": {"proto", "fec", "proto/seal"},
 
 	"receiver":           {"proto", "fec", "proto/seal"},
-	"receiver/filestore": {},
+	"receiver/filestore": {"proto", "receiver", "internal/durable", "internal/quantity"},
 	"receiver/layers":    {"proto", "receiver"},
 
 	"bench":        {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/model", "bench/stats", "bench/simnet", "internal/quantity"},
@@ -88,6 +88,7 @@ var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os
 var clocks = []string{
 	"cmd/iotupd", "cmd/iotupd/internal/cli", "bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose",
 	"internal/demo", "internal/discover", "internal/e2e", "internal/leak",
+	"receiver/filestore", // the age of files
 }
 
 // programs are other programs than iotupd, and what only tests run.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package filestore
 
 import (
 	"cmp"
@@ -17,33 +17,32 @@ import (
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
-	"iotupd/receiver/filestore"
 )
 
-// A target is where a received file goes. Until commit nothing of it can be
+// A Target is where a received file goes. Until commit nothing of it can be
 // mistaken for the file. One goroutine uses it, but for has.
-type target interface {
-	// prepare checks that a file can be put there, before the first packet comes.
+type Target interface {
+	// Prepare checks that a file can be put there, before the first packet comes.
 	// It comes before all others.
-	prepare() error
-	// open makes room for an object, in place of the one before: receiver.Config.Open.
-	open(proto.ObjectID, proto.Params) (receiver.Store, error)
-	// has returns the path of the file if the content of m is there already. An
+	Prepare() error
+	// Open makes room for an object, in place of the one before: receiver.Config.Open.
+	Open(proto.ObjectID, proto.Params) (receiver.Store, error)
+	// Has returns the path of the file if the content of m is there already. An
 	// error means that commit cannot succeed. It may run beside all the others.
-	has(ctx context.Context, m *proto.Manifest) (path string, err error)
-	// commit makes the verified bytes the file, and tells its path, if it has
+	Has(ctx context.Context, m *proto.Manifest) (path string, err error)
+	// Commit makes the verified bytes the file, and tells its path, if it has
 	// one. If it has to wait for a reader of theirs, the end of ctx ends it.
-	commit(ctx context.Context, m *proto.Manifest) (path string, err error)
-	// discard removes what was received: it is of no use to a later run.
-	discard()
-	// close ends the work of this run. What was received and not committed stays
+	Commit(ctx context.Context, m *proto.Manifest) (path string, err error)
+	// Discard removes what was received: it is of no use to a later run.
+	Discard()
+	// Close ends the work of this run. What was received and not committed stays
 	// for the next one, where the target can keep it.
-	close()
+	Close()
 }
 
-// A fileTarget puts the file into a directory: received into a hidden file
+// A FileTarget puts the file into a directory: received into a hidden file
 // there, renamed over an old one once verified.
-type fileTarget struct {
+type FileTarget struct {
 	asked string // path of the file, or of the directory
 	isDir bool   // it is that of the directory
 
@@ -57,23 +56,23 @@ type fileTarget struct {
 	store    *store // of the object that it is for
 }
 
-// newFileTarget returns a target that replaces the file at path, or makes it. The
+// File returns a target that replaces the file at path, or makes it. The
 // sent name does not matter.
-func newFileTarget(path string) *fileTarget { return &fileTarget{asked: path} }
+func File(path string) *FileTarget { return &FileTarget{asked: path} }
 
-// newDirTarget returns a target that puts files into the directory at path, under
+// Dir returns a target that puts files into the directory at path, under
 // the names that they are sent by.
-func newDirTarget(path string) *fileTarget { return &fileTarget{asked: path, isDir: true} }
+func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true} }
 
-// prepare opens the directory. Symbolic links are followed now, so that the file
+// Prepare opens the directory. Symbolic links are followed now, so that the file
 // that a link points to is the one replaced.
-func (t *fileTarget) prepare() error {
+func (t *FileTarget) Prepare() error {
 	if t.isDir {
 		return t.openDir(t.asked)
 	}
 	path, err := whereToWrite(t.asked)
 	if err != nil {
-		return &filestore.TargetError{Path: t.asked, Err: err}
+		return &TargetError{Path: t.asked, Err: err}
 	}
 	t.name = filepath.Base(path)
 	return t.openDir(filepath.Dir(path))
@@ -82,19 +81,19 @@ func (t *fileTarget) prepare() error {
 // whereToWrite returns the path to write to for a file at path.
 func whereToWrite(path string) (string, error) {
 	if path == "" || os.IsPathSeparator(path[len(path)-1]) {
-		return "", filestore.ErrNamesDirectory
+		return "", ErrNamesDirectory
 	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
-		return "", filestore.ErrIsDirectory
+		return "", ErrIsDirectory
 	case err == nil && !info.Mode().IsRegular():
-		return "", filestore.ErrNotRegular
+		return "", ErrNotRegular
 	case err == nil:
 		path, err = filepath.EvalSymlinks(path)
 	case errors.Is(err, fs.ErrNotExist):
 		if _, e := os.Lstat(path); e == nil {
-			return "", filestore.ErrDanglingLink
+			return "", ErrDanglingLink
 		}
 		return path, nil
 	}
@@ -103,25 +102,25 @@ func whereToWrite(path string) (string, error) {
 
 // openDir opens the directory at path. That files can be made there is tried at
 // once.
-func (t *fileTarget) openDir(path string) error {
+func (t *FileTarget) openDir(path string) error {
 	dir, err := os.OpenRoot(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &filestore.Error{Path: path, Err: fmt.Errorf("directory %s does not exist; make it first", path)}
+		return &Error{Path: path, Err: fmt.Errorf("directory %s does not exist; make it first", path)}
 	}
 	if err != nil {
-		return &filestore.Error{Path: path, Err: fmt.Errorf("directory %s: %w", path, durable.Cause(err))}
+		return &Error{Path: path, Err: fmt.Errorf("directory %s: %w", path, durable.Cause(err))}
 	}
 	t.dir = dir
 	if err := t.try(); err != nil {
 		t.dir.Close()
 		t.dir = nil
-		return &filestore.Error{Path: path, Err: fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err))}
+		return &Error{Path: path, Err: fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err))}
 	}
 	return nil
 }
 
 // try makes a file in the directory, as any program would, to see its mode.
-func (t *fileTarget) try() error {
+func (t *FileTarget) try() error {
 	name := ".iotupd-" + rand.Text() + ".tmp"
 	f, err := t.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
@@ -135,16 +134,16 @@ func (t *fileTarget) try() error {
 	return cmp.Or(err, t.dir.Remove(name))
 }
 
-func (t *fileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
+func (t *FileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
 
-func (t *fileTarget) has(ctx context.Context, m *proto.Manifest) (string, error) {
+func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
 	info, err := t.dir.Stat(name)
 	switch {
 	case err != nil:
 		return "", nil
 	case !info.Mode().IsRegular():
-		return "", &filestore.Error{Path: t.path(name), Err: fmt.Errorf("%s is in the way: it is not a regular file", t.path(name))}
+		return "", &Error{Path: t.path(name), Err: fmt.Errorf("%s is in the way: it is not a regular file", t.path(name))}
 	case uint64(info.Size()) != m.Descriptor.Size:
 		return "", nil
 	}
@@ -172,14 +171,14 @@ func hash(ctx context.Context, r io.Reader) (sum [sha256.Size]byte, err error) {
 	return sum, errors.Join(err, ctx.Err())
 }
 
-func (t *fileTarget) finalName(m *proto.Manifest) string {
+func (t *FileTarget) finalName(m *proto.Manifest) string {
 	if t.name != "" {
 		return t.name
 	}
 	return m.Name
 }
 
-func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error) {
+func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
 	path := t.path(name)
 	err := t.seal(name, int64(m.Descriptor.Size))
@@ -192,14 +191,14 @@ func (t *fileTarget) commit(_ context.Context, m *proto.Manifest) (string, error
 	t.part.Close() // not before: it is locked
 	t.part = nil
 	if err := durable.SyncDir(t.dir); err != nil {
-		return path, &filestore.Error{Path: path, Err: err}
+		return path, &Error{Path: path, Err: err}
 	}
 	return path, nil
 }
 
-// beside returns the directory of the file of m, and the name of it there, which
-// has room for an addition: for what belongs to that file.
-func (t *fileTarget) beside(m *proto.Manifest) (dir *os.Root, name string) {
+// Beside returns the directory of the file of m, and the name of it there, which
+// Has room for an addition: for what belongs to that file.
+func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
 	name = t.finalName(m)
 	if len(name) > maxPartName {
 		name = m.Descriptor.Object().String()
@@ -209,14 +208,14 @@ func (t *fileTarget) beside(m *proto.Manifest) (dir *os.Root, name string) {
 
 // newError returns an Error of an operation of the system.
 func newError(path string, err error) error {
-	return &filestore.Error{Path: path, Err: fmt.Errorf("%s: %w", path, durable.Cause(err))}
+	return &Error{Path: path, Err: fmt.Errorf("%s: %w", path, durable.Cause(err))}
 }
 
 // seal gives the part its final size, the mode and the owner of the old file if
 // there is one, and makes it durable.
-func (t *fileTarget) seal(name string, size int64) error {
+func (t *FileTarget) seal(name string, size int64) error {
 	if !t.means(t.partName, t.part) {
-		return filestore.ErrInUse
+		return ErrInUse
 	}
 	mode := t.mode
 	if old, err := t.dir.Stat(name); err == nil {
