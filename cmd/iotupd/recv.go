@@ -278,9 +278,9 @@ func (v *recvView) finish(ctx context.Context, t filestore.Target, err error) er
 			return err
 		}
 		done := v.haveIt(have.path, have.manifest)
-		if note := v.note(t, have.manifest); note.there() {
+		if note := v.note(t, have.manifest); note.Pending() {
 			v.out.Decision("the command of --exec has not succeeded for this file yet")
-			return v.runHook(ctx, note, done)
+			return v.runHook(ctx, note, done, have.manifest)
 		}
 		return nil
 	}
@@ -290,7 +290,7 @@ func (v *recvView) finish(ctx context.Context, t filestore.Target, err error) er
 	}
 	m := v.core.Manifest()
 	note := v.note(t, m)
-	if err := note.write(); err != nil {
+	if err := note.Write(); err != nil {
 		return err
 	}
 	path, err := t.Commit(ctx, m)
@@ -300,7 +300,7 @@ func (v *recvView) finish(ctx context.Context, t filestore.Target, err error) er
 	if err != nil {
 		return v.failure(err)
 	}
-	return v.runHook(ctx, note, v.done(path, m))
+	return v.runHook(ctx, note, v.done(path, m), m)
 }
 
 // cleanUp removes what no later run should continue from. What is not to be

@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 
 	"receiver":           {"proto", "fec", "proto/seal"},
 	"receiver/filestore": {"proto", "receiver", "internal/durable", "internal/quantity"},
+	"receiver/installed": {"proto", "receiver", "internal/durable"},
 	"receiver/layers":    {"proto", "receiver"},
 
 	"bench":        {"proto", "fec", "sender", "receiver", "receiver/layers", "bench/model", "bench/stats", "bench/simnet", "internal/quantity"},
@@ -46,12 +47,12 @@ var arrows = map[string][]string{
 
 	"cmd/iotupd": {
 		"bench", "bench/live", "bench/report", "cmd/iotupd/internal/...", "fec", "internal/clock", "internal/diagnose",
-		"internal/discover", "internal/durable", "internal/listeners", "internal/mcast", "internal/quantity",
+		"internal/discover", "internal/durable", "internal/hook", "internal/listeners", "internal/mcast", "internal/quantity",
 		"internal/reason", "bench/simnet", "proto/...", "receiver/...", "sender",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys/...", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"internal/durable", "bench/simnet", "proto", "proto/keys", "proto/seal", "receiver", "receiver/filestore",
+		"internal/durable", "bench/simnet", "proto", "proto/keys", "proto/seal", "receiver", "receiver/filestore", "receiver/installed",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
@@ -63,6 +64,7 @@ var arrows = map[string][]string{
 	"internal/durable":         {"internal/quantity", "golang.org/x/sys/..."},
 	"internal/e2e":             {},
 	"internal/golden":          {},
+	"internal/hook":            {},
 	"internal/leak":            {},
 	"internal/listeners":       {"internal/diagnose", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
 	"internal/mcast":           {"golang.org/x/net/...", "golang.org/x/sys/..."},
@@ -89,6 +91,8 @@ var clocks = []string{
 	"cmd/iotupd", "cmd/iotupd/internal/cli", "bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose",
 	"internal/demo", "internal/discover", "internal/e2e", "internal/leak",
 	"receiver/filestore", // the age of files
+	"receiver/installed", // how long to wait for a lock
+	"internal/hook",
 }
 
 // programs are other programs than iotupd, and what only tests run.
