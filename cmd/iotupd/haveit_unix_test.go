@@ -15,23 +15,24 @@ import (
 	"iotupd/internal/mcast"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/filestore"
 )
 
 // A fullDisk is a target without room, whose look at what is there takes until
 // that has shown.
 type fullDisk struct {
-	*fileTarget
+	*filestore.FileTarget
 	full chan struct{}
 }
 
 func (d *fullDisk) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
-	s, err := d.fileTarget.open(id, p)
+	s, err := d.FileTarget.Open(id, p)
 	return fullStore{s, d.full}, err
 }
 
 func (d *fullDisk) has(ctx context.Context, m *proto.Manifest) (string, error) {
 	<-d.full
-	return d.fileTarget.has(ctx, m)
+	return d.FileTarget.Has(ctx, m)
 }
 
 type fullStore struct {
@@ -62,7 +63,7 @@ func TestAFileThatIsThereNeedsNoRoom(t *testing.T) {
 		defer l.Close()
 		s := newScreen(t, cli.OutputOptions{Progress: "none"})
 		v := newRecvView(recvOptions{}, s.Output, listener{l, cfg}, nil)
-		err = v.receive(t.Context(), &fullDisk{d.fileTarget, make(chan struct{})}, receiver.Config{})
+		err = v.receive(t.Context(), &fullDisk{d.FileTarget, make(chan struct{})}, receiver.Config{})
 		if got := cli.ExitCode(err); got != want {
 			t.Errorf("got exit code %d (%v), want %d", got, err, want)
 		}

@@ -7,20 +7,20 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/hook"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
+	"iotupd/receiver/filestore"
+	"iotupd/receiver/installed"
 )
 
 // hookOptions are the flags of recv about the program that installs the file.
@@ -41,7 +41,7 @@ func (o *hookOptions) validate() error {
 	if o.execTimeout <= 0 {
 		return cli.UsageError("--exec-timeout %v: want a time, such as 10m", o.execTimeout)
 	}
-	words, err := splitWords(o.exec)
+	words, err := hook.SplitWords(o.exec)
 	if err == nil && len(words) == 0 {
 		err = errors.New("no command")
 	}
@@ -54,89 +54,37 @@ func (o *hookOptions) validate() error {
 	return nil
 }
 
-var errQuote = errors.New("a quote has no end")
-
-const spaces = " \t\r\n"
-
-// splitWords cuts a command into words as a shell does, and knows quotes and
-// backslashes but nothing else of it.
-func splitWords(s string) (words []string, err error) {
-	for s = strings.TrimLeft(s, spaces); s != ""; s = strings.TrimLeft(s, spaces) {
-		var word string
-		if word, s, err = firstWord(s); err != nil {
-			return nil, err
-		}
-		words = append(words, word)
-	}
-	return words, nil
-}
-
-// firstWord takes the word that s begins with. A backslash that is not before a
-// space, a quote or a backslash is only that, as in paths of Windows.
-func firstWord(s string) (word, rest string, err error) {
-	var b strings.Builder
-	quote := byte(0) // that has begun
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '\\' && quote != '\'' && i+1 < len(s) && strings.IndexByte(`\"' `, s[i+1]) >= 0:
-			i++
-			b.WriteByte(s[i])
-		case quote == 0 && (c == '"' || c == '\''):
-			quote = c
-		case quote == 0 && strings.IndexByte(spaces, c) >= 0:
-			return b.String(), s[i:], nil
-		case quote != 0 && c == quote:
-			quote = 0
-		default:
-			b.WriteByte(c)
-		}
-	}
-	if quote != 0 {
-		return "", "", errQuote
-	}
-	return b.String(), "", nil
-}
-
 // hookEnvironment tells the command about the file, by variables that are no
-// flags of this program: the command may run it. Nor are flags handed on that
-// came by the environment.
+// flags of this program.
 func hookEnvironment(done doneEvent, m *proto.Manifest, channel string) (env []string) {
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "IOTUPD_") {
-			env = append(env, v)
-		}
-	}
-	set := func(name, value string) {
-		env = append(env, "IOTUPD_FILE"+name+"="+strings.Map(dropControl, value))
-	}
 	sequence := ""
 	if done.SignedBy != "" {
 		sequence = strconv.FormatUint(done.Sequence, 10)
 	}
-	set("", done.Path)
-	set("_NAME", done.Name)
-	set("_SIZE", strconv.FormatUint(done.Bytes, 10))
-	set("_SHA256", done.SHA256)
-	set("_VERSION", done.Version)
-	set("_SEQUENCE", sequence)
-	set("_CHANNEL", channel)
-	set("_OBJECT", done.Object)
-	set("_SIGNED_BY", done.SignedBy)
-	set("_VERIFIED", strconv.FormatBool(done.Verified))
-	set("_METADATA", base64.StdEncoding.EncodeToString(m.Metadata))
-	return env
+	return hook.Environment([][2]string{
+		{"IOTUPD_FILE", done.Path},
+		{"IOTUPD_FILE_NAME", done.Name},
+		{"IOTUPD_FILE_SIZE", strconv.FormatUint(done.Bytes, 10)},
+		{"IOTUPD_FILE_SHA256", done.SHA256},
+		{"IOTUPD_FILE_VERSION", done.Version},
+		{"IOTUPD_FILE_SEQUENCE", sequence},
+		{"IOTUPD_FILE_CHANNEL", channel},
+		{"IOTUPD_FILE_OBJECT", done.Object},
+		{"IOTUPD_FILE_SIGNED_BY", done.SignedBy},
+		{"IOTUPD_FILE_VERIFIED", strconv.FormatBool(done.Verified)},
+		{"IOTUPD_FILE_METADATA", base64.StdEncoding.EncodeToString(m.Metadata)},
+	}...)
 }
 
-func dropControl(r rune) rune {
-	if unicode.IsControl(r) {
-		return -1
+// note returns the note for the file of m; nil if there is no command to run.
+func (v *recvView) note(t filestore.Target, m *proto.Manifest) *installed.Note {
+	files, ok := t.(*filestore.FileTarget)
+	if v.opts.exec == "" || !ok {
+		return nil
 	}
-	return r
+	dir, name := files.Beside(m)
+	return installed.NewNote(dir, name, m.Descriptor.SHA256)
 }
-
-// hookGrace is how long a command that was stopped may take to end.
-const hookGrace = 10 * time.Second
 
 type hookEvent struct {
 	Command []string `json:"command"`
@@ -146,15 +94,16 @@ type hookEvent struct {
 
 // runHook runs the command of --exec for a file that is in place, and ends its
 // note once it has succeeded. No note, no command.
-func (v *recvView) runHook(ctx context.Context, note *hookNote, done doneEvent) error {
+func (v *recvView) runHook(ctx context.Context, note *installed.Note, done doneEvent, m *proto.Manifest) error {
 	if note == nil {
 		return nil
 	}
-	if err := v.command(ctx, done, note.manifest); err != nil {
+	if err := v.command(ctx, done, m); err != nil {
 		return err
 	}
-	if err := note.remove(); err != nil {
-		return err
+	if err := note.Remove(); err != nil {
+		pending := err.(*installed.PendingError)
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: the command of --exec has succeeded, but will run again: %w", pending.Path, pending.Err))
 	}
 	v.out.Decision("the command of --exec has succeeded")
 	return nil
@@ -162,7 +111,7 @@ func (v *recvView) runHook(ctx context.Context, note *hookNote, done doneEvent) 
 
 // command runs the command of --exec. What it prints is shown.
 func (v *recvView) command(ctx context.Context, done doneEvent, m *proto.Manifest) error {
-	words, _ := splitWords(v.opts.exec) // validated
+	words, _ := hook.SplitWords(v.opts.exec) // validated
 	path, err := filepath.Abs(done.Path)
 	if err != nil {
 		return cli.WithCode(cli.ExitHook, fmt.Errorf("--exec: %w", err))
@@ -171,67 +120,20 @@ func (v *recvView) command(ctx context.Context, done doneEvent, m *proto.Manifes
 	for i := range words {
 		words[i] = strings.ReplaceAll(words[i], "{}", path)
 	}
-	limit, cancel := context.WithTimeout(ctx, v.opts.execTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(limit, words[0], words[1:]...)
-	cmd.Env = hookEnvironment(done, m, v.opts.Channel)
-	cmd.Cancel = func() error {
-		if cmd.Process.Signal(syscall.SIGTERM) == nil {
-			return nil
-		}
-		return cmd.Process.Kill()
-	}
-	cmd.WaitDelay = hookGrace
 	name := filepath.Base(words[0])
-	output, complaints := &lines{print: v.out, name: name}, &lines{print: v.out, name: name}
-	cmd.Stdout, cmd.Stderr = output, complaints
-	start := time.Now()
-	err = cmd.Run()
-	output.end()
-	complaints.end()
-	v.out.Event("exec", hookEvent{Command: words, Exit: cmd.ProcessState.ExitCode(), Seconds: time.Since(start).Seconds()})
+	cmd := hook.Command{
+		Words: words, Env: hookEnvironment(done, m, v.opts.Channel), Timeout: v.opts.execTimeout,
+		Print: func(line string) { v.out.Line("%s: %s", name, line) },
+	}
+	r, err := cmd.Run(ctx)
+	v.out.Event("exec", hookEvent{Command: words, Exit: r.Exit, Seconds: r.Took.Seconds()})
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it left something running
+	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case limit.Err() != nil:
+		return err
+	case errors.As(err, new(*hook.TimeoutError)):
 		err = fmt.Errorf("stopped after %s, the time of --exec-timeout", quantity.Duration(v.opts.execTimeout))
-	case complaints.last != "":
-		err = fmt.Errorf("%w: %s", err, complaints.last)
 	}
 	return cli.WithCode(cli.ExitHook, fmt.Errorf("--exec %s: %w", name, err))
-}
-
-// maxHookLine bounds a line that a command prints, in bytes.
-const maxHookLine = 1024
-
-// lines shows what a command prints, line by line.
-type lines struct {
-	print *cli.Output
-	name  string
-	part  []byte
-	last  string // line that is not empty
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	for _, c := range b {
-		if c == '\n' || len(l.part) == maxHookLine {
-			l.end()
-		}
-		if c != '\n' {
-			l.part = append(l.part, c)
-		}
-	}
-	return len(b), nil
-}
-
-// end ends a line, if one was begun.
-func (l *lines) end() {
-	text := strings.TrimSpace(cli.Printable(strings.ToValidUTF8(string(l.part), "\uFFFD")))
-	l.part = l.part[:0]
-	if text != "" {
-		l.last = text
-		l.print.Line("%s: %s", l.name, text)
-	}
 }

@@ -3,47 +3,14 @@
 package main
 
 import (
+	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/proto"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
-
-	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/proto"
 )
-
-func TestSplitWords(t *testing.T) {
-	tests := []struct {
-		command string
-		want    []string
-	}{
-		{"", nil},
-		{"  \t ", nil},
-		{"rauc install {}", []string{"rauc", "install", "{}"}},
-		{"  a\tb\n c  ", []string{"a", "b", "c"}},
-		{`sh -c 'echo "$1" \ {}'`, []string{"sh", "-c", `echo "$1" \ {}`}},
-		{`"two words" one\ word`, []string{"two words", "one word"}},
-		{`a"b c"'d e'f`, []string{"ab cd ef"}},
-		{`"" ''`, []string{"", ""}},
-		{`\"quoted\" \'so\'`, []string{`"quoted"`, "'so'"}},
-		{`"a \" b \\ c \n d"`, []string{`a " b \ c \n d`}},
-		{`C:\iotupd\install.exe \\server`, []string{`C:\iotupd\install.exe`, `\server`}},
-		{"naïve 日本", []string{"naïve", "日本"}},
-		{`end\`, []string{`end\`}},
-	}
-	for _, test := range tests {
-		got, err := splitWords(test.command)
-		if err != nil || !slices.Equal(got, test.want) {
-			t.Errorf("%s: got %q, %v, want %q", test.command, got, err, test.want)
-		}
-	}
-	for _, open := range []string{`"`, `'`, `a "b`, `"\"`} {
-		if got, err := splitWords(open); err == nil {
-			t.Errorf("%s: got %q, want that the quote has no end", open, got)
-		}
-	}
-}
 
 func TestTheHookLearnsAboutTheFile(t *testing.T) {
 	t.Setenv("IOTUPD_RATE", "5M")
@@ -88,20 +55,5 @@ func TestWhatTheHookLearnsIsNoFlagOfThisProgram(t *testing.T) {
 		if name, _, _ := strings.Cut(v, "="); variables[name] {
 			t.Errorf("%s sets a flag", v)
 		}
-	}
-}
-
-func TestWhatAHookPrintsIsShownLineByLine(t *testing.T) {
-	s := newScreen(t, cli.OutputOptions{Progress: "none"})
-	l := &lines{print: s.Output, name: "rauc"}
-	for _, piece := range []string{"inst", "alling\n\n  50%\x1b[2K\xff\n", "last"} {
-		l.Write([]byte(piece))
-	}
-	l.end()
-	l.end()
-	s.want("", "rauc: installing\nrauc: 50%\uFFFD[2K\uFFFD\nrauc: last\n")
-	l.Write(make([]byte, 3*maxHookLine+1))
-	if lines := strings.Count(s.stderr.String(), "\n"); lines != 3 || l.last == "" {
-		t.Errorf("got %d lines of what has none, want 3", lines)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -26,6 +27,7 @@ import (
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/filestore"
 )
 
 const recvHelp = `Receive one file that somebody sends on the channel, and exit when it is whole.
@@ -195,7 +197,7 @@ func runRecv(ctx context.Context, opts recvOptions, std cli.Stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	defer t.Close()
 	var rec *recording
 	if opts.record != "" {
 		if rec, err = newRecording(opts.record); err != nil {
@@ -234,14 +236,14 @@ func surviveReaders() (undo func()) {
 }
 
 // receive runs the transfer.
-func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) error {
+func (v *recvView) receive(ctx context.Context, t filestore.Target, cfg receiver.Config) error {
 	transfer, cancel := context.WithCancelCause(ctx)
 	var checks checks
 	defer checks.stop()
 	defer cancel(nil)
 	v.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
 		checks.start(transfer, func(ctx context.Context) {
-			path, err := t.has(ctx, m)
+			path, err := t.Has(ctx, m)
 			if path != "" {
 				err = &haveItError{path, m, signers}
 			}
@@ -251,7 +253,7 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 		})
 	}
 	v.dropped = checks.stop
-	cfg.Open, cfg.Observe = t.open, v.observe
+	cfg.Open, cfg.Observe = t.Open, v.observe
 	r, err := receiver.New(cfg)
 	if err != nil {
 		return err
@@ -268,17 +270,17 @@ func (v *recvView) receive(ctx context.Context, t target, cfg receiver.Config) e
 
 // finish makes what was received the file, or explains err, by which the
 // transfer ended.
-func (v *recvView) finish(ctx context.Context, t target, err error) error {
+func (v *recvView) finish(ctx context.Context, t filestore.Target, err error) error {
 	var have *haveItError
 	if errors.As(err, &have) {
-		t.discard()
+		t.Discard()
 		if err := v.trust.installed(have.manifest, have.signers); err != nil {
 			return err
 		}
 		done := v.haveIt(have.path, have.manifest)
-		if note := v.note(t, have.manifest); note.there() {
+		if note := v.note(t, have.manifest); note.Pending() {
 			v.out.Decision("the command of --exec has not succeeded for this file yet")
-			return v.runHook(ctx, note, done)
+			return v.runHook(ctx, note, done, have.manifest)
 		}
 		return nil
 	}
@@ -288,26 +290,26 @@ func (v *recvView) finish(ctx context.Context, t target, err error) error {
 	}
 	m := v.core.Manifest()
 	note := v.note(t, m)
-	if err := note.write(); err != nil {
+	if err := note.Write(); err != nil {
 		return err
 	}
-	path, err := t.commit(ctx, m)
+	path, err := t.Commit(ctx, m)
 	if err == nil && !v.opts.dryRun {
 		err = v.trust.installed(m, v.signers)
 	}
 	if err != nil {
 		return v.failure(err)
 	}
-	return v.runHook(ctx, note, v.done(path, m))
+	return v.runHook(ctx, note, v.done(path, m), m)
 }
 
 // cleanUp removes what no later run should continue from. What is not to be
 // received is the same as an object that was given up.
-func (v *recvView) cleanUp(t target, code int) {
+func (v *recvView) cleanUp(t filestore.Target, code int) {
 	store := v.core.Store()
 	switch {
 	case code == cli.ExitIntegrity:
-		t.discard()
+		t.Discard()
 	case store != nil && (code == cli.ExitAuthenticity || code == cli.ExitPolicy):
 		store.Discard()
 	}
@@ -404,19 +406,35 @@ func (o *recvOptions) receiverConfig(in *recvInputs) (cfg receiver.Config, err e
 // keeps reports whether an interrupted transfer can be continued.
 func (o *recvOptions) keeps() bool { return !o.dryRun && o.output != "-" }
 
-func (o *recvOptions) target(stdout io.Writer) (target, error) {
+func (o *recvOptions) target(stdout io.Writer) (filestore.Target, error) {
 	switch {
 	case o.dryRun:
-		return &scratchTarget{}, nil
+		return filestore.Scratch(nil), nil
 	case o.output == "-":
 		if cli.IsTerminal(stdout) {
 			return nil, cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
 		}
-		return &scratchTarget{use: copyTo(stdout)}, nil
+		return filestore.Scratch(copyTo(stdout)), nil
 	case o.dir != "":
-		return newDirTarget(o.dir)
+		t := filestore.Dir(o.dir)
+		return t, t.Prepare()
 	}
-	return newFileTarget(o.output)
+	t := filestore.File(o.output)
+	return t, outputError(t.Prepare())
+}
+
+// outputError says what to do about a path that --output cannot write to.
+func outputError(err error) error {
+	var target *filestore.TargetError
+	switch {
+	case !errors.As(err, &target):
+		return err
+	case errors.Is(err, filestore.ErrNamesDirectory), errors.Is(err, filestore.ErrIsDirectory):
+		return cli.UsageError("--output %s %w; use --dir to keep the sent name in it", target.Path, target.Err)
+	case errors.Is(err, filestore.ErrNotRegular), errors.Is(err, filestore.ErrDanglingLink):
+		return cli.UsageError("--output %s %w", target.Path, target.Err)
+	}
+	return fmt.Errorf("--output %w", err)
 }
 
 func (o *recvOptions) listenConfig() (cfg mcast.ListenConfig, err error) {

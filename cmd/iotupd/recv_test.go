@@ -25,13 +25,13 @@ func TestWhatRemainsOfATransferThatFailed(t *testing.T) {
 		p := newPatient(t, recvOptions{output: "fw.bin"})
 		d := to(t, "fw.bin")
 		var err error
-		p.view.core, err = receiver.New(receiver.Config{Open: d.open})
+		p.view.core, err = receiver.New(receiver.Config{Open: d.Open})
 		check(t, err)
 		d.receive("half of")
-		if err := p.view.finish(t.Context(), d.fileTarget, test.err); !errors.Is(err, test.err) {
+		if err := p.view.finish(t.Context(), d.FileTarget, test.err); !errors.Is(err, test.err) {
 			t.Errorf("got %v, want %v", err, test.err)
 		}
-		d.close()
+		d.Close()
 		d.wantFiles(test.left...)
 	}
 }

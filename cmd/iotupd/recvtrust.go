@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"iotupd/proto"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
+	"iotupd/receiver/installed"
 )
 
 // trustOptions are the flags of recv that say whom to believe.
@@ -63,7 +65,7 @@ func (o *trustOptions) readGroupKeys() (groups []*seal.GroupKey, err error) {
 type trust struct {
 	policy receiver.Policy
 	names  map[proto.KeyID]string // of the files that the keys are from
-	state  *state
+	memory *installed.Memory
 }
 
 // open returns what --trust asks for, nil if nothing.
@@ -86,21 +88,21 @@ func (o *trustOptions) open(channel string) (*trust, error) {
 	}
 	dir := o.state
 	if dir == "" {
-		dir = defaultStateDir()
+		dir = installed.DefaultDir()
 	}
 	if dir == "" {
 		return nil, cli.UsageError("--trust has no place to remember what is installed; name a directory by --state")
 	}
 	var err error
-	if t.state, err = openState(dir, channel, t.policy.Keys); err != nil {
-		return nil, err
+	if t.memory, err = installed.Open(dir, channel, t.policy.Keys); err != nil {
+		return nil, fmt.Errorf("--state %w", err)
 	}
-	t.state.downgrade = o.downgrade
+	t.memory.AllowDowngrade = o.downgrade
 	t.policy.Channel, t.policy.Targets = channel, o.targets
 	t.policy.MinSequence, t.policy.AllowDowngrade = o.minSequence, o.downgrade
-	if t.policy.Installed, err = t.state.installed(); err != nil {
+	if t.policy.Installed, err = t.memory.Releases(); err != nil {
 		t.close()
-		return nil, err
+		return nil, memoryError(err)
 	}
 	return t, nil
 }
@@ -119,14 +121,22 @@ func (t *trust) installed(m *proto.Manifest, signers []proto.PublicKey) error {
 	if t == nil {
 		return nil
 	}
-	return t.state.record(signers, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
+	return memoryError(t.memory.Record(signers, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()}))
+}
+
+// memoryError says what to do about a damaged memory.
+func memoryError(err error) error {
+	if errors.As(err, new(*installed.DamagedError)) {
+		return fmt.Errorf("%w: find out which one is installed, remove the file, and give --min-sequence once", err)
+	}
+	return err
 }
 
 // onlyNewer refuses from now on all but what is newer than m, be a downgrade
 // allowed or not: no object has the id zero, so that nothing of the same sequence
 // will do.
 func (t *trust) onlyNewer(m *proto.Manifest) {
-	t.policy.AllowDowngrade, t.state.downgrade = false, false
+	t.policy.AllowDowngrade, t.memory.AllowDowngrade = false, false
 	for _, key := range t.policy.Keys {
 		t.policy.Installed[key.ID] = receiver.Release{Sequence: m.Sequence}
 	}
@@ -134,6 +144,6 @@ func (t *trust) onlyNewer(m *proto.Manifest) {
 
 func (t *trust) close() {
 	if t != nil {
-		t.state.close()
+		t.memory.Close()
 	}
 }

@@ -37,12 +37,13 @@ var arrows = map[string][]string{
 
 	"cmd/iotupd": {
 		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/...", "internal/diagnose",
-		"internal/discover", "internal/durable", "internal/mcast", "internal/quantity", "internal/reason",
-		"internal/seqno", "proto/...", "receiver/...", "sender",
+		"internal/discover", "internal/durable", "internal/hook", "internal/mcast", "internal/quantity",
+		"internal/reason", "internal/seqno", "proto/...", "receiver/...", "sender",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
 		"bench/simnet", "internal/durable", "proto", "proto/keys", "proto/seal", "receiver",
+		"receiver/filestore", "receiver/installed",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
@@ -73,6 +74,7 @@ var arrows = map[string][]string{
 	"internal/durable":         {"internal/quantity", "golang.org/x/sys/..."},
 	"internal/e2e":             {},
 	"internal/golden":          {},
+	"internal/hook":            {},
 	"internal/leak":            {},
 	"internal/listeners":       {"internal/diagnose", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
 	"internal/mcast":           {"golang.org/x/net/...", "golang.org/x/sys/..."},
@@ -85,8 +87,10 @@ var arrows = map[string][]string{
 	"proto/keys": {"proto", "golang.org/x/crypto/..."},
 	"proto/seal": {"proto", "golang.org/x/crypto/..."},
 
-	"receiver":        {"proto", "fec", "proto/seal", "internal/seqno"},
-	"receiver/layers": {"proto", "receiver"},
+	"receiver":           {"proto", "fec", "proto/seal", "internal/seqno"},
+	"receiver/filestore": {"internal/durable", "internal/quantity", "proto", "receiver"},
+	"receiver/installed": {"internal/durable", "proto", "receiver"},
+	"receiver/layers":    {"proto", "receiver"},
 
 	"sender": {"proto", "fec", "proto/seal"},
 }
@@ -109,6 +113,9 @@ var clocks = []string{
 	"cmd/iotupd", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/encode", "cmd/iotupd/internal/send", "cmd/iotupd/internal/sign",
 	"bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose",
 	"internal/demo", "internal/discover", "internal/e2e", "internal/leak",
+	"receiver/filestore", // the age of files
+	"receiver/installed", // how long to wait for a lock
+	"internal/hook",
 }
 
 // programs are other programs than iotupd, and what only tests run.

@@ -11,6 +11,8 @@ import (
 
 	"iotupd/internal/durable"
 	"iotupd/receiver"
+	"iotupd/receiver/filestore"
+	"iotupd/receiver/installed"
 )
 
 // Exit codes. 2 is left to crashes of the runtime.
@@ -115,8 +117,11 @@ func ExitCode(err error) int {
 		return coded.code
 	case errors.As(err, &signal):
 		return ExitSignal + int(signal.Signal)
-	case errors.As(err, &store), errors.As(err, &scratch):
+	case errors.As(err, &store), errors.As(err, &scratch), errors.As(err, new(*filestore.Error)), errors.As(err, new(*filestore.TargetError)),
+		errors.As(err, new(*installed.Error)), errors.As(err, new(*installed.PendingError)):
 		return ExitLocalIO
+	case errors.As(err, new(*installed.DamagedError)):
+		return ExitPolicy
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
 	}

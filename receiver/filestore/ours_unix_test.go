@@ -2,7 +2,7 @@
 
 //go:build unix
 
-package main
+package filestore
 
 import (
 	"os"
@@ -20,7 +20,7 @@ func TestTheOwnerOfTheOldFileIsKept(t *testing.T) {
 	}
 	check(t, os.Chmod(path, 0o640))
 	d.receive("new")
-	_, err := d.commit(t.Context(), objectOf("", "new"))
+	_, err := d.Commit(t.Context(), objectOf("", "new"))
 	check(t, err)
 	info, err := os.Stat(path)
 	check(t, err)

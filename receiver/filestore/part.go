@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package filestore
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"regexp"
 	"time"
 
-	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
 
 // The partial file is where an object is received. It is hidden beside the
-// target, locked by the process that writes it, and left in place by any end of
+// Target, locked by the process that writes it, and left in place by any end of
 // a transfer but success: the next one continues from it. Nothing in it is
 // trusted, since the receiver compares every shard with its leaf (spec.md 7.3).
 const (
-	partSuffix = ".iotupd-part"
+	PartSuffix = ".iotupd-part"
 
 	// partMode keeps others from reading what may be secret, as the old file or a
 	// sealed one is. The file gets its own mode when it is whole.
@@ -35,19 +33,15 @@ const (
 	keepParts = 7 * 24 * time.Hour
 )
 
-var (
-	errInUse = errors.New("another iotupd receives the same file")
-)
-
-func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
+func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	name := t.name
 	if name == "" || len(name) > maxPartName {
 		name = id.String()
 	}
-	name = "." + name + partSuffix
+	name = "." + name + PartSuffix
 	found, err := t.take(name)
 	if err != nil {
-		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s: %w", t.path(name), durable.Cause(err)))
+		return nil, newError(t.path(name), err)
 	}
 	if t.name == "" {
 		t.sweep(time.Now())
@@ -59,7 +53,7 @@ func (t *fileTarget) open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 // take makes the file called name the partial file, and tells its size. That is
 // the file of an earlier run, or else the one at hand, of an object that this
 // one takes the place of: an older release has much in common with it.
-func (t *fileTarget) take(name string) (size int64, err error) {
+func (t *FileTarget) take(name string) (size int64, err error) {
 	if t.part != nil && !t.means(t.partName, t.part) {
 		t.leave() // somebody removed it
 	}
@@ -76,7 +70,7 @@ func (t *fileTarget) take(name string) (size int64, err error) {
 }
 
 // change makes a file of another name the partial file.
-func (t *fileTarget) change(name string) error {
+func (t *FileTarget) change(name string) error {
 	f, err := t.reopen(name)
 	made := f == nil
 	switch {
@@ -93,7 +87,7 @@ func (t *fileTarget) change(name string) error {
 			return err
 		}
 	}
-	t.discard() // one transfer leaves one file behind
+	t.Discard() // one transfer leaves one file behind
 	t.part, t.partName, t.made = f, name, made
 	return nil
 }
@@ -103,7 +97,7 @@ func (t *fileTarget) change(name string) error {
 // is followed, and a file that others can write to by another name, or that
 // belongs to somebody else, is removed. One that another process is writing is
 // an error.
-func (t *fileTarget) reopen(name string) (*os.File, error) {
+func (t *FileTarget) reopen(name string) (*os.File, error) {
 	info, err := t.dir.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -135,7 +129,7 @@ func (t *fileTarget) reopen(name string) (*os.File, error) {
 }
 
 // create makes and locks a new partial file.
-func (t *fileTarget) create(name string) (*os.File, error) {
+func (t *FileTarget) create(name string) (*os.File, error) {
 	f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, partMode)
 	if err != nil {
 		return nil, err
@@ -150,32 +144,32 @@ func (t *fileTarget) create(name string) (*os.File, error) {
 // lock takes f, which was opened by name, for this process, and reports whether
 // there are locks here. It fails if another process has it, also if that one
 // removed it, or made it anew, before it was locked.
-func (t *fileTarget) lock(name string, f *os.File) (locks bool, err error) {
+func (t *FileTarget) lock(name string, f *os.File) (locks bool, err error) {
 	free, err := durable.Lock(f)
 	locks = !errors.Is(err, durable.ErrNoLocks)
 	if locks && err != nil {
 		return true, err
 	}
 	if locks && !free || !t.means(name, f) {
-		return locks, errInUse
+		return locks, ErrInUse
 	}
 	return locks, nil
 }
 
 // means reports whether name is still that of f.
-func (t *fileTarget) means(name string, f *os.File) bool {
+func (t *FileTarget) means(name string, f *os.File) bool {
 	mine, err1 := f.Stat()
 	named, err2 := t.dir.Lstat(name)
 	return err1 == nil && err2 == nil && os.SameFile(mine, named)
 }
 
 // partOfObject matches the partial files of --dir.
-var partOfObject = regexp.MustCompile(`^\.[0-9a-f]{32}` + regexp.QuoteMeta(partSuffix) + `$`)
+var partOfObject = regexp.MustCompile(`^\.[0-9a-f]{32}` + regexp.QuoteMeta(PartSuffix) + `$`)
 
 // sweep removes the partial files of other objects that nobody has written to
 // for long. A living one is locked; where there are no locks, all are taken for
 // living.
-func (t *fileTarget) sweep(now time.Time) {
+func (t *FileTarget) sweep(now time.Time) {
 	if _, err := durable.Lock(t.part); err != nil { // again, which does no harm
 		return
 	}
@@ -194,8 +188,8 @@ func (t *fileTarget) sweep(now time.Time) {
 	}
 }
 
-// discard removes the partial file, if it is still this process's.
-func (t *fileTarget) discard() {
+// Discard removes the partial file, if it is still this process's.
+func (t *FileTarget) Discard() {
 	if t.part != nil && t.means(t.partName, t.part) {
 		t.dir.Remove(t.partName)
 	}
@@ -203,35 +197,37 @@ func (t *fileTarget) discard() {
 }
 
 // giveBack frees the space that this run has taken, and lets others have the file.
-func (t *fileTarget) giveBack() {
+func (t *FileTarget) giveBack() {
 	if !t.made {
 		t.part.Truncate(t.store.found)
 		t.leave()
 		return
 	}
-	t.discard()
+	t.Discard()
 }
 
 // leave closes the partial file, which others may continue from now.
-func (t *fileTarget) leave() {
+func (t *FileTarget) leave() {
 	if t.part != nil {
 		t.part.Close()
 		t.part = nil
 	}
 }
 
-func (t *fileTarget) close() {
+func (t *FileTarget) Close() {
 	if t.part != nil && !t.worthwhile() {
-		t.discard()
+		t.Discard()
 	}
 	t.leave()
-	t.dir.Close()
+	if t.dir != nil {
+		t.dir.Close()
+	}
 }
 
 // worthwhile reports whether there may be something to continue from: not if
 // all that was heard turned out to be unwanted, or too large, or if nothing could
 // tell what of it is right.
-func (t *fileTarget) worthwhile() bool {
+func (t *FileTarget) worthwhile() bool {
 	info, err := t.part.Stat()
 	switch {
 	case err != nil:

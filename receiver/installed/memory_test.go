@@ -1,19 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package installed
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	check(t, os.WriteFile(path, []byte(content), 0o600))
+}
 
 var (
 	oldKey = proto.PublicKey{ID: proto.KeyID{1}}
@@ -28,21 +40,21 @@ func only(key proto.PublicKey) []proto.PublicKey { return []proto.PublicKey{key}
 
 // stateIn opens the states of a directory as another process would, one that
 // trusts the old key unless told otherwise.
-func stateIn(t *testing.T, dir, channel string, keys ...proto.PublicKey) *state {
+func stateIn(t *testing.T, dir, channel string, keys ...proto.PublicKey) *Memory {
 	t.Helper()
 	if keys == nil {
 		keys = []proto.PublicKey{oldKey}
 	}
-	s, err := openState(dir, channel, keys)
+	s, err := Open(dir, channel, keys)
 	check(t, err)
-	t.Cleanup(s.close)
+	t.Cleanup(s.Close)
 	return s
 }
 
 // wantInstalled wants one release for each of the trusted keys, zero for none.
-func wantInstalled(t *testing.T, s *state, want ...receiver.Release) {
+func wantInstalled(t *testing.T, s *Memory, want ...receiver.Release) {
 	t.Helper()
-	all, err := s.installed()
+	all, err := s.Releases()
 	for i, key := range s.keys {
 		if got := all[key.ID]; err != nil || got != want[i] {
 			t.Errorf("got %+v, %v, want %+v", got, err, want[i])
@@ -54,11 +66,11 @@ func TestWhatWasInstalledIsRememberedByChannel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "state")
 	s := stateIn(t, dir, "fw")
 	wantInstalled(t, s, receiver.Release{})
-	check(t, s.record(only(oldKey), release(7)))
+	check(t, s.Record(only(oldKey), release(7)))
 	wantInstalled(t, stateIn(t, dir, "fw"), release(7))
 	hostile := stateIn(t, dir, "../fw\"\n\x00é/")
 	wantInstalled(t, hostile, receiver.Release{})
-	check(t, hostile.record(only(oldKey), release(2)))
+	check(t, hostile.Record(only(oldKey), release(2)))
 	wantInstalled(t, hostile, release(2))
 	wantInstalled(t, stateIn(t, dir, "fw"), release(7))
 }
@@ -66,11 +78,11 @@ func TestWhatWasInstalledIsRememberedByChannel(t *testing.T) {
 // A key that is not trusted any more has no say.
 func TestWhatWasInstalledIsThatOfTheTrustedKeys(t *testing.T) {
 	dir := t.TempDir()
-	check(t, stateIn(t, dir, "fw", oldKey).record(only(oldKey), release(7)))
+	check(t, stateIn(t, dir, "fw", oldKey).Record(only(oldKey), release(7)))
 	wantInstalled(t, stateIn(t, dir, "fw", newKey), receiver.Release{})
 	both := stateIn(t, dir, "fw", newKey, oldKey)
 	wantInstalled(t, both, receiver.Release{}, release(7))
-	check(t, both.record(only(newKey), release(8)))
+	check(t, both.Record(only(newKey), release(8)))
 	wantInstalled(t, both, release(8), release(7))
 	wantInstalled(t, stateIn(t, dir, "fw", oldKey), release(7))
 }
@@ -81,8 +93,8 @@ func TestWhatWasInstalledIsThatOfTheTrustedKeys(t *testing.T) {
 func TestEverySignerIsRemembered(t *testing.T) {
 	dir := t.TempDir()
 	both := stateIn(t, dir, "fw", oldKey, newKey)
-	check(t, both.record(only(newKey), release(12)))
-	check(t, both.record([]proto.PublicKey{oldKey, newKey}, release(10)))
+	check(t, both.Record(only(newKey), release(12)))
+	check(t, both.Record([]proto.PublicKey{oldKey, newKey}, release(10)))
 	wantInstalled(t, stateIn(t, dir, "fw", oldKey), release(10))
 	wantInstalled(t, stateIn(t, dir, "fw", newKey), release(12))
 }
@@ -93,7 +105,7 @@ func TestTheHighestSequenceStays(t *testing.T) {
 	for sequence := range uint64(20) {
 		s := stateIn(t, dir, "fw")
 		writers.Go(func() {
-			if err := s.record(only(oldKey), release(sequence)); err != nil {
+			if err := s.Record(only(oldKey), release(sequence)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -101,14 +113,22 @@ func TestTheHighestSequenceStays(t *testing.T) {
 	writers.Wait()
 	s := stateIn(t, dir, "fw")
 	wantInstalled(t, s, release(19))
-	(&delivery{T: t, dir: dir}).wantFiles("lock", s.fileName(oldKey.ID))
+	var files []string
+	entries, err := os.ReadDir(dir)
+	check(t, err)
+	for _, e := range entries {
+		files = append(files, e.Name())
+	}
+	if want := []string{s.fileName(oldKey.ID), "lock"}; !slices.Equal(files, want) {
+		t.Errorf("got files %q, want %q", files, want)
+	}
 }
 
 func TestAnAllowedDowngradeIsWhatIsInstalled(t *testing.T) {
 	s := stateIn(t, t.TempDir(), "fw", oldKey, newKey)
-	check(t, s.record(only(oldKey), release(7)))
-	s.downgrade = true
-	check(t, s.record(only(newKey), release(5)))
+	check(t, s.Record(only(oldKey), release(7)))
+	s.AllowDowngrade = true
+	check(t, s.Record(only(newKey), release(5)))
 	wantInstalled(t, s, release(5), release(5))
 }
 
@@ -123,14 +143,16 @@ func TestADamagedStateIsRefused(t *testing.T) {
 		strings.Replace(whole, "v1", "v2", 1),
 		strings.Replace(whole, "object 07", "object 08", 1),
 		s.text(newKey.ID, release(7)),
-		(&state{channel: "other"}).text(oldKey.ID, release(7)),
+		(&Memory{channel: "other"}).text(oldKey.ID, release(7)),
 		strings.Repeat("x", 2*maxStateLen),
 	}
 	for _, text := range damaged {
 		write(t, s.path(oldKey.ID), text)
-		_, err := s.installed()
-		(&delivery{T: t}).wantError(err, cli.ExitPolicy, "is damaged, so that an older release could not be told from a newer one: find out")
-		if err := s.record(only(oldKey), release(8)); cli.ExitCode(err) != cli.ExitPolicy {
+		_, err := s.Releases()
+		if damaged := new(*DamagedError); !errors.As(err, damaged) || (*damaged).Path != s.path(oldKey.ID) {
+			t.Errorf("%q: got %v, want that it is damaged", text, err)
+		}
+		if err := s.Record(only(oldKey), release(8)); !errors.As(err, new(*DamagedError)) {
 			t.Errorf("%q was overwritten", text)
 		}
 	}
@@ -141,28 +163,30 @@ func TestADamagedStateIsRefused(t *testing.T) {
 func TestAPlaceWhereNothingCanBeRememberedIsToldAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
-	_, err := openState(filepath.Join(file, "state"), "fw", nil)
-	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, "what is installed cannot be remembered there: not a directory")
+	_, err := Open(filepath.Join(file, "state"), "fw", nil)
+	if want := filepath.Join(file, "state") + ": what is installed cannot be remembered there: not a directory"; !errors.As(err, new(*Error)) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
 
 func TestTheDefaultPlaceOfStates(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", "")
 	t.Setenv("HOME", "/home/user")
 	if os.Geteuid() == 0 {
-		if got := defaultStateDir(); got != "/var/lib/iotupd" {
+		if got := DefaultDir(); got != "/var/lib/iotupd" {
 			t.Errorf("got %q for root", got)
 		}
 		return
 	}
-	if got, want := defaultStateDir(), filepath.FromSlash("/home/user/.local/state/iotupd"); got != want {
+	if got, want := DefaultDir(), filepath.FromSlash("/home/user/.local/state/iotupd"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	t.Setenv("XDG_STATE_HOME", "relative")
-	if got := defaultStateDir(); strings.Contains(got, "relative") {
+	if got := DefaultDir(); strings.Contains(got, "relative") {
 		t.Errorf("got %q", got)
 	}
 	t.Setenv("XDG_STATE_HOME", "/xdg")
-	if got, want := defaultStateDir(), filepath.FromSlash("/xdg/iotupd"); got != want {
+	if got, want := DefaultDir(), filepath.FromSlash("/xdg/iotupd"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -170,7 +194,7 @@ func TestTheDefaultPlaceOfStates(t *testing.T) {
 func TestAStateThatCannotBeWrittenIsAnError(t *testing.T) {
 	s := stateIn(t, t.TempDir(), "fw")
 	check(t, os.Mkdir(s.path(oldKey.ID), 0o777))
-	if err := s.record(only(oldKey), release(1)); cli.ExitCode(err) != cli.ExitLocalIO || errors.Is(err, errState) {
+	if err := s.Record(only(oldKey), release(1)); !errors.As(err, new(*Error)) {
 		t.Errorf("got %v", err)
 	}
 }

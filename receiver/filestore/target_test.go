@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package filestore
 
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,7 +14,7 @@ import (
 	"syscall"
 	"testing"
 
-	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -30,7 +31,7 @@ func objectOf(name, content string) *proto.Manifest {
 type delivery struct {
 	*testing.T
 	dir string
-	*fileTarget
+	*FileTarget
 }
 
 // to makes --output NAME, or --dir if name is empty.
@@ -43,14 +44,12 @@ func to(t *testing.T, name string) *delivery {
 func (d *delivery) again(name string) *delivery {
 	d.Helper()
 	next := &delivery{T: d.T, dir: d.dir}
-	var err error
-	if name == "" {
-		next.fileTarget, err = newDirTarget(d.dir)
-	} else {
-		next.fileTarget, err = newFileTarget(filepath.Join(d.dir, name))
+	next.FileTarget = Dir(d.dir)
+	if name != "" {
+		next.FileTarget = File(filepath.Join(d.dir, name))
 	}
-	check(d.T, err)
-	d.Cleanup(next.close)
+	check(d.T, next.Prepare())
+	d.Cleanup(next.Close)
 	return next
 }
 
@@ -58,7 +57,7 @@ func (d *delivery) again(name string) *delivery {
 // hold so many bytes.
 func (d *delivery) openObject(id byte, found int64) receiver.Store {
 	d.Helper()
-	s, err := d.open(proto.ObjectID{id}, proto.Params{Size: 4})
+	s, err := d.Open(proto.ObjectID{id}, proto.Params{Size: 4})
 	check(d.T, err)
 	if s.Found() != found {
 		d.Errorf("got a partial file of %d bytes, want %d", s.Found(), found)
@@ -97,11 +96,24 @@ func (d *delivery) wantContent(name, want string) {
 	}
 }
 
-func (d *delivery) wantError(err error, code int, text string) {
+func (d *delivery) wantError(err error, text string) {
 	d.Helper()
-	if err == nil || cli.ExitCode(err) != code || !strings.Contains(err.Error(), text) {
-		d.Errorf("got error %v with exit code %d, want %q with %d", err, cli.ExitCode(err), text, code)
+	typed := errors.As(err, new(*Error)) || errors.As(err, new(*TargetError)) || errors.As(err, new(*durable.ScratchError))
+	if !typed || !strings.Contains(err.Error(), text) {
+		d.Errorf("got error %v, want %q of this package", err, text)
 	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	check(t, os.WriteFile(path, []byte(content), 0o666))
 }
 
 func TestTheOldFileIsThereUntilCommit(t *testing.T) {
@@ -110,7 +122,7 @@ func TestTheOldFileIsThereUntilCommit(t *testing.T) {
 	d.receive("new content")
 	d.wantContent("fw.bin", "old")
 	d.wantFiles("fw.bin", ".fw.bin.iotupd-part")
-	path, err := d.commit(t.Context(), objectOf("sent.bin", "new content"))
+	path, err := d.Commit(t.Context(), objectOf("sent.bin", "new content"))
 	if want := filepath.Join(d.dir, "fw.bin"); err != nil || path != want {
 		t.Errorf("got %q, %v, want %q", path, err, want)
 	}
@@ -122,7 +134,7 @@ func TestADirectoryKeepsTheSentName(t *testing.T) {
 	d := to(t, "")
 	d.receive("content")
 	d.wantFiles("." + proto.ObjectID{1}.String() + ".iotupd-part")
-	_, err := d.commit(t.Context(), objectOf("sent.bin", "content"))
+	_, err := d.Commit(t.Context(), objectOf("sent.bin", "content"))
 	check(t, err)
 	d.wantContent("sent.bin", "content")
 	d.wantFiles("sent.bin")
@@ -131,7 +143,7 @@ func TestADirectoryKeepsTheSentName(t *testing.T) {
 func TestCommitCutsWhatIsLonger(t *testing.T) {
 	d := to(t, "fw.bin")
 	d.receive("content and a padded last shard")
-	_, err := d.commit(t.Context(), objectOf("", "content"))
+	_, err := d.Commit(t.Context(), objectOf("", "content"))
 	check(t, err)
 	d.wantContent("fw.bin", "content")
 }
@@ -146,7 +158,7 @@ func TestTheModeOfTheOldFileIsKept(t *testing.T) {
 		write(t, path, "old")
 		check(t, os.Chmod(path, mode))
 		d.receive("new")
-		_, err := d.commit(t.Context(), objectOf("", "new"))
+		_, err := d.Commit(t.Context(), objectOf("", "new"))
 		check(t, err)
 		if info, err := os.Stat(path); err != nil || info.Mode() != mode {
 			t.Errorf("got mode %v, %v, want %v", info.Mode(), err, mode)
@@ -167,7 +179,7 @@ func TestANewFileHasTheUsualModeOnceItIsWhole(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(d.dir, ".fw.bin.iotupd-part")); err != nil || info.Mode() != 0o600 {
 		t.Errorf("got mode %v, %v while it arrives, want that nobody else can read it", info.Mode(), err)
 	}
-	_, err = d.commit(t.Context(), objectOf("", "private"))
+	_, err = d.Commit(t.Context(), objectOf("", "private"))
 	check(t, err)
 	if info, err := os.Stat(filepath.Join(d.dir, "fw.bin")); err != nil || info.Mode() != want.Mode() {
 		t.Errorf("got mode %v, %v, want %v", info.Mode(), err, want.Mode())
@@ -182,7 +194,7 @@ func TestALinkIsKeptAndItsFileReplaced(t *testing.T) {
 	symlink(t, filepath.Join("real", "fw.bin"), filepath.Join(d.dir, "link"))
 	d = d.again("link")
 	d.receive("new")
-	_, err := d.commit(t.Context(), objectOf("", "new"))
+	_, err := d.Commit(t.Context(), objectOf("", "new"))
 	check(t, err)
 	d.wantContent(filepath.Join("real", "fw.bin"), "new")
 	if to, err := os.Readlink(filepath.Join(d.dir, "link")); err != nil {
@@ -205,11 +217,11 @@ func TestALinkOutOfTheDirectoryIsNotFollowed(t *testing.T) {
 	write(t, outside, "outside")
 	symlink(t, outside, filepath.Join(d.dir, "sent.bin"))
 	m := objectOf("sent.bin", "outside")
-	if path, _ := d.has(t.Context(), m); path != "" {
+	if path, _ := d.Has(t.Context(), m); path != "" {
 		t.Errorf("a file outside of the directory counts as %s", path)
 	}
 	d.receive("outside")
-	_, err := d.commit(t.Context(), m)
+	_, err := d.Commit(t.Context(), m)
 	check(t, err)
 	if info, err := os.Lstat(filepath.Join(d.dir, "sent.bin")); err != nil || !info.Mode().IsRegular() {
 		t.Errorf("got %v, %v, want a regular file in place of the link", info.Mode(), err)
@@ -223,16 +235,16 @@ func TestHas(t *testing.T) {
 	write(t, filepath.Join(d.dir, "longer"), "content!")
 	check(t, os.Mkdir(filepath.Join(d.dir, "directory"), 0o777))
 	for name, want := range map[string]string{"same": filepath.Join(d.dir, "same"), "other": "", "longer": "", "missing": ""} {
-		if got, err := d.has(t.Context(), objectOf(name, "content")); got != want || err != nil {
+		if got, err := d.Has(t.Context(), objectOf(name, "content")); got != want || err != nil {
 			t.Errorf("%s: got %q, %v, want %q", name, got, err, want)
 		}
 	}
-	_, err := d.has(t.Context(), objectOf("directory", "content"))
-	d.wantError(err, cli.ExitLocalIO, "is in the way: it is not a regular file")
+	_, err := d.Has(t.Context(), objectOf("directory", "content"))
+	d.wantError(err, "is in the way: it is not a regular file")
 
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got, err := d.has(over, objectOf("same", "content")); got != "" || err != nil {
+	if got, err := d.Has(over, objectOf("same", "content")); got != "" || err != nil {
 		t.Errorf("got %q, %v after the transfer was over, want nothing", got, err)
 	}
 }
@@ -242,18 +254,15 @@ func TestATargetThatCannotBeIsRefusedAtOnce(t *testing.T) {
 	d := &delivery{T: t, dir: dir}
 	write(t, filepath.Join(dir, "file"), "")
 	output := func(name string) error {
-		_, err := newFileTarget(dir + string(os.PathSeparator) + name)
-		return err
+		return File(dir + string(os.PathSeparator) + name).Prepare()
 	}
-	d.wantError(output(""), cli.ExitUsage, "names a directory")
-	d.wantError(output("."), cli.ExitUsage, "is a directory; use --dir")
-	d.wantError(output("missing/fw.bin"), cli.ExitLocalIO, "does not exist; make it first")
-	d.wantError(output("file/fw.bin"), cli.ExitLocalIO, "not a directory")
-	d.wantError(output(strings.Repeat("n", 256)), cli.ExitLocalIO, "")
-	_, err := newDirTarget(filepath.Join(dir, "missing"))
-	d.wantError(err, cli.ExitLocalIO, "does not exist; make it first")
-	_, err = newDirTarget(filepath.Join(dir, "file"))
-	d.wantError(err, cli.ExitLocalIO, "not a directory")
+	d.wantError(output(""), "names a directory")
+	d.wantError(output("."), "is a directory")
+	d.wantError(output("missing/fw.bin"), "does not exist; make it first")
+	d.wantError(output("file/fw.bin"), "not a directory")
+	d.wantError(output(strings.Repeat("n", 256)), "")
+	d.wantError(Dir(filepath.Join(dir, "missing")).Prepare(), "does not exist; make it first")
+	d.wantError(Dir(filepath.Join(dir, "file")).Prepare(), "not a directory")
 	d.wantFiles("file")
 }
 
@@ -264,8 +273,7 @@ func TestAnUnwritableDirectoryIsRefusedAtOnce(t *testing.T) {
 		f.Close()
 		t.Skip("this user may write everywhere")
 	}
-	_, err := newDirTarget(dir)
-	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, "cannot make a file in it: permission denied")
+	(&delivery{T: t}).wantError(Dir(dir).Prepare(), "cannot make a file in it: permission denied")
 }
 
 // What --dir writes to is in the directory whatever a sender says: a manifest
@@ -278,10 +286,10 @@ func TestAHostileNameDoesNotLeaveTheDirectory(t *testing.T) {
 		}
 		d := to(t, "")
 		d.receive("content")
-		if path, err := d.commit(t.Context(), objectOf(name, "content")); err == nil {
+		if path, err := d.Commit(t.Context(), objectOf(name, "content")); err == nil {
 			t.Errorf("%q was written to %s", name, path)
 		}
-		d.discard()
+		d.Discard()
 		d.wantFiles()
 	}
 }
@@ -289,8 +297,8 @@ func TestAHostileNameDoesNotLeaveTheDirectory(t *testing.T) {
 func TestScratchIsGoneOnceClosed(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	target := &scratchTarget{}
-	s, err := target.open(proto.ObjectID{1}, proto.Params{})
+	target := Scratch(nil)
+	s, err := target.Open(proto.ObjectID{1}, proto.Params{})
 	check(t, err)
 	_, err = s.WriteAt([]byte("content"), 0)
 	check(t, err)
@@ -298,14 +306,14 @@ func TestScratchIsGoneOnceClosed(t *testing.T) {
 	if err := s.(*store).failure(&os.PathError{Op: "write", Path: "a name that is gone", Err: syscall.ENOSPC}); runtime.GOOS == "linux" && err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
-	if path, err := target.commit(t.Context(), objectOf("", "content")); path != "" || err != nil {
+	if path, err := target.Commit(t.Context(), objectOf("", "content")); path != "" || err != nil {
 		t.Errorf("got %q, %v, want no path", path, err)
 	}
-	target.close()
-	target.close()
+	target.Close()
+	target.Close()
 	(&delivery{T: t, dir: dir}).wantFiles()
 
 	t.Setenv("TMPDIR", filepath.Join(dir, "missing"))
-	_, err = target.open(proto.ObjectID{1}, proto.Params{})
-	(&delivery{T: t}).wantError(err, cli.ExitLocalIO, "set TMPDIR to a directory with room")
+	_, err = target.Open(proto.ObjectID{1}, proto.Params{})
+	(&delivery{T: t}).wantError(err, "set TMPDIR to a directory with room")
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package filestore
 
 import (
 	"cmp"
@@ -14,13 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
 
 // partOf is the name of the partial file of an object in --dir.
-func partOf(id byte) string { return "." + proto.ObjectID{id}.String() + partSuffix }
+func partOf(id byte) string { return "." + proto.ObjectID{id}.String() + PartSuffix }
 
 func readAll(t *testing.T, s receiver.Store, n int) string {
 	t.Helper()
@@ -34,12 +33,12 @@ func TestTheNextRunContinuesFromThePartialFile(t *testing.T) {
 	for _, name := range []string{"fw.bin", "", strings.Repeat("n", 255)} {
 		d := to(t, name)
 		d.receive("half of")
-		d.close()
+		d.Close()
 		d = d.again(name)
 		if got := readAll(t, d.openObject(1, 7), 7); got != "half of" {
 			t.Errorf("got %q, want what was received", got)
 		}
-		_, err := d.commit(t.Context(), objectOf("fw.bin", "half"))
+		_, err := d.Commit(t.Context(), objectOf("fw.bin", "half"))
 		check(t, err)
 		d.wantContent(cmp.Or(name, "fw.bin"), "half")
 		d.wantFiles(cmp.Or(name, "fw.bin"))
@@ -49,22 +48,22 @@ func TestTheNextRunContinuesFromThePartialFile(t *testing.T) {
 func TestNothingIsLeftOfATransferThatReceivedNothing(t *testing.T) {
 	d := to(t, "fw.bin")
 	d.openObject(1, 0)
-	d.close()
+	d.Close()
 	d.wantFiles()
 
 	d = d.again("fw.bin")
 	check(t, d.receive("unwanted").Discard())
-	d.close()
+	d.Close()
 	d.wantFiles()
 }
 
 func TestAnUnwantedObjectDoesNotCostThePartialFileOfAnEarlierRun(t *testing.T) {
 	d := to(t, "fw.bin")
 	d.receive("half of")
-	d.close()
+	d.Close()
 	d = d.again("fw.bin")
 	check(t, d.openObject(2, 7).Discard())
-	d.close()
+	d.Close()
 	d.wantContent(".fw.bin.iotupd-part", "half of")
 }
 
@@ -72,7 +71,7 @@ func TestDiscardingLeavesNothing(t *testing.T) {
 	d := to(t, "fw.bin")
 	write(t, filepath.Join(d.dir, "fw.bin"), "old")
 	d.receive("forged, three times")
-	d.discard()
+	d.Discard()
 	d.wantContent("fw.bin", "old")
 	d.wantFiles("fw.bin")
 }
@@ -94,7 +93,7 @@ func TestAnObjectThatCouldNotBeWrittenGivesItsSpaceBack(t *testing.T) {
 		d.wantFiles()
 
 		d.receive("half of")
-		d.close()
+		d.Close()
 		d = d.again(name)
 		broken(7)
 		d.wantContent(part, "content") // as many bytes as there were
@@ -121,7 +120,7 @@ func TestAnotherObjectTakesThePartialFileOver(t *testing.T) {
 		}
 		_, err := second.WriteAt([]byte("version 2"), 0)
 		check(t, err)
-		_, err = d.commit(t.Context(), objectOf("fw.bin", "version 2"))
+		_, err = d.Commit(t.Context(), objectOf("fw.bin", "version 2"))
 		check(t, err)
 		d.wantContent("fw.bin", "version 2")
 		d.wantFiles("fw.bin")
@@ -132,7 +131,7 @@ func TestAnotherObjectTakesThePartialFileOver(t *testing.T) {
 func TestAnObjectPrefersItsOwnPartialFile(t *testing.T) {
 	d := to(t, "")
 	d.receive("version 1")
-	d.close()
+	d.Close()
 	d = d.again("")
 	check(t, d.openObject(2, 0).Discard())
 	d.openObject(1, 9)
@@ -176,7 +175,7 @@ func TestWhatCannotBeContinuedIsReplaced(t *testing.T) {
 			write(t, precious, "precious")
 			test.make(t, filepath.Join(d.dir, ".fw.bin.iotupd-part"), precious)
 			d.receive("new")
-			_, err := d.commit(t.Context(), objectOf("", "new"))
+			_, err := d.Commit(t.Context(), objectOf("", "new"))
 			check(t, err)
 			d.wantContent("precious", "precious")
 			d.wantContent("fw.bin", "new")
@@ -189,11 +188,11 @@ func TestASecondReceiverOfTheSameTargetIsRefused(t *testing.T) {
 	first := to(t, "fw.bin")
 	first.receive("new")
 	second := first.again("fw.bin")
-	_, err := second.open(proto.ObjectID{1}, proto.Params{})
-	second.wantError(err, cli.ExitLocalIO, "another iotupd receives the same file")
-	second.close()
+	_, err := second.Open(proto.ObjectID{1}, proto.Params{})
+	second.wantError(err, "another iotupd receives the same file")
+	second.Close()
 	first.wantFiles(".fw.bin.iotupd-part")
-	_, err = first.commit(t.Context(), objectOf("", "new"))
+	_, err = first.Commit(t.Context(), objectOf("", "new"))
 	check(t, err)
 	first.wantContent("fw.bin", "new")
 }
@@ -204,9 +203,9 @@ func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
 	part := filepath.Join(d.dir, ".fw.bin.iotupd-part")
 	check(t, os.Remove(part))
 	write(t, part, "somebody else's")
-	_, err := d.commit(t.Context(), objectOf("", "new"))
-	d.wantError(err, cli.ExitLocalIO, "another iotupd")
-	d.discard()
+	_, err := d.Commit(t.Context(), objectOf("", "new"))
+	d.wantError(err, "another iotupd")
+	d.Discard()
 	d.wantContent(".fw.bin.iotupd-part", "somebody else's")
 	d.wantFiles(".fw.bin.iotupd-part")
 }
@@ -226,7 +225,7 @@ func TestADirectoryIsSweptOfOldPartialFiles(t *testing.T) {
 	}
 	living.again("").openObject(4, 0)
 	living.wantFiles(partOf(1), partOf(3), partOf(4), ".fw.bin.iotupd-part", partOf(2)+".txt")
-	_, err := living.commit(t.Context(), objectOf("sent.bin", "living"))
+	_, err := living.Commit(t.Context(), objectOf("sent.bin", "living"))
 	check(t, err)
 	living.wantContent("sent.bin", "living")
 }
@@ -247,19 +246,19 @@ func TestReserveTellsAFullDiskAndGivesBackWhatItGot(t *testing.T) {
 		t.Errorf("got %q, want %v", err, want)
 	}
 	d.wantContent(".fw.bin.iotupd-part", "content")
-	d.close()
+	d.Close()
 	d.wantFiles() // a disk that is full is not filled further
 }
 
 // Without hashes, a run cannot tell what an earlier one received.
 func TestNothingIsLeftOfAnObjectWithoutHashes(t *testing.T) {
 	d := to(t, "fw.bin")
-	s, err := d.open(proto.ObjectID{1}, proto.Params{Size: 9})
+	s, err := d.Open(proto.ObjectID{1}, proto.Params{Size: 9})
 	check(t, err)
 	check(t, s.Reserve(9))
 	_, err = s.WriteAt([]byte("half of"), 0)
 	check(t, err)
-	d.close()
+	d.Close()
 	d.wantFiles()
 }
 

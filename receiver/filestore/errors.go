@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// Package filestore puts received files into place: into a hidden partial file
+// first, which the next run continues from, and once the content is verified over
+// the old file in one step, so that a power cut leaves the old one or the new one.
+package filestore
+
+import "errors"
+
+// Why a path is not one that a file can be written to.
+var (
+	ErrNamesDirectory = errors.New("names a directory")
+	ErrIsDirectory    = errors.New("is a directory")
+	ErrNotRegular     = errors.New("is not a regular file")
+	ErrDanglingLink   = errors.New("is a symbolic link to a file that does not exist")
+)
+
+// ErrInUse says that the partial file is locked by another process, or was
+// replaced by it.
+var ErrInUse = errors.New("another iotupd receives the same file")
+
+// A TargetError says why no file can be written to a path.
+type TargetError struct {
+	Path string
+	Err  error // ErrNamesDirectory and the like, or an error of the system
+}
+
+// Error implements error.
+func (e *TargetError) Error() string { return e.Path + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TargetError) Unwrap() error { return e.Err }
+
+// An Error says what failed on the disk.
+type Error struct {
+	Path string // of the file or the directory
+	Err  error  // its text names the path
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause, whose text is all of this error's.
+func (e *Error) Unwrap() error { return e.Err }

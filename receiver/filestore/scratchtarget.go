@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package filestore
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"iotupd/internal/durable"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// A ScratchTarget receives into a temporary file. What happens to the verified
+// bytes is up to use.
+type ScratchTarget struct {
+	use    func(ctx context.Context, verified io.Reader) error // nil: nothing
+	file   *os.File
+	remove func()
+}
+
+// Scratch returns a target that is gone at the end of the transfer, and
+// gives the verified bytes to use; nil throws them away.
+func Scratch(use func(ctx context.Context, verified io.Reader) error) *ScratchTarget {
+	return &ScratchTarget{use: use}
+}
+
+func (t *ScratchTarget) Open(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
+	t.Close()
+	var err error
+	if t.file, t.remove, err = durable.Scratch(0); err != nil {
+		return nil, err
+	}
+	place := "temporary file in " + filepath.Dir(t.file.Name())
+	return &store{file: t.file, size: int64(p.Size), place: place, hint: durable.MoreRoom, giveBack: t.Close}, nil
+}
+
+func (t *ScratchTarget) Prepare() error { return nil }
+
+func (t *ScratchTarget) Has(context.Context, *proto.Manifest) (string, error) { return "", nil }
+
+func (t *ScratchTarget) Commit(ctx context.Context, m *proto.Manifest) (string, error) {
+	if t.use == nil {
+		return "", nil
+	}
+	return "", t.use(ctx, io.NewSectionReader(t.file, 0, int64(m.Descriptor.Size)))
+}
+
+func (t *ScratchTarget) Discard() { t.Close() }
+
+func (t *ScratchTarget) Close() {
+	if t.remove != nil {
+		t.remove()
+		t.remove = nil
+	}
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package filestore
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"iotupd/internal/durable"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// A Target is where a received file goes. Until commit nothing of it can be
+// mistaken for the file. One goroutine uses it, but for has.
+type Target interface {
+	// Prepare checks that a file can be put there, before the first packet comes.
+	// It comes before all others.
+	Prepare() error
+	// Open makes room for an object, in place of the one before: receiver.Config.Open.
+	Open(proto.ObjectID, proto.Params) (receiver.Store, error)
+	// Has returns the path of the file if the content of m is there already. An
+	// error means that commit cannot succeed. It may run beside all the others.
+	Has(ctx context.Context, m *proto.Manifest) (path string, err error)
+	// Commit makes the verified bytes the file, and tells its path, if it has
+	// one. If it has to wait for a reader of theirs, the end of ctx ends it.
+	Commit(ctx context.Context, m *proto.Manifest) (path string, err error)
+	// Discard removes what was received: it is of no use to a later run.
+	Discard()
+	// Close ends the work of this run. What was received and not committed stays
+	// for the next one, where the target can keep it.
+	Close()
+}
+
+// A FileTarget puts the file into a directory: received into a hidden file
+// there, renamed over an old one once verified.
+type FileTarget struct {
+	asked string // path of the file, or of the directory
+	isDir bool   // it is that of the directory
+
+	dir  *os.Root
+	name string      // empty: the manifest's
+	mode fs.FileMode // of a new file here
+
+	part     *os.File // the hidden file, locked; nil: none
+	partName string
+	made     bool   // it, by this run
+	store    *store // of the object that it is for
+}
+
+// File returns a target that replaces the file at path, or makes it. The
+// sent name does not matter.
+func File(path string) *FileTarget { return &FileTarget{asked: path} }
+
+// Dir returns a target that puts files into the directory at path, under
+// the names that they are sent by.
+func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true} }
+
+// Prepare opens the directory. Symbolic links are followed now, so that the file
+// that a link points to is the one replaced.
+func (t *FileTarget) Prepare() error {
+	if t.isDir {
+		return t.openDir(t.asked)
+	}
+	path, err := whereToWrite(t.asked)
+	if err != nil {
+		return &TargetError{Path: t.asked, Err: err}
+	}
+	t.name = filepath.Base(path)
+	return t.openDir(filepath.Dir(path))
+}
+
+// whereToWrite returns the path to write to for a file at path.
+func whereToWrite(path string) (string, error) {
+	if path == "" || os.IsPathSeparator(path[len(path)-1]) {
+		return "", ErrNamesDirectory
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return "", ErrIsDirectory
+	case err == nil && !info.Mode().IsRegular():
+		return "", ErrNotRegular
+	case err == nil:
+		path, err = filepath.EvalSymlinks(path)
+	case errors.Is(err, fs.ErrNotExist):
+		if _, e := os.Lstat(path); e == nil {
+			return "", ErrDanglingLink
+		}
+		return path, nil
+	}
+	return path, durable.Cause(err)
+}
+
+// openDir opens the directory at path. That files can be made there is tried at
+// once.
+func (t *FileTarget) openDir(path string) error {
+	dir, err := os.OpenRoot(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Error{Path: path, Err: fmt.Errorf("directory %s does not exist; make it first", path)}
+	}
+	if err != nil {
+		return &Error{Path: path, Err: fmt.Errorf("directory %s: %w", path, durable.Cause(err))}
+	}
+	t.dir = dir
+	if err := t.try(); err != nil {
+		t.dir.Close()
+		t.dir = nil
+		return &Error{Path: path, Err: fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err))}
+	}
+	return nil
+}
+
+// try makes a file in the directory, as any program would, to see its mode.
+func (t *FileTarget) try() error {
+	name := ".iotupd-" + rand.Text() + ".tmp"
+	f, err := t.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		t.mode = info.Mode().Perm()
+	}
+	f.Close()
+	return cmp.Or(err, t.dir.Remove(name))
+}
+
+func (t *FileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
+
+func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error) {
+	name := t.finalName(m)
+	info, err := t.dir.Stat(name)
+	switch {
+	case err != nil:
+		return "", nil
+	case !info.Mode().IsRegular():
+		return "", &Error{Path: t.path(name), Err: fmt.Errorf("%s is in the way: it is not a regular file", t.path(name))}
+	case uint64(info.Size()) != m.Descriptor.Size:
+		return "", nil
+	}
+	f, err := t.dir.Open(name)
+	if err != nil {
+		return "", nil
+	}
+	defer f.Close()
+	sum, err := hash(ctx, f)
+	if err != nil || sum != m.Descriptor.SHA256 {
+		return "", nil
+	}
+	return t.path(name), nil
+}
+
+// hash reads r to its end, or until ctx ends.
+func hash(ctx context.Context, r io.Reader) (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	for err == nil && ctx.Err() == nil {
+		_, err = io.CopyN(h, r, 1<<20)
+	}
+	if err == io.EOF {
+		return [sha256.Size]byte(h.Sum(nil)), nil
+	}
+	return sum, errors.Join(err, ctx.Err())
+}
+
+func (t *FileTarget) finalName(m *proto.Manifest) string {
+	if t.name != "" {
+		return t.name
+	}
+	return m.Name
+}
+
+func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
+	name := t.finalName(m)
+	path := t.path(name)
+	err := t.seal(name, int64(m.Descriptor.Size))
+	if err == nil {
+		err = t.dir.Rename(t.partName, name)
+	}
+	if err != nil {
+		return "", newError(path, err)
+	}
+	t.part.Close() // not before: it is locked
+	t.part = nil
+	if err := durable.SyncDir(t.dir); err != nil {
+		return path, &Error{Path: path, Err: err}
+	}
+	return path, nil
+}
+
+// Beside returns the directory of the file of m, and the name of it there, which
+// Has room for an addition: for what belongs to that file.
+func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
+	name = t.finalName(m)
+	if len(name) > maxPartName {
+		name = m.Descriptor.Object().String()
+	}
+	return t.dir, name
+}
+
+// newError returns an Error of an operation of the system.
+func newError(path string, err error) error {
+	return &Error{Path: path, Err: fmt.Errorf("%s: %w", path, durable.Cause(err))}
+}
+
+// seal gives the part its final size, the mode and the owner of the old file if
+// there is one, and makes it durable.
+func (t *FileTarget) seal(name string, size int64) error {
+	if !t.means(t.partName, t.part) {
+		return ErrInUse
+	}
+	mode := t.mode
+	if old, err := t.dir.Stat(name); err == nil {
+		mode = takeOwner(t.part, old)
+	}
+	if info, err := t.part.Stat(); err != nil || info.Mode().Perm() != mode { // some file systems have one mode for all
+		if err := t.part.Chmod(mode); err != nil {
+			return err
+		}
+	}
+	if err := t.part.Truncate(size); err != nil {
+		return err
+	}
+	return t.part.Sync()
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package installed
+
+// An Error says what could not be read or written.
+type Error struct {
+	Path string // of the file or the directory
+	Err  error
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Path + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// A DamagedError says that a file of a [Memory] cannot be understood. Somebody has
+// to find out which release is installed, and remove the file.
+type DamagedError struct{ Path string }
+
+// Error implements error.
+func (e *DamagedError) Error() string {
+	return e.Path + " is damaged, so that an older release could not be told from a newer one"
+}
+
+// A PendingError says that a [Note] could not be removed: what has been installed
+// will be installed again.
+type PendingError struct {
+	Path string
+	Err  error
+}
+
+// Error implements error.
+func (e *PendingError) Error() string {
+	return e.Path + ": the file is installed, but will be installed again: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *PendingError) Unwrap() error { return e.Err }

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// Package installed remembers what a receiver has installed, so that nobody can
+// pass off an older release as a new one, and which file still has to be
+// installed. Both survive power cuts.
+package installed
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"iotupd/internal/durable"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// A Memory remembers in a directory what was installed last of a channel, by each
+// key that signed it, so that nobody can pass off an older release (spec.md
+// 5.5). Every key has a file of its own, so that a key that is not trusted any
+// more has no say. It is replaced as a whole, and the highest sequence stays,
+// whichever process is the last to write. One goroutine uses a Memory; any
+// number of processes and of Memories may share a directory.
+type Memory struct {
+	dir     *os.Root
+	channel string
+	keys    []proto.PublicKey // that are trusted
+
+	// AllowDowngrade makes Record take what was installed for what counts, be it
+	// older than what had been installed before.
+	AllowDowngrade bool
+}
+
+// DefaultDir is the usual directory: /var/lib/iotupd for root, else iotupd in
+// $XDG_STATE_HOME or ~/.local/state. It is empty if this user has no such place.
+func DefaultDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/iotupd"
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "iotupd")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".local", "state", "iotupd")
+}
+
+// Open opens the states in a directory, and makes it if need be. That
+// something can be written there is tried at once: after the transfer it would
+// be too late.
+func Open(dir, channel string, keys []proto.PublicKey) (*Memory, error) {
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = durable.TryDir(dir)
+	}
+	var root *os.Root
+	if err == nil {
+		root, err = os.OpenRoot(dir)
+	}
+	if err != nil {
+		return nil, &Error{Path: dir, Err: fmt.Errorf("what is installed cannot be remembered there: %w", durable.Cause(err))}
+	}
+	return &Memory{dir: root, channel: channel, keys: keys}, nil
+}
+
+// Close lets go of the directory. The memory stays.
+func (m *Memory) Close() { m.dir.Close() }
+
+// Releases returns what was installed last, by the key that signed it. A file
+// that cannot be understood is a [*DamagedError]: it must not count as none.
+func (m *Memory) Releases() (map[proto.KeyID]receiver.Release, error) {
+	all := make(map[proto.KeyID]receiver.Release)
+	for _, key := range m.keys {
+		r, known, err := m.read(key.ID)
+		if err != nil {
+			return nil, err
+		}
+		if known {
+			all[key.ID] = r
+		}
+	}
+	return all, nil
+}
+
+// fileName is that of a key's state. A channel may be any text.
+func (m *Memory) fileName(key proto.KeyID) string {
+	sum := sha256.Sum256([]byte(m.channel))
+	return hex.EncodeToString(sum[:8]) + "-" + key.String() + ".installed"
+}
+
+func (m *Memory) path(key proto.KeyID) string { return filepath.Join(m.dir.Name(), m.fileName(key)) }
+
+// text is the whole content of a state file. The checksum tells damage; who can
+// write the file can do anything anyway.
+func (m *Memory) text(key proto.KeyID, r receiver.Release) string {
+	text := fmt.Sprintf("iotupd installed v1\nchannel %q\nkey %v\nsequence %d\nobject %v\n", m.channel, key, r.Sequence, r.Object)
+	return text + fmt.Sprintf("checksum %08x\n", crc32.ChecksumIEEE([]byte(text)))
+}
+
+// maxStateLen is more than any text has.
+const maxStateLen = 4096
+
+func (m *Memory) read(key proto.KeyID) (r receiver.Release, known bool, err error) {
+	f, err := m.dir.Open(m.fileName(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, false, nil
+	}
+	if err != nil {
+		return r, false, &Error{Path: m.path(key), Err: durable.Cause(err)}
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxStateLen))
+	if err != nil {
+		return r, false, &Error{Path: m.path(key), Err: durable.Cause(err)}
+	}
+	if r, err = m.parse(key, string(b)); err != nil {
+		return r, false, &DamagedError{Path: m.path(key)}
+	}
+	return r, true, nil
+}
+
+var errState = errors.New("not a state file")
+
+// parse reads what text wrote, for the same channel and key, and nothing else.
+func (m *Memory) parse(key proto.KeyID, text string) (r receiver.Release, err error) {
+	var channel, id, object string
+	_, err = fmt.Sscanf(text, "iotupd installed v1\nchannel %q\nkey %s\nsequence %d\nobject %s\n", &channel, &id, &r.Sequence, &object)
+	if err != nil {
+		return r, errState
+	}
+	if r.Object, err = proto.ParseObjectID(object); err != nil || m.text(key, r) != text {
+		return r, errState
+	}
+	return r, nil
+}
+
+// Record remembers for each of signers that r is installed now. Whoever trusts
+// one of them alone some day must not take what is older either.
+func (m *Memory) Record(signers []proto.PublicKey, r receiver.Release) error {
+	unlock := m.lock()
+	defer unlock()
+	if m.AllowDowngrade {
+		signers = m.keys // none of them may say more
+	}
+	for _, key := range signers {
+		if err := m.raise(key.ID, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// raise replaces what was installed by key, unless that is newer.
+func (m *Memory) raise(key proto.KeyID, r receiver.Release) error {
+	if !m.AllowDowngrade {
+		last, known, err := m.read(key)
+		if err != nil || known && last.Sequence >= r.Sequence {
+			return err
+		}
+	}
+	return m.write(key, r)
+}
+
+func (m *Memory) write(key proto.KeyID, r receiver.Release) error {
+	if err := durable.Replace(m.dir, m.fileName(key), []byte(m.text(key, r)), 0o600); err != nil {
+		return &Error{Path: m.path(key), Err: fmt.Errorf("the file is installed, but that cannot be remembered: %w", durable.Cause(err))}
+	}
+	return nil
+}
+
+// lockPatience is how long another process may take to write a state.
+const lockPatience = 5 * time.Second
+
+// lock keeps other processes from writing, where there are locks.
+func (m *Memory) lock() (unlock func()) {
+	f, err := m.dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return func() {}
+	}
+	for start := time.Now(); time.Since(start) < lockPatience; time.Sleep(time.Millisecond) {
+		if free, err := durable.Lock(f); free || err != nil {
+			break
+		}
+	}
+	return func() { f.Close() }
+}
