@@ -36,9 +36,14 @@ var arrows = map[string][]string{
 	"bench/stats":  {},
 
 	"cmd/iotupd": {
-		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/...", "internal/diagnose",
-		"internal/discover", "internal/durable", "internal/hook", "internal/mcast", "internal/quantity",
-		"internal/reason", "internal/seqno", "proto/...", "receiver/...", "sender",
+		"bench/simnet", "cmd/iotupd/internal/...", "internal/diagnose", "internal/discover", "internal/durable",
+		"internal/hook", "internal/mcast", "internal/quantity", "internal/reason", "internal/seqno",
+		"proto/...", "receiver/...",
+		"github.com/spf13/cobra", "github.com/spf13/pflag",
+	},
+	"cmd/iotupd/internal/bench": {
+		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/cli",
+		"cmd/iotupd/internal/encode", "internal/durable", "internal/quantity", "proto", "sender",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
@@ -108,14 +113,13 @@ var shells = []string{"bench", "internal/discover", "internal/listeners"}
 // outside are packages that no core imports.
 var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os/signal", "net/http"}
 
-// clocks are folders that may ask what time it is.
+// clocks are folders that may ask what time it is, beside those of commands.
 var clocks = []string{
-	"cmd/iotupd", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/encode", "cmd/iotupd/internal/send", "cmd/iotupd/internal/sign",
-	"bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose",
-	"internal/demo", "internal/discover", "internal/e2e", "internal/leak",
+	"bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose", "internal/demo",
+	"internal/discover", "internal/e2e", "internal/leak",
+	"internal/hook",      // how long a command took
 	"receiver/filestore", // the age of files
 	"receiver/installed", // how long to wait for a lock
-	"internal/hook",
 }
 
 // programs are other programs than iotupd, and what only tests run.

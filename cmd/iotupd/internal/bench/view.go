@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//go:build !nobench
-
-package main
+package bench
 
 import (
 	"fmt"

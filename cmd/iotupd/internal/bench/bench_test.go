@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//go:build !nobench
-
-package main
+package bench
 
 import (
 	"bytes"
@@ -34,12 +32,13 @@ func TestBenchShowsWhatIsFinishedWhenItIsStopped(t *testing.T) {
 	var stdout bytes.Buffer
 	stderr := &trigger{call: func() { cancel(cli.SignalError{Signal: syscall.SIGINT}) }}
 	out := filepath.Join(t.TempDir(), "out")
-	root := newRootCommand()
-	root.SetArgs([]string{"bench", "--sweep", "size=10K,1G", "--receivers", "10000", "--loss", "bernoulli:10%",
+	cmd := NewCommand()
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true // as below the root
+	cmd.SetArgs([]string{"--sweep", "size=10K,1G", "--receivers", "10000", "--loss", "bernoulli:10%",
 		"--scheme", "ideal", "--format", "csv", "--progress", "bar", "--out", out})
-	root.SetOut(&stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd.SetOut(&stdout)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
 	if got, want := cli.ExitCode(err), 130; got != want {
 		t.Errorf("got exit code %d (%v), want %d", got, err, want)
 	}

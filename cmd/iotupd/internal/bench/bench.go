@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//go:build !nobench
-
-package main
+// Package bench is the command iotupd bench: its flags, and views of results.
+package bench
 
 import (
 	"context"
@@ -72,9 +71,8 @@ type benchOptions struct {
 	given func(flag string) bool // or else it has its default
 }
 
-func init() { optionalCommands = append(optionalCommands, newBenchCommand) }
-
-func newBenchCommand() *cobra.Command {
+// NewCommand returns the command, with those below it.
+func NewCommand() *cobra.Command {
 	opts := benchOptions{size: bench.DefaultSize, rate: sender.DefaultRate}
 	cmd := &cobra.Command{
 		Use:   "bench [flags]",
