@@ -20,7 +20,6 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // A packet is on the air. It is valid until its source makes the next one.
 type packet struct {
 	header   proto.Header
-	payload  []byte // of a manifest
 	datagram []byte // all of it, with bytes
 	from     int    // number of the source
 	again    bool   // a copy that the link made

@@ -95,10 +95,6 @@ func (s *headerSource) next(now time.Time) (*packet, error) {
 	if s.packet.header, ok = s.Next(now); !ok {
 		return nil, errNothingDue
 	}
-	s.packet.payload = nil
-	if s.packet.header.Type == proto.TypeManifest {
-		s.packet.payload = s.ManifestPayload()
-	}
 	return &s.packet, nil
 }
 
@@ -122,11 +118,14 @@ func (s *byteSource) next(now time.Time) (*packet, error) {
 
 // newReceiver returns a sink.
 func (c *cell) newReceiver(key simnet.Key) (sink, error) {
-	cfg := receiver.Config{MaxSize: maxSize, IndexOnly: !c.WithBytes, Workers: 1}
-	if c.WithBytes {
-		cfg.Open = func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
+	if !c.WithBytes {
+		return c.newIndexSink()
+	}
+	cfg := receiver.Config{
+		MaxSize: maxSize, Workers: 1,
+		Open: func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
 			return &memory{make([]byte, p.Size)}, nil
-		}
+		},
 	}
 	if c.attack != nil {
 		return c.newVictim(key, cfg)
@@ -135,24 +134,36 @@ func (c *cell) newReceiver(key simnet.Key) (sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.WithBytes {
-		return &byteSink{indexSink{r}}, nil
+	return &byteSink{r}, nil
+}
+
+// An indexSink is what a receiver knows of the shards of an object, without their
+// bytes.
+type indexSink struct {
+	index     *receiver.Index
+	certified bool // a manifest was heard
+	shards    uint64
+}
+
+func (c *cell) newIndexSink() (*indexSink, error) {
+	index, err := receiver.NewIndex(c.geo)
+	return &indexSink{index: index}, check(err)
+}
+
+func (s *indexSink) done() bool       { return s.certified && s.index.Complete() }
+func (s *indexSink) received() uint64 { return s.shards }
+
+func (s *indexSink) hear(_ time.Time, p *packet) error { return s.take(&p.header) }
+
+func (s *indexSink) take(h *proto.Header) error {
+	switch h.Type {
+	case proto.TypeManifest:
+		s.certified = true
+	case proto.TypeData, proto.TypeParity:
+		s.shards++
+		return check(s.index.Add(h.Group, h.Index))
 	}
-	return &indexSink{r}, nil
-}
-
-// An indexSink is a receiver that keeps no bytes.
-type indexSink struct{ *receiver.Receiver }
-
-func (s *indexSink) done() bool { return s.Done() }
-
-func (s *indexSink) received() uint64 {
-	p := s.Progress()
-	return p.Data + p.Parity
-}
-
-func (s *indexSink) hear(now time.Time, p *packet) error {
-	return check(s.HandleHeader(now, receiver.Origin{Interface: p.from + 1}, &p.header, p.payload))
+	return nil
 }
 
 // check lets those errors pass that are part of every transfer.
@@ -167,7 +178,14 @@ func check(err error) error {
 }
 
 // A byteSink is a receiver that keeps the file, decodes and verifies it.
-type byteSink struct{ indexSink }
+type byteSink struct{ *receiver.Receiver }
+
+func (s *byteSink) done() bool { return s.Done() }
+
+func (s *byteSink) received() uint64 {
+	p := s.Progress()
+	return p.Data + p.Parity
+}
 
 func (s *byteSink) hear(now time.Time, p *packet) error {
 	if err := check(s.Handle(now, receiver.Origin{Interface: p.from + 1}, p.datagram)); err != nil {

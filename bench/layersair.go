@@ -108,9 +108,6 @@ func (a *layersAir) run(ctx context.Context) error {
 			return errNothingDue
 		}
 		p := layersPacket{header: h, from: i}
-		if h.Type == proto.TypeManifest {
-			p.payload = a.senders[i].ManifestPayload()
-		}
 		left := a.links[:0]
 		for _, l := range a.links {
 			if err := l.pass(now, &p); err != nil {
@@ -126,9 +123,8 @@ func (a *layersAir) run(ctx context.Context) error {
 }
 
 type layersPacket struct {
-	header  proto.Header
-	payload []byte // of a manifest
-	from    int    // number of the sender
+	header proto.Header
+	from   int // number of the sender
 }
 
 // A bottleneck is a link and those behind it. It carries the layers that one of
@@ -209,13 +205,12 @@ func (b *bottleneck) deliver(at time.Duration, m *member, p *layersPacket) error
 	if m.outcome.done {
 		return nil
 	}
-	err := check(m.index.HandleHeader(now, from, &p.header, p.payload))
-	if m.index.Done() {
-		got := m.index.Progress()
+	err := m.index.take(&p.header)
+	if m.index.done() {
 		took := at - m.join
 		*m.outcome = outcome{
 			done: true, loss: m.loss.MeanLoss(), seconds: took.Seconds(),
-			sent: b.layering.packets(took), received: got.Data + got.Parity,
+			sent: b.layering.packets(took), received: m.index.received(),
 		}
 	}
 	return err
@@ -263,7 +258,7 @@ func (b *bottleneck) over(now time.Duration) bool {
 type member struct {
 	streams receiver.Streams // the policy goes on when the file is there
 	policy  *layers.Policy
-	index   *receiver.Receiver
+	index   *indexSink
 	loss    *simnet.Stream
 	join    time.Duration
 	level   int           // that its router knows of; -1: none
@@ -281,7 +276,7 @@ func (c *cell) newMember(key simnet.Key) (*member, error) {
 	}
 	m.policy = layers.New(&m.streams, layers.Config{Rand: draw(key, "layers")})
 	var err error
-	m.index, err = receiver.New(receiver.Config{MaxSize: maxSize, IndexOnly: true})
+	m.index, err = c.newIndexSink()
 	return m, err
 }
 

@@ -44,7 +44,7 @@ func (c *cell) newVictim(key simnet.Key, cfg receiver.Config) (sink, error) {
 	}
 	cfg.Observe = v.observe
 	r, err := receiver.New(cfg)
-	v.byteSink = byteSink{indexSink{r}}
+	v.byteSink = byteSink{r}
 	return v, err
 }
 

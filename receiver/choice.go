@@ -43,7 +43,7 @@ func (r *Receiver) meet(p *packet) error {
 	switch {
 	case p.Type == proto.TypeManifest:
 		m, err = r.vouch(p, &id)
-	case p.Type == proto.TypeDigest && !r.cfg.IndexOnly:
+	case p.Type == proto.TypeDigest:
 		err = id.prove(geo, p)
 	}
 	if err != nil {
@@ -117,16 +117,13 @@ func (r *Receiver) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 
 // choose begins with the object of a packet. The error is one of Config.Open.
 func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) error {
-	var store Store
-	if !r.cfg.IndexOnly {
-		var err error
-		if store, err = r.cfg.Open(p.Object, p.Params); err != nil {
-			return err
-		}
+	store, err := r.cfg.Open(p.Object, p.Params)
+	if err != nil {
+		return err
 	}
 	o := newObject(geo, store)
 	o.identity, o.since = id, r.now
-	if tree, err := geo.Tree(); err == nil && store != nil {
+	if tree, err := geo.Tree(); err == nil {
 		o.leaves = newLeaves(tree, r.cfg.LeafMemory)
 	}
 	r.object = o
@@ -142,10 +139,8 @@ func (r *Receiver) drop(why string) {
 	o := r.object
 	r.observe(Dropped{Object: o.wire, Why: why})
 	o.aborted.Store(true)
-	if o.places.store != nil {
-		if err := o.places.store.Discard(); err != nil {
-			r.fail(storeError("discard", err))
-		}
+	if err := o.places.store.Discard(); err != nil {
+		r.fail(storeError("discard", err))
 	}
 	r.object, r.flushAt = nil, time.Time{}
 }
@@ -193,10 +188,7 @@ func (r *Receiver) certify(m vouched) {
 
 // reserve makes room for the object and, if it has leaves, for them.
 func (o *object) reserve() error {
-	switch {
-	case o.places.store == nil:
-		return nil
-	case o.leaves == nil:
+	if o.leaves == nil {
 		return o.places.store.Reserve(int64(o.geo.Size))
 	}
 	if err := o.places.store.Reserve(o.leaves.end()); err != nil {

@@ -9,8 +9,6 @@ import "iotupd/proto"
 func (r *Receiver) learn(p *packet) (err error) {
 	o := r.object
 	switch {
-	case o.places.store == nil:
-		return nil // there is nothing to compare with it
 	case o.leaves == nil:
 		return proto.ReasonDigest
 	case p.Index >= o.leaves.tree.PerGroup():

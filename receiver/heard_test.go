@@ -14,8 +14,8 @@ func TestEveryUndamagedPacketOfTheObjectIsListed(t *testing.T) {
 	file := newSource(t, "a", 10*proto.MinShardSize, smallest(proto.CodeLeopard8, 10, 10))
 	other := newSource(t, "b", 10*proto.MinShardSize, smallest(proto.CodeLeopard8, 10, 10))
 	r, err := receiver.New(receiver.Config{
-		IndexOnly: true,
-		Object:    file.id,
+		Object: file.id,
+		Open:   func(proto.ObjectID, proto.Params) (receiver.Store, error) { return pond{}, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func (r *Receiver) newJob(j job) *Job {
 // NextJob returns work to be done, nil if there is none now. Jobs of one
 // receiver may run at the same time.
 func (r *Receiver) NextJob() *Job {
-	if r.object == nil || r.Done() || r.cfg.IndexOnly {
+	if r.object == nil || r.Done() {
 		return nil
 	}
 	for kind := range workKinds {

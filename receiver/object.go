@@ -35,14 +35,9 @@ type object struct {
 	forged  uint64 // shards found forged after they were stored
 }
 
-// newObject returns an object of which nothing is held. If store is nil, its
-// bytes are not kept.
+// newObject returns an object of which nothing is held.
 func newObject(geo proto.Geometry, store Store) *object {
-	o := &object{geo: geo, index: newIndex(geo), places: places{store: store, geo: geo}}
-	if store != nil {
-		o.spare = make([]byte, geo.ShardSize)
-	}
-	return o
+	return &object{geo: geo, index: newIndex(geo), places: places{store: store, geo: geo}, spare: make([]byte, geo.ShardSize)}
 }
 
 // add stores a shard that the chosen object still lacks. The error is a Reason

@@ -25,8 +25,6 @@ type outlined struct {
 func (r *Receiver) outline(p *packet) (err error) {
 	o := r.object
 	switch {
-	case o.places.store == nil:
-		return nil // there is nothing to compare with it
 	case o.leaves == nil:
 		return proto.ReasonDigest
 	case !o.adopted.looking:

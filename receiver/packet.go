@@ -11,7 +11,7 @@ import (
 type packet struct {
 	from Origin
 	proto.Header
-	datagram []byte // nil: there is only a header, and perhaps a payload
+	datagram []byte
 	payload  []byte // encrypted as long as sealed is set
 	sealed   bool
 }

@@ -63,7 +63,7 @@ const maxRun = 256 << 10
 // place of a file may be shorter than a shard; then parity for it is kept in
 // memory.
 type places struct {
-	store Store // nil: the bytes are not kept (Config.IndexOnly)
+	store Store
 	geo   proto.Geometry
 
 	run       []byte // consecutive bytes not written yet
@@ -74,17 +74,11 @@ type places struct {
 
 // put writes a data shard to its place.
 func (p *places) put(g uint32, place int, shard []byte) error {
-	if p.store == nil {
-		return nil
-	}
 	return p.write(p.geo.Offset(g, place), shard[:p.geo.ShardLen(g, place)])
 }
 
 // park writes a parity shard to the place of a data shard.
 func (p *places) park(g uint32, place int, shard []byte) error {
-	if p.store == nil {
-		return nil
-	}
 	if p.geo.ShardLen(g, place) < len(shard) {
 		p.tail = bytes.Clone(shard) // a job may still read the last one
 		return nil
@@ -94,9 +88,6 @@ func (p *places) park(g uint32, place int, shard []byte) error {
 
 // parked reads a parked shard back into b.
 func (p *places) parked(g uint32, place int, b []byte) error {
-	if p.store == nil {
-		return nil
-	}
 	if p.geo.ShardLen(g, place) < len(b) {
 		copy(b, p.tail)
 		return nil

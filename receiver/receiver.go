@@ -32,17 +32,12 @@ const (
 	maxAttempts = 3
 )
 
-// Config tells a [Receiver] what to receive. Open must be set, or IndexOnly;
-// all else may be zero.
+// Config tells a [Receiver] what to receive. Open must be set; all else may be
+// zero.
 type Config struct {
 	// Open makes the store of an object that the receiver begins with. Name
 	// and content of the object are not certain then.
 	Open func(proto.ObjectID, proto.Params) (Store, error)
-
-	// IndexOnly keeps account of shards and throws their bytes away. There is
-	// no store, no job, and nothing to verify: it is for simulations, which
-	// use [Receiver.HandleHeader].
-	IndexOnly bool
 
 	// Object is the only object to receive. If zero, any.
 	Object proto.ObjectID
@@ -112,8 +107,8 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) validate() error {
-	if (c.Open == nil) != c.IndexOnly {
-		return fmt.Errorf("receiver: Config wants either Open or IndexOnly")
+	if c.Open == nil {
+		return fmt.Errorf("receiver: Config without Open")
 	}
 	if c.MaxSize > 1<<62 || c.Memory < 0 || c.Workers < 0 || c.LeafMemory < 0 || c.SignatureRate < 0 {
 		return fmt.Errorf("receiver: limit out of range")
@@ -231,20 +226,6 @@ func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	return r.take(&p)
 }
 
-// HandleHeader is Handle of an undamaged datagram of which only the header is
-// there, and the payload if it is a MANIFEST. It needs Config.IndexOnly.
-func (r *Receiver) HandleHeader(now time.Time, from Origin, h *proto.Header, manifest []byte) error {
-	if !r.cfg.IndexOnly {
-		panic("receiver: HandleHeader without Config.IndexOnly")
-	}
-	r.now = now
-	p := packet{from: from, Header: *h, payload: manifest}
-	if err := r.look(&p); err != nil {
-		return err
-	}
-	return r.take(&p)
-}
-
 // look drops what is not worth a checksum.
 func (r *Receiver) look(p *packet) error {
 	switch {
@@ -275,18 +256,7 @@ func (r *Receiver) take(p *packet) (err error) {
 		err = r.accept(p)
 	}
 	r.excuse()
-	if r.cfg.IndexOnly {
-		r.settle()
-	}
 	return err
-}
-
-// settle ends a transfer without bytes: there is nothing to read back.
-func (r *Receiver) settle() {
-	if o := r.object; o != nil && o.manifest != nil && o.index.done() {
-		r.done = true
-		r.observe(Verified{})
-	}
 }
 
 // accept handles an undamaged packet of the chosen object.
@@ -346,14 +316,8 @@ func (r *Receiver) gained(g uint32) {
 
 // filled is called when a group holds K shards, some of them parity.
 func (r *Receiver) filled(g uint32) {
-	o := r.object
-	if !r.cfg.IndexOnly {
-		o.enlist(decodeGroup, g)
-		r.suspect(g)
-		return
-	}
-	o.index.groups[g].apply(decodeStarted)
-	r.decoded(g)
+	r.object.enlist(decodeGroup, g)
+	r.suspect(g)
 }
 
 // decoded is called when all data shards of a group are in their places, and

@@ -426,7 +426,8 @@ func TestWithoutKeysASignatureMeansNothing(t *testing.T) {
 	if signers := tr.events[1].(receiver.Certified).Signers; signers != nil {
 		t.Errorf("signed by %v, which nobody verified", signers)
 	}
-	if _, err := receiver.New(receiver.Config{IndexOnly: true, Trust: &receiver.Policy{}}); err == nil || errors.Is(err, receiver.ErrIntegrity) {
+	open := func(proto.ObjectID, proto.Params) (receiver.Store, error) { return pond{}, nil }
+	if _, err := receiver.New(receiver.Config{Open: open, Trust: &receiver.Policy{}}); err == nil || errors.Is(err, receiver.ErrIntegrity) {
 		t.Errorf("a policy without a key: %v", err)
 	}
 }

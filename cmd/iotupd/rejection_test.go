@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,7 +121,7 @@ func TestWhoStopsItIsToldWhatWasHeard(t *testing.T) {
 		p := newPatient(t, test.opts)
 		p.stderr.Reset()
 		var err error
-		p.view.core, err = receiver.New(receiver.Config{IndexOnly: true})
+		p.view.core, err = receiver.New(receiver.Config{Open: openNothing})
 		check(t, err)
 		p.view.status, p.view.later = test.status, test.later
 		p.view.observe(epoch, receiver.Refused{Name: "other.bin", Why: receiver.ReasonOtherObject})
@@ -136,13 +137,28 @@ func TestWhoStopsItIsToldHowFarItIsNow(t *testing.T) {
 	p := newPatient(t, recvOptions{output: "fw.bin"})
 	p.stderr.Reset()
 	var err error
-	p.view.core, err = receiver.New(receiver.Config{IndexOnly: true})
+	p.view.core, err = receiver.New(receiver.Config{Open: openNothing})
 	check(t, err)
 	params, err := fec.Policy{}.Params(100_000)
 	check(t, err)
-	check(t, p.view.core.HandleHeader(epoch, receiver.Origin{}, &proto.Header{Type: proto.TypeData, Object: proto.ObjectID{1}, Params: params}, nil))
+	h := proto.Header{Type: proto.TypeData, Object: proto.ObjectID{1}, Params: params}
+	datagram := append(h.AppendTo(nil), make([]byte, params.ShardSize)...)
+	proto.PutChecksum(datagram)
+	check(t, p.view.core.Handle(epoch, receiver.Origin{}, datagram))
 	p.view.failure(cli.SignalError{Signal: syscall.SIGINT})
 	if got := p.stderr.String(); !strings.HasPrefix(got, "stopped with 1 of 87 shards") {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A nowhere is a Store that keeps nothing.
+type nowhere struct{}
+
+func openNothing(proto.ObjectID, proto.Params) (receiver.Store, error) { return nowhere{}, nil }
+
+func (nowhere) ReadAt([]byte, int64) (int, error)      { return 0, io.EOF }
+func (nowhere) WriteAt(b []byte, _ int64) (int, error) { return len(b), nil }
+func (nowhere) Found() int64                           { return 0 }
+func (nowhere) Reserve(int64) error                    { return nil }
+func (nowhere) Sync() error                            { return nil }
+func (nowhere) Discard() error                         { return nil }
