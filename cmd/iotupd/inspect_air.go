@@ -98,7 +98,7 @@ func (a *air) hear(now time.Time, from receiver.Origin, datagram []byte) {
 		a.ignored[proto.ReasonGeometry]++
 		return
 	}
-	if h.Type == proto.TypeManifest && !a.hearManifest(o, datagram, payload) {
+	if h.Type == proto.TypeManifest && !a.hearManifest(o, &h, datagram, payload) {
 		a.ignored[receiver.ReasonManifest]++
 		return
 	}
@@ -142,13 +142,13 @@ func (a *air) object(now time.Time, h *proto.Header) *heardObject {
 // hearManifest notes a manifest, and reports whether it is one of the object. Of
 // different ones it keeps the first, unless another one is signed by a trusted
 // key. One that is sealed by a key that is not here may be any.
-func (a *air) hearManifest(o *heardObject, datagram, payload []byte) bool {
+func (a *air) hearManifest(o *heardObject, h *proto.Header, datagram, payload []byte) bool {
 	if o.sealed {
 		if o.cipher == nil {
 			return true
 		}
 		var err error
-		if payload, err = o.cipher.Open(nil, datagram); err != nil {
+		if payload, err = o.cipher.Open(nil, h, datagram, payload); err != nil {
 			return false
 		}
 	}
