@@ -19,11 +19,11 @@ func (o *object) takeShard(p *packet) (err error) {
 	case o.index.has(p.Group, p.Index):
 		return ReasonDuplicate
 	case grp.state == reencoding:
-		return ReasonAdopting
+		return ReasonScanning
 	case grp.state != receiving:
 		return ReasonNotNeeded
 	case grp.scanning:
-		return ReasonAdopting
+		return ReasonScanning
 	}
 	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
 		return err
