@@ -13,7 +13,10 @@ export CGO_ENABLED ?= 0
 FIGURES := ./bench ./bench/model ./bench/report ./bench/stats ./bench/simnet
 FROZEN := ./proto ./fec ./sender ./proto/seal $(FIGURES)
 
-.PHONY: build small man install demo test race lint fuzz bench cross qemu e2e clean
+# What decides and never waits.
+CORES := ./proto/... ./fec/... ./sender/... ./receiver/...
+
+.PHONY: build small man install demo quick test race lint fuzz bench cross qemu e2e clean
 
 build: ## the static binary, ./iotupd
 	go build -trimpath -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
@@ -42,6 +45,11 @@ install: iotupd ## program, man pages, completions, systemd unit, below $(DESTDI
 
 demo: ## a real transfer on this host
 	go run ./internal/demo
+
+quick: ## while working: format, vet, and the tests of the cores, in seconds
+	test -z "$$(gofmt -l .)"
+	go vet ./...
+	go test -short $(CORES)
 
 test:
 	go test -timeout 30m ./...

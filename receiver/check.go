@@ -4,10 +4,10 @@ package receiver
 
 import "iotupd/proto"
 
-// suspect has the provisional shards of a group compared with their leaves, if
-// any of these are known. What a decoder is at work on is compared afterwards.
-func (r *Receiver) suspect(g uint32) {
-	o := r.object
+// queueCheck has the provisional shards of a group compared with their leaves, if
+// any of these are known. While a decoder works on the group it does nothing: the
+// comparison follows the decoding.
+func (o *object) queueCheck(g uint32) {
 	grp := &o.index.groups[g]
 	if o.leaves == nil || grp.provisional == 0 || grp.state == decoding || o.leaves.counts[g].leaf == 0 {
 		return
@@ -21,77 +21,68 @@ func (r *Receiver) suspect(g uint32) {
 	}
 }
 
-// A claim is a provisional shard, where it lies, and what it should be.
-type claim struct {
+// A pendingCheck is a provisional shard, where it lies, and what it should be.
+type pendingCheck struct {
 	shard, place int
 	leaf         proto.Digest
 	genuine      bool
 }
 
-// checkJob compares the provisional shards of a group with their leaves.
-func (r *Receiver) checkJob(g uint32) *Job {
-	o := r.object
-	o.index.groups[g].apply(checkStarted)
-	claims, err := o.claims(g)
-	if err == nil && len(claims) > 0 {
-		err = o.places.flush()
-	}
-	tail := o.places.tail
-	return r.newJob(job{
-		leafy: true,
-		run: func() error {
-			if err != nil {
-				return err
-			}
-			return o.compare(g, claims, tail)
-		},
-		finish: func() {
-			grp := &o.index.groups[g]
-			again := grp.check == checkAgain
-			grp.apply(checkDone)
-			r.judge(g, claims)
-			if again {
-				r.suspect(g)
-			}
-			o.relist(g)
-		},
-	})
+// A checkWork compares the provisional shards of a group with their leaves.
+type checkWork struct {
+	*object
+	group   uint32
+	pending []pendingCheck
+	tail    []byte // parity in the last place of the file
+	err     error  // why it cannot be done
 }
 
-// claims lists the provisional shards of a group whose leaves are known.
-func (o *object) claims(g uint32) (claims []claim, err error) {
+func newCheckWork(o *object, g uint32) *checkWork {
+	o.index.groups[g].apply(checkStarted)
+	w := &checkWork{object: o, group: g}
+	if w.list(); w.err == nil && len(w.pending) > 0 {
+		w.err = o.places.flush()
+	}
+	w.tail = o.places.tail
+	return w
+}
+
+// list finds the provisional shards whose leaves are known.
+func (w *checkWork) list() {
 	add := func(shard, place int) {
-		if err != nil || o.index.isVerified(g, shard) {
+		if w.err != nil || w.index.isVerified(w.group, shard) {
 			return
 		}
 		var leaf proto.Digest
 		var known bool
-		if leaf, known, err = o.leaves.leaf(&o.places, g, shard); known {
-			claims = append(claims, claim{shard: shard, place: place, leaf: leaf})
+		if leaf, known, w.err = w.leaves.leaf(&w.places, w.group, shard); known {
+			w.pending = append(w.pending, pendingCheck{shard: shard, place: place, leaf: leaf})
 		}
 	}
-	for i := range o.geo.RealShards(g) {
-		if o.index.has(g, i) {
+	for i := range w.geo.RealShards(w.group) {
+		if w.index.has(w.group, i) {
 			add(i, i)
 		}
 	}
-	for _, p := range o.index.groups[g].parked {
+	for _, p := range w.index.groups[w.group].parked {
 		add(int(p.index), int(p.place))
 	}
-	return claims, err
 }
 
-// compare reads the shards back and finds out which are genuine.
-func (o *object) compare(g uint32, claims []claim, tail []byte) error {
-	h, b := proto.NewHasher(), make([]byte, o.geo.ShardSize)
-	for i := range claims {
-		c := &claims[i]
-		if o.aborted.Load() {
+// run reads the shards back and finds out which are genuine.
+func (w *checkWork) run() error {
+	if w.err != nil {
+		return w.err
+	}
+	h, b := proto.NewHasher(), make([]byte, w.geo.ShardSize)
+	for i := range w.pending {
+		c := &w.pending[i]
+		if w.aborted.Load() {
 			return errAborted
 		}
-		if c.shard >= o.geo.K && o.geo.ShardLen(g, c.place) < len(b) {
-			copy(b, tail)
-		} else if err := o.places.read(g, c.place, b); err != nil {
+		if c.shard >= w.geo.K && w.geo.ShardLen(w.group, c.place) < len(b) {
+			copy(b, w.tail)
+		} else if err := w.places.read(w.group, c.place, b); err != nil {
 			return err
 		}
 		c.genuine = h.Leaf(b) == c.leaf
@@ -99,17 +90,28 @@ func (o *object) compare(g uint32, claims []claim, tail []byte) error {
 	return nil
 }
 
-// judge acts on compared claims. What has changed since they were listed is not
-// judged; it may be listed again.
-func (r *Receiver) judge(g uint32, claims []claim) {
-	o := r.object
+func (w *checkWork) finish() error {
+	grp := &w.index.groups[w.group]
+	again := grp.check == checkAgain
+	grp.apply(checkDone)
+	w.applyChecks(w.group, w.pending)
+	if again {
+		w.queueCheck(w.group)
+	}
+	w.relist(w.group)
+	return nil
+}
+
+// applyChecks acts on shards that were compared. A shard that has changed since is
+// left alone; it may be queued again.
+func (o *object) applyChecks(g uint32, checks []pendingCheck) {
 	grp := &o.index.groups[g]
-	var forged []claim
-	for _, c := range claims {
+	var forged []pendingCheck
+	for _, c := range checks {
 		switch {
 		case !o.index.has(g, c.shard) || o.index.isVerified(g, c.shard):
 		case c.shard >= o.geo.K && !grp.parkedAt(c.place, c.shard):
-			r.suspect(g)
+			o.queueCheck(g)
 		case c.genuine:
 			o.index.confirm(g, c.shard)
 		default:
@@ -120,26 +122,25 @@ func (r *Receiver) judge(g uint32, claims []claim) {
 		return
 	}
 	if grp.state == complete {
-		r.distrust(g)
+		o.dropUnverified(g)
 	} else {
 		o.index.drop(g, forged)
 		o.collected = false
 	}
-	r.foundForged(g, len(forged))
+	o.foundForged(g, len(forged))
 }
 
-// foundForged tells of shards that had been stored.
-func (r *Receiver) foundForged(g uint32, shards int) {
-	r.object.forged += uint64(shards)
-	r.observe(Forged{Group: g, Shards: shards})
+// foundForged reports forged shards that had been stored.
+func (o *object) foundForged(g uint32, shards int) {
+	o.forged += uint64(shards)
+	o.observe(Forged{Group: g, Shards: shards})
 }
 
-// distrust goes back to the verified shards of a group. From now on it takes
-// only such.
-func (r *Receiver) distrust(g uint32) {
-	o := r.object
+// dropUnverified takes a group that was, or would have been, decoded from forged
+// shards back to its verified ones. From now on it takes only such.
+func (o *object) dropUnverified(g uint32) {
 	if o.index.groups[g].state == complete {
-		r.spoil(g)
+		o.invalidate(g)
 	} else {
 		o.index.dropProvisional(g, decodeForged)
 	}

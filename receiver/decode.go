@@ -7,8 +7,106 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"iotupd/fec"
 	"iotupd/proto"
 )
+
+// A decodeWork rebuilds a group that is full. If some of its shards are
+// provisional, the data that they give is compared with the leaves that are known
+// before anything is written.
+type decodeWork struct {
+	*object
+	task    *decodeTask
+	decoder *fec.Decoder
+	checked bool // the result is compared with leaves
+	forged  bool // and it differs
+	err     error
+}
+
+func newDecodeWork(o *object, g uint32) *decodeWork {
+	o.index.groups[g].apply(decodeStarted)
+	w := &decodeWork{object: o, task: newDecodeTask(o, g)}
+	w.decoder, w.err = o.decoders.get()
+	w.checked = o.leaves != nil && !w.task.proven
+	if w.err == nil && w.checked {
+		w.err = w.task.expectLeaves(o)
+	}
+	if w.err == nil {
+		w.err = o.places.flush()
+	}
+	return w
+}
+
+func (w *decodeWork) run() error {
+	if w.err != nil {
+		return w.err
+	}
+	group := fec.Group{Held: w.task.held, Read: w.task.read, Write: w.task.write}
+	if w.checked && (len(w.task.expected) > 0 || w.task.padded()) {
+		group.Check = w.task.check
+	}
+	err := w.decoder.Decode(group)
+	if w.forged = errors.Is(err, errForged); w.forged {
+		return nil
+	}
+	return err
+}
+
+func (w *decodeWork) finish() error {
+	g := w.task.group
+	w.decoders.put(w.decoder)
+	if w.forged {
+		w.foundForged(g, 1) // at least
+		w.dropUnverified(g)
+		return nil
+	}
+	for _, i := range w.task.missing {
+		w.index.rebuilt(g, i, w.task.trustOf(i))
+	}
+	w.decoded(g)
+	return nil
+}
+
+// goodStrip is how many bytes of every shard a decoder should hold at a time
+// before another decoder gets memory of its own.
+const goodStrip = 384
+
+// decoders are those of an object. They share memory and processors.
+type decoders struct {
+	params  proto.Params
+	groups  uint64
+	memory  int // in bytes, of all together
+	workers int
+	idle    []*fec.Decoder
+}
+
+// atOnce is the number of groups that may be decoded in parallel: as many as there
+// is memory for. The other processors work within a group.
+func (d *decoders) atOnce() int {
+	fit := max(1, d.memory/fec.DecoderMemory(d.params, goodStrip))
+	return int(min(uint64(min(d.workers, fit)), d.groups))
+}
+
+// get returns an idle decoder, or makes one with its share of memory and
+// processors.
+func (d *decoders) get() (*fec.Decoder, error) {
+	if n := len(d.idle); n > 0 {
+		idle := d.idle[n-1]
+		d.idle = d.idle[:n-1]
+		return idle, nil
+	}
+	n := d.atOnce()
+	return fec.NewDecoder(d.params, fec.DecoderConfig{
+		Memory:  d.memory / n,
+		Workers: (d.workers + n - 1) / n,
+	})
+}
+
+// put takes a decoder back.
+func (d *decoders) put(idle *fec.Decoder) { d.idle = append(d.idle, idle) }
+
+// release gives the memory of idle decoders back.
+func (d *decoders) release() { d.idle = nil }
 
 // A decodeTask is one group at the moment when it was full. Nothing changes in
 // the group until the task is finished, so it needs no lock.
@@ -109,9 +207,9 @@ func zero(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 })
 }
 
-// standing says how far a rebuilt shard can be relied on: what verified shards
+// trustOf says how far a rebuilt shard can be relied on: what verified shards
 // give is right.
-func (t *decodeTask) standing(shard int) standing {
+func (t *decodeTask) trustOf(shard int) trustLevel {
 	if t.proven || t.expected[shard] != nil {
 		return verified
 	}

@@ -30,14 +30,6 @@ type parkedShard struct{ place, index uint16 }
 
 func comparePlaces(p parkedShard, place uint16) int { return int(place) - int(p.place) }
 
-// A standing says how far a shard can be relied on (spec.md 7.3).
-type standing int
-
-const (
-	provisional standing = iota // its leaf is not known
-	verified                    // it is what its leaf says
-)
-
 // An index knows which shards of an object are held and where. It is all the
 // memory that grows with the file: two bits a shard, a few words a group, four
 // bytes a parked shard.
@@ -62,6 +54,10 @@ func indexBytes(geo proto.Geometry) uint64 {
 	}
 	return geo.Groups*perGroup + bits/8
 }
+
+// maxIndex bounds the memory of a fresh index, in bytes. It is enough for
+// DefaultMaxSize with shards of the default size and any profile.
+const maxIndex = 160 << 20
 
 func newIndex(geo proto.Geometry) *index {
 	shards := geo.Groups * uint64(geo.K+geo.M)
@@ -103,10 +99,10 @@ func (x *index) group(g uint32) *group {
 
 // add records that shard number shard of group g was stored, and moves the
 // group on if that was the K-th.
-func (x *index) add(g uint32, shard int, s standing) {
+func (x *index) add(g uint32, shard int, trust trustLevel) {
 	n, grp := x.number(g, shard), &x.groups[g]
 	x.held.set(n)
-	if s == verified {
+	if trust == verified {
 		x.verified.set(n)
 	} else {
 		grp.provisional++
@@ -131,7 +127,7 @@ func (x *index) confirm(g uint32, shard int) {
 }
 
 // drop gives up provisional shards of a group that is receiving or full.
-func (x *index) drop(g uint32, forged []claim) {
+func (x *index) drop(g uint32, forged []pendingCheck) {
 	grp := &x.groups[g]
 	if grp.state == full {
 		x.enough--
@@ -149,7 +145,7 @@ func (x *index) drop(g uint32, forged []claim) {
 
 // dropProvisional takes a group that is decoding or complete back to nothing but
 // its verified shards, by event e. After decoding these are data shards alone: the
-// parity has been overwritten, and needs a cure.
+// parity has been overwritten, and has to be made again.
 func (x *index) dropProvisional(g uint32, e event) {
 	grp := &x.groups[g]
 	real := x.geo.RealShards(g)
@@ -179,10 +175,10 @@ func (x *index) dropProvisional(g uint32, e event) {
 }
 
 // rebuilt records that a data shard which was not at hand has been decoded.
-func (x *index) rebuilt(g uint32, shard int, s standing) {
+func (x *index) rebuilt(g uint32, shard int, trust trustLevel) {
 	n := x.number(g, shard)
 	x.held.set(n)
-	if s == verified {
+	if trust == verified {
 		x.verified.set(n)
 	}
 }

@@ -50,7 +50,6 @@ func fill(geo proto.Geometry, g uint32, shard int) []byte {
 // A parking is an object whose shards arrive in any order.
 type parking struct {
 	t       *testing.T
-	r       Receiver
 	o       *object
 	arrived map[[2]int]bool
 }
@@ -62,8 +61,7 @@ func (p *parking) arrive(g uint32, shard int) error {
 	if shard < p.o.geo.K {
 		h.Type = proto.TypeData
 	}
-	p.r.object = p.o
-	return p.r.add(&packet{Header: h, payload: b})
+	return p.o.takeShard(&packet{Header: h, payload: b})
 }
 
 // check compares group g with what the comments on group promise.
@@ -149,7 +147,7 @@ func TestParityWaitsInThePlacesOfMissingShards(t *testing.T) {
 	for range 300 {
 		geo := anyParams(rnd)
 		store := NewMemStore(int(geo.Size))
-		p := &parking{t: t, arrived: map[[2]int]bool{}, o: newObject(geo, store)}
+		p := &parking{t: t, arrived: map[[2]int]bool{}, o: newObject(new(shared), identity{}, geo, store)}
 		order := rnd.Perm(int(geo.Groups) * (geo.K + geo.M))
 		for _, n := range append(order, order...) { // the second time all are useless
 			g, shard := uint32(n/(geo.K+geo.M)), n%(geo.K+geo.M)
@@ -181,7 +179,7 @@ func TestParityTakesTheHighestFreePlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &parking{t: t, arrived: map[[2]int]bool{}, o: newObject(geo, NewMemStore(int(geo.Size)))}
+	p := &parking{t: t, arrived: map[[2]int]bool{}, o: newObject(new(shared), identity{}, geo, NewMemStore(int(geo.Size)))}
 	arrive := func(shard int) {
 		t.Helper()
 		if err := p.arrive(0, shard); err != nil {

@@ -12,19 +12,15 @@ import (
 func TestDecodersShareTheMemoryThereIs(t *testing.T) {
 	// "buffers for decoding | 64 MiB" spec.md 7.5, on any number of processors
 	p := proto.Params{Code: proto.CodeLeopard16, K: 8192, M: 8192, ShardSize: 1152, Size: 1 << 30}
-	geo, err := p.Geometry()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, workers := range []int{1, 2, 4, 16, 64} {
-		r := Receiver{cfg: Config{Memory: DefaultMemory, Workers: workers}, object: &object{geo: geo}}
-		n := r.decodersAtOnce()
+		d := decoders{params: p, groups: 15, memory: DefaultMemory, workers: workers}
+		n := d.atOnce()
 		if n < 1 || n > workers || n*fec.DecoderMemory(p, goodStrip) > DefaultMemory {
 			t.Errorf("%d processors: %d decoders, which take %d bytes of %d", workers, n, n*fec.DecoderMemory(p, goodStrip), DefaultMemory)
 		}
 	}
-	small := Receiver{cfg: Config{Memory: 1 << 20, Workers: 8}, object: &object{geo: geo}}
-	if n := small.decodersAtOnce(); n != 1 {
+	small := decoders{params: p, groups: 15, memory: 1 << 20, workers: 8}
+	if n := small.atOnce(); n != 1 {
 		t.Errorf("%d decoders in 1 MiB, want 1", n)
 	}
 }

@@ -6,126 +6,151 @@ import (
 	"sync/atomic"
 	"time"
 
-	"iotupd/fec"
 	"iotupd/proto"
 )
 
-// An object is the state of the object being received.
+// flushAfter bounds how long a received shard stays in memory only.
+const flushAfter = 250 * time.Millisecond
+
+// An object is the state of the object being received. Errors of its methods are
+// a Reason to ignore a packet, or a failure that ends the transfer or the object:
+// see [Receiver.fail].
 type object struct {
+	*shared
 	identity
 	geo      proto.Geometry
 	since    time.Time       // of the first packet
-	manifest *proto.Manifest // nil: parameters and content are hearsay
+	manifest *proto.Manifest // nil: parameters and content are not authenticated
 
 	index  *index
 	places places
 	leaves *leaves // nil: the object has no hash tree
-	spare  []byte  // room for a shard
+	resume resume
+	spare  []byte // room for a shard
 
-	work         workList
-	overwritten  map[uint32][]uint16 // parity shards that groups which are reencoding were decoded from
-	decoders     []*fec.Decoder      // idle
-	recordSpaces []*recordSpace      // idle
-	aborted      atomic.Bool         // running jobs shall end
-	hashed       bool                // the final hash was handed out
-	collected    bool                // Collected was observed
-	adopted      adoption
+	work        workList
+	decoders    decoders
+	spaces      []*recordSpace      // idle
+	overwritten map[uint32][]uint16 // parity shards that groups which are reencoding were decoded from
+	aborted     atomic.Bool         // running jobs shall end
 
-	rebuilt uint64
-	forged  uint64 // shards found forged after they were stored
+	flushAt   time.Time // zero: nothing to flush
+	collected bool      // Collected was observed
+	hashed    bool      // the final hash was handed out
+	verified  bool      // and it was right
+	attempts  int       // wrong hashes
+
+	received received
+	rebuilt  uint64
+	forged   uint64 // shards found forged after they were stored
+	lossThen Loss   // when everything was collected
 }
+
+// received counts the useful and useless packets of the chosen object.
+type received struct{ data, parity, digests, outlines, manifests uint64 }
 
 // newObject returns an object of which nothing is held.
-func newObject(geo proto.Geometry, store Store) *object {
-	return &object{geo: geo, index: newIndex(geo), places: places{store: store, geo: geo}, spare: make([]byte, geo.ShardSize)}
+func newObject(s *shared, id identity, geo proto.Geometry, store Store) *object {
+	o := &object{
+		shared: s, identity: id, geo: geo, since: s.now,
+		index: newIndex(geo), places: places{store: store, geo: geo}, spare: make([]byte, geo.ShardSize),
+		decoders: decoders{params: geo.Params, groups: geo.Groups, memory: s.cfg.Memory, workers: s.cfg.Workers},
+	}
+	if tree, err := geo.Tree(); err == nil {
+		o.leaves = newLeaves(tree, s.cfg.LeafMemory)
+	}
+	return o
 }
 
-// add stores a shard that the chosen object still lacks. The error is a Reason
-// to ignore it, or a failure of the store.
-func (r *Receiver) add(p *packet) (err error) {
-	o := r.object
-	grp := o.index.group(p.Group)
-	switch {
-	case o.index.has(p.Group, p.Index):
-		return ReasonDuplicate
-	case grp.state == reencoding:
-		return ReasonAdopting
-	case grp.state != receiving:
-		return ReasonNotNeeded
-	case grp.scanning:
-		return ReasonAdopting
-	}
-	if r.plain, err = p.open(&o.identity, r.plain); err != nil {
+// accept handles an undamaged packet of the object.
+func (o *object) accept(p *packet) error {
+	if err := o.geo.Admits(&p.Header); err != nil {
 		return err
 	}
-	s, err := o.standing(p)
-	switch {
-	case err != nil:
-		return err
-	case p.Type == proto.TypeData:
-		err = o.putData(p.Group, p.Index, p.payload)
+	o.streams.Note(o.now, p.from, &p.Path)
+	switch p.Type {
+	case proto.TypeManifest:
+		o.received.manifests++
+		return nil
+	case proto.TypeDigest:
+		o.received.digests++
+		return o.takeRecord(p)
+	case proto.TypeOutline:
+		o.received.outlines++
+		return o.takeOutline(p)
+	case proto.TypeData:
+		o.received.data++
 	default:
-		err = o.parkParity(p.Group, p.Index, p.payload)
+		o.received.parity++
 	}
-	if err == nil {
-		o.index.add(p.Group, p.Index, s)
-		o.wantRecords(p.Group)
+	if err := o.takeShard(p); err != nil {
+		return err
 	}
-	return err
+	o.flushSoon()
+	o.gained(p.Group)
+	return nil
 }
 
-// standing compares a shard with its leaf.
-func (o *object) standing(p *packet) (standing, error) {
+// certify takes the first manifest of the object.
+func (o *object) certify(m verifiedManifest) error {
+	o.manifest = m.Manifest
+	if o.leaves != nil && m.Descriptor.Root == (proto.Digest{}) {
+		o.withoutTree()
+	}
+	o.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
+	if err := o.reserve(); err != nil {
+		return storeError("reserve space", err)
+	}
+	if o.geo.Size == 0 {
+		o.checkCollected()
+	}
+	return nil
+}
+
+// reserve makes room for the object and, if it has leaves, for them.
+func (o *object) reserve() error {
 	if o.leaves == nil {
-		return provisional, nil
+		return o.places.store.Reserve(int64(o.geo.Size))
 	}
-	leaf, known, err := o.leaves.leaf(&o.places, p.Group, p.Index)
-	switch {
-	case err != nil:
-		return 0, err
-	case known && o.leaves.hasher.Leaf(p.payload) != leaf:
-		return 0, ReasonForged
-	case known:
-		return verified, nil
-	case o.index.groups[p.Group].verifiedOnly:
-		return 0, ReasonUnverified
-	}
-	return provisional, nil
-}
-
-// putData writes a data shard to its place. If parity was parked there, it
-// moves to another free place first.
-func (o *object) putData(g uint32, i int, payload []byte) error {
-	if o.index.groups[g].taken(i) {
-		if err := o.move(g, i); err != nil {
-			return err
-		}
-	}
-	return o.places.put(g, i, payload)
-}
-
-// move takes the parity shard in a place to another one.
-func (o *object) move(g uint32, place int) error {
-	grp := o.index.group(g)
-	if err := o.places.parked(g, place, o.spare); err != nil {
+	if err := o.places.store.Reserve(o.leaves.end()); err != nil {
 		return err
 	}
-	to := o.index.freePlace(g)
-	if err := o.places.park(g, to, o.spare); err != nil {
-		return err
-	}
-	grp.park(to, grp.unpark(place))
-	return nil
+	return o.writeTrailer()
 }
 
-// parkParity parks a parity shard in a free place of its group.
-func (o *object) parkParity(g uint32, i int, payload []byte) error {
-	place := o.index.freePlace(g)
-	if err := o.places.park(g, place, payload); err != nil {
-		return err
+// flushSoon is called when something was gathered to be written.
+func (o *object) flushSoon() {
+	if o.flushAt.IsZero() {
+		o.flushAt = o.now.Add(flushAfter)
 	}
-	o.index.groups[g].park(place, i)
-	return nil
+}
+
+// gained is called when group g got a shard that it lacked.
+func (o *object) gained(g uint32) {
+	if o.index.groups[g].state == full {
+		o.enlist(decodeGroup, g)
+		o.queueCheck(g)
+	}
+	o.checkCollected()
+}
+
+// decoded is called when all data shards of a group are in their places, and
+// the index knows it.
+func (o *object) decoded(g uint32) {
+	rebuilt := len(o.index.groups[g].parked) // each stood in for one
+	o.rebuilt += uint64(rebuilt)
+	o.index.finish(g, decodeDone)
+	o.observe(GroupDecoded{Group: g, Rebuilt: rebuilt})
+	o.queueCheck(g)
+}
+
+// checkCollected reports when the last shard that was needed has arrived.
+func (o *object) checkCollected() {
+	if o.index.enough == o.geo.Groups && !o.collected {
+		o.collected = true
+		o.lossThen = o.streams.Loss()
+		o.observe(Collected{})
+	}
 }
 
 // forget drops everything received and starts with an empty index.

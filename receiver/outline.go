@@ -12,30 +12,29 @@ import (
 // come again.
 const maxOutlined = 16
 
-// An outlined range is one whose data records are being looked for on disk.
+// An outlined range is one whose data records are searched for on disk.
 type outlined struct {
 	number uint32
 	proto.Outline
 	next uint64 // number of the record to go on with
 }
 
-// outline takes an OUTLINE packet of the chosen object. It is of use where there
-// are files that may have the records of its range, and only once: these files
-// do not become more (spec.md 4.6, 7.4).
-func (r *Receiver) outline(p *packet) (err error) {
-	o := r.object
+// takeOutline takes an OUTLINE packet. It is of use where there are files that may
+// have the records of its range, and only once: the number of these files does not
+// grow (spec.md 4.6, 7.4).
+func (o *object) takeOutline(p *packet) (err error) {
 	switch {
 	case o.leaves == nil:
 		return proto.ReasonDigest
-	case !o.adopted.looking:
+	case !o.resume.active:
 		return ReasonNotNeeded
-	case o.adopted.outlined.has(uint64(p.Group)):
+	case o.resume.outlined.has(uint64(p.Group)):
 		return ReasonDuplicate
 	}
 	if err := o.awaits(p.Group); err != nil {
 		return err
 	}
-	if r.plain, err = p.open(&o.identity, r.plain); err != nil {
+	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
 		return err
 	}
 	t := o.leaves.tree
@@ -50,8 +49,8 @@ func (r *Receiver) outline(p *packet) (err error) {
 	if err != nil {
 		return err
 	}
-	o.adopted.outlined.set(uint64(p.Group))
-	o.adopted.outlines = append(o.adopted.outlines, outlined{
+	o.resume.outlined.set(uint64(p.Group))
+	o.resume.outlines = append(o.resume.outlines, outlined{
 		number: p.Group, Outline: outline.Clone(), next: uint64(p.Group) << t.OutlineLevel(),
 	})
 	return nil
@@ -72,7 +71,7 @@ func (o *object) awaits(i uint32) error {
 	switch {
 	case !wanted:
 		return ReasonNotNeeded
-	case len(o.adopted.outlines) == maxOutlined:
+	case len(o.resume.outlines) == maxOutlined:
 		return ReasonAdopting
 	}
 	return nil
@@ -80,18 +79,18 @@ func (o *object) awaits(i uint32) error {
 
 // lacksRecord reports whether a record is of use to its group now.
 func (o *object) lacksRecord(g uint32, record int) bool {
-	return !o.leaves.has(g, record) && o.curious(g) && !o.index.groups[g].scanning
+	return !o.leaves.has(g, record) && o.needsRecords(g) && !o.index.groups[g].scanning
 }
 
 // nextOutlined returns the number of the next record to look for, and an outline
 // that has the node over it.
 func (o *object) nextOutlined() (w outlined, number uint64, ok bool) {
-	for len(o.adopted.outlines) > 0 {
-		w, t := &o.adopted.outlines[0], o.leaves.tree
+	for len(o.resume.outlines) > 0 {
+		w, t := &o.resume.outlines[0], o.leaves.tree
 		_, end := t.OutlineRange(w.number)
 		number := t.NextDataRecord(w.next)
 		if number >= end {
-			o.adopted.outlines = o.adopted.outlines[1:]
+			o.resume.outlines = o.resume.outlines[1:]
 			continue
 		}
 		w.next = number + 1
@@ -102,33 +101,46 @@ func (o *object) nextOutlined() (w outlined, number uint64, ok bool) {
 	return w, 0, false
 }
 
-// outlineJob looks for a record in the files on disk. If one has it, that is as
-// if the DIGEST had come.
-func (r *Receiver) outlineJob(w outlined, number uint64) *Job {
-	o, t := r.object, r.object.leaves.tree
+// An outlineWork looks for a record in the files on disk. If one has it, that is as
+// if its DIGEST had come.
+type outlineWork struct {
+	*object
+	outlined outlined
+	number   int // of the record in the range
+	maker    recordMaker
+	files    []io.ReaderAt
+
+	found, payload []byte // the record that was found, and its DIGEST
+}
+
+func newOutlineWork(o *object, outlined outlined, number uint64) *outlineWork {
+	t := o.leaves.tree
 	g, record := t.RecordAt(number)
-	from, _ := t.OutlineRange(w.number)
-	n := int(number - from)
-	m := recordMaker{tree: t, geo: o.geo, group: g, record: record, aborted: o.aborted.Load}
-	files := r.cfg.Seeds
-	if o.places.store.Found() > 0 {
-		files = append([]io.ReaderAt{o.places.store}, files...)
+	from, _ := t.OutlineRange(outlined.number)
+	w := &outlineWork{
+		object: o, outlined: outlined, number: int(number - from), files: o.cfg.Seeds,
+		maker: recordMaker{tree: t, geo: o.geo, group: g, record: record, aborted: o.aborted.Load},
 	}
-	var leaves, payload []byte
-	return r.newJob(job{
-		leafy: true,
-		run: func() error {
-			if leaves = m.find(files, w.Node(n)); leaves != nil {
-				payload = t.Unfold(w.number, w.Outline, n, leaves).AppendTo(nil, t.ShardSize)
-			}
-			return nil
-		},
-		finish: func() {
-			if leaves != nil && o.lacksRecord(g, record) {
-				r.keep(recordOf{g, record, payload}, leaves)
-			}
-		},
-	})
+	if o.places.store.Found() > 0 {
+		w.files = append([]io.ReaderAt{o.places.store}, w.files...)
+	}
+	return w
+}
+
+func (w *outlineWork) run() error {
+	t := w.maker.tree
+	if w.found = w.maker.find(w.files, w.outlined.Node(w.number)); w.found != nil {
+		w.payload = t.Unfold(w.outlined.number, w.outlined.Outline, w.number, w.found).AppendTo(nil, t.ShardSize)
+	}
+	return nil
+}
+
+func (w *outlineWork) finish() error {
+	g, record := w.maker.group, w.maker.record
+	if w.found == nil || !w.lacksRecord(g, record) {
+		return nil
+	}
+	return w.keepRecord(recordOf{g, record, w.payload}, w.found)
 }
 
 // A recordMaker makes a data record of what files have at the places of its

@@ -48,17 +48,17 @@ func (p *packet) open(i *identity, b []byte) ([]byte, error) {
 
 // identify finds out by which group key a sealed packet of a new object was
 // made: the hint picks candidates, and only the right one opens it.
-func (r *Receiver) identify(p *packet) (id identity, err error) {
+func (s *shared) identify(p *packet) (id identity, err error) {
 	if !p.sealed {
 		return identity{wire: p.Object}, nil
 	}
 	err = ReasonSealed
-	for _, g := range r.cfg.GroupKeys {
+	for _, g := range s.cfg.GroupKeys {
 		if g.Hint() != p.KeyHint {
 			continue
 		}
 		id = identity{wire: p.Object, group: g, cipher: g.Cipher(p.Object)}
-		if r.plain, err = p.open(&id, r.plain); err == nil {
+		if s.plain, err = p.open(&id, s.plain); err == nil {
 			return id, nil
 		}
 	}

@@ -37,8 +37,8 @@ type Store interface {
 }
 
 // A StoreError is a failure of the [Store]. It ends the transfer, unless the
-// object is hearsay: where signatures count and it has shown none, it is dropped
-// (spec.md 7.2).
+// object is unauthenticated: where signatures count and it has shown none, it is
+// dropped (spec.md 7.2).
 type StoreError struct {
 	Op  string
 	Err error

@@ -45,9 +45,9 @@ type Release struct {
 // never set.
 var plausible = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// judge returns why a manifest that a trusted key has signed is not to be
+// refusal returns why a manifest that a trusted key has signed is not to be
 // followed, nil if it is. A clock that was never set expires nothing.
-func (p *Policy) judge(now time.Time, m *proto.Manifest) error {
+func (p *Policy) refusal(now time.Time, m *proto.Manifest) error {
 	switch {
 	case m.Channel == "" || m.Channel != p.Channel:
 		return ReasonChannel

@@ -41,10 +41,10 @@ func (r *Receiver) Progress() Progress {
 		Object: o.wire, Params: o.geo.Params, Certified: o.manifest != nil,
 		Needed: o.geo.DataShards, Held: o.index.shards,
 		Groups: o.geo.Groups, Decoded: o.index.complete, Rebuilt: o.rebuilt,
-		Resumed: o.adopted.resumed, Reused: o.adopted.reused, Forged: o.forged,
-		Data: r.received.data, Parity: r.received.parity, Digests: r.received.digests,
-		Outlines: r.received.outlines, Manifests: r.received.manifests,
-		Loss: r.lossThen,
+		Resumed: o.resume.resumed, Reused: o.resume.reused, Forged: o.forged,
+		Data: o.received.data, Parity: o.received.parity, Digests: o.received.digests,
+		Outlines: o.received.outlines, Manifests: o.received.manifests,
+		Loss: o.lossThen,
 	}
 	if o.leaves != nil {
 		p.Records, p.AllRecords = o.leaves.records, o.leaves.tree.Groups*uint64(o.leaves.tree.Records)

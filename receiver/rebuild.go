@@ -16,7 +16,7 @@ func (o *object) wantRecords(g uint32) {
 	if o.leaves == nil || !o.leaves.rebuildable(g) {
 		return
 	}
-	if grp.provisional > 0 || grp.verifiedOnly || o.adopted.looking {
+	if grp.provisional > 0 || grp.verifiedOnly || o.resume.active {
 		o.leaves.counts[g].queued = true
 		o.work.add(rebuildRecords, g)
 	}
@@ -32,9 +32,9 @@ type recordSpace struct {
 
 // recordSpace returns an idle one, or makes one.
 func (o *object) recordSpace() (*recordSpace, error) {
-	if n := len(o.recordSpaces); n > 0 {
-		s := o.recordSpaces[n-1]
-		o.recordSpaces = o.recordSpaces[:n-1]
+	if n := len(o.spaces); n > 0 {
+		s := o.spaces[n-1]
+		o.spaces = o.spaces[:n-1]
 		return s, nil
 	}
 	t := o.leaves.tree
@@ -42,51 +42,61 @@ func (o *object) recordSpace() (*recordSpace, error) {
 	return &recordSpace{code: code, memory: make([]byte, t.PerGroup()*t.RecordLen())}, err
 }
 
-// rebuildJob computes the records of leaves that a group lacks from those that it
-// has.
-func (r *Receiver) rebuildJob(g uint32) *Job {
-	o, l := r.object, r.object.leaves
-	t := l.tree
-	space, err := o.recordSpace()
-	records := make([][]byte, t.PerGroup())
-	var missing []int
-	for i := range records {
-		records[i] = space.memory[i*t.RecordLen():][:t.RecordLen()]
-		if !l.has(g, i) {
-			records[i] = records[i][:0]
+// A rebuildWork computes the records of leaves that a group lacks from those that
+// it has.
+type rebuildWork struct {
+	*object
+	group   uint32
+	space   *recordSpace
+	records [][]byte // of the group, in space; empty if not known
+	missing []int    // those of leaves that are not known
+	leaves  *leaves  // run uses only what never changes of them
+	err     error
+}
+
+func newRebuildWork(o *object, g uint32) *rebuildWork {
+	t := o.leaves.tree
+	w := &rebuildWork{object: o, group: g, leaves: o.leaves, records: make([][]byte, t.PerGroup())}
+	w.space, w.err = o.recordSpace()
+	for i := range w.records {
+		w.records[i] = w.space.memory[i*t.RecordLen():][:t.RecordLen()]
+		if !o.leaves.has(g, i) {
+			w.records[i] = w.records[i][:0]
 			if i < t.Records {
-				missing = append(missing, i)
+				w.missing = append(w.missing, i)
 			}
 		}
 	}
-	return r.newJob(job{
-		leafy: true,
-		run: func() error {
-			if err == nil {
-				err = l.readRecords(o.places.store, g, records)
-			}
-			if err == nil {
-				err = space.code.Rebuild(records)
-			}
-			if err != nil {
-				return err
-			}
-			return l.writeUnproven(o.places.store, g, records, missing)
-		},
-		finish: func() {
-			l.counts[g].queued = false
-			for _, i := range missing {
-				l.add(g, i)
-				l.cache.put(l.slot(g, i), records[i])
-			}
-			o.recordSpaces = append(o.recordSpaces, space)
-			r.suspect(g)
-			if o.adopted.looking {
-				o.work.add(scanGroup, g)
-			}
-			o.relist(g)
-		},
-	})
+	return w
+}
+
+func (w *rebuildWork) run() error {
+	if w.err == nil {
+		w.err = w.leaves.readRecords(w.places.store, w.group, w.records)
+	}
+	if w.err == nil {
+		w.err = w.space.code.Rebuild(w.records)
+	}
+	if w.err == nil {
+		w.err = w.leaves.writeUnproven(w.places.store, w.group, w.records, w.missing)
+	}
+	return w.err
+}
+
+func (w *rebuildWork) finish() error {
+	g, l := w.group, w.leaves
+	l.counts[g].queued = false
+	for _, i := range w.missing {
+		l.add(g, i)
+		l.cache.put(l.slot(g, i), w.records[i])
+	}
+	w.spaces = append(w.spaces, w.space)
+	w.queueCheck(g)
+	if w.resume.active {
+		w.work.add(scanGroup, g)
+	}
+	w.relist(g)
+	return nil
 }
 
 // readRecords reads the records of a group that are not empty.

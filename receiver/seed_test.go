@@ -152,8 +152,8 @@ func TestASurveyTellsWhatAPartialFileHolds(t *testing.T) {
 	}
 	tr.later(time.Second)
 	b := tr.store().All()
-	got, err := receiver.Survey(bytes.NewReader(b), int64(len(b)))
-	want := receiver.Surveyed{
+	got, err := receiver.ScanPartialFile(bytes.NewReader(b), int64(len(b)))
+	want := receiver.PartialFile{
 		Descriptor: src.object.Manifest.Descriptor,
 		Needed:     40,
 		Data:       8,
@@ -166,7 +166,7 @@ func TestASurveyTellsWhatAPartialFileHolds(t *testing.T) {
 	}
 	for n := range len(b) {
 		if n%97 == 0 {
-			if _, err := receiver.Survey(bytes.NewReader(b[:n]), int64(n)); err == nil {
+			if _, err := receiver.ScanPartialFile(bytes.NewReader(b[:n]), int64(n)); err == nil {
 				t.Errorf("%d of %d bytes are a partial file", n, len(b))
 			}
 		}
@@ -182,7 +182,7 @@ func TestASurveyTellsWhatAPartialFileHolds(t *testing.T) {
 			bad := bytes.Clone(b)
 			change(bad[len(bad)-72:])
 			if grown := heapGrowth(func() {
-				if s, err := receiver.Survey(bytes.NewReader(bad), int64(len(bad))); err == nil {
+				if s, err := receiver.ScanPartialFile(bytes.NewReader(bad), int64(len(bad))); err == nil {
 					t.Errorf("got %+v", s)
 				}
 			}); grown > 1<<20 {

@@ -39,20 +39,14 @@ func TestALaneIsInTheOrderOfItsTickets(t *testing.T) {
 
 // manyGroups is an object with a hash tree and so many groups of two shards, all of
 // which are full. Every second one is about to be compared with its leaves.
-func manyGroups(t testing.TB, groups int) *Receiver {
+func manyGroups(t testing.TB, groups int) *object {
 	t.Helper()
 	p := proto.Params{Code: proto.CodeLeopard8, K: 2, M: 2, ShardSize: 512, Size: uint64(groups * 2 * 512)}
 	geo, err := p.Geometry()
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := geo.Tree()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := newObject(geo, NewMemStore(0))
-	o.leaves = newLeaves(tree, 1<<16)
-	r := &Receiver{cfg: Config{}.withDefaults(), object: o}
+	o := newObject(&shared{cfg: Config{}.withDefaults()}, identity{}, geo, NewMemStore(0))
 	for g := range uint32(groups) {
 		grp := o.index.group(g)
 		for i := 2; i < 4; i++ {
@@ -65,13 +59,13 @@ func manyGroups(t testing.TB, groups int) *Receiver {
 			o.work.add(checkGroup, g)
 		}
 	}
-	return r
+	return o
 }
 
 func TestAGroupThatHadToWaitKeepsItsTurn(t *testing.T) {
 	// "A group that waits for its decoding keeps its ticket until it is decoded, so
 	// that it does not lose its turn if something else has to be done before."
-	o := manyGroups(t, 8).object
+	o := manyGroups(t, 8)
 	turns := func() (turns []uint32) {
 		for task, ok := o.nextTask(decodeGroup); ok; task, ok = o.nextTask(decodeGroup) {
 			o.work.lanes[decodeGroup].pop()
@@ -100,8 +94,7 @@ func TestAGroupThatHadToWaitKeepsItsTurn(t *testing.T) {
 }
 
 func TestWhatMakesOtherWorkCheaperComesFirst(t *testing.T) {
-	r := manyGroups(t, 4)
-	o := r.object
+	o := manyGroups(t, 4)
 	for kind := range workKinds {
 		if kind != scanOutline && kind != hashFile && kind != decodeGroup && kind != checkGroup && kind != reencodeGroup {
 			o.work.add(kind, 0)
@@ -112,7 +105,7 @@ func TestWhatMakesOtherWorkCheaperComesFirst(t *testing.T) {
 	var got []workKind
 	for range 5 {
 		for kind := range workKinds {
-			if _, ok := o.nextTask(kind); ok && r.hasRoom(kind) && kind != scanOutline && kind != hashFile {
+			if _, ok := o.nextTask(kind); ok && o.hasRoom(kind) && kind != scanOutline && kind != hashFile {
 				o.work.lanes[kind].pop()
 				got = append(got, kind)
 				break
@@ -133,7 +126,7 @@ func BenchmarkNextTask(b *testing.B) {
 	for n := 0; b.Loop(); n++ {
 		if n%(groups/2) == 0 {
 			b.StopTimer()
-			o = manyGroups(b, groups).object
+			o = manyGroups(b, groups)
 			b.StartTimer()
 		}
 		if _, ok := o.nextTask(decodeGroup); !ok {

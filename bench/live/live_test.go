@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,10 +83,7 @@ func TestSimAndNetAgree(t *testing.T) {
 		t.Run(loss, func(t *testing.T) {
 			e := small(t, loss)
 			e.Schemes, e.Join = schemes(t, compared), bench.JoinStart
-			net, err := live.Run(t.Context(), e, options(t))
-			if err != nil {
-				t.Fatal(err)
-			}
+			net := runWithoutOwnDrops(t, e)
 			e.Receivers, e.WithBytes = 2, true
 			sim, err := e.Run(t.Context())
 			if err != nil {
@@ -108,6 +106,23 @@ func TestSimAndNetAgree(t *testing.T) {
 			}
 		})
 	}
+}
+
+// runWithoutOwnDrops runs an experiment until no socket of this host has dropped
+// anything: what a busy host drops is no loss of the experiment.
+func runWithoutOwnDrops(t *testing.T, e bench.Experiment) (r bench.Result) {
+	t.Helper()
+	for range 5 {
+		r, err := live.Run(t.Context(), e, options(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(r.Rows, func(row bench.Row) bool { return row.Measured.OwnDrops > 0 }) {
+			return r
+		}
+	}
+	t.Skip("nothing to compare: the sockets of this host drop packets, since it is busy or their buffers are small")
+	return r
 }
 
 // within wants a figure within the interval of another, or next to it.

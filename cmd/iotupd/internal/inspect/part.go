@@ -46,7 +46,7 @@ func surveyPart(path string) (partEvent, error) {
 	if err != nil {
 		return partEvent{}, cli.LocalError(path, err)
 	}
-	s, err := receiver.Survey(f, info.Size())
+	s, err := receiver.ScanPartialFile(f, info.Size())
 	if err != nil {
 		return partEvent{}, cli.UsageError("%s is not a partial file of recv, or no manifest had come yet: %w", path, durable.Cause(err))
 	}

@@ -4,10 +4,9 @@ package receiver
 
 import "iotupd/proto"
 
-// learn takes a DIGEST packet of the chosen object: it proves itself, so that
-// nothing of it enters the state before it is known to be right (spec.md 4.5).
-func (r *Receiver) learn(p *packet) (err error) {
-	o := r.object
+// takeRecord takes a DIGEST packet: it proves itself, so that nothing of it enters
+// the state before it is known to be right (spec.md 4.5).
+func (o *object) takeRecord(p *packet) (err error) {
 	switch {
 	case o.leaves == nil:
 		return proto.ReasonDigest
@@ -15,31 +14,39 @@ func (r *Receiver) learn(p *packet) (err error) {
 		return proto.ReasonGeometry
 	case o.leaves.has(p.Group, p.Index):
 		return ReasonDuplicate
-	case !o.curious(p.Group):
+	case !o.needsRecords(p.Group):
 		return ReasonNotNeeded
 	case o.index.groups[p.Group].scanning:
 		return ReasonAdopting
 	}
-	if r.plain, err = p.open(&o.identity, r.plain); err != nil {
+	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
 		return err
 	}
 	record, err := o.record(o.leaves.tree, o.leaves.hasher, recordOf{p.Group, p.Index, p.payload})
 	if err != nil {
 		return err
 	}
-	r.keep(recordOf{p.Group, p.Index, p.payload}, record.Record)
-	return nil
+	return o.keepRecord(recordOf{p.Group, p.Index, p.payload}, record.Record)
 }
 
-// keep stores a record that has proven itself and was not known.
-func (r *Receiver) keep(record recordOf, leaves []byte) {
-	o := r.object
-	if _, err := o.places.store.WriteAt(record.payload, o.leaves.offset(o.leaves.slot(record.group, record.index))); err != nil {
-		r.fail(storeError("write", err))
-		return
+// keepRecord stores a record that has proven itself and was not known.
+func (o *object) keepRecord(record recordOf, leaves []byte) error {
+	g := record.group
+	if _, err := o.places.store.WriteAt(record.payload, o.leaves.offset(o.leaves.slot(g, record.index))); err != nil {
+		return storeError("write", err)
 	}
-	r.learned(record.group, record.index, leaves)
-	o.wantRecords(record.group)
+	o.leaves.add(g, record.index)
+	if record.index < o.leaves.tree.Records {
+		o.leaves.cache.put(o.leaves.slot(g, record.index), leaves)
+		if o.resume.active && !o.index.groups[g].scanning {
+			if err := o.scanRecord(g, record.index); err != nil {
+				return err
+			}
+		}
+		o.queueCheck(g)
+	}
+	o.wantRecords(g)
+	return nil
 }
 
 // A recordOf is the payload of a DIGEST packet, and which record it is to be.
@@ -76,22 +83,8 @@ func (i *identity) prove(geo proto.Geometry, p *packet) error {
 	return err
 }
 
-// curious reports whether records of a group are still of use.
-func (o *object) curious(g uint32) bool {
+// needsRecords reports whether records of a group are still of use.
+func (o *object) needsRecords(g uint32) bool {
 	grp := &o.index.groups[g]
 	return !o.leaves.counts[g].queued && !o.leaves.allLeaves(g) && (grp.state != complete || grp.provisional > 0)
-}
-
-// learned takes note of a record that is in its slot now.
-func (r *Receiver) learned(g uint32, record int, leaves []byte) {
-	o := r.object
-	o.leaves.add(g, record)
-	if record >= o.leaves.tree.Records {
-		return
-	}
-	o.leaves.cache.put(o.leaves.slot(g, record), leaves)
-	if o.adopted.looking && !o.index.groups[g].scanning {
-		r.adoptRecord(g, record)
-	}
-	r.suspect(g)
 }

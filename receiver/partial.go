@@ -9,8 +9,8 @@ import (
 	"iotupd/proto"
 )
 
-// The trailer at the end of the workspace tells what a partial file is of. Only
-// people rely on it.
+// The trailer at the end of the workspace says of which object a partial file is.
+// Only people rely on it.
 //
 //	"IUPART1\0" (8) | descriptor (64)
 const (
@@ -26,8 +26,8 @@ func (o *object) writeTrailer() error {
 	return err
 }
 
-// A Surveyed is what a partial file holds.
-type Surveyed struct {
+// A PartialFile says what a partial file holds.
+type PartialFile struct {
 	Descriptor proto.Descriptor
 	Needed     uint64 // Nd: data shards of the file
 	Data       uint64 // data shards that are what their leaf says
@@ -36,9 +36,10 @@ type Surveyed struct {
 	AllRecords uint64 // that there are
 }
 
-// Survey looks at a partial file of size bytes: which object it is of, and what
-// it holds of that. It only reads. A file that is not one is an error.
-func Survey(file io.ReaderAt, size int64) (s Surveyed, err error) {
+// ScanPartialFile finds out of which object a partial file of size bytes is, and
+// which shards it holds. It only reads. A file that is not a partial file is an
+// error.
+func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 	b := make([]byte, trailerLen)
 	if size < trailerLen {
 		return s, errNoTrailer
@@ -70,13 +71,13 @@ func Survey(file io.ReaderAt, size int64) (s Surveyed, err error) {
 	}
 	l.addAll(found)
 	s.Needed, s.Records, s.AllRecords = geo.DataShards, l.records, tree.Groups*uint64(tree.Records)
-	search := search{finder: newFinder(readOnly{file}, geo, nil), leaves: l, aborted: never}
+	scan := scan{disk: newDisk(readOnly{file}, geo, nil), leaves: l, aborted: never}
 	for g := range uint32(geo.Groups) {
-		search.group, search.known, search.free = g, l.of(g), search.free[:0]
+		scan.group, scan.known, scan.free = g, l.of(g), scan.free[:0]
 		for i := range geo.RealShards(g) {
-			search.free = append(search.free, i)
+			scan.free = append(scan.free, i)
 		}
-		f, err := search.run()
+		f, err := scan.run()
 		if err != nil {
 			return s, err
 		}

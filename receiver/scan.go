@@ -8,8 +8,8 @@ import (
 	"iotupd/proto"
 )
 
-// A finder compares bytes on disk with leaves.
-type finder struct {
+// A disk has files whose bytes are compared with leaves.
+type disk struct {
 	store  Store
 	geo    proto.Geometry
 	seeds  []io.ReaderAt
@@ -17,26 +17,26 @@ type finder struct {
 	buffer []byte // of a shard
 }
 
-func newFinder(store Store, geo proto.Geometry, seeds []io.ReaderAt) finder {
-	return finder{store: store, geo: geo, seeds: seeds, hasher: proto.NewHasher(), buffer: make([]byte, geo.ShardSize)}
+func newDisk(store Store, geo proto.Geometry, seeds []io.ReaderAt) disk {
+	return disk{store: store, geo: geo, seeds: seeds, hasher: proto.NewHasher(), buffer: make([]byte, geo.ShardSize)}
 }
 
 // leafAt returns the leaf of the shard that lies in a place.
-func (f *finder) leafAt(g uint32, place int) (proto.Digest, error) {
-	p := places{store: f.store, geo: f.geo}
-	if err := p.read(g, place, f.buffer); err != nil {
+func (d *disk) leafAt(g uint32, place int) (proto.Digest, error) {
+	p := places{store: d.store, geo: d.geo}
+	if err := p.read(g, place, d.buffer); err != nil {
 		return proto.Digest{}, err
 	}
-	return f.hasher.Leaf(f.buffer), nil
+	return d.hasher.Leaf(d.buffer), nil
 }
 
 // inSeeds fills the buffer with a data shard, if one of the seeds has it at its
-// offset. What cannot be read of a seed is not there.
-func (f *finder) inSeeds(g uint32, shard int, leaf proto.Digest) bool {
-	n, offset := f.geo.ShardLen(g, shard), int64(f.geo.Offset(g, shard))
-	for _, seed := range f.seeds {
-		clear(f.buffer[n:])
-		if got, _ := seed.ReadAt(f.buffer[:n], offset); got == n && f.hasher.Leaf(f.buffer) == leaf {
+// offset. Parts of a seed that cannot be read count as missing.
+func (d *disk) inSeeds(g uint32, shard int, leaf proto.Digest) bool {
+	n, offset := d.geo.ShardLen(g, shard), int64(d.geo.Offset(g, shard))
+	for _, seed := range d.seeds {
+		clear(d.buffer[n:])
+		if got, _ := seed.ReadAt(d.buffer[:n], offset); got == n && d.hasher.Leaf(d.buffer) == leaf {
 			return true
 		}
 	}
@@ -44,19 +44,19 @@ func (f *finder) inSeeds(g uint32, shard int, leaf proto.Digest) bool {
 }
 
 // reuse copies a data shard from a seed that has it.
-func (f *finder) reuse(g uint32, shard int, leaf proto.Digest) (bool, error) {
-	if !f.inSeeds(g, shard, leaf) {
+func (d *disk) reuse(g uint32, shard int, leaf proto.Digest) (bool, error) {
+	if !d.inSeeds(g, shard, leaf) {
 		return false, nil
 	}
-	n, offset := f.geo.ShardLen(g, shard), int64(f.geo.Offset(g, shard))
-	_, err := f.store.WriteAt(f.buffer[:n], offset)
+	n, offset := d.geo.ShardLen(g, shard), int64(d.geo.Offset(g, shard))
+	_, err := d.store.WriteAt(d.buffer[:n], offset)
 	return err == nil, storeError("write", err)
 }
 
-// A search looks for the shards of a group in their places, and then in seeds.
+// A scan looks for the shards of a group in their places, and then in seeds.
 // It runs beside the receiver, which leaves the group alone meanwhile.
-type search struct {
-	finder
+type scan struct {
+	disk
 	leaves  *leaves // of which only what never changes is used
 	group   uint32
 	known   []bool // records of leaves
@@ -64,34 +64,34 @@ type search struct {
 	aborted func() bool
 }
 
-// A find is what was found of one group.
-type find struct {
+// A scanResult is what was found of one group.
+type scanResult struct {
 	data   []int // shards in their places
 	reused int   // of these, the last so many came from seeds
 	parity []parkedShard
 }
 
-func (s *search) run() (f find, err error) {
+func (s *scan) run() (found scanResult, err error) {
 	all, err := s.leaves.readAll(s.store, s.group, s.known)
 	if err != nil {
-		return f, err
+		return found, err
 	}
 	parity := s.parity(all)
 	var other []int // data shards that are not in their places
 	for _, i := range s.free {
 		if s.aborted() {
-			return f, errAborted
+			return found, errAborted
 		}
 		sum, err := s.leafAt(s.group, i)
 		if err != nil {
-			return f, err
+			return found, err
 		}
 		shard, parked := parity[sum]
 		switch {
 		case s.knows(i) && sum == all[i]:
-			f.data = append(f.data, i)
+			found.data = append(found.data, i)
 		case parked && s.geo.ShardLen(s.group, i) == s.geo.ShardSize:
-			f.parity = append(f.parity, parkedShard{place: uint16(i), index: uint16(shard)})
+			found.parity = append(found.parity, parkedShard{place: uint16(i), index: uint16(shard)})
 			delete(parity, sum) // an old copy may lie elsewhere
 		case s.knows(i):
 			other = append(other, i)
@@ -100,21 +100,21 @@ func (s *search) run() (f find, err error) {
 	for _, i := range other {
 		ok, err := s.reuse(s.group, i, all[i])
 		if err != nil {
-			return f, err
+			return found, err
 		}
 		if ok {
-			f.data, f.reused = append(f.data, i), f.reused+1
+			found.data, found.reused = append(found.data, i), found.reused+1
 		}
 	}
-	return f, nil
+	return found, nil
 }
 
 // knows reports whether the leaf of a shard is known.
-func (s *search) knows(shard int) bool { return s.known[shard/s.leaves.tree.Leaves] }
+func (s *scan) knows(shard int) bool { return s.known[shard/s.leaves.tree.Leaves] }
 
 // parity returns the parity shards by their leaves: one may be parked in the
 // place of any missing data shard.
-func (s *search) parity(all []proto.Digest) map[proto.Digest]int {
+func (s *scan) parity(all []proto.Digest) map[proto.Digest]int {
 	shards := make(map[proto.Digest]int)
 	for i := s.geo.K; i < s.geo.K+s.geo.M; i++ {
 		if s.knows(i) {

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"iotupd/proto"
+	"iotupd/proto/seal"
+)
+
+// Defaults and limits of a [Config].
+const (
+	DefaultMaxSize       = 256 << 30
+	DefaultMemory        = 64 << 20
+	DefaultLeafMemory    = 4 << 20
+	DefaultSignatureRate = 2000
+)
+
+// Config tells a [Receiver] what to receive. Open must be set; all else may be
+// zero.
+type Config struct {
+	// Open makes the store of an object that the receiver begins with. Name
+	// and content of the object are not certain then.
+	Open func(proto.ObjectID, proto.Params) (Store, error)
+
+	// Object is the only object to receive. If zero, any.
+	Object proto.ObjectID
+
+	// SHA256 is that of the only file to receive. If zero, any.
+	SHA256 [32]byte
+
+	// Trust says whose manifests to believe. If nil, the origin of the file is
+	// not verified. It must not be changed any more.
+	Trust *Policy
+
+	// GroupKeys open sealed packets. If there are any, only packets sealed with
+	// one of them are taken.
+	GroupKeys []*seal.GroupKey
+
+	// Seeds are files that may be like the wanted one, such as an older version:
+	// what has the right bytes at the right offset need not be received. They
+	// need an object with digests.
+	Seeds []io.ReaderAt
+
+	// Name accepts the file name in an object's manifest, which may be empty.
+	// If nil, every name will do.
+	Name func(string) bool
+
+	// MaxSize is the largest file to receive, in bytes. If zero, DefaultMaxSize.
+	MaxSize uint64
+
+	// Memory is what the buffers of all decoders together may take, in bytes,
+	// beside the index and the tables of the code, and what making parity again
+	// may take instead. If zero, DefaultMemory.
+	Memory int
+
+	// LeafMemory is what the cache of hash records may take, in bytes. If zero,
+	// DefaultLeafMemory.
+	LeafMemory int
+
+	// SignatureRate is the highest number of signatures that are verified in a
+	// second. If zero, DefaultSignatureRate.
+	SignatureRate int
+
+	// Workers is the number of groups decoded at a time. If zero, one for
+	// every processor.
+	Workers int
+
+	// Observe, if not nil, is called synchronously for every Event, with the
+	// receiver's time. It must not block.
+	Observe func(now time.Time, e Event)
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxSize == 0 {
+		c.MaxSize = DefaultMaxSize
+	}
+	if c.Memory == 0 {
+		c.Memory = DefaultMemory
+	}
+	if c.LeafMemory == 0 {
+		c.LeafMemory = DefaultLeafMemory
+	}
+	if c.SignatureRate == 0 {
+		c.SignatureRate = DefaultSignatureRate
+	}
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if c.Open == nil {
+		return fmt.Errorf("receiver: Config without Open")
+	}
+	if c.MaxSize > 1<<62 || c.Memory < 0 || c.Workers < 0 || c.LeafMemory < 0 || c.SignatureRate < 0 {
+		return fmt.Errorf("receiver: limit out of range")
+	}
+	if c.Trust != nil && len(c.Trust.Keys) == 0 {
+		return fmt.Errorf("receiver: Config.Trust without a key")
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"slices"
+
+	"iotupd/proto"
+)
+
+// A gate knows which objects are not to be received, and tells which manifests are
+// to be followed.
+type gate struct {
+	*shared
+	pins []proto.ObjectID // what Config.Object may be called on the wire; empty: any will do
+
+	refused  recent // objects that were looked at and are not wanted
+	reported recent // objects that Refused was observed of
+	unsigned recent // of these, those whose manifest no trusted key has signed: anybody can make such
+
+	manifestRequired bool      // an unauthenticated object broke its store: none is begun with without a manifest
+	checks           allowance // of signatures
+}
+
+func newGate(s *shared) gate {
+	g := gate{shared: s}
+	if id := s.cfg.Object; id != (proto.ObjectID{}) {
+		g.pins = append(g.pins, id)
+		for _, key := range s.cfg.GroupKeys {
+			g.pins = append(g.pins, key.Object(id))
+		}
+	}
+	return g
+}
+
+// rulesOut reports whether a packet of an object that is not the chosen one, which
+// is nil if there is none, can be ignored without a further look. Once an object is
+// chosen, others have to show a manifest, as have those that were refused: they come
+// back by a manifest to follow.
+func (g *gate) rulesOut(p *packet, chosen *object) bool {
+	switch {
+	case len(g.pins) > 0 && !slices.Contains(g.pins, p.Object):
+		return true
+	case p.Type == proto.TypeOutline: // it is about bytes on disk, of a chosen object
+		return true
+	case p.Type != proto.TypeManifest:
+		return chosen != nil || g.manifestRequired || g.refused.has(p.Object)
+	case g.cfg.Trust == nil && chosen != nil && chosen.manifest != nil:
+		return g.reported.full() || g.reported.has(p.Object) // there is no more to report
+	}
+	return false
+}
+
+// isUnauthenticated reports whether an object with manifest m, nil if it has shown
+// none, may be anybody's, where only signed ones count.
+func (g *gate) isUnauthenticated(m *proto.Manifest) bool { return g.cfg.Trust != nil && m == nil }
+
+// A verifiedManifest is one to follow.
+type verifiedManifest struct {
+	*proto.Manifest
+	signers []proto.PublicKey // all trusted ones; nil: no signature was asked for
+}
+
+// authenticate returns the manifest that an undamaged packet of object id carries,
+// if it is genuine.
+func (g *gate) authenticate(p *packet, id *identity) (m verifiedManifest, err error) {
+	if g.plain, err = p.open(id, g.plain); err != nil {
+		return m, err
+	}
+	if g.cfg.Trust != nil {
+		if m.signers, err = g.signers(p); err != nil {
+			return m, err
+		}
+	}
+	m.Manifest, err = proto.ParseManifestPayload(slices.Clone(p.payload))
+	if err != nil || m.Descriptor.Params != p.Params || !id.proves(m.Descriptor) {
+		return m, ReasonManifest
+	}
+	return m, nil
+}
+
+// signers returns the trusted keys that have signed a manifest. Manifests signed by
+// unknown keys are cheap to reject and do not count against the verification budget.
+func (g *gate) signers(p *packet) (signers []proto.PublicKey, err error) {
+	keys := g.cfg.Trust.Keys
+	if n := proto.Verifications(p.payload, keys); n > 0 {
+		if !g.checks.take(g.now, g.cfg.SignatureRate, n) {
+			return nil, ReasonSignatureRate
+		}
+		signers = proto.PayloadSigners(p.payload, keys)
+	}
+	if signers == nil {
+		g.report(&g.unsigned, Refused{Object: p.Object, Why: ReasonSignature})
+		return nil, ReasonSignature
+	}
+	return signers, nil
+}
+
+// refusal returns why a genuine manifest is not to be followed, a Reason, or nil.
+func (g *gate) refusal(m *proto.Manifest) error {
+	if g.cfg.Trust != nil {
+		if err := g.cfg.Trust.refusal(g.now, m); err != nil {
+			return err
+		}
+	}
+	if g.cfg.Name != nil && !g.cfg.Name(m.Name) {
+		return ReasonOtherObject
+	}
+	if g.cfg.SHA256 != [32]byte{} && g.cfg.SHA256 != m.Descriptor.SHA256 {
+		return ReasonOtherObject
+	}
+	return nil
+}
+
+// refuse remembers an object that is not to be received.
+func (g *gate) refuse(e Refused) {
+	g.refused.add(e.Object)
+	g.report(&g.reported, e)
+}
+
+// report has Refused observed of an object, unless that was done before or too
+// often.
+func (g *gate) report(before *recent, e Refused) {
+	if !before.full() && !before.has(e.Object) {
+		before.add(e.Object)
+		g.observe(e)
+	}
+}
+
+// recent remembers the last few objects: their number is an attacker's to
+// choose.
+type recent struct{ ids []proto.ObjectID }
+
+const maxRecent = 64
+
+func (s *recent) full() bool { return len(s.ids) == maxRecent }
+
+func (s *recent) has(id proto.ObjectID) bool { return slices.Contains(s.ids, id) }
+
+func (s *recent) add(id proto.ObjectID) {
+	if s.has(id) {
+		return
+	}
+	if s.full() {
+		s.ids = slices.Delete(s.ids, 0, 1)
+	}
+	s.ids = append(s.ids, id)
+}
+
+func (s *recent) remove(id proto.ObjectID) {
+	if i := slices.Index(s.ids, id); i >= 0 {
+		s.ids = slices.Delete(s.ids, i, i+1)
+	}
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"context"
+	"slices"
+
+	"iotupd/fec"
+	"iotupd/proto"
+)
+
+// invalidate takes a complete group back to its verified shards. If it was decoded,
+// its parity has to be made again, and it takes nothing before.
+func (o *object) invalidate(g uint32) {
+	var lost []uint16
+	for i := o.geo.K; i < o.geo.K+o.geo.M; i++ {
+		if o.index.has(g, i) {
+			lost = append(lost, uint16(i))
+		}
+	}
+	o.rebuilt -= uint64(len(lost))
+	if len(lost) == 0 || reencodeMemory(o.geo.Params) > int64(o.cfg.Memory) {
+		o.index.dropProvisional(g, invalidated)
+		return
+	}
+	o.index.dropProvisional(g, parityLost)
+	if o.overwritten == nil {
+		o.overwritten = make(map[uint32][]uint16)
+	}
+	o.overwritten[g] = lost
+	o.enlist(reencodeGroup, g)
+}
+
+// reencodeMemory returns the least that making the parity of a group takes, in
+// bytes: all of it, and a strip of the data and of the code's work.
+func reencodeMemory(p proto.Params) int64 {
+	const strip = 64
+	return int64(p.M)*int64(p.ShardSize) + int64(p.K+4*p.M)*strip
+}
+
+// A reencodeWork makes the parity again that was overwritten when its group was
+// decoded from forged shards. Wrong as the decoded data is, it is the code word
+// through all shards that it was made from: its parity is, shard by shard, what had
+// been held. Leaves tell which of these are genuine (spec.md 7.3).
+type reencodeWork struct {
+	*object
+	source *decodeTask // places of the group; those of missing shards hold the wrong result
+	lost   []uint16
+	leaves *leaves // run uses only what never changes of them
+	known  []bool  // records of leaves
+	err    error
+
+	restored []parkedShard // what is parked again
+}
+
+// newReencodeWork takes the memory of all decoders, so that none may be at work.
+func newReencodeWork(o *object, g uint32) *reencodeWork {
+	o.decoders.release()
+	o.work.reencoding = true
+	w := &reencodeWork{object: o, source: newDecodeTask(o, g), lost: o.overwritten[g], leaves: o.leaves, known: o.leaves.of(g)}
+	delete(o.overwritten, g)
+	w.err = o.places.flush()
+	return w
+}
+
+func (w *reencodeWork) run() error {
+	if w.err != nil {
+		return w.err
+	}
+	p := w.source.geo.Params
+	p.Size = uint64(p.K) * uint64(p.ShardSize)
+	geo, err := p.Geometry()
+	if err != nil {
+		return err
+	}
+	cfg := fec.EncodeConfig{Memory: w.cfg.Memory, Workers: w.cfg.Workers}
+	cfg.Put = func(_ uint32, parity []byte) error { return w.park(parity) }
+	return fec.Encode(context.Background(), geo, w, cfg)
+}
+
+// finish takes over the parity that came back. From then on the group takes
+// packets.
+func (w *reencodeWork) finish() error {
+	w.work.reencoding = false
+	g := w.source.group
+	grp := &w.index.groups[g]
+	grp.apply(reencodeDone)
+	for _, p := range w.restored {
+		grp.park(int(p.place), int(p.index))
+		w.index.add(g, int(p.index), verified)
+	}
+	if len(w.restored) > 0 {
+		w.gained(g)
+	}
+	return nil
+}
+
+// ReadAt reads the data shards of the group, end to end.
+func (w *reencodeWork) ReadAt(b []byte, offset int64) (n int, err error) {
+	size := int64(w.source.geo.ShardSize)
+	for n < len(b) {
+		at := offset + int64(n)
+		shard, column := int(at/size), int(at%size)
+		part := b[n:][:min(int(size)-column, len(b)-n)]
+		if err := w.source.read(shard, column, part); err != nil {
+			return n, err
+		}
+		n += len(part)
+	}
+	return n, nil
+}
+
+// park writes the shards that are what their leaves say to the places of data
+// shards that were given up, the highest first, but to none that is too short:
+// a place is left over, for the forged shard.
+func (w *reencodeWork) park(parity []byte) error {
+	geo, g := w.source.geo, w.source.group
+	all, err := w.leaves.readAll(w.source.store, g, w.known)
+	if err != nil {
+		return err
+	}
+	h := proto.NewHasher()
+	free := slices.DeleteFunc(slices.Clone(w.source.missing), func(place int) bool { return geo.ShardLen(g, place) < geo.ShardSize })
+	for _, index := range w.lost {
+		n := len(free)
+		b := parity[(int(index)-geo.K)*geo.ShardSize:][:geo.ShardSize]
+		if n == 0 || !w.known[int(index)/w.leaves.tree.Leaves] || h.Leaf(b) != all[index] {
+			continue
+		}
+		place := free[n-1]
+		if _, err := w.source.store.WriteAt(b, w.source.position(place, 0)); err != nil {
+			return storeError("write", err)
+		}
+		free = free[:n-1]
+		w.restored = append(w.restored, parkedShard{place: uint16(place), index: index})
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"io"
+
+	"iotupd/proto"
+)
+
+// A resume is the state of what is taken over from the disk: from an earlier run, or
+// from older versions of the file. Nothing there is trusted: bytes count when their
+// leaf says so, and records when they prove themselves (spec.md 7.4).
+type resume struct {
+	active  bool   // there may be something
+	waiting uint64 // groups that have not been scanned yet
+
+	outlined bitset // ranges of records whose OUTLINE has come
+	outlines []outlined
+
+	resumed uint64 // shards found in the store, parity included
+	reused  uint64 // shards taken from seeds
+}
+
+// startResume begins to look for bytes of the object that are already on disk.
+func (o *object) startResume() {
+	if o.leaves == nil || o.geo.Size == 0 {
+		return
+	}
+	found := o.places.store.Found() > 0
+	o.resume.active = found || len(o.cfg.Seeds) > 0
+	if o.resume.active {
+		o.resume.outlined = newBitset(o.leaves.tree.Outlines())
+	}
+	if !found {
+		return
+	}
+	o.work.add(scanRecords, 0)
+	o.resume.waiting = o.geo.Groups
+	for g := range o.index.groups {
+		o.index.groups[g].apply(scanStarted)
+	}
+}
+
+// withoutTree goes on with an object that turned out to have no hash tree: nothing
+// proves that bytes on disk are of this object.
+func (o *object) withoutTree() {
+	o.leaves, o.resume = nil, resume{}
+	o.work.clear(scanRecords, rebuildRecords, checkGroup, scanGroup)
+	for g := range o.index.groups {
+		o.index.groups[g].apply(treeGone)
+		o.relist(uint32(g))
+	}
+}
+
+// scanned is called when a group has been scanned for the first time.
+func (o *object) scanned() {
+	if o.resume.waiting--; o.resume.waiting == 0 {
+		o.observe(Resumed{Shards: o.resume.resumed, Reused: o.resume.reused})
+	}
+}
+
+// A recordScan searches the workspace for the records of an earlier run.
+type recordScan struct {
+	*object
+	leaves *leaves // run uses only what never changes of them
+	found  bitset
+}
+
+func newRecordScan(o *object) *recordScan { return &recordScan{object: o, leaves: o.leaves} }
+
+func (w *recordScan) run() (err error) {
+	w.found, err = w.leaves.recall(w.places.store, &w.identity, w.aborted.Load)
+	return err
+}
+
+func (w *recordScan) finish() error {
+	w.leaves.addAll(w.found)
+	for g := range uint32(w.leaves.tree.Groups) {
+		w.wantRecords(g)
+		switch c := w.leaves.counts[g]; {
+		case c.queued: // scanned when they are there
+		case c.leaf > 0:
+			w.work.add(scanGroup, g)
+		default:
+			w.index.groups[g].apply(scanDone)
+			w.scanned()
+		}
+	}
+	return nil
+}
+
+// recall returns the slots whose record proves itself to be of object id.
+func (l *leaves) recall(from io.ReaderAt, id *identity, aborted func() bool) (found bitset, err error) {
+	t, h := l.tree, proto.NewHasher()
+	found = newBitset(t.Total())
+	b := make([]byte, max(1, maxRun/t.ShardSize)*t.ShardSize)
+	for first := uint64(0); first < t.Total(); first += uint64(len(b) / t.ShardSize) {
+		if aborted() {
+			return nil, errAborted
+		}
+		n, err := from.ReadAt(b, l.offset(first))
+		if err != nil && err != io.EOF {
+			return nil, storeError("read back", err)
+		}
+		for i := 0; i < n/t.ShardSize && first+uint64(i) < t.Total(); i++ {
+			slot := first + uint64(i)
+			g, record := uint32(slot%t.Groups), int(slot/t.Groups)
+			if _, err := id.record(t, h, recordOf{g, record, b[i*t.ShardSize:][:t.ShardSize]}); err == nil {
+				found.set(slot)
+			}
+		}
+		if n < len(b) {
+			break
+		}
+	}
+	return found, nil
+}
+
+// A groupScan compares the places of a group in which nothing is held with its
+// leaves.
+type groupScan struct {
+	*object
+	scan   scan
+	first  bool // of this group
+	err    error
+	result scanResult
+}
+
+func newGroupScan(o *object, g uint32) *groupScan {
+	grp := o.index.group(g)
+	w := &groupScan{object: o, first: grp.scanning}
+	if !w.first {
+		grp.apply(scanStarted)
+	}
+	w.scan = scan{
+		disk:   newDisk(o.places.store, o.geo, o.cfg.Seeds),
+		leaves: o.leaves, group: g, known: o.leaves.of(g), aborted: o.aborted.Load,
+	}
+	for i := range o.geo.RealShards(g) {
+		if !o.index.has(g, i) && !grp.taken(i) {
+			w.scan.free = append(w.scan.free, i)
+		}
+	}
+	w.err = o.places.flush()
+	return w
+}
+
+func (w *groupScan) run() error {
+	if w.err == nil {
+		w.result, w.err = w.scan.run()
+	}
+	return w.err
+}
+
+func (w *groupScan) finish() error {
+	w.index.groups[w.scan.group].apply(scanDone)
+	w.takeOver(w.scan.group, w.result)
+	if w.first {
+		w.scanned()
+	}
+	return nil
+}
+
+// takeOver takes what a scan found of a group, as far as it is needed.
+func (o *object) takeOver(g uint32, found scanResult) {
+	grp := o.index.group(g)
+	for i, shard := range found.data {
+		if grp.state != receiving {
+			break
+		}
+		o.index.add(g, shard, verified)
+		if i >= len(found.data)-found.reused {
+			o.resume.reused++
+		} else {
+			o.resume.resumed++
+		}
+	}
+	for _, p := range found.parity {
+		if grp.state != receiving {
+			break
+		}
+		if o.index.has(g, int(p.index)) {
+			continue // an old copy of a shard that lies elsewhere
+		}
+		grp.park(int(p.place), int(p.index))
+		o.index.add(g, int(p.index), verified)
+		o.resume.resumed++
+	}
+	if len(found.data)+len(found.parity) > 0 {
+		o.gained(g)
+	}
+}
+
+// scanRecord looks for the data shards whose leaves a new record has, in their
+// places and in seeds. It is done at once, a record at a time: the packets of these
+// shards are just about to arrive.
+func (o *object) scanRecord(g uint32, record int) error {
+	grp := o.index.group(g)
+	d := disk{store: o.places.store, geo: o.geo, seeds: o.cfg.Seeds, hasher: o.leaves.hasher, buffer: o.spare}
+	c := o.leaves.tree.Leaves
+	for i := record * c; i < min((record+1)*c, o.geo.RealShards(g)) && grp.state == receiving; i++ {
+		if o.index.has(g, i) || grp.taken(i) {
+			continue
+		}
+		leaf, _, err := o.leaves.leaf(&o.places, g, i)
+		var resumed, reused bool
+		if err == nil && d.store.Found() > 0 {
+			var sum proto.Digest
+			sum, err = d.leafAt(g, i)
+			resumed = sum == leaf
+		}
+		if err == nil && !resumed && d.inSeeds(g, i, leaf) {
+			reused, err = true, o.places.put(g, i, d.buffer)
+			o.flushSoon()
+		}
+		switch {
+		case err != nil:
+			return err
+		case resumed:
+			o.resume.resumed++
+		case reused:
+			o.resume.reused++
+		default:
+			continue
+		}
+		o.index.add(g, i, verified)
+		o.gained(g)
+	}
+	return nil
+}
