@@ -3,6 +3,9 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -10,8 +13,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/discover"
-	"iotupd/internal/mcast"
+	"iotupd/internal/quantity"
+	"iotupd/receiver/multicast"
 )
 
 // dnsPrefix begins an argument that names a channel whose senders DNS names.
@@ -63,7 +68,7 @@ func (o *recvOptions) find(flags *pflag.FlagSet, args []string) (err error) {
 			return cli.UsageError("--%s: DNS tells that for %s; leave the flag out", name, args[0])
 		}
 	}
-	o.groups, o.sources = nil, nil
+	o.Groups, o.Sources = nil, nil
 	if !given("channel") {
 		o.Channel = o.dnsName
 	}
@@ -74,36 +79,67 @@ func (o *dnsOptions) validate() error {
 	if o.failover <= 0 {
 		return cli.UsageError("--failover %v: want a time, such as 30s", o.failover)
 	}
-	_, err := o.resolver()
+	_, err := o.servers()
 	return err
 }
 
-func (o *dnsOptions) resolver() (r discover.Resolver, err error) {
+// servers returns the name servers to ask; none: those of the system.
+func (o *dnsOptions) servers() (servers []netip.AddrPort, err error) {
 	for _, s := range o.resolvers {
 		server, err := discover.ParseServer(s)
 		if err != nil {
-			return r, cli.UsageError("--resolver %w", err)
+			return nil, cli.UsageError("--resolver %w", err)
 		}
-		r.Servers = append(r.Servers, server)
+		servers = append(servers, server)
 	}
-	return r, nil
+	return servers, nil
 }
 
 // hear listens to what cfg says, or looks for senders.
-func (o *recvOptions) hear(cfg mcast.ListenConfig, out *cli.Output) (hearing, error) {
+func (o *recvOptions) hear(cfg multicast.Config, out *cli.Output) (multicast.Listener, error) {
 	if o.dnsName == "" {
-		l, err := mcast.Listen(cfg)
-		if err != nil {
-			return nil, cli.WithCode(cli.ExitNetwork, err)
-		}
-		return listener{l, cfg}, nil
+		return multicast.Listen(cfg)
 	}
-	r, err := o.resolver()
+	servers, err := o.servers()
 	if err != nil {
 		return nil, err
 	}
 	out.Line("looking for the senders of %s by DNS", o.dnsName)
-	return newDiscovery(discoveryConfig{
-		name: o.dnsName, resolver: r, failover: o.failover, allows: o.Allows, listen: cfg, out: out,
+	return multicast.Discover(multicast.DiscoverConfig{
+		Name: o.dnsName, Servers: servers, Failover: o.failover, Allow: o.Allows, Config: cfg,
+		Observe: func(e multicast.DiscoverEvent) { o.discovered(e, out) },
 	}), nil
+}
+
+// discovered shows what a search for senders has come to.
+func (o *recvOptions) discovered(e multicast.DiscoverEvent, out *cli.Output) {
+	switch e := e.(type) {
+	case multicast.Ignored:
+		out.Decision("DNS: ignored: %s", e.Why)
+	case multicast.SearchFailed:
+		w := cli.Warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", searchError(e.Err), quantity.Duration(e.Again))}
+		if e.NotFound {
+			w.Fix = "iotupd send --print-dns " + o.dnsName + "   # where the sender runs, prints what DNS should say"
+		}
+		out.Warn(w)
+	case multicast.Found:
+		out.Event("listening", listen.NewEvent(o.dnsName, e.Place))
+		more := ""
+		if e.Layers > 1 {
+			more += fmt.Sprintf("   %d layers", e.Layers)
+		}
+		if e.KeyID != "" {
+			more += "   signed, as DNS says, by key " + e.KeyID
+		}
+		out.Line("listening on %s   channel %s   priority %d: %s   port %d%s",
+			strings.Join(e.Interfaces, ", "), o.dnsName, e.Priority, strings.Join(e.Senders, ", "), e.Port, more)
+	}
+}
+
+// searchError names the flags that refused the addresses of senders.
+func searchError(err error) error {
+	if family := (*multicast.FamilyError)(nil); errors.As(err, &family) {
+		return fmt.Errorf("%s has no address of the family that -4 or -6 asks for", family.Senders)
+	}
+	return err
 }

@@ -12,10 +12,10 @@ import (
 	"testing"
 
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/internal/mcast"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/filestore"
+	"iotupd/receiver/multicast"
 )
 
 // A fullDisk is a target without room, whose look at what is there takes until
@@ -25,12 +25,12 @@ type fullDisk struct {
 	full chan struct{}
 }
 
-func (d *fullDisk) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
+func (d *fullDisk) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	s, err := d.FileTarget.Open(id, p)
 	return fullStore{s, d.full}, err
 }
 
-func (d *fullDisk) has(ctx context.Context, m *proto.Manifest) (string, error) {
+func (d *fullDisk) Has(ctx context.Context, m *proto.Manifest) (string, error) {
 	<-d.full
 	return d.FileTarget.Has(ctx, m)
 }
@@ -55,14 +55,14 @@ func TestAFileThatIsThereNeedsNoRoom(t *testing.T) {
 	for old, want := range map[string]int{content: cli.ExitOK, "other": cli.ExitLocalIO} {
 		d := to(t, "")
 		write(t, filepath.Join(d.dir, "sent.bin"), old)
-		cfg := mcast.ListenConfig{
+		cfg := multicast.Config{
 			Groups: []netip.Addr{netip.MustParseAddr("239.255.77.80")}, Port: port, Interfaces: []string{loopback()},
 		}
-		l, err := mcast.Listen(cfg)
+		l, err := multicast.Listen(cfg)
 		check(t, err)
 		defer l.Close()
 		s := newScreen(t, cli.OutputOptions{Progress: "none"})
-		v := newRecvView(recvOptions{}, s.Output, listener{l, cfg}, nil)
+		v := newRecvView(recvOptions{}, s.Output, l)
 		err = v.receive(t.Context(), &fullDisk{d.FileTarget, make(chan struct{})}, receiver.Config{})
 		if got := cli.ExitCode(err); got != want {
 			t.Errorf("got exit code %d (%v), want %d", got, err, want)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -52,21 +51,8 @@ func (v *recvView) runOptions(r *receiver.Receiver) receiver.RunOptions {
 		Layers: layers.New(r.Streams(), cfg), LevelChanged: v.changed,
 		// What fails is in the list of memberships, and tried again with the next
 		// look at the interfaces.
-		Join: func(level int) { v.listener.setLevel(level) },
+		Join: func(level int) { v.listener.SetLevel(level) },
 	}
-}
-
-// upTo lists the groups of layers 0 to level above those of layer 0: none at
-// level -1.
-func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
-	for _, base := range bases {
-		for l := range level + 1 {
-			if g := proto.LayerGroup(base, l); proto.IsGroup(g) {
-				groups = append(groups, g)
-			}
-		}
-	}
-	return groups
 }
 
 // checkRate warns once of a sender whose lowest layer is over --max-rate: it is

@@ -23,8 +23,8 @@ func (v *recvView) patience(now time.Time) error {
 		}
 		after := quantity.Duration(v.opts.timeout)
 		nothing := fmt.Sprintf("%s was heard within %s on %s", what, after, v.where())
-		if d, ok := v.listener.(*discovery); ok && d.why() != nil {
-			nothing = fmt.Sprintf("%s was heard within %s: %v", what, after, d.why())
+		if why := v.listener.Why(); why != nil {
+			nothing = fmt.Sprintf("%s was heard within %s: %v", what, after, searchError(why))
 		}
 		return v.whyNothing(fmt.Sprintf("gave up after %s on %s", after, v.where()), nothing, cli.ExitSilence)
 	case s.Needed == 0 || v.opts.stall == 0 || !v.collected.IsZero() || silent < v.opts.stall:

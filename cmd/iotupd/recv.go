@@ -9,12 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/signal"
 	"path"
 	"runtime/debug"
-	"slices"
 	"syscall"
 	"time"
 
@@ -23,7 +21,7 @@ import (
 
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/internal/mcast"
+	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -55,20 +53,17 @@ With dns:NAME, the senders are those that DNS names for that channel, as send
 --print-dns prints it. What DNS says is not trusted with more than that.`
 
 type recvOptions struct {
-	cli.ChannelOptions
+	listen.Options
 	cli.OutputOptions
 	trustOptions
 	layerOptions
 	hookOptions
 	dnsOptions
-	output     string
-	dir        string
-	dryRun     bool
-	follow     bool
-	interfaces []string
-	groups     []string
-	sources    []string
-	buffer     quantity.Size
+	output string
+	dir    string
+	dryRun bool
+	follow bool
+	buffer quantity.Size
 
 	reuse      []string
 	object     string
@@ -139,10 +134,7 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 
 	o.trustOptions.addFlags(flags)
 
-	flags.StringSliceVarP(&o.interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every suitable one)")
-	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
-	o.ChannelOptions.AddFlags(flags)
-	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
+	o.Options.AddFlags(flags)
 	o.dnsOptions.addFlags(flags)
 	o.layerOptions.addFlags(flags)
 	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
@@ -182,7 +174,7 @@ func runRecv(ctx context.Context, opts recvOptions, std cli.Stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	listenConfig, err := opts.listenConfig()
+	listenConfig, err := opts.Config(opts.buffer)
 	if err != nil {
 		return err
 	}
@@ -211,7 +203,7 @@ func runRecv(ctx context.Context, opts recvOptions, std cli.Stdio) (err error) {
 		if err != nil {
 			return err
 		}
-		v := newRecvView(opts, out, l, listenConfig.Sources)
+		v := newRecvView(opts, out, l)
 		v.recording = rec
 		v.trust, v.later = in.trust, !first
 		if first {
@@ -259,7 +251,7 @@ func (v *recvView) receive(ctx context.Context, t filestore.Target, cfg receiver
 		return err
 	}
 	v.core = r
-	err = receiver.Run(transfer, r, v.listener.conns(), v.runOptions(r))
+	err = receiver.Run(transfer, r, v.listener.Conns(), v.runOptions(r))
 	if err == nil || errors.As(err, new(*receiver.StoreError)) {
 		// What is there already needs no room on the disk, and is not new.
 		checks.wait()
@@ -435,28 +427,4 @@ func outputError(err error) error {
 		return cli.UsageError("--output %s %w", target.Path, target.Err)
 	}
 	return fmt.Errorf("--output %w", err)
-}
-
-func (o *recvOptions) listenConfig() (cfg mcast.ListenConfig, err error) {
-	cfg = mcast.ListenConfig{Port: o.Port, Interfaces: o.interfaces, ReceiveBuffer: int(o.buffer)}
-	for _, s := range o.sources {
-		a, err := netip.ParseAddr(s)
-		if a = a.Unmap(); err != nil || a.IsMulticast() || a.IsUnspecified() {
-			return cfg, cli.UsageError("--source %q is not the IP address of a host", s)
-		}
-		if a.Zone() != "" {
-			return cfg, cli.UsageError("--source %v: name the interface by -i, not in the address", a)
-		}
-		cfg.Sources = append(cfg.Sources, a)
-	}
-	cfg.Groups, err = o.GroupAddresses(o.groups, cfg.Sources)
-	if err != nil || slices.ContainsFunc(cfg.Groups, netip.Addr.Is4) {
-		return cfg, err
-	}
-	for _, name := range o.interfaces {
-		if ifi, err := mcast.InterfaceByName(name); err == nil && ifi.Loopback {
-			return cfg, cli.WithCode(cli.ExitNetwork, cli.ErrLoopback6)
-		}
-	}
-	return cfg, nil
 }

@@ -6,15 +6,6 @@ import "iotupd/cmd/iotupd/internal/describe"
 
 // The events of recv, as they stand in JSON lines. Units are in the names.
 
-type listeningEvent struct {
-	Interfaces    []string `json:"interfaces"`
-	Groups        []string `json:"groups"`
-	Sources       []string `json:"sources,omitempty"`
-	Channel       string   `json:"channel"`
-	Port          uint16   `json:"port"`
-	ReceiveBuffer int      `json:"receive_buffer_bytes"`
-}
-
 // A receivedEvent is an objectEvent once a manifest has confirmed the object.
 type receivedEvent struct {
 	describe.ObjectEvent

@@ -7,19 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/diagnose"
-	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/multicast"
 )
 
 // A recvView shows a transfer, and ends it when the user's patience, as the
@@ -27,8 +25,7 @@ import (
 type recvView struct {
 	opts      recvOptions
 	out       *cli.Output
-	listener  hearing
-	sources   []netip.Addr
+	listener  multicast.Listener
 	silence   *silence
 	core      *receiver.Receiver
 	recording *recording // nil: none
@@ -60,10 +57,10 @@ type recvView struct {
 	later    bool     // --follow has received a release before
 }
 
-func newRecvView(opts recvOptions, out *cli.Output, l hearing, sources []netip.Addr) *recvView {
+func newRecvView(opts recvOptions, out *cli.Output, l multicast.Listener) *recvView {
 	now := time.Now()
 	v := &recvView{
-		opts: opts, out: out, listener: l, sources: sources,
+		opts: opts, out: out, listener: l,
 		silence: newSilence(now),
 		start:   now, idle: now, heard: now,
 		warned: make(map[proto.Reason]bool),
@@ -71,55 +68,16 @@ func newRecvView(opts recvOptions, out *cli.Output, l hearing, sources []netip.A
 	return v
 }
 
-// joined lists the interfaces and groups of the memberships that there are.
-func joined(members []mcast.Membership) (interfaces []string, groups []netip.Addr) {
-	interfaces = []string{} // not null in JSON
-	for _, m := range members {
-		if m.Err != nil {
-			continue
-		}
-		if !slices.Contains(interfaces, m.Interface) {
-			interfaces = append(interfaces, m.Interface)
-		}
-		if !slices.Contains(groups, m.Group) {
-			groups = append(groups, m.Group)
-		}
+// listening prints where the receiver listens. A search for senders does so itself,
+// whenever that changes.
+func (v *recvView) listening() {
+	if v.opts.dnsName == "" {
+		v.opts.Show(v.out, v.listener.Place())
 	}
-	return interfaces, groups
 }
 
 // where names the interfaces that are listened on.
-func (v *recvView) where() string {
-	interfaces, _ := joined(v.listener.Memberships())
-	if len(interfaces) == 0 {
-		return "no interface yet"
-	}
-	return strings.Join(interfaces, ", ")
-}
-
-// listening prints where the receiver listens: the first thing support asks. A
-// discovery does so itself, whenever that changes.
-func (v *recvView) listening() {
-	if v.opts.dnsName != "" {
-		return
-	}
-	interfaces, groups := joined(v.listener.Memberships())
-	e := listeningEvent{
-		Interfaces: interfaces, Channel: v.opts.Channel, Port: v.opts.Port,
-		Groups: cli.Texts(groups), Sources: cli.Texts(v.sources),
-		ReceiveBuffer: v.listener.Stats().ReceiveBuffer,
-	}
-	v.out.Event("listening", e)
-	what := "channel " + v.opts.Channel
-	if len(v.opts.groups) > 0 {
-		what = "groups " + strings.Join(v.opts.groups, ", ")
-	}
-	if len(e.Sources) > 0 {
-		what += "   sources " + strings.Join(e.Sources, ", ")
-	}
-	v.out.Line("listening on %s   %s   port %d", v.where(), what, v.opts.Port)
-	v.out.Decision("receive buffer %v", quantity.Size(e.ReceiveBuffer))
-}
+func (v *recvView) where() string { return listen.Where(v.listener.Place().Interfaces) }
 
 // origin returns who sent the first packet, and the interface it came in by,
 // as far as they are known.

@@ -12,10 +12,10 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/diagnose"
-	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/multicast"
 )
 
 // A patient is a receiver's view on the loopback interface, with nothing to
@@ -29,13 +29,13 @@ type patient struct {
 func newPatient(t *testing.T, opts recvOptions) *patient {
 	t.Helper()
 	s := newScreen(t, cli.OutputOptions{Progress: "none"})
-	cfg := mcast.ListenConfig{
+	cfg := multicast.Config{
 		Groups: []netip.Addr{netip.MustParseAddr("239.255.77.78")}, Port: freePort(t), Interfaces: []string{loopback()},
 	}
-	l, err := mcast.Listen(cfg)
+	l, err := multicast.Listen(cfg)
 	check(t, err)
 	t.Cleanup(func() { l.Close() })
-	v := newRecvView(opts, s.Output, listener{l, cfg}, nil)
+	v := newRecvView(opts, s.Output, l)
 	v.start, v.idle, v.heard, v.silence = epoch, epoch, epoch, newSilence(epoch)
 	return &patient{screen: s, view: v}
 }
@@ -100,7 +100,7 @@ func TestSilenceIsExplainedAgainAndAgain(t *testing.T) {
 	p.want("", "")
 	check(t, p.until(5*time.Second, receiver.Status{}))
 	first := p.stderr.String()
-	if !strings.HasPrefix(first, "nothing has arrived for 5 s; still listening on "+loopback()+fmt.Sprintf(" for 239.255.77.78, port %d\nwarning: ", p.view.listener.port())) {
+	if !strings.HasPrefix(first, "nothing has arrived for 5 s; still listening on "+loopback()+fmt.Sprintf(" for 239.255.77.78, port %d\nwarning: ", p.view.listener.Place().Port)) {
 		t.Errorf("got %q", first)
 	}
 	p.stderr.Reset()
@@ -158,11 +158,11 @@ func TestALowestLayerOverTheLimitIsToldOnce(t *testing.T) {
 
 // A droppingHearing is one whose sockets overflow.
 type droppingHearing struct {
-	hearing
-	stats mcast.Stats
+	multicast.Listener
+	stats multicast.Stats
 }
 
-func (h droppingHearing) Stats() mcast.Stats { return h.stats }
+func (h droppingHearing) Stats() multicast.Stats { return h.stats }
 
 func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
 	reported := 1 // times what was granted
@@ -178,7 +178,7 @@ func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
 		{32 << 20, 32 << 20, "buffer of 32.0 MiB too small [own-drops]\n  try: iotupd send --rate RATE FILE "},
 	} {
 		p := newPatient(t, recvOptions{buffer: quantity.Size(test.asked)})
-		p.view.listener = droppingHearing{p.view.listener, mcast.Stats{KernelDrops: 7, ReceiveBuffer: reported * test.granted}}
+		p.view.listener = droppingHearing{p.view.listener, multicast.Stats{KernelDrops: 7, ReceiveBuffer: reported * test.granted}}
 		p.view.checkBuffer()
 		if got := p.stderr.String(); !strings.Contains(got, test.fix) {
 			t.Errorf("%d of %d bytes granted: got %q, want %q", test.granted, test.asked, got, test.fix)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/inspect"
 	"iotupd/cmd/iotupd/internal/send"
 	"iotupd/cmd/iotupd/internal/sign"
 )
@@ -82,7 +83,7 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(cli.PrintUsage)
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(send.NewCommand(), newRecvCommand(), sign.NewCommand(), sign.NewKeygenCommand(), newInspectCommand(), cli.NewManCommand())
+	root.AddCommand(send.NewCommand(), newRecvCommand(), sign.NewCommand(), sign.NewKeygenCommand(), inspect.NewCommand(), cli.NewManCommand())
 	for _, newCommand := range optionalCommands {
 		root.AddCommand(newCommand())
 	}

@@ -52,7 +52,7 @@ func (s *silence) watch(v *recvView) {
 // for long enough, else an empty text.
 func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagnose.Finding) {
 	// A discovery that has found nobody says so itself.
-	if alive := v.useful + v.rejected(); alive != s.alive || !v.collected.IsZero() || v.listener.port() == 0 || v.level < 0 {
+	if alive := v.useful + v.rejected(); alive != s.alive || !v.collected.IsZero() || v.listener.Place().Port == 0 || v.level < 0 {
 		s.alive, s.since, s.wait, s.told, s.watching = alive, now, silentAfter, 0, false
 		return "", nil
 	}
@@ -63,13 +63,13 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 		return "", nil
 	}
 	after, _ := diagnose.Read()
-	interfaces, groups := joined(v.listener.Memberships())
+	place := v.listener.Place()
 	granted, wanted := v.buffer()
 	causes = diagnose.Explain(s.before, after, diagnose.Listening{
-		Interfaces: interfaces,
-		Groups:     groups,
-		Sources:    v.sources,
-		Port:       v.listener.port(),
+		Interfaces: place.Interfaces,
+		Groups:     place.Groups,
+		Sources:    place.Sources,
+		Port:       place.Port,
 		Interval:   now.Sub(s.since),
 		Heard:      v.useful > 0,
 		Joined:     now.Sub(v.start),
@@ -84,11 +84,11 @@ func (s *silence) check(now time.Time, v *recvView) (text string, causes []diagn
 	}
 	s.since, s.wait, s.told = now, silentAgain, s.told+1
 	s.watch(v)
-	if len(groups) == 0 {
+	if len(place.Groups) == 0 {
 		return "nothing can arrive, since no group is joined yet; still trying", causes
 	}
 	return fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d",
-		quantity.Duration(now.Sub(v.heard)), strings.Join(interfaces, ", "), strings.Join(cli.Texts(groups), ", "), v.listener.port()), causes
+		quantity.Duration(now.Sub(v.heard)), strings.Join(place.Interfaces, ", "), strings.Join(cli.Texts(place.Groups), ", "), place.Port), causes
 }
 
 // rise returns what counters have grown by.

@@ -37,8 +37,7 @@ var arrows = map[string][]string{
 
 	"cmd/iotupd": {
 		"bench/simnet", "cmd/iotupd/internal/...", "internal/diagnose", "internal/discover", "internal/durable",
-		"internal/hook", "internal/mcast", "internal/quantity", "internal/reason", "internal/seqno",
-		"proto/...", "receiver/...",
+		"internal/hook", "internal/quantity", "internal/reason", "internal/seqno", "proto/...", "receiver/...",
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/bench": {
@@ -48,13 +47,23 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/cli": {
 		"bench/simnet", "internal/durable", "proto", "proto/keys", "proto/seal", "receiver",
-		"receiver/filestore", "receiver/installed",
+		"receiver/filestore", "receiver/installed", "receiver/multicast",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
 	"cmd/iotupd/internal/encode": {
 		"cmd/iotupd/internal/cli", "fec", "internal/durable", "internal/quantity", "proto", "sender",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys/...",
+	},
+	"cmd/iotupd/internal/inspect": {
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
+		"cmd/iotupd/internal/manifestfile", "internal/durable", "internal/quantity", "proto", "receiver",
+		"receiver/filestore", "receiver/monitor", "receiver/multicast",
+		"github.com/spf13/cobra", "github.com/spf13/pflag",
+	},
+	"cmd/iotupd/internal/listen": {
+		"cmd/iotupd/internal/cli", "internal/mcast", "internal/quantity", "receiver/multicast",
+		"github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/manifestfile": {"cmd/iotupd/internal/cli", "internal/durable", "proto"},
 	"cmd/iotupd/internal/send": {
@@ -96,6 +105,8 @@ var arrows = map[string][]string{
 	"receiver/filestore": {"internal/durable", "internal/quantity", "proto", "receiver"},
 	"receiver/installed": {"internal/durable", "proto", "receiver"},
 	"receiver/layers":    {"proto", "receiver"},
+	"receiver/monitor":   {"internal/seqno", "proto", "proto/seal", "receiver", "receiver/multicast"},
+	"receiver/multicast": {"internal/discover", "internal/mcast", "proto", "receiver"},
 
 	"sender": {"proto", "fec", "proto/seal"},
 }
@@ -108,7 +119,7 @@ var cores = append([]string{"fec"}, coresOfProtocol...)
 var coresOfProtocol = []string{"proto", "proto/seal", "sender", "receiver", "receiver/layers"}
 
 // shells are other folders whose run.go may read the clock.
-var shells = []string{"bench", "internal/discover", "internal/listeners"}
+var shells = []string{"bench", "internal/discover", "internal/listeners", "receiver/monitor"}
 
 // outside are packages that no core imports.
 var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os/signal", "net/http"}

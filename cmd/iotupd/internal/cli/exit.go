@@ -13,6 +13,7 @@ import (
 	"iotupd/receiver"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
+	"iotupd/receiver/multicast"
 )
 
 // Exit codes. 2 is left to crashes of the runtime.
@@ -122,6 +123,8 @@ func ExitCode(err error) int {
 		return ExitLocalIO
 	case errors.As(err, new(*installed.DamagedError)):
 		return ExitPolicy
+	case errors.As(err, new(*multicast.Error)):
+		return ExitNetwork
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package inspect
 
 import (
 	"encoding/hex"
@@ -11,7 +11,6 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/durable"
 	"iotupd/receiver"
-	"iotupd/receiver/filestore"
 )
 
 // A partEvent is what a partial file of recv holds.
@@ -70,6 +69,3 @@ func (e *partEvent) text() string {
 		fmt.Sprintf("SHA-256     %s\n", e.SHA256) +
 		fmt.Sprintf("shards      %s of %d bytes, code %s\n", describe.Shape(e.Groups, e.K, e.M), e.Shard, e.Code)
 }
-
-// partSuffix ends the names of partial files.
-const partSuffix = filestore.PartSuffix

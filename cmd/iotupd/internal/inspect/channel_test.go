@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package inspect
 
 import (
 	"bytes"
-	"encoding/binary"
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -17,20 +17,31 @@ import (
 	"iotupd/proto/keys"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
+	"iotupd/receiver/monitor"
 )
 
-// A listening is an air that packets are put on.
-type listening struct {
-	*testing.T
-	*air
-	now  time.Time
-	from receiver.Origin
-	path proto.Path
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
-func newListening(t *testing.T) *listening {
+// A listening is a monitor of what a test sends.
+type listening struct {
+	*testing.T
+	*monitor.Monitor
+	trusted []proto.PublicKey
+	now     time.Time
+	from    receiver.Origin
+	path    proto.Path
+}
+
+func newListening(t *testing.T, trusted []proto.PublicKey, groupKey *seal.GroupKey) *listening {
 	return &listening{
-		T: t, air: newAir(), now: epoch,
+		T: t, Monitor: monitor.New(trusted, groupKey), trusted: trusted, now: epoch,
 		from: receiver.Origin{From: netip.MustParseAddrPort("10.0.0.1:4711"), Interface: 1},
 		path: proto.Path{Layers: 1, Sender: 1, Senders: 1},
 	}
@@ -38,7 +49,10 @@ func newListening(t *testing.T) *listening {
 
 // manifest is one of an object with a content of its own.
 func manifest(content string) *proto.Manifest {
-	m := objectOf("fw.bin", content)
+	m := &proto.Manifest{Name: "fw.bin", Descriptor: proto.Descriptor{
+		Params: proto.Params{K: 1, ShardSize: proto.DefaultShardSize, Size: uint64(len(content))},
+		SHA256: sha256.Sum256([]byte(content)),
+	}}
 	m.Channel, m.Version, m.Sequence = "iotupd", "1.0", 7
 	return m
 }
@@ -53,7 +67,7 @@ func (l *listening) hears(h proto.Header, payload []byte) {
 		b = seal.NewGroupKey(seal.Key{1}).Cipher(h.Object).Seal(&h, b)
 	}
 	proto.PutChecksum(b)
-	l.hear(l.now, l.from, b)
+	l.Handle(l.now, l.from, b)
 }
 
 func (l *listening) hearsManifest(m *proto.Manifest) {
@@ -81,10 +95,10 @@ func sealed(h proto.Header) proto.Header {
 // shows returns what is printed about the only object.
 func (l *listening) shows() string {
 	l.Helper()
-	if len(l.objects) != 1 {
-		l.Fatalf("got %d objects, want one", len(l.objects))
+	if len(l.Objects) != 1 {
+		l.Fatalf("got %d objects, want one", len(l.Objects))
 	}
-	e := newHeardEvent(l.objects[0], l.now, l.trusted)
+	e := newHeardEvent(l.Objects[0], l.now, l.trusted)
 	return e.text()
 }
 
@@ -98,7 +112,7 @@ func (l *listening) wantShown(what ...string) {
 }
 
 func TestWhatIsHeardIsShown(t *testing.T) {
-	l := newListening(t)
+	l := newListening(t, nil, nil)
 	m := manifest("content")
 	l.hearsData(m)
 	l.wantShown("object      "+m.Descriptor.Object().String(), "no manifest was heard", "size        7 B", "groups of 1+0 of 1152 bytes")
@@ -126,7 +140,7 @@ func TestWhatIsHeardIsShown(t *testing.T) {
 }
 
 func TestPacketsOfEveryTypeAreShown(t *testing.T) {
-	l := newListening(t)
+	l := newListening(t, nil, nil)
 	m := manifest("content")
 	m.Descriptor.M, m.Descriptor.Code = 1, proto.CodeLeopard8
 	for typ := proto.TypeData; typ <= proto.TypeOutline; typ++ {
@@ -142,8 +156,7 @@ func TestPacketsOfEveryTypeAreShown(t *testing.T) {
 
 func TestAManifestOfATrustedKeyIsShownRatherThanTheFirst(t *testing.T) {
 	key, other := keys.Generate(), keys.Generate()
-	l := newListening(t)
-	l.trusted = []proto.PublicKey{key.Public()}
+	l := newListening(t, []proto.PublicKey{key.Public()}, nil)
 	unsigned, foreign, signed := manifest("content"), manifest("content"), manifest("content")
 	unsigned.Version, foreign.Version, signed.Version = "forged", "foreign", "true"
 	foreign.Signatures = []proto.Signature{other.Sign(foreign)}
@@ -168,7 +181,7 @@ func TestASignatureThatIsWrongIsShownAsSuch(t *testing.T) {
 }
 
 func TestForgedParametersGiveWayToTheManifest(t *testing.T) {
-	l := newListening(t)
+	l := newListening(t, nil, nil)
 	m := manifest("content")
 	forged := header(m, proto.TypeData)
 	forged.Size, forged.K = 1<<40, 1000
@@ -178,7 +191,7 @@ func TestForgedParametersGiveWayToTheManifest(t *testing.T) {
 	l.hearsData(m)
 	l.hears(forged, make([]byte, forged.ShardSize))
 	l.wantShown("size        7 B")
-	if got := l.ignored[proto.ReasonGeometry]; got != 2 {
+	if got := l.Ignored[proto.ReasonGeometry]; got != 2 {
 		t.Errorf("got %d packets that contradict the object, want 2", got)
 	}
 	stranger := manifest("another content")
@@ -186,7 +199,7 @@ func TestForgedParametersGiveWayToTheManifest(t *testing.T) {
 	check(t, err)
 	l.hears(header(m, proto.TypeManifest), payload)
 	l.hears(header(m, proto.TypeManifest), make([]byte, m.Descriptor.ShardSize))
-	if got := l.ignored[receiver.ReasonManifest]; got != 2 {
+	if got := l.Ignored[receiver.ReasonManifest]; got != 2 {
 		t.Errorf("got %d wrong manifests, want 2", got)
 	}
 }
@@ -198,8 +211,7 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 	for name, group := range map[string]*seal.GroupKey{
 		"key": seal.NewGroupKey(seal.Key{1}), "no key": nil, "other key": seal.NewGroupKey(seal.Key{2}),
 	} {
-		l := newListening(t)
-		l.group = group
+		l := newListening(t, nil, group)
 		l.hears(sealed(header(m, proto.TypeData)), make([]byte, m.Descriptor.ShardSize))
 		l.hears(sealed(header(m, proto.TypeManifest)), payload)
 		keyed := sealed(header(m, proto.TypeData)).Object.String()
@@ -217,81 +229,14 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 		}
 	}
 	// Who knows the keyed id, and no key, forges no manifest.
-	l := newListening(t)
-	l.group = seal.NewGroupKey(seal.Key{1})
+	l := newListening(t, nil, seal.NewGroupKey(seal.Key{1}))
 	h := sealed(header(m, proto.TypeManifest))
 	b := append(h.AppendTo(nil), payload...)
 	b = append(b, make([]byte, proto.SealLen)...)
 	proto.PutChecksum(b)
-	l.hear(l.now, l.from, b)
-	if got := l.ignored[receiver.ReasonManifest]; got != 1 {
+	l.Handle(l.now, l.from, b)
+	if got := l.Ignored[receiver.ReasonManifest]; got != 1 {
 		t.Errorf("got %d forged manifests, want 1", got)
-	}
-}
-
-func TestLossIsMeasuredByTheSequenceNumbers(t *testing.T) {
-	tests := map[string]struct {
-		seq  []uint32
-		lost float64
-	}{
-		"all":                 {[]uint32{7, 8, 9, 10}, 0},
-		"one of four":         {[]uint32{7, 8, 10}, 0.25},
-		"half":                {[]uint32{7, 10}, 0.5},
-		"out of order":        {[]uint32{7, 9, 8, 10}, 0},
-		"sent before":         {[]uint32{7, 6, 8, 9}, 0},
-		"duplicates":          {[]uint32{7, 7, 7, 8}, 0},
-		"duplicates and loss": {[]uint32{7, 7, 7, 10}, 0.5},
-		"around zero":         {[]uint32{1<<32 - 2, 1<<32 - 1, 1}, 0.25},
-		"a sender that began": {[]uint32{7, 9, 1 << 30, 1<<30 + 1}, 0},
-	}
-	for name, test := range tests {
-		var o heardObject
-		for _, seq := range test.seq {
-			p := proto.Path{Seq: seq}
-			o.stream(time.Time{}, receiver.Origin{}, p).hear(p, 1)
-		}
-		if got := o.streams[0].loss.Ratio(); got != test.lost {
-			t.Errorf("%s: got %v, want %v", name, got, test.lost)
-		}
-	}
-}
-
-func TestTheAirCannotFillMemory(t *testing.T) {
-	// "Headers can be forged, so every number in them is checked against a limit
-	// before memory or disk is used." spec.md 7.5
-	l := newListening(t)
-	l.group = seal.NewGroupKey(seal.Key{1})
-	m := manifest("content")
-	for i := range uint32(1000) {
-		h := header(m, proto.TypeData)
-		h.Sealed, h.KeyHint = true, l.group.Hint()
-		binary.BigEndian.PutUint32(h.Object[:], i)
-		l.hears(h, make([]byte, h.ShardSize))
-	}
-	if len(l.objects) != maxHeardObjects || len(l.byID) != maxHeardObjects || l.beyond != 1000-maxHeardObjects {
-		t.Errorf("got %d objects, %d ids, %d more, want %d", len(l.objects), len(l.byID), l.beyond, maxHeardObjects)
-	}
-
-	l = newListening(t)
-	for i := range 1000 {
-		l.from.From = netip.AddrPortFrom(l.from.From.Addr(), uint16(1+i))
-		l.path.Layer = i % 16
-		l.hearsData(m)
-	}
-	l.wantShown(fmt.Sprintf("and %d packets of more streams", 1000-maxHeardStreams), "data        ")
-	if got := len(l.objects[0].streams); got != maxHeardStreams {
-		t.Errorf("got %d streams, want %d", got, maxHeardStreams)
-	}
-
-	l = newListening(t)
-	l.trusted = []proto.PublicKey{keys.Generate().Public()}
-	for i := range 1000 {
-		m := manifest("content")
-		m.Sequence = uint64(i)
-		l.hearsManifest(m)
-	}
-	if got := l.objects[0].checks; got != maxSignedChecks {
-		t.Errorf("got %d manifests looked at, want %d", got, maxSignedChecks)
 	}
 }
 
@@ -326,7 +271,7 @@ unsigned    nothing says who made it
 }
 
 // Any datagram, with a valid checksum if it has room for one.
-func FuzzAir(f *testing.F) {
+func FuzzMonitor(f *testing.F) {
 	m := manifest("content")
 	payload, err := m.AppendPayload(nil)
 	if err != nil {
@@ -337,20 +282,31 @@ func FuzzAir(f *testing.F) {
 	f.Add(append(header(m, proto.TypeOutline).AppendTo(nil), make([]byte, m.Descriptor.ShardSize)...))
 	f.Add(append(sealed(header(m, proto.TypeManifest)).AppendTo(nil), make([]byte, m.Descriptor.ShardSize+proto.SealLen)...))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		a := newAir()
-		a.group = seal.NewGroupKey(seal.Key{1})
+		a := monitor.New(nil, seal.NewGroupKey(seal.Key{1}))
 		in = bytes.Clone(in)
 		if _, _, err := proto.Parse(in); err == nil {
 			proto.PutChecksum(in)
 		}
 		for range 2 {
-			a.hear(epoch, receiver.Origin{}, in)
+			a.Handle(epoch, receiver.Origin{}, in)
 		}
-		for _, o := range a.objects {
+		for _, o := range a.Objects {
 			e := newHeardEvent(o, epoch, nil)
 			if text := e.text(); strings.Contains(text, "\x1b") {
 				t.Errorf("%q is not safe to print", text)
 			}
 		}
 	})
+}
+
+func TestOnlySoManyStreamsAreShown(t *testing.T) {
+	const most = 64
+	l := newListening(t, nil, nil)
+	m := manifest("content")
+	for i := range 1000 {
+		l.from.From = netip.AddrPortFrom(l.from.From.Addr(), uint16(1+i))
+		l.path.Layer = i % 16
+		l.hearsData(m)
+	}
+	l.wantShown(fmt.Sprintf("and %d packets of more streams", 1000-most), "data        ")
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+// Package inspect is the command that shows manifests, partial files and what is
+// sent on a channel.
+package inspect
 
 import (
 	"cmp"
@@ -14,10 +16,13 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/cmd/iotupd/internal/manifestfile"
+	"iotupd/receiver/filestore"
+	"iotupd/receiver/monitor"
 )
 
-const inspectHelp = `Show what a manifest says, and whether a trusted key signed it; or what a
+const help = `Show what a manifest says, and whether a trusted key signed it; or what a
 partial file *.iotupd-part of recv holds, as far as it proves. Without FILE,
 listen for a while and show what is on the air: every object, what its manifest
 says, who sends it how fast, and how much of it gets lost on the way to here.
@@ -25,26 +30,24 @@ All layers of a sender are joined, be they more than that way carries.
 
 Nothing is received, and nothing is trusted but the keys of --trust.`
 
-type inspectOptions struct {
-	cli.ChannelOptions
+type options struct {
+	listen.Options
 	cli.OutputOptions
-	trust      []string
-	groupKey   string
-	interfaces []string
-	groups     []string
-	sources    []string
-	listen     time.Duration
+	trust    []string
+	groupKey string
+	listen   time.Duration
 }
 
 // listeningFlags are those that say how to listen.
 var listeningFlags = []string{"group-key", "interface", "group", "channel", "port", "ipv4", "ipv6", "source", "for"}
 
-func newInspectCommand() *cobra.Command {
-	var opts inspectOptions
+// NewCommand returns the command.
+func NewCommand() *cobra.Command {
+	var opts options
 	cmd := &cobra.Command{
 		Use:   "inspect [flags] [FILE]",
 		Short: "show a manifest, a partial file, or what is on the air",
-		Long:  inspectHelp,
+		Long:  help,
 		Example: `  iotupd inspect
   iotupd inspect -i eth1 --for 30s --trust release.pub
   iotupd inspect firmware.bin.iotupd --trust /etc/iotupd/keys`,
@@ -55,12 +58,12 @@ func newInspectCommand() *cobra.Command {
 			std := cli.StdioOf(cmd)
 			switch len(args) {
 			case 0:
-				return runInspect(cmd.Context(), opts, std)
+				return showChannel(cmd.Context(), opts, std)
 			case 1:
 				if name := cli.FirstGiven(cmd.Flags(), listeningFlags); name != "" {
 					return cli.UsageError("--%s is for listening: leave it out, or FILE", name)
 				}
-				return runInspectFile(opts, args[0], std)
+				return showFile(opts, args[0], std)
 			}
 			return cli.UsageError("want at most one FILE, got %d arguments; see %s --help", len(args), cmd.CommandPath())
 		},
@@ -71,30 +74,27 @@ func newInspectCommand() *cobra.Command {
 	return cmd
 }
 
-func (o *inspectOptions) addFlags(flags *pflag.FlagSet) {
+func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, to verify with, repeatable")
 	flags.StringVarP(&o.groupKey, "group-key", "k", "", "key `file` of a group, to open what is sealed")
 	cli.Under(flags, "Keys")
 
-	flags.StringSliceVarP(&o.interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every suitable one)")
-	flags.StringSliceVarP(&o.groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
-	o.ChannelOptions.AddFlags(flags)
-	flags.StringSliceVar(&o.sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
+	o.Options.AddFlags(flags)
 	flags.DurationVar(&o.listen, "for", 5*time.Second, "`time` to listen")
 	cli.Under(flags, "Network")
 
 	o.OutputOptions.AddFlags(flags)
 }
 
-func (o *inspectOptions) validate() error {
+func (o *options) validate() error {
 	if o.listen <= 0 {
 		return cli.UsageError("--for %v: want a time, such as 5s", o.listen)
 	}
 	return cmp.Or(o.ChannelOptions.Validate(), o.OutputOptions.Validate())
 }
 
-// runInspectFile shows a file.
-func runInspectFile(opts inspectOptions, path string, std cli.Stdio) (err error) {
+// showFile shows a file.
+func showFile(opts options, path string, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func runInspectFile(opts inspectOptions, path string, std cli.Stdio) (err error)
 	if err != nil {
 		return err
 	}
-	if strings.HasSuffix(path, partSuffix) {
+	if strings.HasSuffix(path, filestore.PartSuffix) {
 		return inspectPart(out, path)
 	}
 	m, err := manifestfile.Read(path)
@@ -121,20 +121,22 @@ func runInspectFile(opts inspectOptions, path string, std cli.Stdio) (err error)
 	return nil
 }
 
-// runInspect shows what is on the air.
-func runInspect(ctx context.Context, opts inspectOptions, std cli.Stdio) (err error) {
+// showChannel shows what is on the air.
+func showChannel(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
 	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	v := &airView{opts: opts, out: out, air: newAir()}
-	if v.air.trusted, err = cli.ReadTrusted(opts.trust); err != nil {
+	v := &channelView{opts: opts, out: out}
+	if v.trusted, err = cli.ReadTrusted(opts.trust); err != nil {
 		return err
 	}
-	if v.air.group, err = cli.ReadGroupKey(opts.groupKey); err != nil {
+	groupKey, err := cli.ReadGroupKey(opts.groupKey)
+	if err != nil {
 		return err
 	}
+	v.monitor = monitor.New(v.trusted, groupKey)
 	out.WarnExposed(opts.groupKey)
 	return v.run(ctx)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package inspect
 
 import (
 	"cmp"
@@ -15,6 +15,7 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
+	"iotupd/receiver/monitor"
 )
 
 // A heardEvent is an object on the air.
@@ -58,41 +59,41 @@ type listenedEvent struct {
 	Ignored   map[string]uint64 `json:"ignored,omitempty"`
 }
 
-func newHeardEvent(o *heardObject, now time.Time, trusted []proto.PublicKey) heardEvent {
-	seconds := now.Sub(o.first).Seconds()
+func newHeardEvent(o *monitor.Object, now time.Time, trusted []proto.PublicKey) heardEvent {
+	seconds := now.Sub(o.First).Seconds()
 	e := heardEvent{
-		ObjectEvent: describe.NewObjectEvent(o.id, o.params),
-		Sealed:      o.sealed,
+		ObjectEvent: describe.NewObjectEvent(o.ID, o.Params),
+		Sealed:      o.Sealed,
 		Types:       make(map[string]trafficEvent),
 		Streams:     []streamEvent{},
-		More:        o.moreFrom,
+		More:        o.MoreFrom,
 		Seconds:     seconds,
-		otherKey:    o.otherKey,
+		otherKey:    o.OtherKey,
 	}
-	if o.manifest != nil {
-		m := describe.NewManifestEvent(o.manifest, trusted, now)
+	if o.Manifest != nil {
+		m := describe.NewManifestEvent(o.Manifest, trusted, now)
 		e.Manifest, e.Name = &m, m.Name
 	}
-	for t, c := range o.counts {
-		if c.packets > 0 {
-			e.Types[typeNames[t]] = c.per(seconds)
+	for t, c := range o.Counts {
+		if c.Packets > 0 {
+			e.Types[typeNames[t]] = rates(c, seconds)
 		}
 	}
-	for _, s := range slices.SortedStableFunc(slices.Values(o.streams), (*heardStream).compare) {
+	for _, s := range slices.SortedStableFunc(slices.Values(o.Streams), compareStreams) {
 		from := netip.AddrPortFrom(s.From.Addr().Unmap().WithZone(""), s.From.Port())
 		e.Streams = append(e.Streams, streamEvent{
-			From: from.String(), Interface: interfaceName(s.Interface), Sender: s.path.Sender, Senders: s.path.Senders,
-			Layer: s.path.Layer, Layers: s.path.Layers, Nominal: s.path.Rate.BitsPerSecond(),
-			trafficEvent: s.received.per(now.Sub(s.first).Seconds()),
-			LossRatio:    s.loss.Ratio(), Stopping: s.path.Flags&proto.PathBye != 0,
+			From: from.String(), Interface: interfaceName(s.Interface), Sender: s.Path.Sender, Senders: s.Path.Senders,
+			Layer: s.Path.Layer, Layers: s.Path.Layers, Nominal: s.Path.Rate.BitsPerSecond(),
+			trafficEvent: rates(s.Received, now.Sub(s.First).Seconds()),
+			LossRatio:    s.Loss.Ratio(), Stopping: s.Path.Flags&proto.PathBye != 0,
 		})
 	}
 	return e
 }
 
-// compare orders streams by sender, then by layer.
-func (s *heardStream) compare(o *heardStream) int {
-	return cmp.Or(s.From.Addr().Compare(o.From.Addr()), cmp.Compare(s.path.Sender, o.path.Sender), cmp.Compare(s.path.Layer, o.path.Layer))
+// compareStreams orders streams by sender, then by layer.
+func compareStreams(s, o *monitor.Stream) int {
+	return cmp.Or(s.From.Addr().Compare(o.From.Addr()), cmp.Compare(s.Path.Sender, o.Path.Sender), cmp.Compare(s.Path.Layer, o.Path.Layer))
 }
 
 // interfaceName returns the name of the interface with an index; empty if there
@@ -111,11 +112,11 @@ var typeNames = [...]string{
 	proto.TypeOutline: "outline",
 }
 
-// per returns the mean of so many seconds; no rate if it is too short for one.
-func (t traffic) per(seconds float64) trafficEvent {
-	e := trafficEvent{Packets: t.packets}
+// rates returns the mean of so many seconds; no rate if it is too short for one.
+func rates(t monitor.Traffic, seconds float64) trafficEvent {
+	e := trafficEvent{Packets: t.Packets}
 	if seconds > 0 {
-		e.PerSecond, e.Rate = float64(t.packets)/seconds, 8*float64(t.bytes)/seconds
+		e.PerSecond, e.Rate = float64(t.Packets)/seconds, 8*float64(t.Bytes)/seconds
 	}
 	return e
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package multicast
 
 import (
 	"context"
@@ -9,46 +9,19 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/discover"
 	"iotupd/internal/mcast"
-	"iotupd/internal/quantity"
 	"iotupd/receiver"
 )
-
-// A hearing is what a receiver listens by: groups that stay what they are, or a
-// discovery.
-type hearing interface {
-	conns() []receiver.Conn
-	port() uint16 // the first one that is listened on; zero: none yet
-	Memberships() []mcast.Membership
-	Stats() mcast.Stats
-	Rejoin() error
-	// setLevel listens to layers 0 to level of each group; -1: to none.
-	setLevel(level int) error
-	Close() error
-}
-
-// A listener is a hearing of groups that stay what they are.
-type listener struct {
-	*mcast.Listener
-	cfg mcast.ListenConfig
-}
-
-func (l listener) conns() []receiver.Conn { return receiverConns(l.Listener) }
-func (l listener) port() uint16           { return l.cfg.Port }
-
-func (l listener) setLevel(level int) error { return l.SetGroups(upTo(level, l.cfg.Groups)) }
 
 // A discovery listens to the senders that DNS names, by a listener for each of
 // their ports. Listeners come and go while the receiver reads from one place.
 type discovery struct {
-	discoveryConfig
+	DiscoverConfig
 	empty   chan *anyBatch // to be filled
 	reads   atomic.Uint64
 	readers sync.WaitGroup
@@ -57,30 +30,98 @@ type discovery struct {
 
 	changing sync.Mutex // held while groups are joined and left, which may take a while; before mu
 
-	mu        sync.Mutex  // held for moments only: the receiving goroutine waits for it
-	level     int         // of layers, that all listen to
-	listeners []listener  // replaced by another slice, never changed in place
-	past      mcast.Stats // of listeners that are closed
-	failure   error       // the last one of the search
+	mu        sync.Mutex // held for moments only: the receiving goroutine waits for it
+	level     int        // of layers, that all listen to
+	listeners []listener // replaced by another slice, never changed in place
+	past      Stats      // of listeners that are closed
+	failure   error      // the last one of the search
 }
 
-type discoveryConfig struct {
-	name     string // of the channel
-	resolver discover.Resolver
-	failover time.Duration
-	allows   func(netip.Addr) bool // as -4 and -6 do
-	listen   mcast.ListenConfig    // without groups, sources, and port
-	out      *cli.Output
+// A DiscoverConfig says whose senders to look for.
+type DiscoverConfig struct {
+	// Name is that of the channel, a domain name.
+	Name string
+
+	// Servers are the name servers to ask. If none, those of the system.
+	Servers []netip.AddrPort
+
+	// Failover is how long nobody is heard before it is the turn of the senders of
+	// the next priority. If zero, [DefaultFailover].
+	Failover time.Duration
+
+	// Allow, if not nil, says which addresses may be listened to, as to choose a
+	// family.
+	Allow func(netip.Addr) bool
+
+	// Config is for every listener: without Groups, Sources and Port, which DNS
+	// tells.
+	Config
+
+	// Observe, if not nil, is called for every event, not by two goroutines at a
+	// time. The search, not the datagrams, waits for it. It must not call the
+	// Listener.
+	Observe func(DiscoverEvent)
 }
 
-// newDiscovery looks for the senders of a channel until it is closed.
-func newDiscovery(cfg discoveryConfig) *discovery {
-	d := &discovery{discoveryConfig: cfg, empty: make(chan *anyBatch), stop: make(chan struct{})}
+// DefaultFailover is the usual DiscoverConfig.Failover.
+const DefaultFailover = discover.DefaultFailover
+
+// A DiscoverEvent is one of [Found], [Ignored] and [SearchFailed].
+type DiscoverEvent interface{ discoverEvent() }
+
+type (
+	// Found: senders are listened to from now on. There is an event for each of
+	// their ports.
+	Found struct {
+		Place
+		Priority uint16
+		Senders  []string // host name and address of each
+		Layers   int      // that DNS announces; zero: it does not say
+		KeyID    string   // of the key that signs, as DNS says; may be empty. It proves nothing
+	}
+
+	// Ignored: DNS said something that is not taken.
+	Ignored struct{ Why string }
+
+	// SearchFailed: nobody was found, or could not be listened to.
+	SearchFailed struct {
+		Err      error
+		Again    time.Duration // until the next try
+		NotFound bool          // DNS does not have the records of this channel
+	}
+)
+
+func (Found) discoverEvent()        {}
+func (Ignored) discoverEvent()      {}
+func (SearchFailed) discoverEvent() {}
+
+// A FamilyError says that all addresses of the senders were refused by
+// DiscoverConfig.Allow.
+type FamilyError struct{ Senders string }
+
+// Error implements error.
+func (e *FamilyError) Error() string {
+	return e.Senders + " has no address of a family that is allowed"
+}
+
+// Discover looks for the senders of a channel until it is closed. Reads wait until
+// there are some.
+func Discover(cfg DiscoverConfig) Listener {
+	if cfg.Failover == 0 {
+		cfg.Failover = DefaultFailover
+	}
+	if cfg.Allow == nil {
+		cfg.Allow = func(netip.Addr) bool { return true }
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(DiscoverEvent) {}
+	}
+	d := &discovery{DiscoverConfig: cfg, empty: make(chan *anyBatch), stop: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	var search sync.WaitGroup
 	search.Go(func() {
-		cfg.resolver.Follow(ctx, cfg.name, discover.FollowOptions{ // until ctx ends
-			Failover: cfg.failover, Heard: d.heard, Listen: d.turn, Failed: d.failed,
+		discover.Resolver{Servers: cfg.Servers}.Follow(ctx, cfg.Name, discover.FollowOptions{ // until ctx ends
+			Failover: cfg.Failover, Heard: d.heard, Listen: d.turn, Failed: d.failed,
 		})
 	})
 	d.end = sync.OnceValue(func() (err error) {
@@ -115,7 +156,7 @@ func (d *discovery) replace(listeners []listener) {
 }
 
 // Memberships lists those of all listeners.
-func (d *discovery) Memberships() (all []mcast.Membership) {
+func (d *discovery) Memberships() (all []Membership) {
 	for _, l := range d.now() {
 		all = append(all, l.Memberships()...)
 	}
@@ -123,7 +164,7 @@ func (d *discovery) Memberships() (all []mcast.Membership) {
 }
 
 // Stats adds up the counters of all listeners that there have been.
-func (d *discovery) Stats() mcast.Stats {
+func (d *discovery) Stats() Stats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	sum := d.past
@@ -143,19 +184,19 @@ func (d *discovery) Rejoin() (err error) {
 	return err
 }
 
-func (d *discovery) setLevel(level int) (err error) {
+func (d *discovery) SetLevel(level int) (err error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	d.mu.Lock()
 	d.level = level
 	d.mu.Unlock()
 	for _, l := range d.now() {
-		err = errors.Join(err, l.setLevel(level))
+		err = errors.Join(err, l.SetLevel(level))
 	}
 	return err
 }
 
-func addStats(a, b mcast.Stats) mcast.Stats {
+func addStats(a, b Stats) Stats {
 	a.KernelDrops += b.KernelDrops
 	a.ForeignDestination += b.ForeignDestination
 	a.Truncated += b.Truncated
@@ -165,11 +206,13 @@ func addStats(a, b mcast.Stats) mcast.Stats {
 	return a
 }
 
-func (d *discovery) port() uint16 {
+func (d *discovery) Place() Place {
+	p := Place{ReceiveBuffer: d.Stats().ReceiveBuffer}
+	p.Interfaces, p.Groups = joined(d.Memberships())
 	if all := d.now(); len(all) > 0 {
-		return all[0].cfg.Port
+		p.Port = all[0].cfg.Port
 	}
-	return 0
+	return p
 }
 
 // heard returns a number that changes unless nobody is heard. A silence that the
@@ -183,20 +226,16 @@ func (d *discovery) heard() uint64 {
 	return d.reads.Load()
 }
 
-// failed tells the user what could not be found or joined.
+// failed notes what could not be found or joined.
 func (d *discovery) failed(err error, again time.Duration) {
 	d.mu.Lock()
 	d.failure = err
 	d.mu.Unlock()
-	w := cli.Warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", err, quantity.Duration(again))}
-	if errors.As(err, new(*discover.NotFoundError)) {
-		w.Fix = "iotupd send --print-dns " + d.name + "   # where the sender runs, prints what DNS should say"
-	}
-	d.out.Warn(w)
+	d.Observe(SearchFailed{Err: err, Again: again, NotFound: errors.As(err, new(*discover.NotFoundError))})
 }
 
-// why returns why nobody is listened to, as far as that is known.
-func (d *discovery) why() error {
+// Why returns why nobody is listened to, as far as that is known.
+func (d *discovery) Why() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.listeners) > 0 {
@@ -208,13 +247,13 @@ func (d *discovery) why() error {
 // turn listens to the senders of a level, and to no others.
 func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 	for _, why := range p.Refused {
-		d.out.Decision("DNS: ignored: %s", why)
+		d.Observe(Ignored{why})
 	}
 	d.changing.Lock()
 	defer d.changing.Unlock()
 	var wanted []mcast.ListenConfig
 	for _, port := range l.Ports() {
-		cfg := d.listen
+		cfg := d.Config.internal()
 		cfg.Port, cfg.Sources = port, d.allowed(l.Sent(port)...)
 		cfg.Groups = d.allowed(p.Group6, p.Group4) // both, so that sources of either may come later
 		if len(cfg.Sources) > 0 {
@@ -222,7 +261,7 @@ func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 		}
 	}
 	if wanted == nil {
-		return fmt.Errorf("%v has no address of the family that -4 or -6 asks for", l)
+		return &FamilyError{l.String()}
 	}
 	for _, o := range d.drop(wanted) {
 		o.Close()
@@ -237,7 +276,7 @@ func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 			failed = errors.Join(failed, fmt.Errorf("cannot listen to %v: %w", l, err))
 			continue
 		}
-		d.tell(p, l, at)
+		d.report(p, l, at)
 	}
 	return failed
 }
@@ -260,7 +299,7 @@ func (d *discovery) drop(wanted []mcast.ListenConfig) (dropped []listener) {
 }
 
 func (d *discovery) allowed(addrs ...netip.Addr) []netip.Addr {
-	return slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !d.allows(a) })
+	return slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !d.Allow(a) })
 }
 
 // isSamePlace reports whether a listener of one configuration can take on the
@@ -289,7 +328,7 @@ func (d *discovery) join(cfg mcast.ListenConfig) (listener, error) {
 	}
 	d.replace(append(listeners, listener{l, cfg}))
 	if d.level != 0 {
-		err = listener{l, cfg}.setLevel(d.level)
+		err = listener{l, cfg}.SetLevel(d.level)
 	}
 	for _, s := range l.Sockets() {
 		d.readers.Go(func() { d.read(s) })
@@ -297,35 +336,22 @@ func (d *discovery) join(cfg mcast.ListenConfig) (listener, error) {
 	return listener{l, cfg}, err
 }
 
-// tell says where the receiver listens from now on.
-func (d *discovery) tell(p *discover.Plan, l discover.Level, at listener) {
-	interfaces, groups := joined(at.Memberships())
-	d.out.Event("listening", listeningEvent{
-		Interfaces: interfaces, Groups: cli.Texts(groups), Sources: cli.Texts(at.cfg.Sources),
-		Channel: d.name, Port: at.cfg.Port, ReceiveBuffer: at.Stats().ReceiveBuffer,
-	})
-	var who []string
+// report says where the receiver listens from now on.
+func (d *discovery) report(p *discover.Plan, l discover.Level, at listener) {
+	e := Found{Place: at.Place(), Priority: l.Priority, Layers: p.Layers, KeyID: p.KeyID}
 	for _, s := range l.Sources {
-		if s.Port == at.cfg.Port && d.allows(s.Addr) {
-			who = append(who, s.String())
+		if s.Port == at.cfg.Port && d.Allow(s.Addr) {
+			e.Senders = append(e.Senders, s.String())
 		}
 	}
-	more := ""
-	if p.Layers > 1 {
-		more += fmt.Sprintf("   %d layers", p.Layers)
-	}
-	if p.KeyID != "" {
-		more += "   signed, as DNS says, by key " + p.KeyID
-	}
-	d.out.Line("listening on %s   channel %s   priority %d: %s   port %d%s",
-		strings.Join(interfaces, ", "), d.name, l.Priority, strings.Join(who, ", "), at.cfg.Port, more)
+	d.Observe(e)
 }
 
 // read hands on what arrives at a socket until that is closed.
 func (d *discovery) read(s *mcast.Socket) {
 	spare := mcast.NewBatch(readMessages)
 	for {
-		err := cli.WithCode(cli.ExitNetwork, s.ReadBatch(spare))
+		err := networkError(s.ReadBatch(spare))
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -340,8 +366,8 @@ func (d *discovery) read(s *mcast.Socket) {
 	}
 }
 
-// conns returns the one place to read from.
-func (d *discovery) conns() []receiver.Conn { return []receiver.Conn{d} }
+// Conns returns the one place to read from.
+func (d *discovery) Conns() []receiver.Conn { return []receiver.Conn{d} }
 
 // NewBatch returns a batch that reads from any of the sockets.
 func (d *discovery) NewBatch() receiver.Batch {

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// Package monitor notes what is sent on a channel: every object, what its manifest
+// says, who sends it how fast, and how much of it is lost on the way. It takes part
+// in nothing, and trusts nothing.
+package monitor
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"iotupd/internal/seqno"
+	"iotupd/proto"
+	"iotupd/proto/seal"
+	"iotupd/receiver"
+)
+
+// Limits of what is noted: anybody may send anything.
+const (
+	maxObjects      = 64
+	maxStreams      = 64 // of an object
+	maxSignedChecks = 64 // of manifests of an object
+)
+
+// A Monitor notes what is sent on a channel. Make one by [New]. It is not safe for
+// concurrent use. Its memory is bounded, whatever arrives.
+type Monitor struct {
+	trusted  []proto.PublicKey
+	groupKey *seal.GroupKey // nil: no key
+
+	// What was heard. It is to be read only.
+	Objects   []*Object               // in the order in which they were heard
+	Layers    int                     // most that a packet announces; at least 1
+	Datagrams uint64                  // of every kind
+	Beyond    uint64                  // datagrams of more objects than are noted
+	Ignored   map[proto.Reason]uint64 // datagrams
+
+	byID map[objectID]*Object
+}
+
+// An objectID tells objects apart: the id in the header, which in a sealed packet
+// is another one than in a plain one.
+type objectID struct {
+	id     proto.ObjectID
+	sealed bool
+}
+
+// An Object is what was heard of one object.
+type Object struct {
+	ID       proto.ObjectID // as on the wire: of a sealed object, the keyed id
+	Sealed   bool
+	OtherKey bool         // sealed, with another key than the monitor has
+	Params   proto.Params // those that anybody may have sent, until there is a manifest
+	First    time.Time    // packet
+
+	Counts   [proto.TypeOutline + 1]Traffic // by type
+	Streams  []*Stream
+	MoreFrom uint64 // packets of more streams than are noted
+
+	Manifest *proto.Manifest // nil: not heard, or sealed with a key that the monitor does not have
+	Signed   bool            // Manifest is, by a trusted key
+
+	cipher  *seal.Cipher // nil: plain, or no key for it
+	payload []byte       // of Manifest
+	checks  int          // manifests looked at
+}
+
+// Traffic counts packets, and their bytes with IP headers.
+type Traffic struct{ Packets, Bytes uint64 }
+
+// A Stream is what one sender sends of an object on one layer, as it arrives on
+// one interface.
+type Stream struct {
+	receiver.Origin
+	Path     proto.Path // of the last packet
+	First    time.Time  // packet
+	Received Traffic
+	Loss     receiver.Loss // since the stream began
+
+	numbers seqno.Tracker
+}
+
+// New returns a monitor that has heard nothing. It looks for signatures of trusted
+// keys, and opens what is sealed with groupKey; both may be nil.
+func New(trusted []proto.PublicKey, groupKey *seal.GroupKey) *Monitor {
+	return &Monitor{
+		trusted: trusted, groupKey: groupKey,
+		Layers: 1, Ignored: make(map[proto.Reason]uint64), byID: make(map[objectID]*Object),
+	}
+}
+
+// Handle notes one datagram, which may be reused afterwards.
+func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
+	m.Datagrams++
+	h, payload, err := proto.Parse(datagram)
+	switch {
+	case err != nil:
+		m.Ignored[err.(proto.Reason)]++
+		return
+	case !proto.ChecksumOK(datagram):
+		m.Ignored[proto.ReasonChecksum]++
+		return
+	}
+	o := m.object(now, &h)
+	if o == nil {
+		return
+	}
+	// Where the packets differ, the manifest says which of them were forged.
+	if h.Params != o.Params && (o.Manifest != nil || h.Type != proto.TypeManifest) {
+		m.Ignored[proto.ReasonGeometry]++
+		return
+	}
+	if h.Type == proto.TypeManifest && !m.hearManifest(o, &h, datagram, payload) {
+		m.Ignored[receiver.ReasonManifest]++
+		return
+	}
+	size := uint64(len(datagram) + proto.Overhead(from.From.Addr()))
+	m.Layers = max(m.Layers, h.Path.Layers)
+	o.Counts[h.Type].add(size)
+	o.stream(now, from, h.Path).hear(h.Path, size)
+}
+
+func (t *Traffic) add(size uint64) {
+	t.Packets++
+	t.Bytes += size
+}
+
+// object returns what was heard of the object of a packet; nil if that is not
+// noted.
+func (m *Monitor) object(now time.Time, h *proto.Header) *Object {
+	id := objectID{h.Object, h.Sealed}
+	if o := m.byID[id]; o != nil {
+		return o
+	}
+	if err := h.Params.Validate(); err != nil {
+		m.Ignored[proto.ReasonGeometry]++
+		return nil
+	}
+	if len(m.Objects) >= maxObjects {
+		m.Beyond++
+		return nil
+	}
+	o := &Object{ID: h.Object, Sealed: h.Sealed, Params: h.Params, First: now}
+	if h.Sealed && m.groupKey != nil {
+		if o.OtherKey = h.KeyHint != m.groupKey.Hint(); !o.OtherKey {
+			o.cipher = m.groupKey.Cipher(h.Object)
+		}
+	}
+	m.byID[id] = o
+	m.Objects = append(m.Objects, o)
+	return o
+}
+
+// hearManifest notes a manifest, and reports whether it is one of the object. Of
+// different ones it keeps the first, unless another one is signed by a trusted
+// key. One that is sealed by a key that is not here may be any.
+func (m *Monitor) hearManifest(o *Object, h *proto.Header, datagram, payload []byte) bool {
+	if o.Sealed {
+		if o.cipher == nil {
+			return true
+		}
+		var err error
+		if payload, err = o.cipher.Open(nil, h, datagram, payload); err != nil {
+			return false
+		}
+	}
+	if bytes.Equal(payload, o.payload) {
+		return true
+	}
+	parsed, err := proto.ParseManifestPayload(payload)
+	if err != nil {
+		return false
+	}
+	id := parsed.Descriptor.Object()
+	if o.Sealed {
+		id = m.groupKey.Object(id)
+	}
+	if id != o.ID {
+		return false
+	}
+	if o.Signed || o.checks >= maxSignedChecks {
+		return true
+	}
+	o.checks++
+	by := proto.PayloadSigners(payload, m.trusted)
+	if o.Manifest != nil && by == nil {
+		return true
+	}
+	o.payload = bytes.Clone(payload)
+	o.Manifest, _ = proto.ParseManifestPayload(o.payload) // which it aliases
+	o.Params = parsed.Descriptor.Params
+	o.Signed = by != nil
+	return true
+}
+
+// stream returns the stream that a packet belongs to. What is beyond the limit
+// shares one that is not kept.
+func (o *Object) stream(now time.Time, from receiver.Origin, p proto.Path) *Stream {
+	i := slices.IndexFunc(o.Streams, func(s *Stream) bool { return s.Origin == from && s.Path.Layer == p.Layer })
+	if i >= 0 {
+		return o.Streams[i]
+	}
+	s := &Stream{Origin: from, First: now, Path: p, numbers: seqno.Start(p.Seq), Loss: receiver.Loss{Spanned: 1}}
+	if len(o.Streams) >= maxStreams {
+		o.MoreFrom++
+		return s
+	}
+	o.Streams = append(o.Streams, s)
+	return s
+}
+
+// hear notes a packet of the stream.
+func (s *Stream) hear(p proto.Path, size uint64) {
+	s.Received.add(size)
+	s.Path = p
+	sent, lost, jump := s.numbers.Add(p.Seq)
+	if jump {
+		s.Loss = receiver.Loss{}
+	}
+	s.Loss.Spanned += uint64(sent)
+	s.Loss.Lost += uint64(lost)
+}

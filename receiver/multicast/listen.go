@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// Package multicast brings the datagrams of multicast groups to a receiver: those
+// of groups that are named, or those of the senders that DNS names.
+//
+// A [Listener] has goroutines of its own, which end with Close. Its methods may be
+// called from any goroutine.
+package multicast
+
+import (
+	"log/slog"
+	"net/netip"
+	"slices"
+
+	"iotupd/internal/mcast"
+	"iotupd/proto"
+	"iotupd/receiver"
+)
+
+// A Config says what to listen to, and where.
+type Config struct {
+	// Groups are multicast addresses of the lowest layer, of either family or both.
+	// At least one.
+	Groups []netip.Addr
+
+	// Port is the UDP port, which other programs may listen on as well. Not zero.
+	Port uint16
+
+	// Sources, if any, are the only hosts to hear (source-specific multicast).
+	// Groups of a family without a source are not joined.
+	Sources []netip.Addr
+
+	// Interfaces are the names of those to join on. They have to exist; one that is
+	// down is joined when it is up again. If empty, it is every suitable one, as
+	// they come and go.
+	Interfaces []string
+
+	// ReceiveBuffer is the size in bytes of the buffers to ask the kernel for. If
+	// zero, 32 MiB. It may grant less, see [Stats].
+	ReceiveBuffer int
+
+	// Logger, if not nil, gets a record when a group is joined or left, or cannot be.
+	Logger *slog.Logger
+}
+
+func (c Config) internal() mcast.ListenConfig {
+	return mcast.ListenConfig{
+		Groups: c.Groups, Port: c.Port, Sources: c.Sources, Interfaces: c.Interfaces,
+		ReceiveBuffer: c.ReceiveBuffer, Logger: c.Logger,
+	}
+}
+
+// A Listener is a member of multicast groups.
+type Listener interface {
+	// Conns are what [receiver.Run] reads from. They are read from one place each.
+	Conns() []receiver.Conn
+	// Place says where datagrams may arrive at present.
+	Place() Place
+	// Memberships lists the groups on each interface, joined or not.
+	Memberships() []Membership
+	// Stats returns the counters since the beginning.
+	Stats() Stats
+	// Rejoin leaves all groups and joins them again, for switches that have
+	// forgotten them. It may take a while. What fails is tried again.
+	Rejoin() error
+	// SetLevel joins layers 0 to level of every group, and leaves the others; -1
+	// stands for none. At first it is layer 0. It may take a while. What fails is
+	// tried again.
+	SetLevel(level int) error
+	// Why returns why nobody is listened to, as far as that is known; nil if
+	// somebody is.
+	Why() error
+	// Close leaves the groups, and makes reads return [net.ErrClosed]. It waits for
+	// the goroutines of the listener. It may be called again.
+	Close() error
+}
+
+// A Place is where datagrams arrive.
+type Place struct {
+	Interfaces    []string     // by name; never nil
+	Groups        []netip.Addr // that are joined on at least one of these
+	Sources       []netip.Addr // hosts that are heard, if not all
+	Port          uint16       // UDP, the first one of several; zero: none yet
+	ReceiveBuffer int          // bytes, as the kernel reports it, of the smallest one
+}
+
+// A Membership is a group on an interface.
+type Membership struct {
+	Interface string // name
+	Group     netip.Addr
+	Source    netip.Addr // the only source to hear; the zero Addr: any
+	Err       error      // nil: joined; otherwise why not, and it is tried again
+}
+
+// Stats are counters of a listener.
+type Stats struct {
+	// KernelDrops counts what the host lost because its receive buffer was full:
+	// datagrams, or whole runs of them where those cross the kernel in one piece.
+	// It is brought up to date by datagrams received later. Linux only.
+	KernelDrops uint64
+
+	// ForeignDestination counts datagrams that were dropped because they had not
+	// been sent to a joined group, or came over another interface.
+	ForeignDestination uint64
+
+	// Truncated counts datagrams that were dropped because they were too long.
+	Truncated uint64
+
+	// ReceiveBuffer is the size in bytes, as the kernel reports it, of the smallest
+	// of the sockets' buffers.
+	ReceiveBuffer int
+}
+
+// An Error says that the network could not be set up, or has failed.
+type Error struct{ Err error }
+
+// Error implements error.
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// networkError returns err as an [*Error]; nil if it is nil.
+func networkError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{err}
+}
+
+// Listen joins the groups of cfg. That some memberships fail is not an error, see
+// Memberships; that none is possible is an [*Error], unless a named interface is
+// being waited for.
+func Listen(cfg Config) (Listener, error) {
+	l, err := mcast.Listen(cfg.internal())
+	if err != nil {
+		return nil, networkError(err)
+	}
+	return listener{l, cfg.internal()}, nil
+}
+
+// A listener listens to groups that stay what they are.
+type listener struct {
+	*mcast.Listener
+	cfg mcast.ListenConfig
+}
+
+func (l listener) Conns() (conns []receiver.Conn) {
+	for _, s := range l.Sockets() {
+		conns = append(conns, conn{socket: s, listener: l.Listener})
+	}
+	return conns
+}
+
+func (l listener) Place() Place {
+	p := Place{Sources: l.cfg.Sources, Port: l.cfg.Port, ReceiveBuffer: l.Stats().ReceiveBuffer}
+	p.Interfaces, p.Groups = joined(l.Memberships())
+	return p
+}
+
+func (l listener) Memberships() (all []Membership) {
+	for _, m := range l.Listener.Memberships() {
+		all = append(all, Membership(m))
+	}
+	return all
+}
+
+func (l listener) Stats() Stats { return Stats(l.Listener.Stats()) }
+
+func (l listener) SetLevel(level int) error { return l.SetGroups(upTo(level, l.cfg.Groups)) }
+
+func (l listener) Why() error { return nil }
+
+// joined lists the interfaces and groups of the memberships that there are.
+func joined(members []Membership) (interfaces []string, groups []netip.Addr) {
+	interfaces = []string{} // not null in JSON
+	for _, m := range members {
+		if m.Err != nil {
+			continue
+		}
+		if !slices.Contains(interfaces, m.Interface) {
+			interfaces = append(interfaces, m.Interface)
+		}
+		if !slices.Contains(groups, m.Group) {
+			groups = append(groups, m.Group)
+		}
+	}
+	return interfaces, groups
+}
+
+// upTo lists the groups of layers 0 to level above those of layer 0: none at
+// level -1.
+func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
+	for _, base := range bases {
+		for l := range level + 1 {
+			if g := proto.LayerGroup(base, l); proto.IsGroup(g) {
+				groups = append(groups, g)
+			}
+		}
+	}
+	return groups
+}
