@@ -30,6 +30,7 @@ var missing string
 const namePrefix = "iotupd-e2e-"
 
 func TestMain(m *testing.M) {
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where tools are that users have no need of
 	os.Exit(run(m))
 }
 
