@@ -25,12 +25,12 @@ type fullDisk struct {
 	full chan struct{}
 }
 
-func (d *fullDisk) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
+func (d *fullDisk) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	s, err := d.FileTarget.Open(id, p)
 	return fullStore{s, d.full}, err
 }
 
-func (d *fullDisk) has(ctx context.Context, m *proto.Manifest) (string, error) {
+func (d *fullDisk) Has(ctx context.Context, m *proto.Manifest) (string, error) {
 	<-d.full
 	return d.FileTarget.Has(ctx, m)
 }
