@@ -66,6 +66,11 @@ func whatIsMissing() string {
 			return err.Error()
 		}
 	}
+	probe := ownName("probe") // root of a container may not be allowed to
+	if out, err := exec.Command("ip", "netns", "add", probe).CombinedOutput(); err != nil {
+		return fmt.Sprintf("cannot make a network namespace: %v: %s", err, out)
+	}
+	exec.Command("ip", "netns", "del", probe).Run()
 	return ""
 }
 
