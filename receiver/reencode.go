@@ -129,7 +129,7 @@ func (w *reencodeWork) park(parity []byte) error {
 			continue
 		}
 		place := free[n-1]
-		if _, err := w.source.store.WriteAt(b, w.source.position(place, 0)); err != nil {
+		if _, err := w.source.store.WriteAt(b, int64(geo.Offset(g, place))); err != nil {
 			return storeError("write", err)
 		}
 		free = free[:n-1]
