@@ -15,12 +15,16 @@ import (
 // needsNamespaces skips a test that cannot run here, or fails it if it has to.
 func needsNamespaces(t *testing.T) {
 	t.Helper()
-	why := ""
+	why, probe := "", fmt.Sprintf("iotupd-bench-%d-probe", os.Getpid())
 	if _, err := exec.LookPath("ip"); err != nil {
 		why = err.Error()
 	}
 	if os.Geteuid() != 0 {
 		why = "network namespaces need root"
+	} else if out, err := exec.Command("ip", "netns", "add", probe).CombinedOutput(); err != nil {
+		why = fmt.Sprintf("cannot make a network namespace: %v: %s", err, out) // in a container, perhaps
+	} else {
+		exec.Command("ip", "netns", "del", probe).Run()
 	}
 	switch {
 	case why != "" && os.Getenv("IOTUPD_REQUIRE_NETNS") == "1":

@@ -134,6 +134,7 @@ func newLab(t *testing.T) *lab {
 	if os.Geteuid() != 0 {
 		skip("network namespaces need root")
 	}
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where tools are that users have no need of
 	for _, tool := range []string{"ip", "nft", "sysctl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			skip("%v", err)

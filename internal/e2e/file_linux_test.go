@@ -20,6 +20,7 @@ const mib = 1 << 20
 // newDir makes a directory that ends with the test.
 func newDir(t *testing.T) string {
 	t.Helper()
+	needsNetwork(t) // or there is no place for it
 	dir, err := os.MkdirTemp(runDir, "")
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,7 @@ var missing string
 const namePrefix = "iotupd-e2e-"
 
 func TestMain(m *testing.M) {
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where tools are that users have no need of
 	os.Exit(run(m))
 }
 
@@ -65,6 +66,11 @@ func whatIsMissing() string {
 			return err.Error()
 		}
 	}
+	probe := ownName("probe") // root of a container may not be allowed to
+	if out, err := exec.Command("ip", "netns", "add", probe).CombinedOutput(); err != nil {
+		return fmt.Sprintf("cannot make a network namespace: %v: %s", err, out)
+	}
+	exec.Command("ip", "netns", "del", probe).Run()
 	return ""
 }
 

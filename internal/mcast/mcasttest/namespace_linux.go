@@ -27,6 +27,7 @@ const insideVariable = "IOTUPD_TEST_INSIDE_NETNS"
 // be that of the whole process. Nothing that the tests send can then leave the
 // host, and the namespace goes away with them.
 func Main(m *testing.M) {
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where tools are that users have no need of
 	if os.Getenv(insideVariable) == "" {
 		if code, err := rerun(); err == nil {
 			os.Exit(code)
@@ -100,9 +101,25 @@ func NeedNamespace(t testing.TB) {
 	t.Skip(why)
 }
 
-// Command runs a command in the namespace of the test, given as one line.
+// needTool skips the test if a program is not installed, or fails it if it has to
+// run.
+func needTool(t testing.TB, name string) {
+	t.Helper()
+	_, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+	case os.Getenv("IOTUPD_REQUIRE_NETNS") == "1":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+}
+
+// Command runs a command in the namespace of the test, given as one line. The test
+// is skipped if there is no such program here.
 func Command(t testing.TB, line string) {
 	t.Helper()
+	needTool(t, strings.Fields(line)[0])
 	if err := command(strings.Fields(line)...); err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +187,7 @@ func (p *Peer) Do(f func()) {
 // Command runs a command in the namespace of p, given as one line.
 func (p *Peer) Command(line string) {
 	p.t.Helper()
+	needTool(p.t, strings.Fields(line)[0])
 	var err error
 	p.Do(func() { err = command(strings.Fields(line)...) })
 	if err != nil {
