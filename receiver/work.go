@@ -104,13 +104,14 @@ func (o *object) nextTask(kind workKind) (t task, ok bool) {
 	l := &o.work.lanes[kind]
 	for n := len(*l); n > 0; n-- {
 		t := (*l)[0]
-		switch grp := &o.index.groups[t.group]; {
-		case kind == scanGroup && grp.state == reencoding:
-			o.work.add(scanGroup, t.group) // later
-		case o.isDue(kind, t, grp):
+		grp := &o.index.groups[t.group]
+		if o.isDue(kind, t, grp) {
 			return t, true
 		}
 		l.pop()
+		if kind == scanGroup && grp.state == reencoding {
+			o.overwritten[t.group].scan = true // later
+		}
 	}
 	return task{}, false
 }
