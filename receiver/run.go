@@ -112,11 +112,11 @@ func Run(ctx context.Context, r *Receiver, conns []Conn, opts RunOptions) error 
 	err := s.loop(ctx)
 	r.Abort()
 	close(s.stop)
+	s.stopJoining() // before the sockets are closed, which Join uses
 	for _, c := range conns {
 		c.Close()
 	}
 	s.readers.Wait()
-	s.stopJoining()
 	for ; s.running > 0; s.running-- {
 		<-s.jobs
 	}
