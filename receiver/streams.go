@@ -36,6 +36,7 @@ type Stream struct {
 	Rate  proto.RateCode // the highest that was stated
 
 	numbers seqno.Tracker
+	fresh   bool // numbers begin with the next packet
 }
 
 // A Path is the way from a host to one of our interfaces. All layers of all
@@ -122,6 +123,10 @@ func (ss *Streams) Note(now time.Time, from Origin, p *proto.Path) {
 		}
 		ss.last = s
 	}
+	if s.fresh {
+		s.numbers, s.fresh = seqno.Start(p.Seq), false
+		ss.total.Spanned++ // this packet
+	}
 	sent, lost, jump := s.numbers.Add(p.Seq)
 	s.Heard, s.Rate = now, max(s.Rate, p.Rate)
 	ss.total.Spanned += uint64(sent)
@@ -156,9 +161,8 @@ func (ss *Streams) find(now time.Time, from Origin, p *proto.Path) *Stream {
 		ss.paths[way] = path
 	}
 	path.streams++
-	s := &Stream{Origin: from, Layer: p.Layer, Path: path, numbers: seqno.Start(p.Seq)}
+	s := &Stream{Origin: from, Layer: p.Layer, Path: path, fresh: true}
 	ss.byKey[key] = s
-	ss.total.Spanned++ // this packet
 	return s
 }
 
@@ -203,10 +207,13 @@ func (ss *Streams) Crowded(now time.Time) bool {
 	return !ss.crowded.IsZero() && now.Sub(ss.crowded) < ForgetAfter
 }
 
-// restart forgets what was heard, of another object.
+// restart counts loss from here on: what was heard is of another object. Hosts and
+// paths are the same, and so is what others know of these.
 func (ss *Streams) restart() {
-	ss.forget(func(*Stream) bool { return true })
 	ss.total = Loss{}
+	for _, s := range ss.byKey {
+		s.fresh = true
+	}
 }
 
 // tidy forgets what is silent, at most once a second.
