@@ -49,7 +49,8 @@ type RunOptions struct {
 	Lost func() bool
 
 	// Heard, if not nil, is called after every batch with the undamaged packets of
-	// the chosen object that were in it. It must not block, nor keep them.
+	// the chosen object that were in it, but for streams that are not measured: see
+	// [Streams]. It must not block, nor keep them.
 	Heard func(now time.Time, packets []Heard)
 
 	// Layers, if not nil, decides how many layers to receive, at first layer 0. It

@@ -95,8 +95,9 @@ func (l Loss) Ratio() float64 {
 // and listens to all layers. It is not safe for concurrent use.
 //
 // Copies of a packet count once. A packet that others overtook counts as lost
-// until it arrives, or for good if it is more than 64 packets late. What is sent
-// on a layer while nobody listens to it does not count.
+// until it arrives, or for good if it is 64 packets late or more. What is sent
+// on a layer while nobody listens to it does not count. At most 256 streams are
+// measured at a time; the packets of others are neither counted nor listed.
 type Streams struct {
 	byKey map[streamKey]*Stream
 	paths map[pathKey]*Path
@@ -179,8 +180,8 @@ func (ss *Streams) Take() []Heard {
 }
 
 // Listen says that layers 0 to level are listened to from now on, and no others;
-// -1: none. Streams of other layers are forgotten, and later packets of these
-// count in no way.
+// -1: none. Streams of other layers are forgotten, and later packets of those
+// layers are neither counted nor listed.
 func (ss *Streams) Listen(level int) {
 	ss.left = proto.MaxLayers - 1 - level
 	ss.forget(func(s *Stream) bool { return s.Layer > level })

@@ -43,8 +43,8 @@ type workList struct {
 	lastTicket uint32
 
 	running    int  // jobs handed out
-	decoding   int  // of these, with a decoder or its memory
-	reencoding bool // of these, one has the memory of all decoders
+	decoding   int  // jobs handed out that have a decoder or its memory
+	reencoding bool // a job handed out has the memory of all decoders
 }
 
 // add adds work on a group. It returns the ticket.
