@@ -79,9 +79,6 @@ type Loss struct {
 	Lost    uint64 // of these, never arrived
 }
 
-// Add returns the sum of two counts.
-func (l Loss) Add(m Loss) Loss { return Loss{l.Spanned + m.Spanned, l.Lost + m.Lost} }
-
 // Ratio returns the share that was lost, 0 to 1.
 func (l Loss) Ratio() float64 {
 	if l.Spanned == 0 {

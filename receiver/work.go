@@ -54,13 +54,6 @@ func (w *workList) add(kind workKind, g uint32) (ticket uint32) {
 	return w.lastTicket
 }
 
-// clear forgets the work of some kinds that waits.
-func (w *workList) clear(kinds ...workKind) {
-	for _, kind := range kinds {
-		w.lanes[kind] = nil
-	}
-}
-
 // A lane has the tasks of a kind: a heap by ticket. Most tasks are pushed in
 // order, which costs nothing.
 type lane []task
