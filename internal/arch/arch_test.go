@@ -26,11 +26,12 @@ const maxLines = 500
 // Every folder has a line of its own.
 var arrows = map[string][]string{
 	"bench": {
-		"bench/model", "bench/simnet", "bench/stats", "fec", "internal/quantity", "proto", "receiver",
+		"bench/model", "bench/orders", "bench/simnet", "bench/stats", "fec", "internal/quantity", "proto", "receiver",
 		"receiver/layers", "sender",
 	},
 	"bench/live":   {"bench", "internal/quantity", "bench/simnet", "golang.org/x/sys/..."}, // real processes and sockets
 	"bench/model":  {"bench/stats"},
+	"bench/orders": {"proto", "sender"},
 	"bench/report": {"bench"},
 	"bench/simnet": {},
 	"bench/stats":  {},
