@@ -85,11 +85,23 @@ func (g Geometry) Offset(group uint32, index int) uint64 {
 	return g.Shard(group, index) * uint64(g.ShardSize)
 }
 
+// Extent returns the position in the file of data shard index of group, and how
+// many bytes of the file it holds: Offset and ShardLen at the price of one.
+func (g Geometry) Extent(group uint32, index int) (offset uint64, length int) {
+	n := g.Shard(group, index)
+	if g.Size == 0 || n >= g.DataShards {
+		return n * uint64(g.ShardSize), 0
+	}
+	offset = n * uint64(g.ShardSize)
+	return offset, g.lenAt(offset)
+}
+
+// lenAt returns how many bytes of the file the shard at an offset holds.
+func (g Geometry) lenAt(offset uint64) int { return int(min(uint64(g.ShardSize), g.Size-offset)) }
+
 // ShardLen returns how many bytes of the file data shard index of group holds:
 // the shard size, less in the last shard of the file, 0 in a virtual one.
 func (g Geometry) ShardLen(group uint32, index int) int {
-	if g.Virtual(group, index) {
-		return 0
-	}
-	return int(min(uint64(g.ShardSize), g.Size-g.Offset(group, index)))
+	_, n := g.Extent(group, index)
+	return n
 }

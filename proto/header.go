@@ -196,8 +196,10 @@ func (g Geometry) Admits(h *Header) error {
 	if uint64(h.Group) >= g.Groups {
 		return ReasonGeometry
 	}
-	if h.Type == TypeData && (g.Virtual(h.Group, h.Index) || h.Offset != g.Offset(h.Group, h.Index)) {
-		return ReasonGeometry
+	if h.Type == TypeData {
+		if offset, n := g.Extent(h.Group, h.Index); n == 0 || h.Offset != offset {
+			return ReasonGeometry
+		}
 	}
 	return nil
 }

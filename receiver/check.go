@@ -94,7 +94,7 @@ func (w *checkWork) finish() error {
 	grp := &w.index.groups[w.group]
 	again := grp.check == checkAgain
 	grp.apply(checkDone)
-	w.applyChecks(w.group, w.pending)
+	w.apply()
 	if again {
 		w.queueCheck(w.group)
 	}
@@ -102,18 +102,19 @@ func (w *checkWork) finish() error {
 	return nil
 }
 
-// applyChecks acts on shards that were compared. A shard that has changed since is
+// apply acts on the shards that were compared. A shard that has changed since is
 // left alone; it may be queued again.
-func (o *object) applyChecks(g uint32, checks []pendingCheck) {
-	grp := &o.index.groups[g]
+func (w *checkWork) apply() {
+	g := w.group
+	grp := &w.index.groups[g]
 	var forged []pendingCheck
-	for _, c := range checks {
+	for _, c := range w.pending {
 		switch {
-		case !o.index.has(g, c.shard) || o.index.isVerified(g, c.shard):
-		case c.shard >= o.geo.K && !grp.parkedAt(c.place, c.shard):
-			o.queueCheck(g)
+		case !w.index.has(g, c.shard) || w.index.isVerified(g, c.shard):
+		case c.shard >= w.geo.K && !grp.parkedAt(c.place, c.shard):
+			w.queueCheck(g)
 		case c.genuine:
-			o.index.confirm(g, c.shard)
+			w.index.confirm(g, c.shard)
 		default:
 			forged = append(forged, c)
 		}
@@ -122,12 +123,12 @@ func (o *object) applyChecks(g uint32, checks []pendingCheck) {
 		return
 	}
 	if grp.state == complete {
-		o.dropUnverified(g)
+		w.dropUnverified(g)
 	} else {
-		o.index.drop(g, forged)
-		o.collected = false
+		w.index.drop(g, forged)
+		w.collected = false
 	}
-	o.foundForged(g, len(forged))
+	w.foundForged(g, len(forged))
 }
 
 // foundForged reports forged shards that had been stored.

@@ -20,7 +20,7 @@ const (
 	DefaultSignatureRate = 2000
 )
 
-// Config tells a [Receiver] what to receive. Open must be set; all else may be
+// Config says what a [Receiver] shall receive. Open must be set; all else may be
 // zero.
 type Config struct {
 	// Open makes the store of an object that the receiver begins with. Name

@@ -225,7 +225,7 @@ func (t *decodeTask) read(shard, column int, b []byte) error {
 	if parked {
 		place = t.place[shard]
 	}
-	n := t.geo.ShardLen(t.group, place)
+	offset, n := t.geo.Extent(t.group, place)
 	if parked && n < t.geo.ShardSize {
 		copy(b, t.tail[column:])
 		return nil
@@ -235,21 +235,17 @@ func (t *decodeTask) read(shard, column int, b []byte) error {
 	if len(stored) == 0 {
 		return nil
 	}
-	_, err := t.store.ReadAt(stored, t.position(place, column))
+	_, err := t.store.ReadAt(stored, int64(offset)+int64(column))
 	return storeError("read back", err)
 }
 
 // write stores the bytes b of a rebuilt data shard from column on.
 func (t *decodeTask) write(shard, column int, b []byte) error {
-	n := t.geo.ShardLen(t.group, shard)
+	offset, n := t.geo.Extent(t.group, shard)
 	b = b[:min(max(n-column, 0), len(b))]
 	if len(b) == 0 {
 		return nil
 	}
-	_, err := t.store.WriteAt(b, t.position(shard, column))
+	_, err := t.store.WriteAt(b, int64(offset)+int64(column))
 	return storeError("write", err)
-}
-
-func (t *decodeTask) position(place, column int) int64 {
-	return int64(t.geo.Offset(t.group, place)) + int64(column)
 }

@@ -1,17 +1,89 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package receiver decides what is still missing of an object, and stores and
-// rebuilds it.
+// Package receiver decides which parts of an object are still missing, stores the
+// parts that arrive, and rebuilds the rest.
 //
 // A [Receiver] takes a time and a datagram, checks it, and puts the payload
 // straight to its place in the output: a data shard where it belongs, a parity
 // shard where a shard of its group is still missing. Memory holds an index,
-// never the file. Work that takes long, decoding and the final hash, is handed
-// out as a [Job] for any goroutine. [Run] is the loop around it all that owns
-// sockets and clock.
+// never the file. Work that takes long, such as decoding and the final hash, is
+// handed out as a [Job] for any goroutine. [Run] is the loop around a receiver that
+// owns sockets and clock; nothing else here reads either.
 //
-// If the object has digests, every shard is compared with its leaf as soon as
-// that is known, at its arrival or later, so that forged packets do not spoil
-// the file; and what an earlier run or an older file has is not received again.
-// A [Policy] says whose files to take.
+// # Reading order
+//
+//   - config.go, event.go, reason.go, progress.go: what goes in and comes out
+//   - receiver.go: the calls, and what a failure means
+//   - packet.go, choice.go, gate.go, policy.go: whose object is received
+//   - object.go, shard.go, places.go, index.go, state.go: a shard on its way to the
+//     store, and the states of its group
+//   - record.go, leaves.go, rebuild.go, check.go: hashes of shards, and what is done
+//     with them
+//   - work.go, job.go, decode.go, hash.go, reencode.go: work for jobs
+//   - resume.go, scan.go, outline.go, partial.go: bytes that are already on disk
+//   - streams.go: loss, for display and for the choice of layers
+//   - run.go: the loop
+//   - indexalone.go: the index without a receiver, for simulations
+//
+// Package layers, below this one, decides how many layers to receive.
+//
+// # The life of a packet
+//
+// [Run] reads batches of datagrams, each of which goes to [Receiver.Handle]. The
+// order of the checks is that of spec.md 7.1: the header, whether the object can be
+// ruled out, the checksum. A packet of another object than the chosen one may make
+// the receiver choose that (choice.go). A packet of the chosen object is compared
+// with the geometry, and noted by the stream that it came on. Then it depends on
+// its type: a shard is compared with its leaf, if that is known, and stored
+// (shard.go); a record proves itself and is stored behind the file (record.go); an
+// outline waits until there is time to search the disk (outline.go); a manifest
+// certifies the object. The payload is decrypted only after all checks that need
+// the header alone. Nothing of the packet is kept. After a batch, Run passes the
+// packets that were noted to the policy of layers.
+//
+// # The life of a group
+//
+// A group is untouched, then receiving. With K shards it is complete if all of them
+// are data; else it is full, is decoded, and is complete then. A shard is verified
+// if it is what its leaf says, and provisional as long as its leaf is not known.
+// When a leaf becomes known later, a job compares it with the stored shard. A
+// forged one takes the group back: if something was made of it, to nothing but the
+// verified shards. state.go has the table of all transitions, which `go doc -u
+// iotupd/receiver groupState` prints; every change of a status goes through it.
+//
+// # The life of a job
+//
+// Work that waits is a task in the work list (work.go), whose kinds are in the
+// order of their priority. [Receiver.NextJob] takes the first task that may start
+// beside the jobs that run, and copies all that may change meanwhile. Job.Run works
+// on the copy. [Receiver.Finish] applies the result, unless the object was dropped
+// meanwhile. Jobs read and write the store, which bears several calls at a time, and
+// touch nothing else of the receiver; so there are no locks.
+//
+// # Memory
+//
+// The index takes two bits a shard and 46 bytes a group, and four bytes for each
+// parity shard that is parked; NewIndex and the receiver refuse an object whose
+// index would take more than 160 MiB. A group that waits for a job takes eight
+// bytes more. Decoders share Config.Memory; the cache of records has
+// Config.LeafMemory. One run of consecutive shards, 256 KiB, is gathered before it
+// is written. All numbers that come from the network are compared with a limit
+// before memory is used; see spec.md 7.5.
+//
+// # Trust
+//
+// Nothing that arrives is trusted. A checksum keeps damaged packets out, not forged
+// ones. If the object has digests, every shard is compared with its leaf as soon
+// as that is known, so that forged packets do not damage the file. Until a manifest
+// has certified the object, its parameters are unauthenticated; a [Policy] says
+// whose signature a manifest needs. The last word is the SHA-256 of the whole file,
+// read back from the store. Bytes that are already on disk count only if a leaf
+// says so, and records only if they prove themselves.
+//
+// # Failures
+//
+// Methods of an object return their failures, and Receiver.fail decides what they
+// mean: the end of the transfer, or, if the object is unauthenticated where
+// signatures count, the end of that object. Reasons to ignore a packet are errors
+// of type [proto.Reason], which Handle returns; they change nothing.
 package receiver

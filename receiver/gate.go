@@ -8,8 +8,8 @@ import (
 	"iotupd/proto"
 )
 
-// A gate knows which objects are not to be received, and tells which manifests are
-// to be followed.
+// A gate decides which objects are not to be received, and which manifests are to
+// be followed.
 type gate struct {
 	*shared
 	pins []proto.ObjectID // what Config.Object may be called on the wire; empty: any will do

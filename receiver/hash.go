@@ -73,23 +73,23 @@ func (w *hashWork) finish() error {
 
 // corrupt is called when the SHA-256 of the whole is wrong: shards that no leaf has
 // confirmed are given up. Where every leaf is right, the object itself is wrong.
-func (o *object) corrupt() error {
-	o.attempts++
-	o.observe(Corrupt{Attempt: o.attempts})
-	if o.leaves == nil {
-		if o.attempts == maxAttempts {
+func (w *hashWork) corrupt() error {
+	w.attempts++
+	w.observe(Corrupt{Attempt: w.attempts})
+	if w.leaves == nil {
+		if w.attempts == maxAttempts {
 			return ErrIntegrity
 		}
-		o.forget()
+		w.forget()
 		return nil
 	}
-	before := o.index.complete
-	for g := range o.index.groups {
-		if o.index.groups[g].provisional > 0 {
-			o.dropUnverified(uint32(g))
+	before := w.index.complete
+	for g := range w.index.groups {
+		if w.index.groups[g].provisional > 0 {
+			w.dropUnverified(uint32(g))
 		}
 	}
-	if o.index.complete == before {
+	if w.index.complete == before {
 		return ErrIntegrity
 	}
 	return nil

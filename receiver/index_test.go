@@ -57,9 +57,9 @@ type parking struct {
 // arrive adds a shard as the receiver does.
 func (p *parking) arrive(g uint32, shard int) error {
 	b := fill(p.o.geo, g, shard)
-	h := proto.Header{Type: proto.TypeParity, Group: g, Index: shard}
+	h := proto.Header{Type: proto.TypeParity, Group: g, Index: shard, Params: p.o.geo.Params}
 	if shard < p.o.geo.K {
-		h.Type = proto.TypeData
+		h.Type, h.Offset = proto.TypeData, p.o.geo.Offset(g, shard)
 	}
 	return p.o.takeShard(&packet{Header: h, payload: b})
 }

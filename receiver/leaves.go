@@ -100,7 +100,7 @@ func (l *leaves) addAll(slots bitset) {
 	}
 }
 
-// of tells which of the records of leaves of a group are known.
+// of returns which of the records of leaves of a group are known.
 func (l *leaves) of(g uint32) []bool {
 	known := make([]bool, l.tree.Records)
 	for i := range known {

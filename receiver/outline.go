@@ -64,7 +64,7 @@ func (o *object) awaits(i uint32) error {
 	for n := t.NextDataRecord(from); n < end; n = t.NextDataRecord(n + 1) {
 		g, record := t.RecordAt(n)
 		if o.index.groups[g].scanning {
-			return ReasonAdopting
+			return ReasonScanning
 		}
 		wanted = wanted || o.lacksRecord(g, record)
 	}
@@ -72,7 +72,7 @@ func (o *object) awaits(i uint32) error {
 	case !wanted:
 		return ReasonNotNeeded
 	case len(o.resume.outlines) == maxOutlined:
-		return ReasonAdopting
+		return ReasonScanning
 	}
 	return nil
 }

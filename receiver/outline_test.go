@@ -278,7 +278,7 @@ func TestOutlinesWaitForTheDiskInBoundedMemory(t *testing.T) {
 	for i := range uint32(16) {
 		tr.hearAll(src.outline(i))
 	}
-	tr.wantRefused(receiver.ReasonAdopting, src.outline(16))
+	tr.wantRefused(receiver.ReasonScanning, src.outline(16))
 	tr.idle = false
 	tr.work()
 	for i := 16; i < int(src.tree.Outlines()); i++ {
@@ -296,7 +296,7 @@ func TestOutlinesWaitUntilTheirGroupsAreCompared(t *testing.T) {
 	tr := src.resume(found, receiver.Config{})
 	tr.idle = true
 	tr.hearAll(src.manifest())
-	tr.wantRefused(receiver.ReasonAdopting, src.outline(0))
+	tr.wantRefused(receiver.ReasonScanning, src.outline(0))
 	tr.idle = false
 	tr.work()
 	for _, i := range []uint32{0, 1, 4, 5} {

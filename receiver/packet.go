@@ -39,7 +39,7 @@ func (p *packet) open(i *identity, b []byte) ([]byte, error) {
 	if !p.sealed {
 		return b, nil
 	}
-	b, err := i.cipher.Open(b[:0], p.datagram)
+	b, err := i.cipher.Open(b[:0], &p.Header, p.datagram, p.payload)
 	if err == nil {
 		p.payload, p.sealed = b, false
 	}

@@ -72,39 +72,41 @@ type places struct {
 	tail []byte // parity parked in the short last place
 }
 
-// put writes a data shard to its place.
-func (p *places) put(g uint32, place int, shard []byte) error {
-	return p.write(p.geo.Offset(g, place), shard[:p.geo.ShardLen(g, place)])
+// put writes a data shard, which belongs at an offset of the file, to its place.
+func (p *places) put(offset uint64, shard []byte) error {
+	return p.write(offset, shard[:min(uint64(len(shard)), p.geo.Size-offset)])
 }
 
 // park writes a parity shard to the place of a data shard.
 func (p *places) park(g uint32, place int, shard []byte) error {
-	if p.geo.ShardLen(g, place) < len(shard) {
+	offset, n := p.geo.Extent(g, place)
+	if n < len(shard) {
 		p.tail = bytes.Clone(shard) // a job may still read the last one
 		return nil
 	}
-	return p.write(p.geo.Offset(g, place), shard)
+	return p.write(offset, shard)
 }
 
 // parked reads a parked shard back into b.
 func (p *places) parked(g uint32, place int, b []byte) error {
-	if p.geo.ShardLen(g, place) < len(b) {
+	offset, n := p.geo.Extent(g, place)
+	if n < len(b) {
 		copy(b, p.tail)
 		return nil
 	}
 	if err := p.flush(); err != nil {
 		return err
 	}
-	_, err := p.store.ReadAt(b, int64(p.geo.Offset(g, place)))
+	_, err := p.store.ReadAt(b, int64(offset))
 	return storeError("read back", err)
 }
 
 // read fills b with the shard that lies in a place, padded with zeros. What was
 // never written is zero.
 func (p *places) read(g uint32, place int, b []byte) error {
-	n := p.geo.ShardLen(g, place)
+	offset, n := p.geo.Extent(g, place)
 	clear(b)
-	_, err := p.store.ReadAt(b[:n], int64(p.geo.Offset(g, place)))
+	_, err := p.store.ReadAt(b[:n], int64(offset))
 	if err == io.EOF {
 		err = nil
 	}

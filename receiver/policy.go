@@ -26,9 +26,10 @@ type Policy struct {
 	// MinSequence is the lowest sequence to accept.
 	MinSequence uint64
 
-	// Installed tells for every key what was installed last that it signed.
-	// Nothing older than any of that is accepted, whoever signed, nor anything
-	// else of the same sequence. What is of none of Keys does not count.
+	// Installed has, for every key, the release that was installed last with its
+	// signature. Nothing older than any of them is accepted, whoever signed, nor
+	// another object of the same sequence. Entries of keys that are not in Keys do
+	// not count.
 	Installed map[proto.KeyID]Release
 
 	// AllowDowngrade turns Installed off.

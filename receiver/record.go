@@ -17,7 +17,7 @@ func (o *object) takeRecord(p *packet) (err error) {
 	case !o.needsRecords(p.Group):
 		return ReasonNotNeeded
 	case o.index.groups[p.Group].scanning:
-		return ReasonAdopting
+		return ReasonScanning
 	}
 	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
 		return err

@@ -42,7 +42,7 @@ func reencodeMemory(p proto.Params) int64 {
 // A reencodeWork makes the parity again that was overwritten when its group was
 // decoded from forged shards. Wrong as the decoded data is, it is the code word
 // through all shards that it was made from: its parity is, shard by shard, what had
-// been held. Leaves tell which of these are genuine (spec.md 7.3).
+// been held. Leaves distinguish the genuine ones (spec.md 7.3).
 type reencodeWork struct {
 	*object
 	source *decodeTask // places of the group; those of missing shards hold the wrong result
@@ -129,7 +129,7 @@ func (w *reencodeWork) park(parity []byte) error {
 			continue
 		}
 		place := free[n-1]
-		if _, err := w.source.store.WriteAt(b, w.source.position(place, 0)); err != nil {
+		if _, err := w.source.store.WriteAt(b, int64(geo.Offset(g, place))); err != nil {
 			return storeError("write", err)
 		}
 		free = free[:n-1]

@@ -72,7 +72,7 @@ func TestASpoiltGroupGetsItsParityBack(t *testing.T) {
 			}
 			tr.wantHeld(0)
 			cure := tr.r.NextJob()
-			tr.wantRefused(receiver.ReasonAdopting, src.shard(0, 15))
+			tr.wantRefused(receiver.ReasonScanning, src.shard(0, 15))
 			tr.hearAll(src.digest(0, 3))
 			if j := tr.r.NextJob(); j != nil {
 				t.Error("there is more to do during a cure")

@@ -155,40 +155,41 @@ func (w *groupScan) run() error {
 
 func (w *groupScan) finish() error {
 	w.index.groups[w.scan.group].apply(scanDone)
-	w.takeOver(w.scan.group, w.result)
+	w.takeOver()
 	if w.first {
 		w.scanned()
 	}
 	return nil
 }
 
-// takeOver takes what a scan found of a group, as far as it is needed.
-func (o *object) takeOver(g uint32, found scanResult) {
-	grp := o.index.group(g)
+// takeOver takes the shards that were found, as far as they are needed.
+func (w *groupScan) takeOver() {
+	g, found := w.scan.group, w.result
+	grp := w.index.group(g)
 	for i, shard := range found.data {
 		if grp.state != receiving {
 			break
 		}
-		o.index.add(g, shard, verified)
+		w.index.add(g, shard, verified)
 		if i >= len(found.data)-found.reused {
-			o.resume.reused++
+			w.resume.reused++
 		} else {
-			o.resume.resumed++
+			w.resume.resumed++
 		}
 	}
 	for _, p := range found.parity {
 		if grp.state != receiving {
 			break
 		}
-		if o.index.has(g, int(p.index)) {
+		if w.index.has(g, int(p.index)) {
 			continue // an old copy of a shard that lies elsewhere
 		}
 		grp.park(int(p.place), int(p.index))
-		o.index.add(g, int(p.index), verified)
-		o.resume.resumed++
+		w.index.add(g, int(p.index), verified)
+		w.resume.resumed++
 	}
 	if len(found.data)+len(found.parity) > 0 {
-		o.gained(g)
+		w.gained(g)
 	}
 }
 
@@ -211,7 +212,7 @@ func (o *object) scanRecord(g uint32, record int) error {
 			resumed = sum == leaf
 		}
 		if err == nil && !resumed && d.inSeeds(g, i, leaf) {
-			reused, err = true, o.places.put(g, i, d.buffer)
+			reused, err = true, o.places.put(o.geo.Offset(g, i), d.buffer)
 			o.flushSoon()
 		}
 		switch {

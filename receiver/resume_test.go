@@ -280,15 +280,15 @@ func TestWhileAGroupIsComparedItTakesNothing(t *testing.T) {
 	tr.idle = true
 	tr.hearAll(src.manifest())
 	for range 2 { // the search for records, then one group
-		tr.wantRefused(receiver.ReasonAdopting, src.shard(1, 15))
-		tr.wantRefused(receiver.ReasonAdopting, src.digest(1, 1))
+		tr.wantRefused(receiver.ReasonScanning, src.shard(1, 15))
+		tr.wantRefused(receiver.ReasonScanning, src.digest(1, 1))
 		job := tr.r.NextJob()
 		job.Run()
 		tr.r.Finish(tr.now, job)
 	}
 	tr.hearAll(src.shard(0, 15))
 	tr.wantRefused(receiver.ReasonDuplicate, src.shard(0, 14))
-	tr.wantRefused(receiver.ReasonAdopting, src.shard(1, 15))
+	tr.wantRefused(receiver.ReasonScanning, src.shard(1, 15))
 	tr.idle = false
 	tr.work()
 	tr.hearAll(src.shard(1, 15))

@@ -33,10 +33,10 @@ func (d *disk) leafAt(g uint32, place int) (proto.Digest, error) {
 // inSeeds fills the buffer with a data shard, if one of the seeds has it at its
 // offset. Parts of a seed that cannot be read count as missing.
 func (d *disk) inSeeds(g uint32, shard int, leaf proto.Digest) bool {
-	n, offset := d.geo.ShardLen(g, shard), int64(d.geo.Offset(g, shard))
+	offset, n := d.geo.Extent(g, shard)
 	for _, seed := range d.seeds {
 		clear(d.buffer[n:])
-		if got, _ := seed.ReadAt(d.buffer[:n], offset); got == n && d.hasher.Leaf(d.buffer) == leaf {
+		if got, _ := seed.ReadAt(d.buffer[:n], int64(offset)); got == n && d.hasher.Leaf(d.buffer) == leaf {
 			return true
 		}
 	}
@@ -48,8 +48,8 @@ func (d *disk) reuse(g uint32, shard int, leaf proto.Digest) (bool, error) {
 	if !d.inSeeds(g, shard, leaf) {
 		return false, nil
 	}
-	n, offset := d.geo.ShardLen(g, shard), int64(d.geo.Offset(g, shard))
-	_, err := d.store.WriteAt(d.buffer[:n], offset)
+	offset, n := d.geo.Extent(g, shard)
+	_, err := d.store.WriteAt(d.buffer[:n], int64(offset))
 	return err == nil, storeError("write", err)
 }
 

@@ -27,7 +27,7 @@ func (s *source) seal(g *seal.GroupKey, datagram []byte) []byte {
 		s.t.Fatal(err)
 	}
 	h.Sealed, h.KeyHint, h.Object = true, g.Hint(), g.Object(s.id)
-	b := g.Cipher(h.Object).Seal(append(h.AppendTo(nil), payload...))
+	b := g.Cipher(h.Object).Seal(&h, append(h.AppendTo(nil), payload...))
 	proto.PutChecksum(b)
 	return b
 }

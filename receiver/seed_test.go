@@ -138,7 +138,7 @@ func TestSeedsAreOfUseToAGroupThatIsUnderWay(t *testing.T) {
 	}
 }
 
-func TestASurveyTellsWhatAPartialFileHolds(t *testing.T) {
+func TestAScanTellsWhatAPartialFileHolds(t *testing.T) {
 	// "Survey looks at a partial file of size bytes: which object it is of, and
 	// what it holds of that."
 	src := newTree(t, "", 40*512-77, small(proto.CodeLeopard8, 10, 10))

@@ -19,11 +19,11 @@ func (o *object) takeShard(p *packet) (err error) {
 	case o.index.has(p.Group, p.Index):
 		return ReasonDuplicate
 	case grp.state == reencoding:
-		return ReasonAdopting
+		return ReasonScanning
 	case grp.state != receiving:
 		return ReasonNotNeeded
 	case grp.scanning:
-		return ReasonAdopting
+		return ReasonScanning
 	}
 	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (o *object) takeShard(p *packet) (err error) {
 	case err != nil:
 		return err
 	case p.Type == proto.TypeData:
-		err = o.putData(p.Group, p.Index, p.payload)
+		err = o.putData(&p.Header, p.payload)
 	default:
 		err = o.parkParity(p.Group, p.Index, p.payload)
 	}
@@ -65,13 +65,13 @@ func (o *object) trustOf(p *packet) (trustLevel, error) {
 
 // putData writes a data shard to its place. If parity was parked there, it
 // moves to another free place first.
-func (o *object) putData(g uint32, i int, payload []byte) error {
-	if o.index.groups[g].taken(i) {
-		if err := o.move(g, i); err != nil {
+func (o *object) putData(h *proto.Header, payload []byte) error {
+	if o.index.groups[h.Group].taken(h.Index) {
+		if err := o.move(h.Group, h.Index); err != nil {
 			return err
 		}
 	}
-	return o.places.put(g, i, payload)
+	return o.places.put(h.Offset, payload)
 }
 
 // move takes the parity shard in a place to another one.

@@ -17,7 +17,7 @@ var errDisk = errors.New("no space left on device")
 
 func TestAFailingStoreEndsTheTransfer(t *testing.T) {
 	// "A StoreError is a failure of the Store. It ends the transfer, unless the
-	// object is hearsay"
+	// object is unauthenticated"
 	src := newSource(t, "", 100_000, smallest(proto.CodeLeopard8, 40, 40))
 	for _, op := range []string{"WriteAt", "ReadAt", "Reserve", "Sync"} {
 		t.Run(op, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestAFailingStoreEndsTheTransfer(t *testing.T) {
 	}
 }
 
-func TestAStoreThatHearsayBreaksEndsNothing(t *testing.T) {
+func TestAStoreThatAnUnauthenticatedObjectBreaksEndsNothing(t *testing.T) {
 	// "Where signatures count, an object that is not certified ends nothing: if the
 	// output fails, as on a full disk, the object is dropped and from then on the
 	// receiver begins with none but by a manifest to follow." spec.md 7.2

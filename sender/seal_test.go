@@ -90,7 +90,7 @@ func TestASealedCarouselIsTheSealedCarouselInTheClear(t *testing.T) {
 		if !p.Sealed || p.KeyHint != group.Hint() || p.Object != group.Object(clear[i].Object) || p.id() != clear[i].id() {
 			t.Fatalf("packet %d: got header %+v, want that of %s, sealed", i, p.Header, clear[i].id())
 		}
-		if got, err := cipher.Open(nil, p.raw); err != nil || !bytes.Equal(got, clear[i].payload) {
+		if got, err := cipher.Open(nil, &p.Header, p.raw, p.payload); err != nil || !bytes.Equal(got, clear[i].payload) {
 			t.Fatalf("%s does not open to what was sealed: %v", p.id(), err)
 		}
 	}

@@ -381,7 +381,7 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 		return b, err
 	}
 	if s.cipher != nil {
-		out = append(b, s.cipher.Seal(out[len(b):])...) // mostly onto itself
+		out = append(b, s.cipher.Seal(h, out[len(b):])...) // mostly onto itself
 	}
 	proto.PutChecksum(out[len(b):])
 	return out, nil

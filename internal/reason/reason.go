@@ -112,7 +112,7 @@ var table = []Explanation{
 	{Reason: receiver.ReasonSignatureRate, Packets: "with more signatures than are verified in that time", Fix: lookAround},
 	{Reason: receiver.ReasonDuplicate, Packets: "received before", Fix: lookAround},
 	{Reason: receiver.ReasonNotNeeded, Packets: "of groups that need no more", Fix: lookAround},
-	{Reason: receiver.ReasonAdopting, Packets: "of groups that are being compared with the disk", Fix: lookAround},
+	{Reason: receiver.ReasonScanning, Packets: "of groups that are being compared with the disk", Fix: lookAround},
 	{Reason: receiver.ReasonForged, Packets: "forged, as their hashes show", Fix: lookAround},
 	{Reason: receiver.ReasonUnverified, Packets: "of groups with forged shards, whose hashes are not known yet", Fix: lookAround},
 }

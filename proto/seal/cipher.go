@@ -56,43 +56,43 @@ func newAEAD(key []byte) cipher.AEAD {
 	return a
 }
 
-// Seal seals a datagram that is complete but for tag and checksum, with Sealed,
-// KeyHint and the keyed Object in its header. It returns the datagram with its
-// tag, which still needs its checksum. If the capacity is there, this happens
-// in place; the argument must not be used any more in any case.
+// Seal seals a datagram with header h that is complete but for tag and checksum,
+// with Sealed, KeyHint and the keyed Object in its header. It returns the datagram
+// with its tag, which still needs its checksum. If the capacity is there, this
+// happens in place; the argument must not be used any more in any case.
 //
-// Seal panics if the datagram is not one, or not of this object.
-func (c *Cipher) Seal(datagram []byte) []byte {
-	sealed := append(datagram, make([]byte, proto.SealLen)...)
-	h, payload, err := proto.Parse(sealed)
-	if err != nil || !c.owns(&h) {
+// Seal panics if the datagram is not one with that header, as far as its length
+// tells, or not of this object.
+func (c *Cipher) Seal(h *proto.Header, datagram []byte) []byte {
+	if !c.owns(h) || len(datagram) != proto.HeaderLen+len(h.Extension)+h.ShardSize {
 		panic("seal: internal error: a datagram of another object, or none")
 	}
-	aead, text := c.shard, payload[:h.ShardSize]
+	sealed := append(datagram, make([]byte, proto.SealLen)...)
+	aead, text := c.shard, sealed[len(datagram)-h.ShardSize:len(datagram)]
 	if h.Type == proto.TypeManifest {
 		k := c.manifestKey(c.key.keyed([idLen]byte(text)))
 		c.keep(k)
 		copy(text, k.wire[:])
 		aead, text = k.aead, text[idLen:]
 	}
-	c.prepare(&h, sealed)
+	c.prepare(h, sealed)
 	aead.Seal(text[:0], c.nonce[:], text, c.aad[:])
 	return sealed
 }
 
 // Open appends the payload of a sealed datagram, as it was before [Cipher.Seal],
-// to dst, which must not overlap it. The datagram may be any bytes and is not
-// changed. The error is [ReasonSeal], and then dst is returned as it was, but
-// for what is behind its length.
+// to dst, which must not overlap it. h and payload are what [proto.Parse] returned
+// for the datagram, which may be of anybody and is not changed. The error is
+// [ReasonSeal], and then dst is returned as it was, but for what is behind its
+// length.
 //
 // A manifest gets its plain id back, so that [proto.ParseManifestPayload] takes
 // it. Whether its descriptor is that of the object is left to the caller.
-func (c *Cipher) Open(dst, datagram []byte) ([]byte, error) {
-	h, payload, err := proto.Parse(datagram)
-	if err != nil || !c.owns(&h) {
+func (c *Cipher) Open(dst []byte, h *proto.Header, datagram, payload []byte) ([]byte, error) {
+	if !c.owns(h) {
 		return dst, ReasonSeal
 	}
-	c.prepare(&h, datagram)
+	c.prepare(h, datagram)
 	if h.Type == proto.TypeManifest {
 		return c.openManifest(dst, payload)
 	}

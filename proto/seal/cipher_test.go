@@ -45,8 +45,25 @@ func (tr *transfer) plain(typ proto.Type, group uint32, index int, payload []byt
 	return append(h.AppendTo(make([]byte, 0, proto.HeaderLen+len(payload))), payload...)
 }
 
+// sealAny seals what is a datagram without tag and checksum, and panics on anything
+// else.
+func sealAny(c *Cipher, b []byte) []byte {
+	var room [1 << 14]byte
+	h, _, _ := proto.Parse(append(room[:0], append(b, make([]byte, proto.SealLen)...)...))
+	return c.Seal(&h, b)
+}
+
+// open opens any bytes.
+func open(c *Cipher, dst, b []byte) ([]byte, error) {
+	h, payload, err := proto.Parse(b)
+	if err != nil {
+		return dst, ReasonSeal
+	}
+	return c.Open(dst, &h, b, payload)
+}
+
 func (tr *transfer) sealed(typ proto.Type, group uint32, index int, payload []byte) []byte {
-	b := tr.cipher.Seal(tr.plain(typ, group, index, payload))
+	b := sealAny(tr.cipher, tr.plain(typ, group, index, payload))
 	proto.PutChecksum(b)
 	return b
 }
@@ -76,14 +93,14 @@ func (tr *transfer) each(t testing.TB) map[proto.Type][2][]byte {
 
 func (tr *transfer) wantOpen(t *testing.T, what string, datagram, payload []byte) {
 	t.Helper()
-	if got, err := tr.cipher.Open(nil, datagram); !bytes.Equal(got, payload) || err != nil {
+	if got, err := open(tr.cipher, nil, datagram); !bytes.Equal(got, payload) || err != nil {
 		t.Errorf("%s: got %x, %v, want %x", what, got, err, payload)
 	}
 }
 
 func (tr *transfer) wantRefused(t *testing.T, what string, datagram []byte) {
 	t.Helper()
-	if got, err := tr.cipher.Open([]byte("foo"), datagram); string(got) != "foo" || err != ReasonSeal {
+	if got, err := open(tr.cipher, []byte("foo"), datagram); string(got) != "foo" || err != ReasonSeal {
 		t.Errorf("%s: got %x, %v, want %v", what, got, err, ReasonSeal)
 	}
 }
@@ -133,7 +150,7 @@ func TestSendersSealAlike(t *testing.T) {
 	shard := bytes.Repeat([]byte{0x5a}, proto.MinShardSize)
 	one, other := a.plain(proto.TypeData, 3, 2, shard), b.plain(proto.TypeData, 3, 2, shard)
 	copy(other[56:], []byte{3, 0x21, 40, 0x21, 9, 9, 9, 9}) // its path word
-	one, other = a.cipher.Seal(one), b.cipher.Seal(other)
+	one, other = sealAny(a.cipher, one), sealAny(b.cipher, other)
 	proto.PutChecksum(one)
 	proto.PutChecksum(other)
 	if !bytes.Equal(one[:56], other[:56]) || !bytes.Equal(one[64:], other[64:]) {
@@ -147,9 +164,9 @@ func TestSendersSealAlike(t *testing.T) {
 func TestSealInPlaceIfThereIsRoom(t *testing.T) {
 	tr := newTransfer(Key{1})
 	plain := tr.plain(proto.TypeParity, 0, 4, make([]byte, proto.MinShardSize))
-	moved := tr.cipher.Seal(bytes.Clone(plain))
+	moved := sealAny(tr.cipher, bytes.Clone(plain))
 	buf := append(make([]byte, 0, len(plain)+proto.SealLen), plain...)
-	if inPlace := tr.cipher.Seal(buf); &inPlace[0] != &buf[0] || !bytes.Equal(inPlace, moved) {
+	if inPlace := sealAny(tr.cipher, buf); &inPlace[0] != &buf[0] || !bytes.Equal(inPlace, moved) {
 		t.Errorf("got\n%x, want\n%x", inPlace, moved)
 	}
 }
@@ -171,7 +188,7 @@ func TestSealPanicsOnForeignDatagrams(t *testing.T) {
 					t.Errorf("%s: sealed", name)
 				}
 			}()
-			tr.cipher.Seal(b)
+			sealAny(tr.cipher, b)
 		}()
 	}
 }
@@ -218,14 +235,14 @@ func TestForgedManifestsPushOutNoKey(t *testing.T) {
 	var ids [][idLen]byte
 	for i := range byte(2 * maxManifestKeys) {
 		datagram := tr.sealed(proto.TypeManifest, 0, 0, tr.manifest(t, string('a'+i)))
-		if _, err := receiver.Open(nil, datagram); err != nil {
+		if _, err := open(receiver, nil, datagram); err != nil {
 			t.Fatal(err)
 		}
 		ids = append(ids, [idLen]byte(datagram[proto.HeaderLen:]))
 		for n := range byte(50) {
 			forged := bytes.Clone(datagram)
 			forged[proto.HeaderLen] ^= 1 + n
-			if _, err := receiver.Open(nil, forged); err != ReasonSeal {
+			if _, err := open(receiver, nil, forged); err != ReasonSeal {
 				t.Fatalf("got %v, want %v", err, ReasonSeal)
 			}
 		}
@@ -295,9 +312,9 @@ func TestNoAllocs(t *testing.T) {
 	foreign := bytes.Clone(sealed)
 	foreign[len(foreign)-1]++
 	for name, do := range map[string]func(){
-		"Seal":          func() { tr.cipher.Seal(append(out, plain...)) },
-		"Open":          func() { tr.cipher.Open(dst, sealed) },
-		"Open, refused": func() { tr.cipher.Open(dst, foreign) },
+		"Seal":          func() { sealAny(tr.cipher, append(out, plain...)) },
+		"Open":          func() { open(tr.cipher, dst, sealed) },
+		"Open, refused": func() { open(tr.cipher, dst, foreign) },
 	} {
 		if got := testing.AllocsPerRun(100, do); got != 0 {
 			t.Errorf("%s: %v allocations, want 0", name, got)
@@ -317,10 +334,10 @@ func FuzzOpen(f *testing.F) {
 			if err != nil || !tr.cipher.owns(&h) {
 				return
 			}
-			in = tr.cipher.Seal(bytes.Clone(in))
+			in = sealAny(tr.cipher, bytes.Clone(in))
 		}
 		before := bytes.Clone(in)
-		out, err := tr.cipher.Open([]byte("foo"), in)
+		out, err := open(tr.cipher, []byte("foo"), in)
 		if !bytes.Equal(in, before) {
 			t.Error("the datagram was written to")
 		}
@@ -335,7 +352,7 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("opened %x as %x, %v", in, out, err)
 		}
 		head := len(in) - len(payload)
-		again := tr.cipher.Seal(append(bytes.Clone(in[:head]), out[len("foo"):]...))
+		again := sealAny(tr.cipher, append(bytes.Clone(in[:head]), out[len("foo"):]...))
 		if !bytes.Equal(again, in) {
 			t.Errorf("%x is sealed again as %x", in, again)
 		}
@@ -349,20 +366,24 @@ func BenchmarkCipher(b *testing.B) {
 		tr.wire = tr.g.Object(tr.d.Object())
 		tr.cipher = tr.g.Cipher(tr.wire)
 		plain := tr.plain(proto.TypeParity, 3, 4, make([]byte, s))
+		h, _, err := proto.Parse(append(bytes.Clone(plain), make([]byte, proto.SealLen)...))
+		if err != nil {
+			b.Fatal(err)
+		}
 		buf := make([]byte, 0, len(plain)+proto.SealLen)
 		b.Run(fmt.Sprintf("seal/shard=%d", s), func(b *testing.B) {
 			b.SetBytes(int64(s))
 			b.ReportAllocs()
 			for b.Loop() {
-				tr.cipher.Seal(append(buf, plain...))
+				tr.cipher.Seal(&h, append(buf, plain...))
 			}
 		})
-		sealed := bytes.Clone(tr.cipher.Seal(append(buf, plain...)))
+		sealed := bytes.Clone(tr.cipher.Seal(&h, append(buf, plain...)))
 		b.Run(fmt.Sprintf("open/shard=%d", s), func(b *testing.B) {
 			b.SetBytes(int64(s))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := tr.cipher.Open(buf, sealed); err != nil {
+				if _, err := tr.cipher.Open(buf, &h, sealed, sealed[proto.HeaderLen:]); err != nil {
 					b.Fatal(err)
 				}
 			}

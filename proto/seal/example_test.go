@@ -20,11 +20,11 @@ func Example() {
 		Sealed: true, KeyHint: newKey.Hint(), Object: newKey.Object(descriptor.Object()),
 	}
 	datagram := append(h.AppendTo(nil), make([]byte, h.ShardSize)...)
-	datagram = newKey.Cipher(h.Object).Seal(datagram)
+	datagram = newKey.Cipher(h.Object).Seal(&h, datagram)
 	proto.PutChecksum(datagram)
 
 	// A receiver. It keeps the cipher of each object that it follows.
-	got, _, err := proto.Parse(datagram)
+	got, sealed, err := proto.Parse(datagram)
 	if err != nil || !proto.ChecksumOK(datagram) {
 		fmt.Println("ignored:", err)
 		return
@@ -33,7 +33,7 @@ func Example() {
 		if group.Hint() != got.KeyHint {
 			continue
 		}
-		payload, err := group.Cipher(got.Object).Open(nil, datagram)
+		payload, err := group.Cipher(got.Object).Open(nil, &got, datagram, sealed)
 		fmt.Printf("key %d: %d bytes, %v\n", i+1, len(payload), err)
 		fmt.Println("of the object:", group.Object(descriptor.Object()) == got.Object)
 	}

@@ -13,7 +13,7 @@ import (
 const (
 	windowTime    = 2 * time.Second
 	windowPackets = 200
-	// earlyTime is how much of a window tells the rate of the packets.
+	// earlyTime is how much of a window shows the rate of the packets.
 	earlyTime = 100 * time.Millisecond
 )
 

@@ -30,7 +30,7 @@ const (
 	breakTime = time.Minute
 )
 
-// Config tells [Policy] how far to go. The zero value is usable.
+// Config says how far a [Policy] may go. The zero value is usable.
 type Config struct {
 	// Max is the highest number of layers to receive. If zero, MaxLayers of
 	// package proto.

@@ -111,7 +111,7 @@ func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 		m.Ignored[proto.ReasonGeometry]++
 		return
 	}
-	if h.Type == proto.TypeManifest && !m.hearManifest(o, datagram, payload) {
+	if h.Type == proto.TypeManifest && !m.hearManifest(o, &h, datagram, payload) {
 		m.Ignored[receiver.ReasonManifest]++
 		return
 	}
@@ -155,13 +155,13 @@ func (m *Monitor) object(now time.Time, h *proto.Header) *Object {
 // hearManifest notes a manifest, and reports whether it is one of the object. Of
 // different ones it keeps the first, unless another one is signed by a trusted
 // key. One that is sealed by a key that is not here may be any.
-func (m *Monitor) hearManifest(o *Object, datagram, payload []byte) bool {
+func (m *Monitor) hearManifest(o *Object, h *proto.Header, datagram, payload []byte) bool {
 	if o.Sealed {
 		if o.cipher == nil {
 			return true
 		}
 		var err error
-		if payload, err = o.cipher.Open(nil, datagram); err != nil {
+		if payload, err = o.cipher.Open(nil, h, datagram, payload); err != nil {
 			return false
 		}
 	}

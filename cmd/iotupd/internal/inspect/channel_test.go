@@ -64,7 +64,7 @@ func (l *listening) hears(h proto.Header, payload []byte) {
 	l.path.Seq++
 	b := append(h.AppendTo(nil), payload...)
 	if h.Sealed {
-		b = seal.NewGroupKey(seal.Key{1}).Cipher(h.Object).Seal(b)
+		b = seal.NewGroupKey(seal.Key{1}).Cipher(h.Object).Seal(&h, b)
 	}
 	proto.PutChecksum(b)
 	l.Handle(l.now, l.from, b)
