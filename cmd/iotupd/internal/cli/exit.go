@@ -10,10 +10,14 @@ import (
 	"syscall"
 
 	"iotupd/internal/durable"
+	"iotupd/proto/manifestfile"
 	"iotupd/receiver"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/multicast"
+	"iotupd/sender/agent"
+	"iotupd/sender/filesource"
+	sendermulticast "iotupd/sender/multicast"
 )
 
 // Exit codes. 2 is left to crashes of the runtime.
@@ -123,8 +127,12 @@ func ExitCode(err error) int {
 		return ExitLocalIO
 	case errors.As(err, new(*installed.DamagedError)):
 		return ExitPolicy
-	case errors.As(err, new(*multicast.Error)):
+	case errors.As(err, new(*multicast.Error)), errors.As(err, new(*sendermulticast.Error)):
 		return ExitNetwork
+	case errors.As(err, new(*filesource.FileError)), errors.As(err, new(*filesource.ChangedError)), errors.As(err, new(*manifestfile.FileError)):
+		return ExitLocalIO
+	case errors.As(err, new(*filesource.KindError)), errors.As(err, new(*manifestfile.ContentError)), errors.As(err, new(*agent.ConfigError)):
+		return ExitUsage
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
 	}
@@ -135,18 +143,4 @@ func ExitCode(err error) int {
 // and output.
 func LocalError(path string, err error) error {
 	return WithCode(ExitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
-}
-
-// ByItself returns what a file said about its failure, without what readers put
-// before it: it names the file, and the offset helps nobody.
-func ByItself(err error) error {
-	var local *exitError
-	var scratch *durable.ScratchError
-	switch {
-	case errors.As(err, &local) && local.code == ExitLocalIO:
-		return local
-	case errors.As(err, &scratch):
-		return scratch
-	}
-	return err
 }
