@@ -35,19 +35,15 @@ var arrows = map[string][]string{
 	"bench/simnet": {},
 	"bench/stats":  {},
 
-	"cmd/iotupd": {
-		"bench/simnet", "cmd/iotupd/internal/...", "internal/diagnose", "internal/discover", "internal/durable",
-		"internal/hook", "internal/quantity", "internal/reason", "internal/seqno", "proto/...", "receiver/...",
-		"github.com/spf13/cobra", "github.com/spf13/pflag",
-	},
+	"cmd/iotupd": {"cmd/iotupd/internal/...", "github.com/spf13/cobra"},
 	"cmd/iotupd/internal/bench": {
 		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/cli",
 		"cmd/iotupd/internal/encode", "internal/durable", "internal/quantity", "proto", "sender",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "proto", "proto/keys", "proto/seal", "receiver",
-		"receiver/filestore", "receiver/installed", "receiver/multicast",
+		"bench/simnet", "internal/durable", "internal/reason", "proto", "proto/keys", "proto/seal", "receiver",
+		"receiver/agent", "receiver/filestore", "receiver/installed", "receiver/multicast",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
@@ -66,6 +62,13 @@ var arrows = map[string][]string{
 		"github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/manifestfile": {"cmd/iotupd/internal/cli", "internal/durable", "proto"},
+	"cmd/iotupd/internal/recv": {
+		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
+		"internal/diagnose", "internal/discover", "internal/durable", "internal/quantity", "internal/reason",
+		"internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
+		"receiver/installed", "receiver/layers", "receiver/multicast",
+		"github.com/spf13/cobra", "github.com/spf13/pflag",
+	},
 	"cmd/iotupd/internal/send": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode",
 		"cmd/iotupd/internal/manifestfile", "internal/clock", "internal/discover", "internal/durable",
@@ -98,10 +101,14 @@ var arrows = map[string][]string{
 	"internal/seqno":           {},
 
 	"proto":      {},
-	"proto/keys": {"proto", "golang.org/x/crypto/..."},
+	"proto/keys": {"proto", "proto/seal", "golang.org/x/crypto/..."},
 	"proto/seal": {"proto", "golang.org/x/crypto/..."},
 
-	"receiver":           {"proto", "fec", "proto/seal", "internal/seqno"},
+	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
+	"receiver/agent": {
+		"internal/diagnose", "internal/hook", "internal/quantity", "internal/reason", "proto", "proto/seal", "receiver",
+		"receiver/filestore", "receiver/installed", "receiver/layers", "receiver/multicast",
+	},
 	"receiver/filestore": {"internal/durable", "internal/quantity", "proto", "receiver"},
 	"receiver/installed": {"internal/durable", "proto", "receiver"},
 	"receiver/layers":    {"proto", "receiver"},
@@ -128,6 +135,7 @@ var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os
 var clocks = []string{
 	"bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose", "internal/demo",
 	"internal/discover", "internal/e2e", "internal/leak",
+	"receiver/agent",     // when a transfer began and ended
 	"internal/hook",      // how long a command took
 	"receiver/filestore", // the age of files
 	"receiver/installed", // how long to wait for a lock
