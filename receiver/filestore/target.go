@@ -67,6 +67,9 @@ func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true}
 // Prepare opens the directory. Symbolic links are followed now, so that the file
 // that a link points to is the one replaced.
 func (t *FileTarget) Prepare() error {
+	if t.dir != nil {
+		return nil
+	}
 	if t.isDir {
 		return t.openDir(t.asked)
 	}
@@ -195,6 +198,10 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	}
 	return path, nil
 }
+
+// NeedsName reports whether a file goes under the name that it is sent by, so that
+// it must have one.
+func (t *FileTarget) NeedsName() bool { return t.isDir }
 
 // Beside returns the directory of the file of m, and the name of it there, which
 // Has room for an addition: for what belongs to that file.
