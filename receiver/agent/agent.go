@@ -150,7 +150,7 @@ func (a *Agent) listen() (multicast.Listener, error) {
 		Name: name, Servers: a.cfg.Lookup.Servers, Failover: a.cfg.Lookup.Failover, Allow: a.cfg.Lookup.Allow,
 		Config:  a.cfg.Listen,
 		Observe: func(e multicast.DiscoverEvent) { a.emit(Searched{name, e}) },
-	}), nil
+	})
 }
 
 // verified reports whether the content of a file is known to be the wanted one.

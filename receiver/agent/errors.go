@@ -29,6 +29,7 @@ type Instead struct {
 // maxOthers is how many other files are named.
 const maxOthers = 5
 
+// String says it for a log.
 func (i Instead) String() string {
 	switch {
 	case i.Reason == "":
