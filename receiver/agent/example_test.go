@@ -14,6 +14,7 @@ import (
 	"iotupd/proto/keys"
 	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
+	"iotupd/receiver/multicast"
 )
 
 // Receive one file that a trusted key has signed, and put it into place.
@@ -24,6 +25,7 @@ func Example() {
 	}
 	a, err := agent.New(agent.Config{
 		Channel: "fw.example.net",
+		Listen:  multicast.Config{Interfaces: []string{"eth0"}},
 		Target:  filestore.File("/var/lib/fw/fw.img"),
 		Trust:   trusted,
 		State:   "/var/lib/iotupd",
@@ -45,8 +47,9 @@ func Example() {
 	}
 }
 
-// Follow a channel whose senders DNS names: receive every newer release that is
-// signed for this hardware, and install it, until a signal comes.
+// Follow a channel: receive every newer release that is signed for this hardware,
+// and install it, until a signal comes. With Config.Lookup, DNS would name the
+// senders.
 func ExampleAgent_Follow() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -60,9 +63,10 @@ func ExampleAgent_Follow() {
 	}
 	a, err := agent.New(agent.Config{
 		Channel:  "fw.example.net",
-		Lookup:   &agent.Lookup{},
+		Listen:   multicast.Config{Interfaces: []string{"eth0"}},
 		Target:   filestore.Dir("/var/lib/fw"),
 		Trust:    trusted,
+		State:    "/var/lib/iotupd",
 		Hardware: []string{"board-7"},
 		Observe: func(e agent.Event) {
 			switch e := e.(type) {
