@@ -4,6 +4,7 @@
 package arch
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -254,4 +255,25 @@ func (f *goFile) nameOf(imported string) string {
 		return f.Imports[i].Name.Name
 	}
 	return path.Base(imported)
+}
+
+func TestContributorsAreToldOfEveryFolder(t *testing.T) {
+	page, err := os.ReadFile("../../CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range arrows {
+		name := "`" + dir + "`"
+		if parent, base := path.Split(dir); parent == "cmd/iotupd/internal/" {
+			name = "`" + base + "`" // several in a row
+			if bytes.Contains(page, []byte("`"+dir+"`")) {
+				continue
+			}
+		} else if dir == "internal/mcast/mcasttest" {
+			continue // a part of the tests of internal/mcast
+		}
+		if !bytes.Contains(page, []byte(name)) {
+			t.Errorf("CONTRIBUTING.md does not say what is in %s", dir)
+		}
+	}
 }

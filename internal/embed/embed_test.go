@@ -290,3 +290,23 @@ func TestTheExampleThatFollowsBuildsElsewhereAndInstalls(t *testing.T) {
 		t.Errorf("after a signal: %v", err)
 	}
 }
+
+func TestThePageForEmbeddersShowsTheExamples(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root(t), "docs", "embedding.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []example{sending, receiving, following} {
+		path := filepath.Join(root(t), filepath.FromSlash(e.file))
+		source, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := strings.Cut(string(source), "\nfunc "+e.function+"() {\n")
+		body, _, _ = strings.Cut(body, "\n}\n")
+		want := strings.TrimPrefix(strings.ReplaceAll("\n"+body, "\n\t", "\n"), "\n")
+		if !strings.Contains(string(page), "```go\n"+want+"\n```\n") {
+			t.Errorf("docs/embedding.md does not show %s of %s as it stands", e.function, e.file)
+		}
+	}
+}
