@@ -36,8 +36,9 @@ func serve(t *testing.T, addr string, records ...string) *nameServer {
 		t.Skip(err)
 	}
 	s := &nameServer{t: t, addr: netip.MustParseAddrPort(addr)}
-	args := []string{"--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
-		"--bind-interfaces", "--no-dhcp-interface=lo", "--local=/net/", "--log-facility=-",
+	// No daemon: as root of a user namespace it may not become another user.
+	args := []string{"--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=",
+		"--bind-interfaces", "--no-dhcp-interface=lo", "--local=/net/",
 		"--listen-address=" + s.addr.Addr().String(), fmt.Sprint("--port=", s.addr.Port())}
 	for _, r := range records {
 		args = append(args, "--"+r)
@@ -77,9 +78,10 @@ func (s *nameServer) stop() {
 	s.cmd.Wait()
 }
 
-// resolver asks those servers, without patience.
+// resolver asks those servers. One that is down refuses at once, and one that is up
+// has all the time that it needs.
 func resolver(servers ...*nameServer) Resolver {
-	r := Resolver{Timeout: 300 * time.Millisecond}
+	r := Resolver{Timeout: time.Minute}
 	for _, s := range servers {
 		r.Servers = append(r.Servers, s.addr)
 	}
