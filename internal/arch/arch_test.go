@@ -36,20 +36,16 @@ var arrows = map[string][]string{
 	"bench/simnet": {},
 	"bench/stats":  {},
 
-	"cmd/iotupd": {
-		"bench/simnet", "cmd/iotupd/internal/...", "internal/diagnose", "internal/discover", "internal/durable",
-		"internal/hook", "internal/quantity", "internal/reason", "internal/seqno", "proto/...", "receiver/...",
-		"github.com/spf13/cobra", "github.com/spf13/pflag",
-	},
+	"cmd/iotupd": {"cmd/iotupd/internal/...", "github.com/spf13/cobra"},
 	"cmd/iotupd/internal/bench": {
 		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/cli",
 		"cmd/iotupd/internal/encode", "internal/durable", "internal/quantity", "proto", "sender",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "proto", "proto/keys", "proto/manifestfile", "proto/seal",
-		"receiver", "receiver/filestore", "receiver/installed", "receiver/multicast", "sender/agent",
-		"sender/filesource", "sender/multicast",
+		"bench/simnet", "internal/durable", "internal/reason", "proto", "proto/keys", "proto/manifestfile",
+		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed",
+		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
@@ -66,6 +62,13 @@ var arrows = map[string][]string{
 	"cmd/iotupd/internal/listen": {
 		"cmd/iotupd/internal/cli", "internal/mcast", "internal/quantity", "receiver/multicast",
 		"github.com/spf13/pflag",
+	},
+	"cmd/iotupd/internal/recv": {
+		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
+		"internal/diagnose", "internal/discover", "internal/durable", "internal/quantity", "internal/reason",
+		"internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
+		"receiver/installed", "receiver/layers", "receiver/multicast",
+		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/send": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode", "fec",
@@ -103,7 +106,11 @@ var arrows = map[string][]string{
 	"proto/manifestfile": {"internal/durable", "proto", "proto/keys", "proto/seal"},
 	"proto/seal":         {"proto", "golang.org/x/crypto/..."},
 
-	"receiver":           {"proto", "fec", "proto/seal", "internal/seqno"},
+	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
+	"receiver/agent": {
+		"internal/diagnose", "internal/hook", "internal/quantity", "internal/reason", "proto", "proto/seal",
+		"receiver", "receiver/filestore", "receiver/installed", "receiver/layers", "receiver/multicast",
+	},
 	"receiver/filestore": {"internal/durable", "internal/quantity", "proto", "receiver"},
 	"receiver/installed": {"internal/durable", "proto", "receiver"},
 	"receiver/layers":    {"proto", "receiver"},
@@ -133,8 +140,9 @@ var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os
 var clocks = []string{
 	"bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose", "internal/demo",
 	"internal/discover", "internal/e2e", "internal/leak",
-	"sender/agent",       // how long it took
-	"sender/filesource",  // the age of the file
+	"sender/agent",                   // how long it took
+	"sender/filesource",              // the age of the file
+	"receiver/agent", "sender/agent", // shells around everything
 	"internal/hook",      // how long a command took
 	"receiver/filestore", // the age of files
 	"receiver/installed", // how long to wait for a lock

@@ -10,12 +10,14 @@ import (
 	"syscall"
 
 	"iotupd/internal/durable"
+	"iotupd/internal/reason"
 	"iotupd/proto/manifestfile"
 	"iotupd/receiver"
+	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/multicast"
-	"iotupd/sender/agent"
+	senderagent "iotupd/sender/agent"
 	"iotupd/sender/filesource"
 	sendermulticast "iotupd/sender/multicast"
 )
@@ -109,12 +111,27 @@ type ShownError struct{ error }
 
 func (e *ShownError) Unwrap() error { return e.error }
 
+// isA reports whether err is an E, or wraps one.
+func isA[E error](err error) bool { return errors.As(err, new(E)) }
+
+// failureCode returns the exit code of a receiver that has received nothing: that
+// of what was heard and refused, otherwise the given one.
+func failureCode(instead agent.Instead, otherwise int) int {
+	switch reason.Of(instead.Reason).Failure {
+	case reason.Policy:
+		return ExitPolicy
+	case reason.Authenticity:
+		return ExitAuthenticity
+	}
+	return otherwise
+}
+
 // ExitCode is the one place that turns an error into an exit code.
 func ExitCode(err error) int {
 	var coded *exitError
 	var signal SignalError
-	var store *receiver.StoreError
-	var scratch *durable.ScratchError
+	var silence *agent.SilenceError
+	var stalled *agent.StalledError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -122,16 +139,22 @@ func ExitCode(err error) int {
 		return coded.code
 	case errors.As(err, &signal):
 		return ExitSignal + int(signal.Signal)
-	case errors.As(err, &store), errors.As(err, &scratch), errors.As(err, new(*filestore.Error)), errors.As(err, new(*filestore.TargetError)),
-		errors.As(err, new(*installed.Error)), errors.As(err, new(*installed.PendingError)):
+	case errors.As(err, &silence):
+		return failureCode(silence.Instead, ExitSilence)
+	case errors.As(err, &stalled):
+		return failureCode(stalled.Instead, ExitIncomplete)
+	case isA[*agent.InstallError](err):
+		return ExitHook
+	case isA[*receiver.StoreError](err), isA[*durable.ScratchError](err), isA[*filestore.Error](err), isA[*filestore.TargetError](err),
+		isA[*installed.Error](err), isA[*installed.DirError](err), isA[*installed.PendingError](err):
 		return ExitLocalIO
-	case errors.As(err, new(*installed.DamagedError)):
+	case isA[*installed.DamagedError](err):
 		return ExitPolicy
-	case errors.As(err, new(*multicast.Error)), errors.As(err, new(*sendermulticast.Error)):
+	case isA[*multicast.Error](err), isA[*sendermulticast.Error](err):
 		return ExitNetwork
-	case errors.As(err, new(*filesource.FileError)), errors.As(err, new(*filesource.ChangedError)), errors.As(err, new(*manifestfile.FileError)):
+	case isA[*filesource.FileError](err), isA[*filesource.ChangedError](err), isA[*manifestfile.FileError](err):
 		return ExitLocalIO
-	case errors.As(err, new(*filesource.KindError)), errors.As(err, new(*manifestfile.ContentError)), errors.As(err, new(*agent.ConfigError)):
+	case isA[*filesource.KindError](err), isA[*manifestfile.ContentError](err), isA[*senderagent.ConfigError](err):
 		return ExitUsage
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity

@@ -16,7 +16,7 @@ import (
 
 // ReadTrusted returns the keys that --trust names.
 func ReadTrusted(paths []string) ([]proto.PublicKey, error) {
-	trusted, err := keys.ReadTrusted(paths)
+	trusted, err := keys.ReadFiles(paths...)
 	if err != nil {
 		return nil, KeyFileError(fmt.Errorf("--trust %w", err))
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package recv
 
 import "iotupd/cmd/iotupd/internal/describe"
 
@@ -79,4 +79,15 @@ type doneEvent struct {
 	Dropped   uint64  `json:"packets_dropped_by_flag,omitempty"`
 	OwnDrops  uint64  `json:"own_drops"`
 	Ignored   any     `json:"ignored,omitempty"`
+}
+
+type layersEvent struct {
+	Layers  int     `json:"layers"`  // received from now on
+	Seconds float64 `json:"seconds"` // since the first packet
+}
+
+type hookEvent struct {
+	Command []string `json:"command"`
+	Exit    int      `json:"exit_code"` // -1: ended otherwise
+	Seconds float64  `json:"seconds"`
 }

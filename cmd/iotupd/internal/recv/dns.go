@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package recv
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -13,10 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/discover"
-	"iotupd/internal/quantity"
-	"iotupd/receiver/multicast"
+	"iotupd/receiver/agent"
 )
 
 // dnsPrefix begins an argument that names a channel whose senders DNS names.
@@ -50,7 +46,7 @@ func atMostOneChannel(cmd *cobra.Command, args []string) error {
 // say otherwise, or say how to find what is not looked for, are a mistake; what
 // comes from the environment gives way. A channel on the command line is what
 // the manifest has to name, if not what DNS has.
-func (o *recvOptions) find(flags *pflag.FlagSet, args []string) (err error) {
+func (o *options) find(flags *pflag.FlagSet, args []string) (err error) {
 	given := func(name string) bool { return cli.OnCommandLine(flags.Lookup(name)) }
 	if len(args) == 0 {
 		for _, name := range []string{"resolver", "failover"} {
@@ -95,51 +91,11 @@ func (o *dnsOptions) servers() (servers []netip.AddrPort, err error) {
 	return servers, nil
 }
 
-// hear listens to what cfg says, or looks for senders.
-func (o *recvOptions) hear(cfg multicast.Config, out *cli.Output) (multicast.Listener, error) {
+// lookup returns how to look for senders; nil: not at all.
+func (o *options) lookup() (*agent.Lookup, error) {
 	if o.dnsName == "" {
-		return multicast.Listen(cfg)
+		return nil, nil
 	}
 	servers, err := o.servers()
-	if err != nil {
-		return nil, err
-	}
-	out.Line("looking for the senders of %s by DNS", o.dnsName)
-	return multicast.Discover(multicast.DiscoverConfig{
-		Name: o.dnsName, Servers: servers, Failover: o.failover, Allow: o.Allows, Config: cfg,
-		Observe: func(e multicast.DiscoverEvent) { o.discovered(e, out) },
-	}), nil
-}
-
-// discovered shows what a search for senders has come to.
-func (o *recvOptions) discovered(e multicast.DiscoverEvent, out *cli.Output) {
-	switch e := e.(type) {
-	case multicast.Ignored:
-		out.Decision("DNS: ignored: %s", e.Why)
-	case multicast.SearchFailed:
-		w := cli.Warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", searchError(e.Err), quantity.Duration(e.Again))}
-		if e.NotFound {
-			w.Fix = "iotupd send --print-dns " + o.dnsName + "   # where the sender runs, prints what DNS should say"
-		}
-		out.Warn(w)
-	case multicast.Found:
-		out.Event("listening", listen.NewEvent(o.dnsName, e.Place))
-		more := ""
-		if e.Layers > 1 {
-			more += fmt.Sprintf("   %d layers", e.Layers)
-		}
-		if e.KeyID != "" {
-			more += "   signed, as DNS says, by key " + e.KeyID
-		}
-		out.Line("listening on %s   channel %s   priority %d: %s   port %d%s",
-			strings.Join(e.Interfaces, ", "), o.dnsName, e.Priority, strings.Join(e.Senders, ", "), e.Port, more)
-	}
-}
-
-// searchError names the flags that refused the addresses of senders.
-func searchError(err error) error {
-	if family := (*multicast.FamilyError)(nil); errors.As(err, &family) {
-		return fmt.Errorf("%s has no address of the family that -4 or -6 asks for", family.Senders)
-	}
-	return err
+	return &agent.Lookup{Name: o.dnsName, Servers: servers, Failover: o.failover, Allow: o.Allows}, err
 }

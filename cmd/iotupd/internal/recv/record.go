@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+package recv
 
 import (
 	"fmt"
@@ -86,19 +86,25 @@ func (r *recorder) settle(n int) {
 	}
 }
 
-// A recording is a trace on its way to a file.
+// A recording is a trace on its way to a file. Its zero value has no file.
 type recording struct {
 	recorder
 	file *os.File
 }
 
-// newRecording makes the file, so that a wrong name is told at once.
-func newRecording(path string) (*recording, error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--record %s: %w", path, durable.Cause(err)))
+// open makes the file, so that a wrong name is told at once.
+func (r *recording) open(path string) (err error) {
+	if r.file, err = os.Create(path); err != nil {
+		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--record %s: %w", path, durable.Cause(err)))
 	}
-	return &recording{file: f}, nil
+	return nil
+}
+
+// take is agent.Config.Heard.
+func (r *recording) take(packets []receiver.Heard) {
+	for i := range packets {
+		r.hear(&packets[i])
+	}
 }
 
 // close writes the file.

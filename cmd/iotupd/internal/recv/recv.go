@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package main
+// Package recv is the command that receives files.
+package recv
 
 import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -25,10 +24,11 @@ import (
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 )
 
-const recvHelp = `Receive one file that somebody sends on the channel, and exit when it is whole.
+const help = `Receive one file that somebody sends on the channel, and exit when it is whole.
 
 The file is received into a hidden file beside the target, checked by its
 SHA-256 as it is read back from the disk, and only then renamed over an old one,
@@ -52,7 +52,7 @@ _SEQUENCE, _VERSION and _METADATA (in base64).
 With dns:NAME, the senders are those that DNS names for that channel, as send
 --print-dns prints it. What DNS says is not trusted with more than that.`
 
-type recvOptions struct {
+type options struct {
 	listen.Options
 	cli.OutputOptions
 	trustOptions
@@ -82,15 +82,16 @@ type recvOptions struct {
 	record  string
 }
 
-func newRecvCommand() *cobra.Command {
-	opts := recvOptions{
+// NewCommand returns the command.
+func NewCommand() *cobra.Command {
+	opts := options{
 		buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory, leafMemory: receiver.DefaultLeafMemory,
 		signatures: receiver.DefaultSignatureRate, seed: cli.LossSeed{Seed: 1},
 	}
 	cmd := &cobra.Command{
 		Use:   "recv [dns:NAME] (-o FILE | -d DIR) [flags]",
 		Short: "receive a file",
-		Long:  recvHelp,
+		Long:  help,
 		Example: `  iotupd recv -o firmware.bin
   iotupd recv -d /var/lib/fw --name 'fw-*.bin' --timeout 1m
   iotupd recv -o firmware.raucb --trust release.pub --exec 'rauc install {}'
@@ -105,7 +106,7 @@ func newRecvCommand() *cobra.Command {
 			if err := cmp.Or(giveWay(cmd.Flags()), opts.find(cmd.Flags(), args)); err != nil {
 				return err
 			}
-			return runRecv(cmd.Context(), opts, cli.StdioOf(cmd))
+			return run(cmd.Context(), opts, cli.StdioOf(cmd))
 		},
 	}
 	opts.addFlags(cmd.Flags())
@@ -115,7 +116,7 @@ func newRecvCommand() *cobra.Command {
 	return cmd
 }
 
-func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
+func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.output, "output", "o", "", "`file` to write or replace; - for stdout, verified bytes only")
 	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name sent")
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "receive and verify, but write no target")
@@ -156,8 +157,8 @@ func (o *recvOptions) addFlags(flags *pflag.FlagSet) {
 // collector nothing to visit; at the runtime's 100 they would count twice.
 const tightHeap = 15
 
-// runRecv receives one file, or with --follow one after the other.
-func runRecv(ctx context.Context, opts recvOptions, std cli.Stdio) (err error) {
+// run receives one file, or with --follow one after the other.
+func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
@@ -165,16 +166,12 @@ func runRecv(ctx context.Context, opts recvOptions, std cli.Stdio) (err error) {
 	if os.Getenv("GOGC") == "" {
 		defer debug.SetGCPercent(debug.SetGCPercent(tightHeap))
 	}
-	in, err := opts.openInputs()
+	seeds, err := opts.openSeeds()
 	if err != nil {
 		return err
 	}
-	defer in.close()
-	cfg, err := opts.receiverConfig(in)
-	if err != nil {
-		return err
-	}
-	listenConfig, err := opts.Config(opts.buffer)
+	defer closeAll(seeds)
+	cfg, names, err := opts.agentConfig(seeds, std.Out)
 	if err != nil {
 		return err
 	}
@@ -183,39 +180,49 @@ func runRecv(ctx context.Context, opts recvOptions, std cli.Stdio) (err error) {
 		events = std.Err
 	}
 	out := cli.NewOutput(opts.OutputOptions, std, events)
+	cfg.Observe = newView(opts, out, names).observe
+	cfg.Listen.Logger = out.Logger()
+	var rec recording
+	if opts.record != "" {
+		cfg.Heard = rec.take
+	}
+	a, err := agent.New(cfg)
+	if err != nil {
+		out.Close(nil)
+		return stateError(err)
+	}
 	defer func() { err = out.Close(err) }()
 	out.WarnExposed(opts.groupKeys...)
-	t, err := opts.target(std.Out)
-	if err != nil {
-		return err
+	defer a.Close()
+	if opts.output == "-" && !opts.dryRun && cli.IsTerminal(std.Out) {
+		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
 	}
-	defer t.Close()
-	var rec *recording
+	if err := cfg.Target.Prepare(); err != nil {
+		return outputError(err)
+	}
 	if opts.record != "" {
-		if rec, err = newRecording(opts.record); err != nil {
+		if err := rec.open(opts.record); err != nil {
 			return err
 		}
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
 	}
-	listenConfig.Logger = out.Logger()
-	for first := true; ; first = false {
-		l, err := opts.hear(listenConfig, out)
-		if err != nil {
-			return err
-		}
-		v := newRecvView(opts, out, l)
-		v.recording = rec
-		v.trust, v.later = in.trust, !first
-		if first {
-			v.listening()
-		}
-		err = v.receive(ctx, t, cfg)
-		l.Close()
-		if err != nil || !opts.follow {
-			return err
-		}
-		in.trust.onlyNewer(v.manifest)
+	return opts.explain(opts.receive(ctx, a))
+}
+
+// receive receives, and runs the command of --exec.
+func (o *options) receive(ctx context.Context, a *agent.Agent) error {
+	install, err := o.install()
+	switch {
+	case err != nil:
+		return err
+	case o.follow:
+		return a.Follow(ctx, install)
 	}
+	file, err := a.Receive(ctx)
+	if err == nil && install != nil {
+		err = file.Install(ctx, install)
+	}
+	return err
 }
 
 // surviveReaders makes a write to a pipe that nobody reads any more an error, and
@@ -227,96 +234,7 @@ func surviveReaders() (undo func()) {
 	return func() { signal.Stop(ch) }
 }
 
-// receive runs the transfer.
-func (v *recvView) receive(ctx context.Context, t filestore.Target, cfg receiver.Config) error {
-	transfer, cancel := context.WithCancelCause(ctx)
-	var checks checks
-	defer checks.stop()
-	defer cancel(nil)
-	v.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
-		checks.start(transfer, func(ctx context.Context) {
-			path, err := t.Has(ctx, m)
-			if path != "" {
-				err = &haveItError{path, m, signers}
-			}
-			if err != nil && ctx.Err() == nil {
-				cancel(err)
-			}
-		})
-	}
-	v.dropped = checks.stop
-	cfg.Open, cfg.Observe = t.Open, v.observe
-	r, err := receiver.New(cfg)
-	if err != nil {
-		return err
-	}
-	v.core = r
-	err = receiver.Run(transfer, r, v.listener.Conns(), v.runOptions(r))
-	if err == nil || errors.As(err, new(*receiver.StoreError)) {
-		// What is there already needs no room on the disk, and is not new.
-		checks.wait()
-		err = cmp.Or(context.Cause(transfer), err)
-	}
-	return v.finish(ctx, t, err)
-}
-
-// finish makes what was received the file, or explains err, by which the
-// transfer ended.
-func (v *recvView) finish(ctx context.Context, t filestore.Target, err error) error {
-	var have *haveItError
-	if errors.As(err, &have) {
-		t.Discard()
-		if err := v.trust.installed(have.manifest, have.signers); err != nil {
-			return err
-		}
-		done := v.haveIt(have.path, have.manifest)
-		if note := v.note(t, have.manifest); note.Pending() {
-			v.out.Decision("the command of --exec has not succeeded for this file yet")
-			return v.runHook(ctx, note, done, have.manifest)
-		}
-		return nil
-	}
-	if err != nil {
-		v.cleanUp(t, cli.ExitCode(err))
-		return v.failure(err)
-	}
-	m := v.core.Manifest()
-	note := v.note(t, m)
-	if err := note.Write(); err != nil {
-		return err
-	}
-	path, err := t.Commit(ctx, m)
-	if err == nil && !v.opts.dryRun {
-		err = v.trust.installed(m, v.signers)
-	}
-	if err != nil {
-		return v.failure(err)
-	}
-	return v.runHook(ctx, note, v.done(path, m), m)
-}
-
-// cleanUp removes what no later run should continue from. What is not to be
-// received is the same as an object that was given up.
-func (v *recvView) cleanUp(t filestore.Target, code int) {
-	store := v.core.Store()
-	switch {
-	case code == cli.ExitIntegrity:
-		t.Discard()
-	case store != nil && (code == cli.ExitAuthenticity || code == cli.ExitPolicy):
-		store.Discard()
-	}
-}
-
-// A haveItError ends a transfer whose file is there already.
-type haveItError struct {
-	path     string
-	manifest *proto.Manifest
-	signers  []proto.PublicKey
-}
-
-func (e *haveItError) Error() string { return e.path + " has the content already" }
-
-func (o *recvOptions) validate() error {
+func (o *options) validate() error {
 	switch {
 	case o.output != "" && o.dir != "":
 		return cli.UsageError("--output and --dir exclude each other")
@@ -350,81 +268,80 @@ func (o *recvOptions) validate() error {
 }
 
 // lost returns what --drop asks for, nil if nothing.
-func (o *recvOptions) lost() func() bool {
+func (o *options) lost() func() bool {
 	if o.loss.String() == "none" {
 		return nil
 	}
 	return o.loss.Stream(simnet.Key(o.seed)).Lost
 }
 
-func (o *recvOptions) receiverConfig(in *recvInputs) (cfg receiver.Config, err error) {
-	cfg = receiver.Config{
-		MaxSize: uint64(o.maxSize), Memory: int(o.memory), LeafMemory: int(o.leafMemory),
-		SignatureRate: o.signatures, GroupKeys: in.groups,
+// agentConfig returns what the flags ask for, without Observe, and the names of the
+// files that the trusted keys are from.
+func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Config, names map[proto.KeyID]string, err error) {
+	cfg = agent.Config{
+		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade,
+		MaxSize: uint64(o.maxSize), Memory: int(o.memory), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
+		KeepPending: o.exec != "", DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(),
 	}
-	if in.trust != nil {
-		cfg.Trust = &in.trust.policy
+	for _, f := range seeds {
+		cfg.Reuse = append(cfg.Reuse, f)
 	}
-	for _, f := range in.seeds {
-		cfg.Seeds = append(cfg.Seeds, f)
+	if cfg.GroupKeys, err = o.readGroupKeys(); err != nil {
+		return cfg, nil, err
 	}
+	if cfg.Trust, names, err = o.readTrusted(); err != nil {
+		return cfg, nil, err
+	}
+	cfg.Target = o.target(stdout)
+	var errs [5]error
+	cfg.State, errs[0] = o.stateDir()
+	errs[1] = o.choose(&cfg)
+	cfg.Listen, errs[2] = o.Config(o.buffer)
+	cfg.Lookup, errs[3] = o.lookup()
+	cfg.Layers, errs[4] = o.layerOptions.config()
+	return cfg, names, cmp.Or(errs[:]...)
+}
+
+// choose sets what to receive.
+func (o *options) choose(cfg *agent.Config) (err error) {
 	if o.object != "" {
 		if cfg.Object, err = proto.ParseObjectID(o.object); err != nil {
-			return cfg, cli.UsageError("--object: %w", err)
+			return cli.UsageError("--object: %w", err)
 		}
 	}
 	if o.sha256 != "" {
 		sum, err := hex.DecodeString(o.sha256)
 		if err != nil || len(sum) != len(cfg.SHA256) {
-			return cfg, cli.UsageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
+			return cli.UsageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
 		}
 		cfg.SHA256 = [32]byte(sum)
 		if cfg.SHA256 == [32]byte{} { // would mean any
-			return cfg, cli.UsageError("--sha256: no file is known whose SHA-256 is zero")
+			return cli.UsageError("--sha256: no file is known whose SHA-256 is zero")
 		}
 	}
 	if _, err := path.Match(o.name, ""); err != nil {
-		return cfg, cli.UsageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
+		return cli.UsageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
 	}
-	if o.name != "" || o.dir != "" {
+	if o.name != "" {
 		cfg.Name = func(name string) bool {
 			ok, _ := path.Match(o.name, name)
-			return name != "" && (ok || o.name == "")
+			return ok && name != ""
 		}
 	}
-	return cfg, nil
+	return nil
 }
 
 // keeps reports whether an interrupted transfer can be continued.
-func (o *recvOptions) keeps() bool { return !o.dryRun && o.output != "-" }
+func (o *options) keeps() bool { return !o.dryRun && o.output != "-" }
 
-func (o *recvOptions) target(stdout io.Writer) (filestore.Target, error) {
+func (o *options) target(stdout io.Writer) filestore.Target {
 	switch {
 	case o.dryRun:
-		return filestore.Scratch(nil), nil
+		return filestore.Scratch(nil)
 	case o.output == "-":
-		if cli.IsTerminal(stdout) {
-			return nil, cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
-		}
-		return filestore.Scratch(copyTo(stdout)), nil
+		return filestore.Scratch(copyTo(stdout))
 	case o.dir != "":
-		t := filestore.Dir(o.dir)
-		return t, t.Prepare()
+		return filestore.Dir(o.dir)
 	}
-	t := filestore.File(o.output)
-	return t, outputError(t.Prepare())
-}
-
-// outputError says what to do about a path that --output cannot write to.
-func outputError(err error) error {
-	var target *filestore.TargetError
-	switch {
-	case !errors.As(err, &target):
-		return err
-	case errors.Is(err, filestore.ErrNamesDirectory), errors.Is(err, filestore.ErrIsDirectory):
-		return cli.UsageError("--output %s %w; use --dir to keep the sent name in it", target.Path, target.Err)
-	case errors.Is(err, filestore.ErrNotRegular), errors.Is(err, filestore.ErrDanglingLink):
-		return cli.UsageError("--output %s %w", target.Path, target.Err)
-	}
-	return fmt.Errorf("--output %w", err)
+	return filestore.File(o.output)
 }
