@@ -25,18 +25,19 @@ import (
 // Options are the flags that say how a file is encoded, the same for send
 // and sign. The shape of the object follows from them and from the file alone.
 type Options struct {
-	Parity    string
+	Parity    string // in percent, or auto
 	Profile   string
-	ShardSize int
-	Digest    string
+	ShardSize int    // bytes
+	Digest    string // on or off
 	Memory    quantity.Size
-	Cache     string
+	Cache     string // directory; empty: none
 }
 
 var profiles = []string{fec.Standard.String(), fec.Tiny.String(), fec.Large.String(), fec.Fast.String()}
 
 var digestChoices = []string{"on", "off"}
 
+// AddFlags declares the flags.
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Parity, "parity", "auto", "parity in `percent` of the data, 0% to 300%")
 	flags.StringVar(&o.Profile, "profile", "standard", "`kind` of groups: standard, tiny for receivers with little memory, large for slow lossy links, fast for links above 1 Gbit/s")
@@ -48,6 +49,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	cli.Under(flags, "Forward error correction")
 }
 
+// Completions says how the shell completes their values.
 func (o *Options) Completions() map[string]cobra.CompletionFunc {
 	return map[string]cobra.CompletionFunc{
 		"profile": cli.OneOf(profiles...),
@@ -56,6 +58,7 @@ func (o *Options) Completions() map[string]cobra.CompletionFunc {
 	}
 }
 
+// Validate reports values that make no sense.
 func (o *Options) Validate() error {
 	switch {
 	case !slices.Contains(digestChoices, o.Digest):
