@@ -34,19 +34,23 @@ const patience = 5 * time.Minute
 // reservePort returns a port for multicast that no other program has or gets until
 // it is released: somebody listens there, to a group that nobody sends to.
 func reservePort() (port uint16, release func(), err error) {
-	c, err := net.ListenUDP("udp4", nil)
-	if err != nil {
-		return 0, nil, err
+	for range 100 {
+		port = uint16(20000 + rand.IntN(10000)) // below those that the kernel draws
+		c, e := net.ListenUDP("udp4", &net.UDPAddr{Port: int(port)})
+		if e != nil { // somebody has it, who may share it with listeners
+			err = e
+			continue
+		}
+		c.Close()
+		l, e := mcast.Listen(mcast.ListenConfig{
+			Groups: []netip.Addr{netip.MustParseAddr("239.255.77.99")}, Port: port, Interfaces: []string{loopback()},
+		})
+		if e == nil {
+			return port, func() { l.Close() }, nil
+		}
+		err = e
 	}
-	port = uint16(c.LocalAddr().(*net.UDPAddr).Port)
-	c.Close()
-	l, err := mcast.Listen(mcast.ListenConfig{
-		Groups: []netip.Addr{netip.MustParseAddr("239.255.77.99")}, Port: port, Interfaces: []string{loopback()},
-	})
-	if err != nil {
-		return 0, nil, err
-	}
-	return port, func() { l.Close() }, nil
+	return 0, nil, err
 }
 
 // freePort is reservePort until the test ends.

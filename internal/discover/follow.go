@@ -27,6 +27,9 @@ type Follower struct {
 	active int       // index of the level that is listened to
 	since  time.Time // it was last heard, or chosen
 
+	heard    time.Time     // a level was last heard, or something else found
+	patience time.Duration // so long after heard, a silence is reason to ask
+
 	askAt    time.Time // zero: at once
 	asking   bool
 	failures int // since the last plan
@@ -61,13 +64,14 @@ func (f *Follower) Ask(now time.Time) bool {
 // to. If the active level, all better ones and the groups are what they were,
 // the active level stays; otherwise it is the best one again.
 func (f *Follower) Found(now time.Time, p *Plan) (changed bool) {
-	f.asking, f.failures, f.askAt = false, 0, now.Add(p.TTL)
+	f.asking, f.failures, f.askAt = false, 0, now.Add(p.Refresh)
 	old := f.plan
 	f.plan = p
 	if old != nil && p.isSameUpTo(old, f.active+1) {
 		return false
 	}
-	f.active, f.since = 0, now
+	f.active = 0
+	f.Heard(now) // which gives the new senders time
 	return true
 }
 
@@ -81,12 +85,25 @@ func (f *Follower) Failed(now time.Time) time.Duration {
 }
 
 // Heard notes that a packet of the active level has come.
-func (f *Follower) Heard(now time.Time) { f.since = now }
+func (f *Follower) Heard(now time.Time) {
+	f.since, f.heard, f.patience = now, now, f.failover
+}
 
 // Tick turns to the next level if the active one has been silent for too long,
-// from the last to the first, and reports whether it did.
+// from the last to the first, and reports whether it did. Silence is also a
+// reason to ask, since the senders may have moved: at first after the same time,
+// then after twice as long each time.
 func (f *Follower) Tick(now time.Time) (changed bool) {
-	if f.plan == nil || len(f.plan.Levels) == 1 || now.Sub(f.since) < f.failover {
+	if f.plan == nil {
+		return false
+	}
+	if now.Sub(f.heard) >= f.patience {
+		f.patience *= 2
+		if f.failures == 0 && now.Before(f.askAt) {
+			f.askAt = now
+		}
+	}
+	if len(f.plan.Levels) == 1 || now.Sub(f.since) < f.failover {
 		return false
 	}
 	f.active, f.since = (f.active+1)%len(f.plan.Levels), now

@@ -22,7 +22,7 @@ func newScene(t *testing.T) *scene { return &scene{t, NewFollower(0), time.Unix(
 // planOf makes a plan that holds for a minute, with a level for each word; a
 // letter of it is a source.
 func planOf(words string) *Plan {
-	p := &Plan{TTL: time.Minute}
+	p := &Plan{Refresh: time.Minute}
 	for i, word := range strings.Fields(words) {
 		l := Level{Priority: uint16(i)}
 		for _, c := range []byte(word) {
@@ -71,8 +71,8 @@ func (s *scene) wantTick(why string, want bool) {
 	}
 }
 
-func TestTheAnswerIsAskedForAgainWhenItsTimeEnds(t *testing.T) {
-	// "The answers are asked for again when their time to live ends." spec.md 8.3
+func TestTheAnswerIsAskedForAgain(t *testing.T) {
+	// "The questions are asked again after 5 min." spec.md 8.3
 	s := newScene(t)
 	s.wantTick("without a plan", false)
 	if !s.found("a") {
@@ -136,6 +136,40 @@ func TestTheNextPriorityFollowsSilence(t *testing.T) {
 	}
 }
 
+func TestSilenceIsAReasonToAsk(t *testing.T) {
+	// "They are also asked again when no packet has come for 30 s ..., and in the
+	// same silence after 60 s, 120 s, and so on." spec.md 8.3
+	s := newScene(t)
+	p := planOf("a")
+	p.Refresh = time.Hour
+	s.wantAsk("the first time")
+	s.f.Found(s.now, p)
+	for range 3 {
+		silence := time.Duration(0)
+		for _, at := range []time.Duration{30, 60, 120, 240} {
+			s.wait(at*time.Second - silence - 1)
+			s.wantTick("a single priority", false)
+			s.wantNoAsk("not silent for long enough")
+			s.wait(1)
+			s.wantTick("a single priority", false)
+			s.wantAsk("silent for long enough")
+			s.f.Found(s.now, p)
+			silence = at * time.Second
+		}
+		s.f.Heard(s.now)
+	}
+	s.wait(30 * time.Second)
+	s.f.Tick(s.now)
+	for range 6 {
+		s.wantAsk("silent for long enough, or some time after a failure")
+		wait := s.f.Failed(s.now)
+		s.wait(wait - 1)
+		s.f.Tick(s.now)
+		s.wantNoAsk("silence does not hurry what fails")
+		s.wait(1)
+	}
+}
+
 func TestASinglePriorityIsNotLeft(t *testing.T) {
 	s := newScene(t)
 	s.found("a")
@@ -187,7 +221,7 @@ func TestARefreshTurnsBackOnlyIfSomethingBetterChanged(t *testing.T) {
 func TestARefreshDoesNotEndASilence(t *testing.T) {
 	s := newScene(t)
 	p := planOf("a b")
-	p.TTL = 20 * time.Second
+	p.Refresh = 20 * time.Second
 	for range 2 {
 		s.wantAsk("the plan holds no longer")
 		s.f.Found(s.now, p)

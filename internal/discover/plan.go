@@ -30,11 +30,12 @@ const (
 	maxRefused  = 16 // reasons kept
 )
 
-// A plan is asked for again after the time that its records may be kept, within
-// these bounds.
 const (
-	minTTL = 5 * time.Second
-	maxTTL = 24 * time.Hour
+	// refreshEvery is how long a plan holds. The servers know for how long its
+	// records do.
+	refreshEvery = 5 * time.Minute
+	// retryHost is how long one holds for which not all hosts could be asked for.
+	retryHost = time.Minute
 )
 
 // A Plan says where a channel can be heard. It is not changed once made.
@@ -49,7 +50,7 @@ type Plan struct {
 
 	Levels []Level // best first; at least one
 
-	TTL     time.Duration // until the servers should be asked again
+	Refresh time.Duration // until the servers should be asked again
 	Refused []string      // what was ignored of the answers, and why; at most 16
 }
 
@@ -150,6 +151,9 @@ func checkName(s string) error {
 		}
 		if i := strings.IndexFunc(label, notOfHost); i >= 0 {
 			return errors.New("it consists of the ASCII letters, digits, hyphens, underscores and dots; others are spelt xn--")
+		}
+		if strings.Trim(label, "-") != label {
+			return errors.New("its parts do not begin or end with a hyphen")
 		}
 	}
 	return nil

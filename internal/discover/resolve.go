@@ -6,18 +6,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
-	"time"
-
-	"golang.org/x/net/dns/dnsmessage"
+	"strings"
 
 	"iotupd/proto"
 )
-
-// An askFunc asks for the records of one type at a name. The error is that no
-// server answers; that there is no record is an answer.
-type askFunc func(ctx context.Context, name string, typ dnsmessage.Type) (answer, error)
 
 // A NotFoundError tells that DNS knows no sender of a channel.
 type NotFoundError struct {
@@ -27,77 +22,60 @@ type NotFoundError struct {
 
 func (e *NotFoundError) Error() string { return fmt.Sprintf("%s: %s", e.Record, e.Why) }
 
-// retryHost is how long a plan holds for which not all hosts could be asked for.
-const retryHost = time.Minute
-
 // A resolution is one call of resolve.
 type resolution struct {
-	ask  askFunc
+	Resolver
 	plan *Plan
 	old  *Plan // nil: none
 }
 
 // resolve asks for all that makes up a plan. A host whose addresses nobody can
 // tell just now keeps those that it has in the old plan, which may be nil.
-func resolve(ctx context.Context, ask askFunc, name string, old *Plan) (*Plan, error) {
+func resolve(ctx context.Context, ask Resolver, name string, old *Plan) (*Plan, error) {
 	g := proto.ChannelGroups(name)
-	r := resolution{ask: ask, old: old, plan: &Plan{
-		Name: name, Group6: g.IPv6Source, Group4: g.IPv4Source, Layers: 1, TTL: maxTTL,
+	r := resolution{Resolver: ask, old: old, plan: &Plan{
+		Name: name, Group6: g.IPv6Source, Group4: g.IPv4Source, Layers: 1, Refresh: refreshEvery,
 	}}
 	services, err := r.services(ctx, service+name)
 	if err != nil {
 		return nil, err
 	}
-	texts, err := r.query(ctx, service+name, dnsmessage.TypeTXT)
+	texts, err := r.lookupTXT(ctx, service+name)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.plan.readTexts(texts.texts); err != nil {
+	if err := r.plan.readTexts(texts); err != nil {
 		return nil, fmt.Errorf("%s: %w", service+name, err)
 	}
 	if err := r.addSources(ctx, services); err != nil {
 		return nil, err
 	}
-	r.plan.TTL = max(minTTL, r.plan.TTL)
 	return r.plan, nil
-}
-
-// query asks one question, whose answer the plan may not outlive.
-func (r *resolution) query(ctx context.Context, name string, typ dnsmessage.Type) (answer, error) {
-	a, err := r.ask(ctx, name, typ)
-	if err == nil {
-		r.plan.TTL = min(r.plan.TTL, a.ttl)
-	}
-	return a, err
 }
 
 // services returns the usable SRV records at name, best priority first, and in
 // an order that does not depend on that of the answer.
-func (r *resolution) services(ctx context.Context, name string) ([]dnsmessage.SRVResource, error) {
-	a, err := r.query(ctx, name, dnsmessage.TypeSRV)
+func (r *resolution) services(ctx context.Context, name string) ([]*net.SRV, error) {
+	found, invalid, err := r.lookupSRV(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	record := "no SRV record at " + name
-	switch {
-	case a.noName:
-		return nil, &NotFoundError{record, "there is no such name (NXDOMAIN)"}
-	case a.empty():
-		return nil, &NotFoundError{record, "there is none of this type"}
+	if invalid {
+		r.plan.refuse("SRV records with targets that are not names of hosts")
 	}
-	slices.SortFunc(a.services, func(x, y dnsmessage.SRVResource) int {
-		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(canonical(x.Target), canonical(y.Target)),
-			cmp.Compare(x.Port, y.Port))
+	for _, s := range found {
+		s.Target = canonical(s.Target)
+	}
+	slices.SortFunc(found, func(x, y *net.SRV) int {
+		return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(x.Target, y.Target), cmp.Compare(x.Port, y.Port))
 	})
-	var usable []dnsmessage.SRVResource
-	for _, s := range a.services {
-		switch host := canonical(s.Target); {
-		case host == "":
+	var usable []*net.SRV
+	for _, s := range found {
+		switch {
+		case s.Target == "":
 			r.plan.refuse("SRV record with target .: the service is not offered there")
-		case checkName(host) != nil:
-			r.plan.refuse("SRV record with target %.80q, which is not the name of a host", host)
 		case s.Port == 0:
-			r.plan.refuse("SRV record of %s with port 0", host)
+			r.plan.refuse("SRV record of %s with port 0", s.Target)
 		case len(usable) == maxServices:
 			r.plan.refuse("SRV records beyond the first %d", maxServices)
 			return usable, nil
@@ -112,11 +90,11 @@ func (r *resolution) services(ctx context.Context, name string) ([]dnsmessage.SR
 }
 
 // addSources looks up the hosts and sorts their addresses into levels.
-func (r *resolution) addSources(ctx context.Context, services []dnsmessage.SRVResource) error {
+func (r *resolution) addSources(ctx context.Context, services []*net.SRV) error {
 	hosts := make(map[string][]netip.Addr)
 	var failed error
 	for _, s := range services {
-		host := canonical(s.Target)
+		host := s.Target
 		if _, known := hosts[host]; !known {
 			if len(hosts) == maxHosts {
 				r.plan.refuse("%s and further hosts; only %d are asked for", host, maxHosts)
@@ -160,16 +138,15 @@ func (r *resolution) add(priority uint16, s Source) {
 
 // addresses returns the addresses of a host, of both families.
 func (r *resolution) addresses(ctx context.Context, host string) (addrs []netip.Addr, failed error) {
-	for _, typ := range []dnsmessage.Type{dnsmessage.TypeAAAA, dnsmessage.TypeA} {
-		a, err := r.query(ctx, host, typ)
+	for _, f := range []family{ipv6, ipv4} {
+		found, err := r.lookupAddr(ctx, host, f)
 		if err != nil {
 			failed = err
 			r.plan.refuse("%v", err)
-			r.plan.TTL = min(r.plan.TTL, retryHost)
-			a.addresses = r.old.known(host, typ)
+			r.plan.Refresh = retryHost
+			found = r.old.known(host, f)
 		}
-		slices.SortFunc(a.addresses, netip.Addr.Compare)
-		for _, addr := range a.addresses {
+		for _, addr := range found {
 			if !isHost(addr) {
 				r.plan.refuse("%s has the address %v, which no sender can have", host, addr)
 				continue
@@ -183,14 +160,14 @@ func (r *resolution) addresses(ctx context.Context, host string) (addrs []netip.
 	return addrs, failed
 }
 
-// known returns the addresses of a host in p, of the type that holds them.
-func (p *Plan) known(host string, typ dnsmessage.Type) (addrs []netip.Addr) {
+// known returns the addresses of a host in p that are of one family.
+func (p *Plan) known(host string, f family) (addrs []netip.Addr) {
 	if p == nil {
 		return nil
 	}
 	for _, l := range p.Levels {
 		for _, s := range l.Sources {
-			if s.Host == host && s.Addr.Is4() == (typ == dnsmessage.TypeA) {
+			if s.Host == host && s.Addr.Is4() == (f == ipv4) {
 				addrs = append(addrs, s.Addr)
 			}
 		}
@@ -209,3 +186,7 @@ func isHost(a netip.Addr) bool {
 	}
 	return a.IsValid() && !a.Is4In6() && !a.IsMulticast() && !a.IsUnspecified() && !a.IsLoopback()
 }
+
+// canonical returns a name as names are compared: in lower case, and without
+// the final dot.
+func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

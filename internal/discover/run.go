@@ -3,17 +3,16 @@
 package discover
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -39,11 +38,19 @@ type Resolver struct {
 
 	// Timeout is how long a server may take for one answer. If zero, 2 s.
 	Timeout time.Duration
+
+	dial dialFunc // nil: that of package net
 }
+
+// A dialFunc opens a connection, as [net.Dialer.DialContext] does.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
 func (r Resolver) withDefaults() (Resolver, error) {
 	if r.Timeout == 0 {
 		r.Timeout = 2 * time.Second
+	}
+	if r.dial == nil {
+		r.dial = new(net.Dialer).DialContext
 	}
 	if len(r.Servers) > 0 {
 		r.Servers = slices.Clone(r.Servers)
@@ -70,113 +77,112 @@ func (r Resolver) Resolve(ctx context.Context, name string, old *Plan) (*Plan, e
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, maxTime, errTime)
 	defer cancel()
-	return resolve(ctx, r.ask, name, old)
+	return resolve(ctx, r, name, old)
 }
 
-// ask asks the servers in turn. The one that answers is the first to be asked
-// the next time: r.Servers belongs to one call of Resolve.
-func (r Resolver) ask(ctx context.Context, name string, typ dnsmessage.Type) (answer, error) {
-	n, err := dnsmessage.NewName(name + ".")
-	if err != nil {
-		return answer{}, err
+// lookupSRV returns the SRV records at name, in no order. Those whose target is
+// not the name of a host are left out, which invalid reports. If there are none
+// at all, the error is a [NotFoundError].
+func (r Resolver) lookupSRV(ctx context.Context, name string) (found []*net.SRV, invalid bool, err error) {
+	answer, err := r.ask(ctx, "SRV", name, func(ctx context.Context, n *net.Resolver) error {
+		_, records, err := n.LookupSRV(ctx, "", "", name+".")
+		if found = records; found == nil {
+			return err
+		}
+		invalid = err != nil // the one error beside records
+		return nil
+	})
+	switch {
+	case err != nil || found != nil:
+		return found, invalid, err
+	case answer.code() == dnsmessage.RCodeNameError:
+		return nil, false, &NotFoundError{"no SRV record at " + name, "there is no such name (NXDOMAIN)"}
 	}
-	q := dnsmessage.Question{Name: n, Type: typ, Class: dnsmessage.ClassINET}
+	return nil, false, &NotFoundError{"no SRV record at " + name, "there is none of this type"}
+}
+
+// lookupTXT returns the strings of each TXT record at name.
+func (r Resolver) lookupTXT(ctx context.Context, name string) ([][]string, error) {
+	answer, err := r.ask(ctx, "TXT", name, func(ctx context.Context, n *net.Resolver) error {
+		_, err := n.LookupTXT(ctx, name+".") // joined
+		return err
+	})
+	return answer.texts(), err
+}
+
+// lookupAddr returns the addresses of a host, in order, that are of a family.
+// Where the host that runs this has the name in its /etc/hosts, they are those.
+func (r Resolver) lookupAddr(ctx context.Context, host string, f family) (addrs []netip.Addr, err error) {
+	_, err = r.ask(ctx, f.record, host, func(ctx context.Context, n *net.Resolver) (err error) {
+		addrs, err = n.LookupNetIP(ctx, f.network, host+".")
+		return err
+	})
+	for i, a := range addrs {
+		addrs[i] = a.Unmap()
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return addrs, err
+}
+
+// A family is a version of IP.
+type family struct {
+	record  string // type of DNS
+	network string // what package net calls it
+}
+
+var (
+	ipv6 = family{"AAAA", "ip6"}
+	ipv4 = family{"A", "ip4"}
+)
+
+// ask has package net ask the servers in turn, and returns the answer. That there
+// is no such record is one. The server that answers is the first to be asked the
+// next time: r.Servers belongs to one call of Resolve.
+//
+// Names have to end with a dot, or those of the host's search list would be
+// asked for as well.
+func (r Resolver) ask(ctx context.Context, record, name string, lookup func(context.Context, *net.Resolver) error) (message, error) {
+	var failed error
 	for range rounds {
 		for i, server := range r.Servers {
-			var a answer
-			if a, err = r.exchange(ctx, server, q); err == nil {
-				r.Servers[0], r.Servers[i] = server, r.Servers[0]
-				return a, nil
-			}
 			if ctx.Err() != nil {
-				return answer{}, context.Cause(ctx)
+				break
 			}
-			err = fmt.Errorf("name server %v, asked for %v of %s: %w", server, typeName(typ), name, err)
+			t := tap{server: server.String(), dialer: r.dial}
+			within, cancel := context.WithTimeout(ctx, r.Timeout)
+			err := lookup(within, &net.Resolver{PreferGo: true, Dial: t.dial})
+			cancel()
+			if err == nil || isNone(err) {
+				r.Servers[0], r.Servers[i] = server, r.Servers[0]
+				return t.message(), nil
+			}
+			failed = fmt.Errorf("name server %v, asked for %s of %s: %w", server, record, name, r.explain(err, t.message()))
 		}
 	}
-	return answer{}, err
+	return nil, cmp.Or(context.Cause(ctx), failed)
 }
 
-func typeName(typ dnsmessage.Type) string { return typ.String()[len("Type"):] }
-
-// exchange asks one server once.
-func (r Resolver) exchange(ctx context.Context, server netip.AddrPort, q dnsmessage.Question) (answer, error) {
-	a, err := r.exchangeOver(ctx, "udp", server, q)
-	if errors.Is(err, errTruncated) {
-		return r.exchangeOver(ctx, "tcp", server, q)
-	}
-	return a, err
+// isNone reports whether an error of package net means that there is no such
+// record, or no address of the family asked for.
+func isNone(err error) bool {
+	var e *net.DNSError
+	return errors.As(err, &e) && e.IsNotFound || errors.As(err, new(*net.AddrError))
 }
 
-// exchangeOver asks over a socket of its own, so that whoever wants to answer
-// in place of the server has to guess its port, and the id.
-func (r Resolver) exchangeOver(ctx context.Context, network string, server netip.AddrPort, q dnsmessage.Question) (answer, error) {
-	var random [2]byte
-	rand.Read(random[:]) // never fails
-	id := binary.BigEndian.Uint16(random[:])
-	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
-	defer cancel()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, network, server.String())
-	if err != nil {
-		return answer{}, r.explain(err)
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
-	query, err := appendQuery(make([]byte, 2, 512), id, q)
-	if err != nil {
-		return answer{}, err
-	}
-	read := readMessage
-	if network == "tcp" {
-		binary.BigEndian.PutUint16(query, uint16(len(query)-2))
-		read = readStream
-	} else {
-		query = query[2:]
-	}
-	if _, err := conn.Write(query); err != nil {
-		return answer{}, r.explain(err)
-	}
-	for {
-		msg, err := read(conn)
-		if err != nil {
-			return answer{}, r.explain(err)
-		}
-		if a, err := parseAnswer(msg, id, q); !errors.Is(err, errNotOurs) {
-			return a, err
-		}
-	}
-}
-
-// readMessage reads a UDP message, of whatever size.
-func readMessage(r io.Reader) ([]byte, error) {
-	b := make([]byte, 1<<16)
-	n, err := r.Read(b)
-	return b[:n], err
-}
-
-// readStream reads a message from a TCP connection.
-func readStream(r io.Reader) ([]byte, error) {
-	var length [2]byte
-	if _, err := io.ReadFull(r, length[:]); err != nil {
-		return nil, err
-	}
-	b := make([]byte, binary.BigEndian.Uint16(length[:]))
-	_, err := io.ReadFull(r, b)
-	return b, err
-}
-
-// explain puts into words what a failure of the network means.
-func (r Resolver) explain(err error) error {
-	var failed net.Error
-	var op *net.OpError
+// explain puts into words why package net takes no answer from a server, whose
+// last message may be nil.
+func (r Resolver) explain(err error, last message) error {
+	var e *net.DNSError
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("it closed the connection without an answer")
-	case errors.As(err, &failed) && failed.Timeout():
+	case !errors.As(err, &e):
+		return err
+	case e.IsTimeout:
 		return fmt.Errorf("no answer within %v", r.Timeout)
-	case errors.As(err, &op):
-		return op.Err // without the addresses, which are known
+	case strings.HasSuffix(e.Err, "EOF"):
+		return errors.New("it closed the connection without an answer")
+	case last.code() != dnsmessage.RCodeSuccess:
+		return fmt.Errorf("it answers %s", strings.TrimPrefix(last.code().String(), "RCode"))
 	}
-	return err
+	why := strings.Split(e.Err, ": ") // the last part is without addresses, which are known
+	return errors.New(why[len(why)-1])
 }

@@ -6,245 +6,167 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
-	"slices"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
 
+// questions are those for a channel with a sender a, as keys of zone.broken.
+var questions = []string{"TypeSRV " + service + channel, "TypeTXT " + service + channel, "TypeAAAA a", "TypeA a"}
+
 func TestACancelledQuestionEndsAtOnce(t *testing.T) {
-	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	ctx, cancel := context.WithCancelCause(t.Context())
-	stopped := errors.New("stopped")
-	r := Resolver{Servers: []netip.AddrPort{netip.MustParseAddrPort(silent.LocalAddr().String())}, Timeout: time.Hour}
-	go func() {
-		silent.ReadFrom(make([]byte, 512))
-		cancel(stopped)
-	}()
-	if _, err := r.Resolve(ctx, channel, nil); err != stopped {
-		t.Errorf("got %v, want %v", err, stopped)
+	for _, question := range questions {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stopped := errors.New("stopped")
+		z := oneSender(t)
+		z.broken[question], z.silent = true, func() { cancel(stopped) }
+		r := z.resolver()
+		r.Timeout = time.Hour
+		if _, err := r.Resolve(ctx, channel, nil); err != stopped {
+			t.Errorf("%s: got %v, want %v", question, err, stopped)
+		}
 	}
 }
 
-// answerUDP answers each question that arrives, until the test ends.
-func answerUDP(t *testing.T, answers func(query []byte, from netip.AddrPort) [][]byte) Resolver {
-	t.Helper()
+func TestAServerHasItsTimeAndNoMore(t *testing.T) {
+	oneSender(t).plan(nil) // package net has state that must not belong to a bubble
+	for _, question := range questions {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			var asked atomic.Int64
+			z := newZone(t).add(service+channel, srv(1, 1, "a"))
+			z.broken[question], z.silent = true, func() { asked.Add(1) }
+			r := z.resolver()
+			r.Timeout = 500 * time.Millisecond // less than any resolv.conf can ask for
+			_, err := r.Resolve(t.Context(), channel, nil)
+			record, name, _ := strings.Cut(question[len("Type"):], " ")
+			want := fmt.Sprintf("name server 192.0.2.53:53, asked for %s of %s: no answer within 500ms", record, name)
+			if err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+			if took := time.Since(begin); asked.Load() != 2 || took != time.Second {
+				t.Errorf("%s: asked %d times in %v, want twice for 500ms each", question, asked.Load(), took)
+			}
+		})
+	}
+}
+
+func TestAResolutionEndsAfterAMinute(t *testing.T) {
+	oneSender(t).plan(nil) // as above
+	synctest.Test(t, func(t *testing.T) {
+		z := newZone(t)
+		z.silent = func() {}
+		for i := range maxHosts {
+			host := fmt.Sprintf("host%d", i)
+			z.add(service+channel, srv(1, 1, host)).broken[host] = true
+		}
+		begin := time.Now()
+		_, err := z.resolver().Resolve(t.Context(), channel, nil)
+		if took := time.Since(begin); err == nil || took != time.Minute {
+			t.Errorf("got %v after %v, want an error after a minute", err, took)
+		}
+	})
+}
+
+// answering returns servers of which each is a zone, or an error to connect.
+func answering(t *testing.T, servers ...any) (r Resolver, dialed *[]string) {
+	dialed = new([]string)
+	byAddress := make(map[string]any)
+	for i, s := range servers {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}), 53)
+		r.Servers = append(r.Servers, at)
+		byAddress[at.String()] = s
+	}
+	r.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if n := len(*dialed); n == 0 || (*dialed)[n-1] != address {
+			*dialed = append(*dialed, address) // package net asks again
+		}
+		switch s := byAddress[address].(type) {
+		case *zone:
+			return s.dial(ctx, network, address)
+		case error:
+			return nil, s
+		}
+		t.Errorf("%s is no server", address)
+		return nil, net.ErrClosed
+	}
+	return r, dialed
+}
+
+func TestTheServerThatAnswersIsAskedFirstThen(t *testing.T) {
+	good := oneSender(t)
+	refused := &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	silent := newZone(t)
+	silent.broken[service+channel] = true
+	failing := newZone(t)
+	failing.change = func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeServerFailure }
+
+	r, dialed := answering(t, refused, silent, failing, good)
+	p, err := r.Resolve(t.Context(), channel, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLevels(t, p, "1 a 192.0.2.1 1")
+	if got, want := strings.Join(*dialed, " "), "192.0.2.1:53 192.0.2.2:53 192.0.2.3:53 192.0.2.4:53"; got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+
+	r, dialed = answering(t, refused, failing, silent)
+	_, err = r.Resolve(t.Context(), channel, nil)
+	if want := "name server 192.0.2.3:53, asked for SRV of _iotupd._udp.fw.example.net: no answer within 2s"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if got, want := strings.Join(*dialed, " "), "192.0.2.1:53 192.0.2.2:53 192.0.2.3:53 192.0.2.1:53 192.0.2.2:53 192.0.2.3:53"; got != want {
+		t.Errorf("asked %s, want each twice", got)
+	}
+
+	r, _ = answering(t, refused)
+	_, err = r.Resolve(t.Context(), channel, nil)
+	if want := "name server 192.0.2.1:53, asked for SRV of _iotupd._udp.fw.example.net: connection refused"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestEveryQuestionHasItsOwnPortAndID(t *testing.T) {
+	// "Each question has a random id and comes from a random port." spec.md 8.3
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	t.Cleanup(func() { conn.Close(); wg.Wait() })
-	wg.Go(func() {
+	z := oneSender(t)
+	ids, ports := make(map[string]bool), make(map[uint16]bool)
+	var answering sync.WaitGroup
+	answering.Go(func() {
 		b := make([]byte, 512)
 		for {
 			n, from, err := conn.ReadFromUDPAddrPort(b)
 			if err != nil {
 				return
 			}
-			for _, a := range answers(b[:n], from) {
+			ids[string(b[:2])], ports[from.Port()] = true, true
+			for _, a := range z.answer(b[:n], false) {
 				conn.WriteToUDPAddrPort(a, from)
 			}
 		}
 	})
-	return Resolver{Servers: []netip.AddrPort{conn.LocalAddr().(*net.UDPAddr).AddrPort()}, Timeout: 300 * time.Millisecond}
-}
-
-// reply answers a query with records, under another id if forged.
-func reply(t *testing.T, query []byte, change func(*dnsmessage.Message)) []byte {
-	var m dnsmessage.Message
-	if err := m.Unpack(query); err != nil {
-		t.Error(err)
-	}
-	if !m.RecursionDesired || len(m.Questions) != 1 || len(m.Additionals) != 1 || m.Additionals[0].Header.Class != payloadSize {
-		t.Errorf("a query of %+v", m)
-	}
-	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
-	if m.Questions[0].Type == dnsmessage.TypeSRV {
-		m.Answers = []dnsmessage.Resource{resource(service+channel, 60, srv(1, 1, "a"))}
-	} else if m.Questions[0].Type == dnsmessage.TypeA {
-		m.Answers = []dnsmessage.Resource{resource("a", 60, address("192.0.2.1"))}
-	}
-	change(&m)
-	b, err := m.Pack()
-	if err != nil {
-		t.Error(err)
-	}
-	return b
-}
-
-func TestForgedAnswersDoNotStandInForTheRightOne(t *testing.T) {
-	forged := address("192.0.2.66")
-	r := answerUDP(t, func(query []byte, _ netip.AddrPort) [][]byte {
-		forge := func(change func(*dnsmessage.Message)) []byte {
-			return reply(t, query, func(m *dnsmessage.Message) {
-				m.Answers = []dnsmessage.Resource{resource("a", 60, forged)}
-				change(m)
-			})
-		}
-		return [][]byte{
-			[]byte("junk"),
-			forge(func(m *dnsmessage.Message) { m.ID++ }),
-			forge(func(m *dnsmessage.Message) {
-				m.Questions[0].Name = dnsmessage.MustNewName("a.")
-				m.Questions[0].Class = 3
-			}),
-			forge(func(m *dnsmessage.Message) { m.Response = false }),
-			reply(t, query, func(*dnsmessage.Message) {}),
-		}
-	})
-	p, err := r.Resolve(t.Context(), channel, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantLevels(t, p, "1 a 192.0.2.1 1")
-}
-
-func TestEveryQuestionHasItsOwnPortAndID(t *testing.T) {
-	// "Each question has a random id and comes from a random port." spec.md 8.3
-	type origin struct{ id, port string }
-	seen := make(chan origin, 100)
-	r := answerUDP(t, func(query []byte, from netip.AddrPort) [][]byte {
-		seen <- origin{string(query[:2]), fmt.Sprint(from.Port())}
-		return [][]byte{reply(t, query, func(*dnsmessage.Message) {})}
-	})
+	r := Resolver{Servers: []netip.AddrPort{conn.LocalAddr().(*net.UDPAddr).AddrPort()}, Timeout: time.Minute}
 	for range 8 {
 		if _, err := r.Resolve(t.Context(), channel, nil); err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
 	}
-	ids, ports := make(map[string]bool), make(map[string]bool)
-	for range 32 {
-		o := <-seen
-		ids[o.id], ports[o.port] = true, true
+	conn.Close()
+	answering.Wait()
+	if z.asked.Load() != 32 || len(ids) < 30 || len(ports) < 30 { // two pairs may be the same by chance
+		t.Errorf("%d different ids and %d different ports in %d questions", len(ids), len(ports), z.asked.Load())
 	}
-	if len(ids) < 30 || len(ports) < 30 { // two pairs may be the same by chance
-		t.Errorf("%d different ids and %d different ports in 32 questions", len(ids), len(ports))
-	}
-}
-
-func TestTCPThatEndsEarlyIsSaid(t *testing.T) {
-	r := answerUDP(t, func(query []byte, _ netip.AddrPort) [][]byte {
-		return [][]byte{reply(t, query, func(m *dnsmessage.Message) { m.Truncated = true })}
-	})
-	l, err := net.Listen("tcp", r.Servers[0].String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			io.ReadFull(c, make([]byte, 20))
-			c.Write([]byte{0xff, 0xff, 1, 2, 3})
-			c.(*net.TCPConn).CloseWrite()
-			io.Copy(io.Discard, c)
-			c.Close()
-		}
-	}()
-	if _, err := r.Resolve(t.Context(), channel, nil); err == nil || !strings.Contains(err.Error(), "closed the connection without an answer") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// A followed is a running Follow.
-type followed struct {
-	t    *testing.T
-	told chan string
-}
-
-// startFollowing follows the channel, and hears nothing, until the test ends.
-func startFollowing(t *testing.T, r Resolver, failover time.Duration) followed {
-	fl := followed{t, make(chan string, 100)}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	stopped, done := errors.New("stopped"), make(chan error)
-	go func() {
-		done <- r.Follow(ctx, channel, FollowOptions{
-			Failover: failover,
-			Heard:    func() uint64 { return 0 },
-			Listen:   func(_ *Plan, l Level) error { fl.told <- l.String(); return nil },
-			Failed:   func(err error, again time.Duration) { fl.told <- fmt.Sprintf("failed, again in %v", again) },
-		})
-	}()
-	t.Cleanup(func() {
-		cancel(stopped)
-		if err := <-done; err != stopped {
-			t.Errorf("Follow ended with %v, want %v", err, stopped)
-		}
-	})
-	return fl
-}
-
-// want waits for the next that Follow tells.
-func (fl followed) want(what string) {
-	fl.t.Helper()
-	select {
-	case got := <-fl.told:
-		if got != what {
-			fl.t.Fatalf("got %q, want %q", got, what)
-		}
-	case <-time.After(time.Minute):
-		fl.t.Fatalf("not told in a minute: %s", what)
-	}
-}
-
-func TestFollowTurnsToTheNextPriority(t *testing.T) {
-	t.Parallel()
-	r := answerUDP(t, func(query []byte, _ netip.AddrPort) [][]byte {
-		return [][]byte{reply(t, query, func(m *dnsmessage.Message) {
-			if m.Questions[0].Type == dnsmessage.TypeSRV {
-				m.Answers = append(m.Answers, resource(service+channel, 60, srv(2, 1, "a")))
-			}
-		})}
-	})
-	fl := startFollowing(t, r, time.Second)
-	for range 2 {
-		fl.want("priority 1: a (192.0.2.1)")
-		fl.want("priority 2: a (192.0.2.1)")
-	}
-}
-
-func TestWhatCannotBeListenedToIsTriedAgain(t *testing.T) {
-	var told []string
-	failing := errors.New("no interface")
-	w := following{core: NewFollower(0), opts: FollowOptions{
-		Heard:  func() uint64 { return 0 },
-		Listen: func(_ *Plan, l Level) error { told = append(told, l.String()); return failing },
-		Failed: func(err error, again time.Duration) { told = append(told, fmt.Sprint(err, again)) },
-	}}
-	want := func(at time.Time, want ...string) {
-		t.Helper()
-		w.tick(at)
-		if !slices.Equal(told, want) {
-			t.Fatalf("told %q, want %q", told, want)
-		}
-		told = nil
-	}
-	now := time.Unix(1e9, 0)
-	want(now)
-	w.core.Ask(now)
-	w.found(now, resolved{plan: planOf("a b")})
-	first, second := w.core.Plan().Levels[0].String(), w.core.Plan().Levels[1].String()
-	want(now, first, "no interface 5s")
-	want(now.Add(5*time.Second - 1))
-	want(now.Add(5*time.Second), first, "no interface 10s")
-	want(now.Add(15*time.Second), first, "no interface 20s")
-	want(now.Add(30*time.Second), second, "no interface 5s") // another one is tried at once
-	failing = nil
-	want(now.Add(59*time.Second), second)
-	want(now.Add(60*time.Second), first)
-	want(now.Add(61 * time.Second))
 }

@@ -33,6 +33,12 @@ type FollowOptions struct {
 // Follow finds the senders of a channel and keeps up with them until ctx ends,
 // and returns the cause of that. Whatever fails is tried again.
 func (r Resolver) Follow(ctx context.Context, name string, opts FollowOptions) error {
+	return follow(ctx, opts, func(old *Plan) (*Plan, error) { return r.Resolve(ctx, name, old) })
+}
+
+// follow is Follow, which asks by a function that may take long. It runs beside
+// the goroutine of follow.
+func follow(ctx context.Context, opts FollowOptions, ask func(old *Plan) (*Plan, error)) error {
 	w := following{opts: opts, core: NewFollower(opts.Failover)}
 	answers := make(chan resolved, 1)
 	var asking sync.WaitGroup
@@ -45,7 +51,7 @@ func (r Resolver) Follow(ctx context.Context, name string, opts FollowOptions) e
 		if w.core.Ask(now) {
 			old := w.core.Plan()
 			asking.Go(func() {
-				p, err := r.Resolve(ctx, name, old)
+				p, err := ask(old)
 				answers <- resolved{p, err}
 			})
 		}

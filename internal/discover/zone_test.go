@@ -16,12 +16,10 @@ func (z *zone) addText(text string) {
 	z.t.Helper()
 	for line := range strings.Lines(text) {
 		var name, typ, data string
-		var ttl uint32
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 5)
-		if len(fields) != 5 || fields[2] != "IN" {
+		if len(fields) != 5 || fields[1] != fmt.Sprint(zoneTTL) || fields[2] != "IN" {
 			z.t.Fatalf("not a record: %q", line)
 		}
-		fmt.Sscan(fields[1], &ttl)
 		name, typ, data = strings.TrimSuffix(fields[0], "."), fields[3], fields[4]
 		var body dnsmessage.ResourceBody
 		switch typ {
@@ -37,7 +35,7 @@ func (z *zone) addText(text string) {
 		default:
 			body = address(data)
 		}
-		z.add(name, ttl, body)
+		z.add(name, body)
 	}
 }
 

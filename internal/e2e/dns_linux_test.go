@@ -183,14 +183,14 @@ func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 
 func TestAReceiverMovesWithTheRecords(t *testing.T) {
 	t.Parallel()
-	// "The answers are asked for again when the least of their times to live ends."
-	// spec.md 8.3
+	// "They are also asked again when no packet has come for 30 s, the time after
+	// which the next priority takes over." spec.md 8.3
 	l := newLab(t)
 	ns, a, b, receiver := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
 	s := ns.serve(a.record(10, 18868)...)
 	source, target := newFile(t, 4*mib), newTarget(t)
 	b.sendOn(18868, source, "--rate", "50M") // and a is silent
-	r := receiver.find(target, ns)
+	r := receiver.find(target, ns, "--failover", "3s")
 	r.wait("listening")
 	receiver.wantSources([]*host{a, b}, a)
 	s.stop()

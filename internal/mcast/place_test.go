@@ -3,8 +3,11 @@
 package mcast_test
 
 import (
+	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 
 	"iotupd/internal/mcast"
@@ -57,15 +60,19 @@ func loopback(t testing.TB) mcast.Interface {
 	panic("unreachable")
 }
 
-// freePort returns a UDP port that nobody uses.
+// freePort returns a UDP port that nobody uses, below those that the kernel draws
+// for other programs.
 func freePort(t testing.TB) uint16 {
 	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{})
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := 20000 + rand.IntN(10000)
+		if c, err := net.ListenUDP("udp4", &net.UDPAddr{Port: port}); err == nil {
+			c.Close()
+			return uint16(port)
+		} else if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
 	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 }
 
 func TestTheLoopbackInterfaceIsAPlaceForIPv4(t *testing.T) {

@@ -4,10 +4,13 @@ package mcast
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -94,15 +97,19 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// freePort returns a port that no program of this host has.
+// freePort returns a UDP port that nobody uses, below those that the kernel draws
+// for other programs.
 func freePort(t testing.TB) uint16 {
 	t.Helper()
-	c, err := net.ListenUDP("udp", nil)
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := 20000 + rand.IntN(10000)
+		if c, err := net.ListenUDP("udp", &net.UDPAddr{Port: port}); err == nil {
+			c.Close()
+			return uint16(port)
+		} else if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
 	}
-	defer c.Close()
-	return uint16(c.LocalAddr().(*net.UDPAddr).Port)
 }
 
 // open returns both ends on the loopback interface.
