@@ -22,6 +22,7 @@ var runTests = func(m *testing.M) { os.Exit(m.Run()) }
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
+		dieWithParent()
 		main()
 	}
 	runTests(m)

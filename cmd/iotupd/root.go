@@ -13,6 +13,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/inspect"
+	"iotupd/cmd/iotupd/internal/recv"
 	"iotupd/cmd/iotupd/internal/send"
 	"iotupd/cmd/iotupd/internal/sign"
 )
@@ -83,7 +84,7 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(cli.PrintUsage)
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(send.NewCommand(), newRecvCommand(), sign.NewCommand(), sign.NewKeygenCommand(), inspect.NewCommand(), cli.NewManCommand())
+	root.AddCommand(send.NewCommand(), recv.NewCommand(), sign.NewCommand(), sign.NewKeygenCommand(), inspect.NewCommand(), cli.NewManCommand())
 	for _, newCommand := range optionalCommands {
 		root.AddCommand(newCommand())
 	}

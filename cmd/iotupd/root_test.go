@@ -94,3 +94,15 @@ func TestShortFlags(t *testing.T) {
 		}
 	}
 }
+
+// What a command of --exec learns about the file is no flag of this program: it may
+// run it.
+func TestNoFlagIsAVariableOfTheHook(t *testing.T) {
+	for _, cmd := range newRootCommand().Commands() {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if name := cli.EnvironmentName(f); name == "IOTUPD_FILE" || strings.HasPrefix(name, "IOTUPD_FILE_") {
+				t.Errorf("%s: --%s is set by %s", cmd.Name(), f.Name, name)
+			}
+		})
+	}
+}

@@ -25,7 +25,7 @@ import (
 func init() {
 	runTests = func(m *testing.M) {
 		flag.Set("test.parallel", "4")
-		testscript.Main(m, map[string]func(){"iotupd": main})
+		testscript.Main(m, map[string]func(){"iotupd": func() { dieWithParent(); main() }})
 	}
 }
 

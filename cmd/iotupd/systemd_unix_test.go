@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/recv"
 )
 
 // What the unit runs, with the flags that its comment shows, waits for releases,
@@ -21,7 +22,7 @@ func TestTheSystemdUnitRunsAReceiver(t *testing.T) {
 	unit, err := os.ReadFile("systemd/iotupd-recv@.service")
 	check(t, err)
 	known := make(map[string]bool)
-	newRecvCommand().Flags().VisitAll(func(f *pflag.Flag) { known[cli.EnvironmentName(f)] = true })
+	recv.NewCommand().Flags().VisitAll(func(f *pflag.Flag) { known[cli.EnvironmentName(f)] = true })
 	r := newReleaser(t)
 	t.Setenv("IOTUPD_STATE", r.path("state"))
 	here := strings.NewReplacer("/etc/iotupd/release.pub", r.path("pub"), "/var/lib/iotupd/firmware", r.path(""), "rauc install", "true")

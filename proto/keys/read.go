@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"iotupd/proto"
+	"iotupd/proto/seal"
 )
 
 // maxFileLen is far more than a key file has.
@@ -27,10 +28,10 @@ func ReadSecretKey(path string, password func() ([]byte, error)) (SecretKey, err
 	return key, named(path, err)
 }
 
-// ReadTrusted reads the public keys in files, and in those files of directories
+// ReadFiles reads the public keys in files, and in those files of directories
 // that are called *.pub. A directory without any is an error. A key that is there
 // twice is returned once. Errors name the file.
-func ReadTrusted(paths []string) ([]proto.PublicKey, error) {
+func ReadFiles(paths ...string) ([]proto.PublicKey, error) {
 	var trusted []proto.PublicKey
 	for _, path := range paths {
 		files, err := keyFiles(path)
@@ -52,6 +53,28 @@ func ReadTrusted(paths []string) ([]proto.PublicKey, error) {
 		}
 	}
 	return trusted, nil
+}
+
+// maxGroupKeyLen is more than the file of a group key has.
+const maxGroupKeyLen = 1024
+
+// ReadGroupKey reads the file of a group key, as iotupd keygen makes it. Errors name
+// the file.
+func ReadGroupKey(path string) (*seal.GroupKey, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, named(path, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxGroupKeyLen))
+	if err != nil {
+		return nil, named(path, err)
+	}
+	key, err := seal.ParseKey(b)
+	if err != nil {
+		return nil, named(path, err)
+	}
+	return seal.NewGroupKey(key), nil
 }
 
 // keyFiles returns the files that a path stands for.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"iotupd/proto"
+	"iotupd/proto/seal"
 )
 
 func TestTrustedKeysAreThoseOfFilesAndDirectories(t *testing.T) {
@@ -42,7 +43,7 @@ func TestTrustedKeysAreThoseOfFilesAndDirectories(t *testing.T) {
 		for _, p := range test.paths {
 			paths = append(paths, path(p))
 		}
-		if got, err := ReadTrusted(paths); err != nil || !slices.Equal(got, test.want) {
+		if got, err := ReadFiles(paths...); err != nil || !slices.Equal(got, test.want) {
 			t.Errorf("%q: got %v, %v, want %v", test.paths, got, err, test.want)
 		}
 	}
@@ -69,7 +70,7 @@ func TestWhatCannotBeTrustedIsNamed(t *testing.T) {
 		"secret":  {"secret", "not a public key file of minisign: "},
 	}
 	for name, test := range tests {
-		got, err := ReadTrusted([]string{path(name)})
+		got, err := ReadFiles(path(name))
 		if err == nil || len(got) > 0 || !strings.HasPrefix(err.Error(), path(test.path)+": "+test.text) {
 			t.Errorf("%s: got %v, %v, want an error about %s: %s", name, got, err, test.path, test.text)
 		}
@@ -94,6 +95,21 @@ func TestReadSecretKeyNamesTheFile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := ReadSecretKey(filepath.Join(dir, "missing"), noPassword(t)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadGroupKeyNamesTheFile(t *testing.T) {
+	dir := t.TempDir()
+	key := seal.Key{1, 2, 3}
+	if got, err := ReadGroupKey(write(t, filepath.Join(dir, "key"), []byte(key.Text()))); err != nil || got.Hint() != seal.NewGroupKey(key).Hint() {
+		t.Errorf("got %v, %v, want the key", got, err)
+	}
+	bad := write(t, filepath.Join(dir, "bad"), []byte("no key\n"))
+	if _, err := ReadGroupKey(bad); err == nil || !strings.HasPrefix(err.Error(), bad+": ") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := ReadGroupKey(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -33,6 +33,9 @@ const (
 	keepParts = 7 * 24 * time.Hour
 )
 
+// Open implements [Target]. It continues from the partial file of an earlier run, of
+// this object or of the one before. Errors are of type [*Error]; one of them wraps
+// [ErrInUse].
 func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	name := t.name
 	if name == "" || len(name) > maxPartName {
@@ -214,6 +217,7 @@ func (t *FileTarget) leave() {
 	}
 }
 
+// Close implements [Target].
 func (t *FileTarget) Close() {
 	if t.part != nil && !t.worthwhile() {
 		t.Discard()

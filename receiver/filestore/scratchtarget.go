@@ -13,20 +13,22 @@ import (
 	"iotupd/receiver"
 )
 
-// A ScratchTarget receives into a temporary file. What happens to the verified
-// bytes is up to use.
+// A ScratchTarget is a [Target] that receives into a temporary file, in $TMPDIR or
+// else /var/tmp. Nothing is left of it. Make one by [Scratch].
 type ScratchTarget struct {
 	use    func(ctx context.Context, verified io.Reader) error // nil: nothing
 	file   *os.File
 	remove func()
 }
 
-// Scratch returns a target that is gone at the end of the transfer, and
-// gives the verified bytes to use; nil throws them away.
+// Scratch returns a target that keeps no file. Commit gives the verified bytes to
+// use, whose error it returns; when the context ends, use should return. If use is
+// nil, the bytes are thrown away.
 func Scratch(use func(ctx context.Context, verified io.Reader) error) *ScratchTarget {
 	return &ScratchTarget{use: use}
 }
 
+// Open implements [Target].
 func (t *ScratchTarget) Open(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	t.Close()
 	var err error
@@ -37,10 +39,13 @@ func (t *ScratchTarget) Open(_ proto.ObjectID, p proto.Params) (receiver.Store, 
 	return &store{file: t.file, size: int64(p.Size), place: place, hint: durable.MoreRoom, giveBack: t.Close}, nil
 }
 
+// Prepare implements [Target].
 func (t *ScratchTarget) Prepare() error { return nil }
 
+// Has implements [Target]: there is never a file.
 func (t *ScratchTarget) Has(context.Context, *proto.Manifest) (string, error) { return "", nil }
 
+// Commit implements [Target].
 func (t *ScratchTarget) Commit(ctx context.Context, m *proto.Manifest) (string, error) {
 	if t.use == nil {
 		return "", nil
@@ -48,8 +53,10 @@ func (t *ScratchTarget) Commit(ctx context.Context, m *proto.Manifest) (string, 
 	return "", t.use(ctx, io.NewSectionReader(t.file, 0, int64(m.Descriptor.Size)))
 }
 
+// Discard implements [Target].
 func (t *ScratchTarget) Discard() { t.Close() }
 
+// Close implements [Target].
 func (t *ScratchTarget) Close() {
 	if t.remove != nil {
 		t.remove()

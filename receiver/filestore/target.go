@@ -19,29 +19,34 @@ import (
 	"iotupd/receiver"
 )
 
-// A Target is where a received file goes. Until commit nothing of it can be
-// mistaken for the file. One goroutine uses it, but for has.
+// A Target is a place for received files, one after the other. Bytes that are not
+// verified yet must never be mistaken for a file. Has may be called from any
+// goroutine at any time, all other methods by one goroutine at a time.
 type Target interface {
-	// Prepare checks that a file can be put there, before the first packet comes.
-	// It comes before all others.
+	// Prepare checks that a file can be put there, before the first packet arrives.
+	// It is called before all other methods, and may be called again.
 	Prepare() error
-	// Open makes room for an object, in place of the one before: receiver.Config.Open.
+	// Open returns a store for the bytes of an object. It replaces the store of the
+	// object before, which is not used any more.
 	Open(proto.ObjectID, proto.Params) (receiver.Store, error)
-	// Has returns the path of the file if the content of m is there already. An
-	// error means that commit cannot succeed. It may run beside all the others.
+	// Has returns the path of the file if its content is that of m already, otherwise
+	// no path. An error means that Commit could not succeed. The end of ctx ends it.
 	Has(ctx context.Context, m *proto.Manifest) (path string, err error)
-	// Commit makes the verified bytes the file, and tells its path, if it has
-	// one. If it has to wait for a reader of theirs, the end of ctx ends it.
+	// Commit turns the stored bytes, which have been verified, into the file of m. It
+	// returns the path, which is empty if the target has none. When it returns nil,
+	// the file survives a power cut. The end of ctx ends a wait for a slow reader.
 	Commit(ctx context.Context, m *proto.Manifest) (path string, err error)
-	// Discard removes what was received: it is of no use to a later run.
+	// Discard deletes the stored bytes: a later run cannot use them.
 	Discard()
-	// Close ends the work of this run. What was received and not committed stays
-	// for the next one, where the target can keep it.
+	// Close frees all resources. Stored bytes that were not committed stay for the
+	// next run, if the target can keep them. It may be called again.
 	Close()
 }
 
-// A FileTarget puts the file into a directory: received into a hidden file
-// there, renamed over an old one once verified.
+// A FileTarget is a [Target] in a directory. A file is received into a hidden partial
+// file there, which another process that receives the same file cannot use, and
+// renamed over the old file once it is verified. The new file gets the mode of the
+// old one, and its owner as far as the system allows. Make one by [File] or [Dir].
 type FileTarget struct {
 	asked string // path of the file, or of the directory
 	isDir bool   // it is that of the directory
@@ -56,17 +61,23 @@ type FileTarget struct {
 	store    *store // of the object that it is for
 }
 
-// File returns a target that replaces the file at path, or makes it. The
-// sent name does not matter.
+// File returns a target that replaces the file at path, or makes it. The name of the
+// sent file does not matter. Nothing happens before Prepare, whose errors are of type
+// [*TargetError] and [*Error].
 func File(path string) *FileTarget { return &FileTarget{asked: path} }
 
-// Dir returns a target that puts files into the directory at path, under
-// the names that they are sent by.
+// Dir returns a target that puts files into the directory at path, under the names
+// that they are sent by. Nothing happens before Prepare, whose errors are of type
+// [*Error]. Partial files in the directory that nobody has written to for a week are
+// deleted.
 func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true} }
 
 // Prepare opens the directory. Symbolic links are followed now, so that the file
 // that a link points to is the one replaced.
 func (t *FileTarget) Prepare() error {
+	if t.dir != nil {
+		return nil
+	}
 	if t.isDir {
 		return t.openDir(t.asked)
 	}
@@ -136,6 +147,7 @@ func (t *FileTarget) try() error {
 
 func (t *FileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
 
+// Has implements [Target]. It reads the whole file if the size is right.
 func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
 	info, err := t.dir.Stat(name)
@@ -178,6 +190,8 @@ func (t *FileTarget) finalName(m *proto.Manifest) string {
 	return m.Name
 }
 
+// Commit implements [Target]. Errors are of type [*Error]; one of them wraps
+// [ErrInUse].
 func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
 	path := t.path(name)
@@ -195,6 +209,10 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	}
 	return path, nil
 }
+
+// NeedsName reports whether a file goes under the name that it is sent by, so that
+// it must have one.
+func (t *FileTarget) NeedsName() bool { return t.isDir }
 
 // Beside returns the directory of the file of m, and the name of it there, which
 // Has room for an addition: for what belongs to that file.

@@ -14,6 +14,20 @@ func (e *Error) Error() string { return e.Path + ": " + e.Err.Error() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// A DirError says that nothing can be remembered in a directory.
+type DirError struct {
+	Path string
+	Err  error
+}
+
+// Error implements error.
+func (e *DirError) Error() string {
+	return e.Path + ": what is installed cannot be remembered there: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *DirError) Unwrap() error { return e.Err }
+
 // A DamagedError says that a file of a [Memory] cannot be understood. Somebody has
 // to find out which release is installed, and remove the file.
 type DamagedError struct{ Path string }

@@ -67,7 +67,7 @@ func Open(dir, channel string, keys []proto.PublicKey) (*Memory, error) {
 		root, err = os.OpenRoot(dir)
 	}
 	if err != nil {
-		return nil, &Error{Path: dir, Err: fmt.Errorf("what is installed cannot be remembered there: %w", durable.Cause(err))}
+		return nil, &DirError{Path: dir, Err: durable.Cause(err)}
 	}
 	return &Memory{dir: root, channel: channel, keys: keys}, nil
 }

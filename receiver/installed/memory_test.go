@@ -164,7 +164,7 @@ func TestAPlaceWhereNothingCanBeRememberedIsToldAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
 	_, err := Open(filepath.Join(file, "state"), "fw", nil)
-	if want := filepath.Join(file, "state") + ": what is installed cannot be remembered there: not a directory"; !errors.As(err, new(*Error)) || err.Error() != want {
+	if want := filepath.Join(file, "state") + ": what is installed cannot be remembered there: not a directory"; !errors.As(err, new(*DirError)) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -105,8 +105,13 @@ func (e *FamilyError) Error() string {
 }
 
 // Discover looks for the senders of a channel until it is closed. Reads wait until
-// there are some.
-func Discover(cfg DiscoverConfig) Listener {
+// there are some. It is an error if the name is none that DNS can have.
+func Discover(cfg DiscoverConfig) (Listener, error) {
+	name, err := discover.ParseName(cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Name = name
 	if cfg.Failover == 0 {
 		cfg.Failover = DefaultFailover
 	}
@@ -134,7 +139,7 @@ func Discover(cfg DiscoverConfig) Listener {
 		d.readers.Wait()
 		return err
 	})
-	return d
+	return d, nil
 }
 
 // Close ends the search, and pending reads with [net.ErrClosed], and returns when
@@ -184,6 +189,7 @@ func (d *discovery) Rejoin() (err error) {
 	return err
 }
 
+// SetLevel keeps the level for listeners to come.
 func (d *discovery) SetLevel(level int) (err error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()

@@ -10,10 +10,16 @@ import (
 	"syscall"
 
 	"iotupd/internal/durable"
+	"iotupd/internal/reason"
+	"iotupd/proto/manifestfile"
 	"iotupd/receiver"
+	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/multicast"
+	senderagent "iotupd/sender/agent"
+	"iotupd/sender/filesource"
+	sendermulticast "iotupd/sender/multicast"
 )
 
 // Exit codes. 2 is left to crashes of the runtime.
@@ -105,12 +111,27 @@ type ShownError struct{ error }
 
 func (e *ShownError) Unwrap() error { return e.error }
 
+// isA reports whether err is an E, or wraps one.
+func isA[E error](err error) bool { return errors.As(err, new(E)) }
+
+// failureCode returns the exit code of a receiver that has received nothing: that
+// of what was heard and refused, otherwise the given one.
+func failureCode(instead agent.Instead, otherwise int) int {
+	switch reason.Of(instead.Reason).Failure {
+	case reason.Policy:
+		return ExitPolicy
+	case reason.Authenticity:
+		return ExitAuthenticity
+	}
+	return otherwise
+}
+
 // ExitCode is the one place that turns an error into an exit code.
 func ExitCode(err error) int {
 	var coded *exitError
 	var signal SignalError
-	var store *receiver.StoreError
-	var scratch *durable.ScratchError
+	var silence *agent.SilenceError
+	var stalled *agent.StalledError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -118,13 +139,23 @@ func ExitCode(err error) int {
 		return coded.code
 	case errors.As(err, &signal):
 		return ExitSignal + int(signal.Signal)
-	case errors.As(err, &store), errors.As(err, &scratch), errors.As(err, new(*filestore.Error)), errors.As(err, new(*filestore.TargetError)),
-		errors.As(err, new(*installed.Error)), errors.As(err, new(*installed.PendingError)):
+	case errors.As(err, &silence):
+		return failureCode(silence.Instead, ExitSilence)
+	case errors.As(err, &stalled):
+		return failureCode(stalled.Instead, ExitIncomplete)
+	case isA[*agent.InstallError](err):
+		return ExitHook
+	case isA[*receiver.StoreError](err), isA[*durable.ScratchError](err), isA[*filestore.Error](err), isA[*filestore.TargetError](err),
+		isA[*installed.Error](err), isA[*installed.DirError](err), isA[*installed.PendingError](err):
 		return ExitLocalIO
-	case errors.As(err, new(*installed.DamagedError)):
+	case isA[*installed.DamagedError](err):
 		return ExitPolicy
-	case errors.As(err, new(*multicast.Error)):
+	case isA[*multicast.Error](err), isA[*sendermulticast.Error](err):
 		return ExitNetwork
+	case isA[*filesource.FileError](err), isA[*filesource.ChangedError](err), isA[*manifestfile.FileError](err):
+		return ExitLocalIO
+	case isA[*filesource.KindError](err), isA[*manifestfile.ContentError](err), isA[*senderagent.ConfigError](err):
+		return ExitUsage
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
 	}
@@ -135,18 +166,4 @@ func ExitCode(err error) int {
 // and output.
 func LocalError(path string, err error) error {
 	return WithCode(ExitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
-}
-
-// ByItself returns what a file said about its failure, without what readers put
-// before it: it names the file, and the offset helps nobody.
-func ByItself(err error) error {
-	var local *exitError
-	var scratch *durable.ScratchError
-	switch {
-	case errors.As(err, &local) && local.code == ExitLocalIO:
-		return local
-	case errors.As(err, &scratch):
-		return scratch
-	}
-	return err
 }

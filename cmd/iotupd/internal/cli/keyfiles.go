@@ -5,7 +5,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"syscall"
@@ -17,7 +16,7 @@ import (
 
 // ReadTrusted returns the keys that --trust names.
 func ReadTrusted(paths []string) ([]proto.PublicKey, error) {
-	trusted, err := keys.ReadTrusted(paths)
+	trusted, err := keys.ReadFiles(paths...)
 	if err != nil {
 		return nil, KeyFileError(fmt.Errorf("--trust %w", err))
 	}
@@ -29,20 +28,11 @@ func ReadGroupKey(path string) (*seal.GroupKey, error) {
 	if path == "" {
 		return nil, nil
 	}
-	f, err := os.Open(path)
+	key, err := keys.ReadGroupKey(path)
 	if err != nil {
-		return nil, LocalError("--group-key "+path, err)
+		return nil, KeyFileError(fmt.Errorf("--group-key %w", err))
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 1024)) // of a file of 65 bytes
-	if err != nil {
-		return nil, LocalError("--group-key "+path, err)
-	}
-	key, err := seal.ParseKey(b)
-	if err != nil {
-		return nil, UsageError("--group-key %s: %w", path, err)
-	}
-	return seal.NewGroupKey(key), nil
+	return key, nil
 }
 
 // WarnExposed warns of files with a secret that every user of this host can read
@@ -60,22 +50,6 @@ func (o *Output) WarnExposed(paths ...string) {
 // permissionsCount tells whether the system has permissions by which it decides;
 // else they are made up.
 const permissionsCount = runtime.GOOS != "windows"
-
-// KeyKind names the kind of key that a file holds, empty if none.
-func KeyKind(content []byte) string {
-	if _, _, err := keys.ParsePublicKey(content); err == nil {
-		return "public key"
-	}
-	if _, err := seal.ParseKey(content); err == nil {
-		return "group key"
-	}
-	locked := errors.New("locked")
-	_, err := keys.ParseSecretKey(content, func() ([]byte, error) { return nil, locked })
-	if err == nil || errors.Is(err, locked) {
-		return "secret key"
-	}
-	return ""
-}
 
 // KeyFileError gives an error of a key file its exit code: what cannot be read
 // is a local matter, what is no key is the wrong file.

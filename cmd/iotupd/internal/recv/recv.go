@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// Package recv is the command that receives files.
+package recv
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"io"
+	"os"
+	"os/signal"
+	"path"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"iotupd/bench/simnet"
+	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/listen"
+	"iotupd/internal/quantity"
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/receiver/agent"
+	"iotupd/receiver/filestore"
+)
+
+const help = `Receive one file that somebody sends on the channel, and exit when it is whole.
+
+The file is received into a hidden file beside the target, checked by its
+SHA-256 as it is read back from the disk, and only then renamed over an old one,
+whose mode it keeps, and whose owner and group as far as the system allows it.
+Packets of any number of senders of the same file count together. If a transfer
+is interrupted, the hidden file stays, and the next run continues from it.
+
+With -o - and -n it is received into a temporary file, in $TMPDIR or else
+/var/tmp. Anywhere, hashes take some 8 % of the size of the file until it is
+done, those of a small file up to 12 %. If the reader of -o - goes away, recv
+ends with exit code 141, that of SIGPIPE; readers of events and messages may go.
+
+With --trust, only what one of these keys has signed is received, and nothing
+older than what was installed before. The command of --exec runs once for a new
+file, and not for one that was there already. If it fails or is cut off, the
+next run of recv that hears the file runs it again, until it succeeds. It finds
+the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT,
+_CHANNEL and _VERIFIED (true or false); of a signed file also in _SIGNED_BY,
+_SEQUENCE, _VERSION and _METADATA (in base64).
+
+With dns:NAME, the senders are those that DNS names for that channel, as send
+--print-dns prints it. What DNS says is not trusted with more than that.`
+
+type options struct {
+	listen.Options
+	cli.OutputOptions
+	trustOptions
+	layerOptions
+	hookOptions
+	dnsOptions
+	output string
+	dir    string
+	dryRun bool
+	follow bool
+	buffer quantity.Size
+
+	reuse      []string
+	object     string
+	sha256     string
+	name       string
+	maxSize    quantity.Size
+	memory     quantity.Size
+	leafMemory quantity.Size
+	signatures int
+
+	timeout time.Duration
+	stall   time.Duration
+	drop    string
+	loss    simnet.Loss // that drop names
+	seed    cli.LossSeed
+	record  string
+}
+
+// NewCommand returns the command.
+func NewCommand() *cobra.Command {
+	opts := options{
+		buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory, leafMemory: receiver.DefaultLeafMemory,
+		signatures: receiver.DefaultSignatureRate, seed: cli.LossSeed{Seed: 1},
+	}
+	cmd := &cobra.Command{
+		Use:   "recv [dns:NAME] (-o FILE | -d DIR) [flags]",
+		Short: "receive a file",
+		Long:  help,
+		Example: `  iotupd recv -o firmware.bin
+  iotupd recv -d /var/lib/fw --name 'fw-*.bin' --timeout 1m
+  iotupd recv -o firmware.raucb --trust release.pub --exec 'rauc install {}'
+  iotupd recv --follow -d /var/lib/fw --trust release.pub --exec ./install
+  iotupd recv -o - | tar x
+  iotupd recv dns:fw.example.net -o firmware.bin`,
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		DisableFlagsInUseLine: true,
+		Args:                  atMostOneChannel,
+		ValidArgsFunction:     cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cmp.Or(giveWay(cmd.Flags()), opts.find(cmd.Flags(), args)); err != nil {
+				return err
+			}
+			return run(cmd.Context(), opts, cli.StdioOf(cmd))
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	cmd.MarkFlagDirname("dir")
+	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
+	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
+	return cmd
+}
+
+func (o *options) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.output, "output", "o", "", "`file` to write or replace; - for stdout, verified bytes only")
+	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name sent")
+	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "receive and verify, but write no target")
+	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file`, repeatable: what it has at the same place is not received again")
+	o.hookOptions.addFlags(flags)
+	cli.Under(flags, "Target")
+
+	flags.StringVar(&o.name, "name", "", "only a file whose sent name matches this `glob`")
+	flags.StringVar(&o.object, "object", "", "only the object with this `id`")
+	flags.StringVar(&o.sha256, "sha256", "", "only the file with this SHA-256, in `hex`adecimal")
+	flags.Var(&o.maxSize, "max-size", "refuse larger files")
+	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for this `time` at the start (default never)")
+	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream, once it began, is silent for this `time`; for one that never begins see --timeout (default never)")
+	flags.BoolVar(&o.follow, "follow", false, "go on for ever, and receive every newer release; needs --trust")
+	cli.Under(flags, "What to receive")
+
+	o.trustOptions.addFlags(flags)
+
+	o.Options.AddFlags(flags)
+	o.dnsOptions.addFlags(flags)
+	o.layerOptions.addFlags(flags)
+	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
+	cli.Under(flags, "Network")
+
+	flags.Var(&o.memory, "memory", "buffers for decoding; tables and index come extra")
+	flags.Var(&o.leafMemory, "leaf-memory", "hashes of shards to keep in memory; the others are read from the disk")
+	flags.IntVar(&o.signatures, "signature-rate", o.signatures, "verify at most `n` signatures in a second")
+	flags.StringVar(&o.record, "record", "", "write to this `file` which packets were lost on the way, for bench")
+	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` bernoulli:5%, gilbert:10%,burst=5, trace:FILE or another one of bench")
+	flags.Var(&o.seed, "seed", "`number` that makes the losses of --drop repeatable")
+	cli.Under(flags, "Other")
+
+	o.OutputOptions.AddFlags(flags)
+}
+
+// tightHeap is how much garbage, in percent of what is in use, a receiver lets
+// pile up. Its memory is few large buffers without pointers, which cost the
+// collector nothing to visit; at the runtime's 100 they would count twice.
+const tightHeap = 15
+
+// run receives one file, or with --follow one after the other.
+func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
+	if err := opts.validate(); err != nil {
+		return err
+	}
+	defer surviveReaders()()
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(tightHeap))
+	}
+	seeds, err := opts.openSeeds()
+	if err != nil {
+		return err
+	}
+	defer closeAll(seeds)
+	cfg, names, err := opts.agentConfig(seeds, std.Out)
+	if err != nil {
+		return err
+	}
+	events := std.Out
+	if opts.output == "-" {
+		events = std.Err
+	}
+	out := cli.NewOutput(opts.OutputOptions, std, events)
+	cfg.Observe = newView(opts, out, names).observe
+	cfg.Listen.Logger = out.Logger()
+	var rec recording
+	if opts.record != "" {
+		cfg.Heard = rec.take
+	}
+	a, err := agent.New(cfg)
+	if err != nil {
+		out.Close(nil)
+		return stateError(err)
+	}
+	defer func() { err = out.Close(err) }()
+	out.WarnExposed(opts.groupKeys...)
+	defer a.Close()
+	if opts.output == "-" && !opts.dryRun && cli.IsTerminal(std.Out) {
+		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
+	}
+	if err := cfg.Target.Prepare(); err != nil {
+		return outputError(err)
+	}
+	if opts.record != "" {
+		if err := rec.open(opts.record); err != nil {
+			return err
+		}
+		defer func() { err = cmp.Or(err, rec.close(out)) }()
+	}
+	return opts.explain(opts.receive(ctx, a))
+}
+
+// receive receives, and runs the command of --exec.
+func (o *options) receive(ctx context.Context, a *agent.Agent) error {
+	install, err := o.install()
+	switch {
+	case err != nil:
+		return err
+	case o.follow:
+		return a.Follow(ctx, install)
+	}
+	file, err := a.Receive(ctx)
+	if err == nil && install != nil {
+		err = file.Install(ctx, install)
+	}
+	return err
+}
+
+// surviveReaders makes a write to a pipe that nobody reads any more an error, and
+// not the end of the process: who reads the events is no reason to stop. Programs
+// that are started meanwhile have the signal as usual. It returns what undoes it.
+func surviveReaders() (undo func()) {
+	ch := make(chan os.Signal, 1) // from which nothing is read
+	signal.Notify(ch, syscall.SIGPIPE)
+	return func() { signal.Stop(ch) }
+}
+
+func (o *options) validate() error {
+	switch {
+	case o.output != "" && o.dir != "":
+		return cli.UsageError("--output and --dir exclude each other")
+	case o.output == "" && o.dir == "" && !o.dryRun:
+		return cli.UsageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
+	case o.exec != "" && !o.keeps():
+		return cli.UsageError("--exec needs a file that stays: -o FILE or -d DIR, and no --dry-run")
+	case o.follow && (len(o.trust) == 0 || !o.keeps()):
+		return cli.UsageError("--follow needs --trust, which tells what is newer, and -o FILE or -d DIR")
+	case o.follow && o.timeout > 0:
+		return cli.UsageError("--follow waits for ever: --timeout does not go with it")
+	case o.timeout < 0:
+		return cli.UsageError("--timeout %v: want a time that is not negative", o.timeout)
+	case o.stall < 0:
+		return cli.UsageError("--stall %v: want a time that is not negative", o.stall)
+	case o.memory < 1<<20:
+		return cli.UsageError("--memory %v: want at least 1 MiB", o.memory)
+	case o.leafMemory < 64<<10 || o.leafMemory > 1<<30:
+		return cli.UsageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
+	case o.signatures < 1:
+		return cli.UsageError("--signature-rate %d: want at least 1", o.signatures)
+	case o.maxSize == 0:
+		return cli.UsageError("--max-size %v: want at least 1 B", o.maxSize)
+	case o.buffer == 0 || o.buffer > 1<<30:
+		return cli.UsageError("--receive-buffer %v: want 1 B to 1 GiB", o.buffer)
+	}
+	var err error
+	o.loss, err = cli.ReadLoss("drop", o.drop)
+	return cmp.Or(err, o.ChannelOptions.Validate(), o.OutputOptions.Validate(), o.trustOptions.validate(), o.dnsOptions.validate(),
+		o.layerOptions.validate(), o.hookOptions.validate())
+}
+
+// lost returns what --drop asks for, nil if nothing.
+func (o *options) lost() func() bool {
+	if o.loss.String() == "none" {
+		return nil
+	}
+	return o.loss.Stream(simnet.Key(o.seed)).Lost
+}
+
+// agentConfig returns what the flags ask for, without Observe, and the names of the
+// files that the trusted keys are from.
+func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Config, names map[proto.KeyID]string, err error) {
+	cfg = agent.Config{
+		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade,
+		MaxSize: uint64(o.maxSize), Memory: int(o.memory), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
+		KeepPending: o.exec != "", DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(),
+	}
+	for _, f := range seeds {
+		cfg.Reuse = append(cfg.Reuse, f)
+	}
+	if cfg.GroupKeys, err = o.readGroupKeys(); err != nil {
+		return cfg, nil, err
+	}
+	if cfg.Trust, names, err = o.readTrusted(); err != nil {
+		return cfg, nil, err
+	}
+	cfg.Target = o.target(stdout)
+	var errs [5]error
+	cfg.State, errs[0] = o.stateDir()
+	errs[1] = o.choose(&cfg)
+	cfg.Listen, errs[2] = o.Config(o.buffer)
+	cfg.Lookup, errs[3] = o.lookup()
+	cfg.Layers, errs[4] = o.layerOptions.config()
+	return cfg, names, cmp.Or(errs[:]...)
+}
+
+// choose sets what to receive.
+func (o *options) choose(cfg *agent.Config) (err error) {
+	if o.object != "" {
+		if cfg.Object, err = proto.ParseObjectID(o.object); err != nil {
+			return cli.UsageError("--object: %w", err)
+		}
+	}
+	if o.sha256 != "" {
+		sum, err := hex.DecodeString(o.sha256)
+		if err != nil || len(sum) != len(cfg.SHA256) {
+			return cli.UsageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
+		}
+		cfg.SHA256 = [32]byte(sum)
+		if cfg.SHA256 == [32]byte{} { // would mean any
+			return cli.UsageError("--sha256: no file is known whose SHA-256 is zero")
+		}
+	}
+	if _, err := path.Match(o.name, ""); err != nil {
+		return cli.UsageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
+	}
+	if o.name != "" {
+		cfg.Name = func(name string) bool {
+			ok, _ := path.Match(o.name, name)
+			return ok && name != ""
+		}
+	}
+	return nil
+}
+
+// keeps reports whether an interrupted transfer can be continued.
+func (o *options) keeps() bool { return !o.dryRun && o.output != "-" }
+
+func (o *options) target(stdout io.Writer) filestore.Target {
+	switch {
+	case o.dryRun:
+		return filestore.Scratch(nil)
+	case o.output == "-":
+		return filestore.Scratch(copyTo(stdout))
+	case o.dir != "":
+		return filestore.Dir(o.dir)
+	}
+	return filestore.File(o.output)
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package recv
+
+import (
+	"errors"
+	"fmt"
+	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/listen"
+	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
+	"iotupd/receiver"
+	"iotupd/receiver/agent"
+	"iotupd/receiver/filestore"
+	"iotupd/receiver/installed"
+	"iotupd/receiver/multicast"
+	"strings"
+)
+
+// onTheAir is what to call a file of which no more is known.
+const onTheAir = "the file on the air"
+
+// An explained error has the words of the command line. What it is stays what it
+// is.
+type explained struct {
+	text string
+	err  error
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.err }
+
+// explain puts an error of an agent into the words of the command line.
+func (o *options) explain(err error) error {
+	var silence *agent.SilenceError
+	var stalled *agent.StalledError
+	var pending *installed.PendingError
+	var install *agent.InstallError
+	switch {
+	case errors.As(err, &silence):
+		return &explained{silenceText(silence), err}
+	case errors.As(err, &stalled):
+		return &explained{o.stalledText(stalled), err}
+	case errors.As(err, &pending):
+		return &explained{fmt.Sprintf("%s: the command of --exec has succeeded, but will run again: %v", pending.Path, pending.Err), err}
+	case errors.As(err, &install):
+		return installError(install)
+	}
+	return memoryError(err)
+}
+
+func silenceText(e *agent.SilenceError) string {
+	after, where := quantity.Duration(e.After), listen.Where(e.Interfaces)
+	what := "nothing"
+	if e.Signed {
+		what = "nothing that is signed"
+	}
+	switch {
+	case e.Instead.Reason != "":
+		return fmt.Sprintf("gave up after %s on %s: %s", after, where, insteadText(e.Instead))
+	case e.Search != nil:
+		return fmt.Sprintf("%s was heard within %s: %v", what, after, searchError(e.Search))
+	}
+	return fmt.Sprintf("%s was heard within %s on %s", what, after, where)
+}
+
+func (o *options) stalledText(e *agent.StalledError) string {
+	silent := "the stream has been silent for " + quantity.Duration(e.After)
+	switch {
+	case e.Unsigned && e.Instead.Reason != "":
+		return silent + ": " + insteadText(e.Instead)
+	case e.Unsigned:
+		return "nothing that is signed was heard, and " + silent
+	}
+	return fmt.Sprintf("incomplete: %s, with %d of %d shards at hand%s", silent, e.Held, e.Needed, o.next(e.NoDigests))
+}
+
+// next tells what becomes of what was received.
+func (o *options) next(noDigests bool) string {
+	switch {
+	case !o.keeps():
+		return ""
+	case noDigests:
+		return "; the next run starts over, since no digests were heard"
+	}
+	return "; the next run continues from there"
+}
+
+// insteadText tells what was heard and is not to be received; empty: nothing.
+func insteadText(i agent.Instead) string {
+	switch {
+	case i.Reason == receiver.ReasonOtherObject:
+		return onlyOthers(i)
+	case i.Reason != "":
+		return onTheAir + " " + reason.Of(i.Reason).File
+	}
+	return ""
+}
+
+// onlyOthers names the other files that are on the air, as far as they are known.
+func onlyOthers(i agent.Instead) string {
+	if len(i.Others) == 0 {
+		return "only other objects than the wanted one are sent here"
+	}
+	more := ""
+	if i.More {
+		more = " and perhaps more"
+	}
+	return "only other files than the wanted one are sent here: " + strings.Join(i.Others, ", ") + more
+}
+
+// installError is one of --exec.
+func installError(e *agent.InstallError) error {
+	if late := (*agent.TimeoutError)(nil); errors.As(e, &late) {
+		return &explained{fmt.Sprintf("--exec %s: stopped after %s, the time of --exec-timeout", late.Name, quantity.Duration(late.After)), e}
+	}
+	return fmt.Errorf("--exec %w", e)
+}
+
+// stateError is one of --state.
+func stateError(err error) error {
+	if e := (*installed.DirError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("--state %w", err)
+	}
+	return memoryError(err)
+}
+
+// memoryError says what to do about a damaged memory.
+func memoryError(err error) error {
+	if errors.As(err, new(*installed.DamagedError)) {
+		return fmt.Errorf("%w: find out which one is installed, remove the file, and give --min-sequence once", err)
+	}
+	return err
+}
+
+// outputError says what to do about a path that --output cannot write to.
+func outputError(err error) error {
+	var target *filestore.TargetError
+	switch {
+	case !errors.As(err, &target):
+		return err
+	case errors.Is(err, filestore.ErrNamesDirectory), errors.Is(err, filestore.ErrIsDirectory):
+		return cli.UsageError("--output %s %w; use --dir to keep the sent name in it", target.Path, target.Err)
+	case errors.Is(err, filestore.ErrNotRegular), errors.Is(err, filestore.ErrDanglingLink):
+		return cli.UsageError("--output %s %w", target.Path, target.Err)
+	}
+	return fmt.Errorf("--output %w", err)
+}
+
+// searchError names the flags that refused the addresses of senders.
+func searchError(err error) error {
+	if family := (*multicast.FamilyError)(nil); errors.As(err, &family) {
+		return fmt.Errorf("%s has no address of the family that -4 or -6 asks for", family.Senders)
+	}
+	return err
+}

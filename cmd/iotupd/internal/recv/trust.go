@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package recv
+
+import (
+	"cmp"
+	"os"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/proto"
+	"iotupd/proto/seal"
+	"iotupd/receiver/installed"
+)
+
+// trustOptions are the flags of recv that say whom to believe.
+type trustOptions struct {
+	trust       []string
+	targets     []string
+	minSequence uint64
+	downgrade   bool
+	state       string
+	groupKeys   []string
+}
+
+func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, repeatable: receive only what one of these keys has signed")
+	flags.StringArrayVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse what is signed for other hardware")
+	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse what is signed with a lower sequence `number`")
+	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "take what is older than what was installed last, with --follow for the first file only")
+	flags.StringVar(&o.state, "state", "", "`directory` to remember in what was installed last, with --trust (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
+	flags.StringSliceVarP(&o.groupKeys, "group-key", "k", nil, "key `file` of a group, repeatable: receive only what is sealed with one of these keys")
+	cli.Under(flags, "Trust")
+}
+
+func (o *trustOptions) validate() error {
+	switch {
+	case len(o.trust) > 0:
+	case len(o.targets) > 0:
+		return cli.UsageError("--target needs --trust: what is not signed may claim to be for any hardware")
+	case o.minSequence > 0:
+		return cli.UsageError("--min-sequence needs --trust: what is not signed may claim to be of any sequence number")
+	}
+	return nil
+}
+
+// readGroupKeys returns the keys of the groups whose packets are taken.
+func (o *trustOptions) readGroupKeys() (groupKeys []*seal.GroupKey, err error) {
+	for _, path := range o.groupKeys {
+		key, err := cli.ReadGroupKey(path)
+		if err != nil {
+			return nil, err
+		}
+		groupKeys = append(groupKeys, key)
+	}
+	return groupKeys, nil
+}
+
+// readTrusted returns the keys of --trust, and the names of the files that they
+// are from.
+func (o *trustOptions) readTrusted() (trusted []proto.PublicKey, names map[proto.KeyID]string, err error) {
+	names = make(map[proto.KeyID]string)
+	for _, path := range o.trust {
+		keys, err := cli.ReadTrusted([]string{path})
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, key := range keys {
+			names[key.ID] = path
+			if !slices.Contains(trusted, key) {
+				trusted = append(trusted, key)
+			}
+		}
+	}
+	return trusted, names, nil
+}
+
+// stateDir returns where to remember what is installed; empty without --trust.
+func (o *trustOptions) stateDir() (string, error) {
+	dir := cmp.Or(o.state, installed.DefaultDir())
+	if dir == "" && len(o.trust) > 0 {
+		return "", cli.UsageError("--trust has no place to remember what is installed; name a directory by --state")
+	}
+	return dir, nil
+}
+
+// openSeeds opens the files of --reuse, so that a wrong name is told at once.
+func (o *options) openSeeds() (seeds []*os.File, err error) {
+	for _, path := range o.reuse {
+		f, err := openSeed(path)
+		if err != nil {
+			closeAll(seeds)
+			return nil, err
+		}
+		seeds = append(seeds, f)
+	}
+	return seeds, nil
+}
+
+// openSeed opens a file of --reuse. What it is is looked at first: to open a
+// pipe would wait for its writer.
+func openSeed(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, cli.LocalError("--reuse "+path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, cli.UsageError("--reuse %s is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, cli.LocalError("--reuse "+path, err)
+	}
+	return f, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

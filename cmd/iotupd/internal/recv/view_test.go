@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package recv
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/receiver/agent"
+	"iotupd/receiver/multicast"
+)
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// A screen is a view that a test reads.
+type screen struct {
+	*testing.T
+	*view
+	stdout, stderr bytes.Buffer
+}
+
+func newScreen(t *testing.T, opts options) *screen {
+	t.Helper()
+	if opts.Progress == "" {
+		opts.Progress, opts.Stats = "none", 10*time.Second
+	}
+	s := &screen{T: t}
+	out := cli.NewOutput(opts.OutputOptions, cli.Stdio{Out: &s.stdout, Err: &s.stderr}, &s.stdout)
+	t.Cleanup(func() { out.Close(nil) })
+	s.view = newView(opts, out, nil)
+	return s
+}
+
+// wantLines fails unless an event is shown so on stderr.
+func (s *screen) wantLines(e agent.Event, want string) {
+	s.Helper()
+	s.stderr.Reset()
+	s.observe(e)
+	if got := s.stderr.String(); got != want {
+		s.Errorf("%+v: got %q, want %q", e, got, want)
+	}
+}
+
+func TestWhatIsRefusedIsShownWithWhatToDo(t *testing.T) {
+	s := newScreen(t, options{})
+	s.wantLines(agent.Rejected{Object: proto.ObjectID{1}, Name: "fw.bin", Reason: receiver.ReasonRollback},
+		"warning: object 01000000... fw.bin is older than what was installed last or than --min-sequence, or is another file "+
+			"with the same sequence number; sign it with a higher number, or take it by --allow-downgrade [rollback]\n")
+	s.wantLines(agent.Rejected{Object: proto.ObjectID{2}, Reason: receiver.ReasonSignature},
+		"warning: object 02000000... is not signed by a key of --trust; if it should be, look at it by iotupd inspect [signature]\n")
+	s.wantLines(agent.Rejected{Reason: receiver.ReasonTooLarge},
+		"warning: the file on the air is larger than --max-size, or cut into so many groups that their index takes too much memory [too-large]\n")
+	s.wantLines(agent.AlsoSent{Object: proto.ObjectID{3}}, "")
+	s.wantLines(agent.OnlyOthers{Instead: agent.Instead{Reason: receiver.ReasonOtherObject, Others: []string{"other.bin"}}},
+		"warning: only other files than the wanted one are sent here: other.bin [other-object]\n"+
+			"  try: iotupd inspect   # on the same channel: lists what is sent here\n")
+}
+
+func TestASilenceIsShown(t *testing.T) {
+	s := newScreen(t, options{})
+	place := multicast.Place{Interfaces: []string{"lo", "eth0"}, Groups: []netip.Addr{netip.MustParseAddr("239.255.77.78")}, Port: 4711}
+	s.wantLines(agent.Silent{For: 5 * time.Second, Place: place, Causes: []agent.Cause{{Code: "link-down", Text: "no carrier", Fix: "ip link"}}},
+		"nothing has arrived for 5 s; still listening on lo, eth0 for 239.255.77.78, port 4711\nwarning: no carrier [link-down]\n  try: ip link\n")
+	s.wantLines(agent.Silent{For: 5 * time.Second}, "nothing can arrive, since no group is joined yet; still trying\n")
+}
+
+func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
+	for _, test := range []struct {
+		granted, asked int
+		fix            string
+	}{
+		{208 << 10, 32 << 20, "buffer of 208.0 KiB too small [own-drops]\n  try: sysctl -w net.core.rmem_max=33554432 "},
+		{4 << 10, 4 << 10, "buffer of 4.0 KiB too small [own-drops]\n  try: iotupd recv --receive-buffer 32M "},
+		{32 << 20, 32 << 20, "buffer of 32.0 MiB too small [own-drops]\n  try: iotupd send --rate RATE FILE "},
+	} {
+		s := newScreen(t, options{})
+		s.observe(agent.OwnDrops{Drops: 7, Granted: test.granted, Wanted: test.asked})
+		if got := s.stderr.String(); !strings.Contains(got, test.fix) {
+			t.Errorf("%d of %d bytes granted: got %q, want %q", test.granted, test.asked, got, test.fix)
+		}
+	}
+}
+
+func TestWhoStopsItIsToldWhatWasHeard(t *testing.T) {
+	other := agent.Instead{Reason: receiver.ReasonOtherObject, Others: []string{"other.bin"}}
+	held := receiver.Status{Progress: receiver.Progress{Held: 1, Needed: 87}}
+	tests := []struct {
+		e    agent.Stopped
+		want string
+	}{
+		{agent.Stopped{}, "stopped; nothing was heard\n"},
+		{agent.Stopped{Instead: other}, "stopped; only other files than the wanted one are sent here: other.bin\n"},
+		{agent.Stopped{Instead: agent.Instead{Reason: receiver.ReasonUnsealed}}, "stopped; the file on the air is not sealed, and --group-key takes only what is\n"},
+		{agent.Stopped{NoNewer: true, Instead: other}, "stopped; no newer release was heard\n"},
+		{agent.Stopped{Status: held, NoNewer: true}, "stopped with 1 of 87 shards; the next run starts over, since no digests were heard\n"},
+	}
+	for _, test := range tests {
+		newScreen(t, options{output: "fw.bin"}).wantLines(test.e, test.want)
+	}
+}
+
+func TestDisplayName(t *testing.T) {
+	named := &proto.Manifest{Name: "sent.bin"}
+	tests := []struct {
+		m    *proto.Manifest
+		path string
+		want string
+	}{
+		{named, "/tmp/fw.bin", "/tmp/fw.bin"},
+		{named, "-", "sent.bin"},
+		{named, "", "sent.bin"},
+		{&proto.Manifest{}, "", "(no name)"},
+		{nil, "", "(no name)"},
+	}
+	for _, test := range tests {
+		if got := displayName(test.m, test.path); got != test.want {
+			t.Errorf("%+v: got %q, want %q", test, got, test.want)
+		}
+	}
+}

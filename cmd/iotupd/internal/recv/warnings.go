@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package recv
+
+import (
+	"fmt"
+	"strings"
+
+	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/listen"
+	"iotupd/internal/diagnose"
+	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/receiver/agent"
+	"iotupd/receiver/multicast"
+)
+
+// warn shows what the user should look at, and what to do about it.
+func (v *view) warn(e agent.Event) {
+	switch e := e.(type) {
+	case agent.OwnDrops:
+		granted, wanted := quantity.Size(e.Granted), quantity.Size(e.Wanted)
+		v.out.Warn(cli.Warning{
+			Code: "own-drops",
+			Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", granted),
+			Fix:  diagnose.BufferFix(granted, wanted),
+		})
+	case agent.OverRate:
+		v.out.Warn(cli.Warning{
+			Code: "max-rate",
+			Text: fmt.Sprintf("the lowest layer has about %v, over the %v of --max-rate, and is received all the same", quantity.Rate(e.Rate), v.opts.maxRate),
+			Fix:  "iotupd send --layers 4 --rate RATE FILE   # --rate is that of the lowest layer",
+		})
+	case agent.Rejected:
+		file := onTheAir
+		if e.Object != (proto.ObjectID{}) {
+			file = strings.TrimSpace("object " + e.Object.Short() + "... " + e.Name)
+		}
+		v.out.Warn(cli.Warning{Code: string(e.Reason), Text: file + " " + reason.Of(e.Reason).File})
+	case agent.AlsoSent:
+		v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
+	case agent.OnlyOthers:
+		v.out.Warn(cli.Warning{
+			Code: string(receiver.ReasonOtherObject), Text: onlyOthers(e.Instead),
+			Fix: "iotupd inspect   # on the same channel: lists what is sent here",
+		})
+	case agent.Silent:
+		v.silent(e)
+	}
+}
+
+// silent says that nothing arrives, and why.
+func (v *view) silent(e agent.Silent) {
+	text := "nothing can arrive, since no group is joined yet; still trying"
+	if len(e.Place.Groups) > 0 {
+		text = fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d", quantity.Duration(e.For),
+			strings.Join(e.Place.Interfaces, ", "), strings.Join(cli.Texts(e.Place.Groups), ", "), e.Place.Port)
+	}
+	v.out.Line("%s", text)
+	for _, c := range e.Causes {
+		v.out.Warn(cli.Warning(c))
+	}
+}
+
+// searched shows what a search for senders has come to.
+func (v *view) searched(s agent.Searched) {
+	switch e := s.Event.(type) {
+	case multicast.Ignored:
+		v.out.Decision("DNS: ignored: %s", e.Why)
+	case multicast.SearchFailed:
+		w := cli.Warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", searchError(e.Err), quantity.Duration(e.Again))}
+		if e.NotFound {
+			w.Fix = "iotupd send --print-dns " + s.Name + "   # where the sender runs, prints what DNS should say"
+		}
+		v.out.Warn(w)
+	case multicast.Found:
+		v.out.Event("listening", listen.NewEvent(s.Name, e.Place))
+		more := ""
+		if e.Layers > 1 {
+			more += fmt.Sprintf("   %d layers", e.Layers)
+		}
+		if e.KeyID != "" {
+			more += "   signed, as DNS says, by key " + e.KeyID
+		}
+		v.out.Line("listening on %s   channel %s   priority %d: %s   port %d%s",
+			strings.Join(e.Interfaces, ", "), s.Name, e.Priority, strings.Join(e.Senders, ", "), e.Port, more)
+	}
+}

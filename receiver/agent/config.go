@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+
+	"iotupd/proto"
+	"iotupd/proto/seal"
+	"iotupd/receiver"
+	"iotupd/receiver/filestore"
+	"iotupd/receiver/installed"
+	"iotupd/receiver/layers"
+	"iotupd/receiver/multicast"
+)
+
+// A Config says what an [Agent] receives, and where to. Channel and Target must be
+// set; all else may be zero. Slices and what pointers point to must not be changed
+// any more.
+type Config struct {
+	// Channel is the name that senders have, too. Addresses are derived from it, and
+	// a signed manifest must name it.
+	Channel string
+
+	// Listen says where to listen. Without Groups, it is those of Channel, for any
+	// source or for those of Listen.Sources; Port is proto.DefaultPort if zero.
+	Listen multicast.Config
+
+	// Lookup, if not nil, has DNS name the senders. Listen is then without Groups,
+	// Sources and Port.
+	Lookup *Lookup
+
+	// Target is where files go. The agent prepares and closes it.
+	Target filestore.Target
+
+	// Trust are keys of which one must have signed a file, as package keys reads
+	// them. If there are none, anybody may be the sender.
+	Trust []proto.PublicKey
+
+	// Hardware are names of this hardware: with Trust, a manifest that lists
+	// hardware must list one of them. If empty, every manifest will do.
+	Hardware []string
+
+	// MinSequence is, with Trust, the lowest sequence to take.
+	MinSequence uint64
+
+	// AllowDowngrade takes, with Trust, what is older than what was installed last;
+	// [Agent.Follow] does so for the first file only.
+	AllowDowngrade bool
+
+	// State is, with Trust, the directory in which to remember what was installed
+	// last. It is made if need be. If empty, it is [installed.DefaultDir].
+	State string
+
+	// GroupKeys open sealed packets. If there are any, only packets sealed with one
+	// of them are taken.
+	GroupKeys []*seal.GroupKey
+
+	// Object is the only object to receive, SHA256 that of the only file. If zero,
+	// any. Either verifies the content without Trust.
+	Object proto.ObjectID
+	SHA256 [32]byte
+
+	// Name accepts names of files as they are sent, which may be empty. If nil, every
+	// name will do.
+	Name func(string) bool
+
+	// MaxSize is the largest file to receive, in bytes. If zero,
+	// [receiver.DefaultMaxSize].
+	MaxSize uint64
+
+	// Reuse are older versions of the file: what they have at the same place is not
+	// received again. They are read while a file is received.
+	Reuse []io.ReaderAt
+
+	// KeepPending says that received files are installed by [Received.Install], or by
+	// who calls [Received.Installed] afterwards. A note beside the file says that it is
+	// pending, so that a later run, which finds the content there already, can tell
+	// that this failed or was cut off. It needs a [filestore.FileTarget]. [Agent.Follow]
+	// does so anyway.
+	KeepPending bool
+
+	// DryRun receives and verifies a file, and keeps nothing. Target may be nil.
+	DryRun bool
+
+	// Layers bounds the layers to receive of a sender that has several.
+	Layers layers.Config
+
+	// Timeout ends Receive with a [*SilenceError] if for this time nothing is heard
+	// that could be received, and Stall with a [*StalledError] if a transfer that has
+	// begun is silent for this time. If zero, never.
+	Timeout, Stall time.Duration
+
+	// Limits of memory in bytes, and of signatures verified in a second, as in
+	// [receiver.Config]. If zero, its defaults.
+	Memory, LeafMemory, SignatureRate int
+
+	// Observe, if not nil, is called for every [Event], by one goroutine at a time,
+	// never by one that receives: it may write to a terminal or a disk. While it
+	// takes long, some events Progress and Transfer of a [receiver.GroupDecoded] are
+	// left out, and decisions of the agent such as to give up wait for it. It must not
+	// call the agent.
+	Observe func(Event)
+
+	// For tests and measurements. Lost says for every datagram whether to treat it as
+	// lost on the way. Heard is called with the undamaged packets of the object that
+	// is received, on the goroutine that receives: it must not wait. Either may be
+	// nil.
+	Lost  func() bool
+	Heard func([]receiver.Heard)
+}
+
+// A Lookup says how DNS finds senders.
+type Lookup struct {
+	Name     string                // of the channel, a domain name; empty: Config.Channel
+	Servers  []netip.AddrPort      // name servers to ask; none: those of the system
+	Failover time.Duration         // silence after which it is the turn of the next priority; zero: multicast.DefaultFailover
+	Allow    func(netip.Addr) bool // whom to listen to; nil: everybody
+}
+
+func (c Config) withDefaults() Config {
+	if c.Listen.Port == 0 {
+		c.Listen.Port = proto.DefaultPort
+	}
+	if len(c.Listen.Groups) == 0 {
+		c.Listen.Groups = groupsOf(c.Channel, c.Listen.Sources)
+	}
+	if c.Listen.ReceiveBuffer == 0 {
+		c.Listen.ReceiveBuffer = 32 << 20
+	}
+	if c.Observe == nil {
+		c.Observe = func(Event) {}
+	}
+	if c.DryRun {
+		c.Target = filestore.Scratch(nil)
+	}
+	if c.State == "" {
+		c.State = installed.DefaultDir()
+	}
+	if c.Lookup != nil {
+		lookup := *c.Lookup
+		if lookup.Name == "" {
+			lookup.Name = c.Channel
+		}
+		c.Lookup = &lookup
+	}
+	return c
+}
+
+// groupsOf returns the groups of a channel, of the families of sources.
+func groupsOf(channel string, sources []netip.Addr) (groups []netip.Addr) {
+	g := proto.ChannelGroups(channel)
+	if len(sources) == 0 {
+		return []netip.Addr{g.IPv6, g.IPv4}
+	}
+	if slices.ContainsFunc(sources, func(a netip.Addr) bool { return !a.Is4() }) {
+		groups = append(groups, g.IPv6Source)
+	}
+	if slices.ContainsFunc(sources, netip.Addr.Is4) {
+		groups = append(groups, g.IPv4Source)
+	}
+	return groups
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Channel == "":
+		return errors.New("agent: Config without a Channel")
+	case c.Target == nil:
+		return errors.New("agent: Config without a Target")
+	case c.Timeout < 0 || c.Stall < 0:
+		return fmt.Errorf("agent: Timeout %v and Stall %v must not be negative", c.Timeout, c.Stall)
+	case len(c.Trust) > 0 && c.State == "":
+		return errors.New("agent: no directory to remember in what is installed: set Config.State")
+	}
+	return nil
+}
+
+// needsName is what a target is asked that puts files under the names that they
+// are sent by.
+type needsName interface{ NeedsName() bool }
+
+// receiver returns the configuration of a transfer, without Open and Observe.
+func (c Config) receiver(policy *receiver.Policy) receiver.Config {
+	name := c.Name
+	if t, ok := c.Target.(needsName); ok && t.NeedsName() {
+		name = func(s string) bool { return s != "" && (c.Name == nil || c.Name(s)) }
+	}
+	return receiver.Config{
+		Object: c.Object, SHA256: c.SHA256, Trust: policy, GroupKeys: c.GroupKeys, Seeds: c.Reuse, Name: name,
+		MaxSize: c.MaxSize, Memory: c.Memory, LeafMemory: c.LeafMemory, SignatureRate: c.SignatureRate,
+	}
+}

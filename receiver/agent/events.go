@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package agent
+
+import (
+	"time"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/receiver/multicast"
+)
+
+// An Event reports what an [Agent] does to Config.Observe. The types are those
+// below, and more may come.
+type Event interface{ agentEvent() }
+
+// Where the agent listens.
+type (
+	// Searching: DNS is asked for senders.
+	Searching struct{ Name string }
+
+	// Searched: what that has come to, again whenever it changes.
+	Searched struct {
+		Name  string
+		Event multicast.DiscoverEvent
+	}
+
+	// Listening: the groups of Config.Listen are joined. With Config.Lookup,
+	// Searched reports that.
+	Listening struct{ Place multicast.Place }
+
+	// LevelChanged: layers 0 to Level are received from now on; none at -1, to
+	// relieve a network that loses more than half of layer 0.
+	LevelChanged struct {
+		At    time.Time
+		Level int
+	}
+)
+
+// How the transfer goes.
+type (
+	// Transfer: the receiver reports an event. From is where the first packet of the
+	// object came from, Progress that at the time of the event; of a [receiver.Forged]
+	// and a [receiver.GroupDecoded] it is zero.
+	Transfer struct {
+		At       time.Time
+		Event    receiver.Event
+		From     receiver.Origin
+		Progress receiver.Progress
+	}
+
+	// Collected: all that has to come over the network is there, manifest included.
+	Collected struct {
+		At       time.Time
+		Progress receiver.Progress
+	}
+
+	// Progress: several times a second, unless Observe takes too long.
+	Progress struct {
+		At     time.Time
+		Status receiver.Status // Status.Ignored is the observer's
+		Silent time.Duration   // since a packet of the object was last seen to arrive
+		Drops  uint64          // packets that this host lost while it still wanted any
+
+		Collected bool // all is there, and is being decoded and verified
+		Wanted    bool // an object is received that may be the wanted one; with Config.Trust, it has a signed manifest
+	}
+)
+
+// What somebody should look at.
+type (
+	// OwnDrops: this host, not the network, loses packets. Reported once a file.
+	OwnDrops struct {
+		Drops           uint64
+		Granted, Wanted int // bytes of receive buffer, in the unit in which it is asked for
+	}
+
+	// OverRate: the lowest layer is over Config.Layers.MaxRate, and is received all
+	// the same. Reported once a file.
+	OverRate struct{ Rate int64 } // bits per second, about
+
+	// Rejected: a file is sent that is not received, for a reason that somebody can
+	// do something about.
+	Rejected struct {
+		Reason proto.Reason
+		Object proto.ObjectID // zero: nothing but packets of it are known
+		Name   string         // may be empty
+	}
+
+	// AlsoSent: another file is sent.
+	AlsoSent struct {
+		Object proto.ObjectID
+		Name   string // may be empty
+	}
+
+	// OnlyOthers: nothing but other files is sent. Reported once a file.
+	OnlyOthers struct{ Instead Instead }
+
+	// Silent: nothing has arrived for a while that is of use, in spite of Place.
+	// Causes are what the counters of this host say about it.
+	Silent struct {
+		For    time.Duration
+		Place  multicast.Place
+		Causes []Cause
+	}
+)
+
+// A Cause is a likely cause of silence.
+type Cause struct {
+	Code string // stable
+	Text string // what the counters show, and what that means: a sentence or two
+	Fix  string // a shell command; what more there is to know follows as a # comment
+}
+
+// How the transfer ended.
+type (
+	// AlreadyThere: the target had the content before.
+	AlreadyThere struct{ File *Received }
+
+	// Done: the file is in place, and is remembered.
+	Done struct {
+		At     time.Time
+		File   *Received
+		Status receiver.Status
+		Drops  uint64
+
+		First     time.Time // packet of the object
+		Collected time.Time // when all had come over the network
+	}
+
+	// Stopped: the context of [Agent.Receive] has ended, or that of [Agent.Follow].
+	Stopped struct {
+		Status  receiver.Status
+		Instead Instead
+		NoNewer bool // Follow has only heard what is installed already
+	}
+)
+
+// How it is installed.
+type (
+	// InstallPending: a file that was there before is installed now, since that had
+	// not succeeded.
+	InstallPending struct{ File *Received }
+
+	// Installed: installing the file has succeeded.
+	Installed struct{ File *Received }
+
+	// CommandPrinted: the command of [Command] has printed a line.
+	CommandPrinted struct{ Name, Line string }
+
+	// CommandEnded: it has ended.
+	CommandEnded struct {
+		Words []string
+		Exit  int // code; -1: it ended otherwise
+		Took  time.Duration
+	}
+)
+
+func (Searching) agentEvent()      {}
+func (Searched) agentEvent()       {}
+func (Listening) agentEvent()      {}
+func (LevelChanged) agentEvent()   {}
+func (Transfer) agentEvent()       {}
+func (Collected) agentEvent()      {}
+func (Progress) agentEvent()       {}
+func (OwnDrops) agentEvent()       {}
+func (OverRate) agentEvent()       {}
+func (Rejected) agentEvent()       {}
+func (AlsoSent) agentEvent()       {}
+func (OnlyOthers) agentEvent()     {}
+func (Silent) agentEvent()         {}
+func (AlreadyThere) agentEvent()   {}
+func (Done) agentEvent()           {}
+func (Stopped) agentEvent()        {}
+func (InstallPending) agentEvent() {}
+func (Installed) agentEvent()      {}
+func (CommandPrinted) agentEvent() {}
+func (CommandEnded) agentEvent()   {}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package agent
+
+import (
+	"cmp"
+	"time"
+
+	"iotupd/internal/reason"
+	"iotupd/proto"
+	"iotupd/proto/seal"
+	"iotupd/receiver"
+)
+
+// aFewPackets may be forged, or the last ones of another transfer, and are no
+// reason to warn.
+const aFewPackets = 20
+
+// Refusals are what is sent and not received.
+type refusals struct {
+	warned map[proto.Reason]bool // reasons that were reported
+	others []string              // files that are not the wanted one
+}
+
+// refused reports an object that is not received.
+func (w *watcher) refused(e receiver.Refused) {
+	if w.following && e.Why == receiver.ReasonRollback {
+		w.warned[e.Why] = true // what is installed may well be sent
+		e.Why = receiver.ReasonOtherObject
+	} else if e.Why == receiver.ReasonOtherObject && len(w.others) < maxOthers {
+		w.others = append(w.others, cmp.Or(e.Name, "object "+e.Object.Short()+"..."))
+	}
+	if reason.Of(e.Why).File != "" {
+		w.reject(Rejected{Reason: e.Why, Object: e.Object, Name: e.Name})
+		return
+	}
+	w.emit(AlsoSent{Object: e.Object, Name: e.Name})
+}
+
+// checkRefused reports packets that are ignored before it is known what object
+// they are of, or because it is another one, as long as nothing better is heard.
+func (w *watcher) checkRefused(now time.Time) {
+	if w.status.Needed > 0 {
+		return
+	}
+	for _, r := range []proto.Reason{receiver.ReasonTooLarge, seal.ReasonSeal, receiver.ReasonSealed, receiver.ReasonUnsealed} {
+		if w.isNews(r) {
+			w.reject(Rejected{Reason: r})
+		}
+	}
+	// The wanted one may be about to show itself, and a follower waits for it.
+	if !w.following && now.Sub(w.idle) >= silentAfter && w.isNews(receiver.ReasonOtherObject) {
+		w.warned[receiver.ReasonOtherObject] = true
+		w.emit(OnlyOthers{Instead{Reason: receiver.ReasonOtherObject, Others: w.others, More: len(w.others) == maxOthers}})
+	}
+}
+
+// isNews reports whether it is time for the one report of a reason.
+func (w *watcher) isNews(r proto.Reason) bool {
+	return w.status.Ignored[r] >= aFewPackets && !w.warned[r]
+}
+
+func (w *watcher) reject(e Rejected) {
+	w.warned[e.Reason] = true
+	w.emit(e)
+}
+
+// rejected counts the packets that a report explains.
+func (w *watcher) rejected() (n uint64) {
+	for why := range w.warned {
+		n += w.status.Ignored[why]
+	}
+	return n
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/receiver/layers"
+)
+
+func TestGivingUpSaysWhatWasHeardInstead(t *testing.T) {
+	tests := []struct {
+		ignored []proto.Reason
+		want    proto.Reason
+	}{
+		{nil, ""},
+		{[]proto.Reason{receiver.ReasonOtherObject, receiver.ReasonManifest}, receiver.ReasonOtherObject},
+		{[]proto.Reason{receiver.ReasonManifest}, ""},
+		{[]proto.Reason{receiver.ReasonTooLarge}, receiver.ReasonTooLarge},
+		{[]proto.Reason{receiver.ReasonSealed}, receiver.ReasonSealed},
+		{[]proto.Reason{receiver.ReasonSignature}, receiver.ReasonSignature},
+		{[]proto.Reason{receiver.ReasonRollback}, receiver.ReasonRollback},
+		{[]proto.Reason{receiver.ReasonSignature, receiver.ReasonChannel}, receiver.ReasonChannel}, // the only one that was signed
+	}
+	for _, test := range tests {
+		for _, signed := range []bool{false, true} {
+			p := newPatient(t, Config{Timeout: 3 * time.Second})
+			p.signed = signed
+			p.wantSilence(p.until(4*time.Second, ignoring(1, test.ignored...)), Instead{Reason: test.want})
+		}
+		p := newPatient(t, Config{})
+		check(t, p.until(20*time.Second, ignoring(1, test.ignored...))) // who has no timeout waits on
+	}
+}
+
+// Data that anybody can send is no reason to wait for a signature for ever.
+func TestWithTrustOnlyASignedObjectIsHeard(t *testing.T) {
+	newSigned := func(cfg Config) *patient {
+		p := newPatient(t, cfg)
+		p.signed = true
+		return p
+	}
+	p := newSigned(Config{Timeout: 3 * time.Second, Stall: time.Second})
+	unsigned := ignoring(1, receiver.ReasonSignature)
+	for n := uint64(1); p.at < 2900*time.Millisecond; n++ {
+		unsigned.Progress = receiving(n, n).Progress
+		check(t, p.until(p.at, unsigned))
+	}
+	p.wantSilence(p.until(3*time.Second, unsigned), Instead{Reason: receiver.ReasonSignature})
+
+	p = newSigned(Config{Stall: 3 * time.Second})
+	p.wantStalled(p.until(4*time.Second, unsigned), StalledError{Held: unsigned.Held, Unsigned: true, NoDigests: true, Instead: Instead{Reason: receiver.ReasonSignature}})
+
+	p = newSigned(Config{Stall: 3 * time.Second})
+	p.wantStalled(p.until(4*time.Second, receiving(1, 1)), StalledError{Held: 1, Unsigned: true, NoDigests: true})
+
+	signed := receiving(1, 1)
+	signed.Certified = true
+	p = newSigned(Config{Timeout: 3 * time.Second})
+	check(t, p.until(20*time.Second, signed))
+}
+
+func TestWhatIsRefusedIsReportedOnce(t *testing.T) {
+	p := newPatient(t, Config{})
+	p.observes(receiver.Refused{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
+	p.observes(receiver.Refused{Object: proto.ObjectID{3}, Why: receiver.ReasonOtherObject})
+	got := p.took()
+	if len(got) != 2 || got[0] != Event(Rejected{receiver.ReasonRollback, proto.ObjectID{1}, "fw.bin"}) || got[1] != Event(AlsoSent{Object: proto.ObjectID{3}}) {
+		t.Errorf("got %+v", got)
+	}
+
+	check(t, p.until(time.Second, ignoring(aFewPackets-1, receiver.ReasonTooLarge)))
+	p.wantNothing()
+	check(t, p.until(4*time.Second, ignoring(aFewPackets, receiver.ReasonTooLarge)))
+	for n := uint64(aFewPackets); p.at < 20*time.Second; n++ {
+		check(t, p.until(p.at, ignoring(n, receiver.ReasonTooLarge)))
+	}
+	if got := p.took(); len(got) != 1 || got[0] != Event(Rejected{Reason: receiver.ReasonTooLarge}) {
+		t.Errorf("got %+v, want one report and nothing else", got)
+	}
+}
+
+func TestOtherFilesAreNamed(t *testing.T) {
+	p := newPatient(t, Config{Timeout: 10 * time.Second})
+	p.observes(receiver.Refused{Name: "other.bin", Why: receiver.ReasonOtherObject})
+	p.took()
+	err := p.until(20*time.Second, ignoring(aFewPackets, receiver.ReasonOtherObject))
+	p.wantSilence(err, Instead{Reason: receiver.ReasonOtherObject, Others: []string{"other.bin"}})
+	if got := p.took(); len(got) == 0 || got[0].(OnlyOthers).Instead.Others[0] != "other.bin" {
+		t.Errorf("got %+v, want one report of the other file", got)
+	}
+}
+
+// What is installed may well be sent, and a follower waits for something newer.
+func TestAFollowerIsNotToldOfWhatIsInstalled(t *testing.T) {
+	p := newPatient(t, Config{})
+	p.following = true
+	p.observes(receiver.Refused{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
+	if got := p.took(); len(got) != 1 || got[0] != Event(AlsoSent{proto.ObjectID{1}, "fw.bin"}) {
+		t.Errorf("got %+v, want no more than that it is sent", got)
+	}
+	for n := uint64(1); p.at < 20*time.Second; n++ {
+		check(t, p.until(p.at, ignoring(100*n, receiver.ReasonRollback)))
+	}
+	p.wantNothing()
+}
+
+// "Layer 0 is received in any case": layers.Config.MaxRate.
+func TestALowestLayerOverTheLimitIsReportedOnce(t *testing.T) {
+	for _, test := range []struct {
+		limit int64
+		s     receiver.Stream
+		want  int
+	}{
+		{1e6, receiver.Stream{Rate: proto.RateCodeOf(20e6)}, 1},
+		{20e6, receiver.Stream{Rate: proto.RateCodeOf(20e6)}, 0},
+		{19e6, receiver.Stream{Rate: proto.RateCodeOf(19e6)}, 0}, // which is stated as a little more
+		{0, receiver.Stream{Rate: proto.RateCodeOf(20e6)}, 0},
+		{1e6, receiver.Stream{}, 0}, // not stated
+		{1e6, receiver.Stream{Layer: 1, Rate: proto.RateCodeOf(20e6)}, 0},
+	} {
+		a, err := New(Config{Channel: "test", DryRun: true, Layers: layers.Config{MaxRate: test.limit}})
+		check(t, err)
+		tr := newTransfer(a, &fakeListener{})
+		for range 3 {
+			tr.heard(epoch, []receiver.Heard{{Stream: &test.s}, {Stream: &test.s}})
+		}
+		if got := len(tr.news.news); got != test.want {
+			t.Errorf("limit %v, %+v: got %d reports, want %d", test.limit, test.s, got, test.want)
+		}
+	}
+}

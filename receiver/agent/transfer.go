@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package agent
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/receiver/layers"
+	"iotupd/receiver/multicast"
+)
+
+// A transfer receives one file. Its receiver belongs to the goroutine of
+// receiver.Run, until that returns; the watcher to a goroutine of its own, which
+// gets news through the mailbox.
+type transfer struct {
+	agent    *Agent
+	listener multicast.Listener
+	core     *receiver.Receiver
+	news     mailbox
+	watcher  *watcher
+	check    contentCheck
+
+	from     receiver.Origin // of the first packet of the object
+	held     bool            // K shards of every group are there
+	overRate bool            // reported
+}
+
+func newTransfer(a *Agent, l multicast.Listener) *transfer {
+	return &transfer{agent: a, listener: l, news: newMailbox(), watcher: newWatcher(a, l, time.Now())}
+}
+
+// An alreadyThereError ends a transfer whose file is there already.
+type alreadyThereError struct {
+	path     string
+	manifest *proto.Manifest
+	signers  []proto.PublicKey
+}
+
+func (e *alreadyThereError) Error() string { return e.path + " has the content already" }
+
+// run receives the file.
+func (t *transfer) run(ctx context.Context) (*Received, error) {
+	cfg := t.agent.cfg.receiver(t.agent.policy)
+	cfg.Open, cfg.Observe = t.agent.cfg.Target.Open, t.observe
+	var err error
+	if t.core, err = receiver.New(cfg); err != nil {
+		return nil, err
+	}
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	t.watcher.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
+		t.check.start(running, func(ctx context.Context) error {
+			path, err := t.agent.cfg.Target.Has(ctx, m)
+			if path != "" {
+				err = &alreadyThereError{path, m, signers}
+			}
+			return err
+		}, cancel)
+	}
+	t.watcher.dropped = t.check.stop
+	defer t.check.stop()
+	var watching sync.WaitGroup
+	watching.Go(func() { t.watch(cancel) })
+	err = receiver.Run(running, t.core, t.listener.Conns(), t.runOptions())
+	t.news.close()
+	watching.Wait()
+	if err == nil || errors.As(err, new(*receiver.StoreError)) {
+		// What is there already needs no room on the disk, and is not new.
+		err = cmp.Or(t.check.wait(), context.Cause(ctx), err)
+	}
+	return t.finish(ctx, err)
+}
+
+// runOptions are those of receiver.Run, which calls back on its own goroutine: what
+// may wait is left to the watcher.
+func (t *transfer) runOptions() receiver.RunOptions {
+	return receiver.RunOptions{
+		Report: func(now time.Time, s receiver.Status) error {
+			s.Ignored = maps.Clone(s.Ignored)
+			t.news.put(report{now, s})
+			return nil
+		},
+		Lost:         t.agent.cfg.Lost,
+		Heard:        t.heard,
+		Layers:       layers.New(t.core.Streams(), t.agent.cfg.Layers),
+		LevelChanged: func(now time.Time, level int) { t.news.put(LevelChanged{now, level}) },
+		// What fails is in the list of memberships, and tried again with the next
+		// look at the interfaces.
+		Join: func(level int) { t.listener.SetLevel(level) },
+	}
+}
+
+// observe is receiver.Config.Observe.
+func (t *transfer) observe(now time.Time, e receiver.Event) {
+	news := Transfer{At: now, Event: e}
+	switch e := e.(type) {
+	case receiver.ObjectFound:
+		t.from, t.held = e.From, false
+	case receiver.Corrupt:
+		t.held = false
+	case receiver.Collected:
+		t.held = true
+	case receiver.GroupDecoded, receiver.Forged:
+		t.news.put(news)
+		return
+	}
+	news.From, news.Progress = t.from, t.core.Progress()
+	t.news.put(news)
+	switch e.(type) {
+	case receiver.Certified, receiver.Collected:
+		if t.held && news.Progress.Certified {
+			t.news.put(Collected{At: now, Progress: news.Progress})
+		}
+	}
+}
+
+// heard is receiver.RunOptions.Heard.
+func (t *transfer) heard(_ time.Time, packets []receiver.Heard) {
+	limit := t.agent.cfg.Layers.MaxRate
+	for i := range packets {
+		if t.overRate || limit == 0 {
+			break
+		}
+		s := packets[i].Stream
+		if rate := s.Rate.BitsPerSecond(); s.Layer == 0 && proto.OverRate(rate, limit) {
+			t.overRate = true
+			t.news.put(OverRate{rate})
+		}
+	}
+	if t.agent.cfg.Heard != nil {
+		t.agent.cfg.Heard(packets)
+	}
+}
+
+// watch has the watcher see the news until there will be no more.
+func (t *transfer) watch(cancel context.CancelCauseFunc) {
+	for {
+		news, more := t.news.take()
+		for _, n := range news {
+			if err := t.watcher.see(n); err != nil {
+				cancel(err)
+			}
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// finish makes what was received the file, or cleans up after err, by which the
+// transfer ended. Nothing else runs any more.
+func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
+	a := t.agent
+	var there *alreadyThereError
+	if errors.As(err, &there) {
+		a.cfg.Target.Discard()
+		if err := a.remember(there.manifest, there.signers); err != nil {
+			return nil, err
+		}
+		file := a.newReceived(there.path, there.manifest, there.signers)
+		file.Pending = file.note.Pending()
+		a.emit(AlreadyThere{file})
+		return file, nil
+	}
+	if err != nil {
+		t.cleanUp(err)
+		return nil, t.stopped(ctx, err)
+	}
+	m, signers := t.core.Manifest(), t.watcher.signers
+	file := a.newReceived("", m, signers)
+	file.New, file.Pending = true, true
+	if err := file.note.Write(); err != nil {
+		return nil, err
+	}
+	file.Path, err = a.cfg.Target.Commit(ctx, m)
+	if err == nil && !a.cfg.DryRun {
+		err = a.remember(m, signers)
+	}
+	if err != nil {
+		return nil, t.stopped(ctx, err)
+	}
+	w := t.watcher
+	a.emit(Done{At: time.Now(), File: file, Status: w.status, Drops: w.drops, First: w.first, Collected: w.collected})
+	return file, nil
+}
+
+// stopped reports how far it had come if the end of ctx is err. It returns err.
+func (t *transfer) stopped(ctx context.Context, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	s := t.watcher.status
+	s.Progress = t.core.Progress() // that of the last report may be of before
+	t.agent.emit(Stopped{
+		Status: s, Instead: t.watcher.instead(s.Ignored),
+		NoNewer: t.agent.later || t.agent.following && s.Ignored[receiver.ReasonRollback] > 0,
+	})
+	return err
+}
+
+// cleanUp removes what no later run should continue from. What is not to be
+// received is the same as an object that was given up.
+func (t *transfer) cleanUp(err error) {
+	var silence *SilenceError
+	var stalled *StalledError
+	refused := errors.As(err, &silence) && silence.Instead.refused() ||
+		errors.As(err, &stalled) && stalled.Instead.refused()
+	store := t.core.Store()
+	switch {
+	case errors.As(err, new(*receiver.StoreError)):
+	case errors.Is(err, receiver.ErrIntegrity):
+		t.agent.cfg.Target.Discard()
+	case store != nil && refused:
+		store.Discard()
+	}
+}
+
+// A contentCheck runs beside a transfer: whether the content of the object that is
+// received now is there already.
+type contentCheck struct {
+	running sync.WaitGroup
+	cancel  context.CancelFunc // nil: none was started
+	err     error              // what it has found out, which ends the transfer
+}
+
+// start runs do until it is done or another one takes its place. Its error ends the
+// transfer, unless ctx has ended before.
+func (c *contentCheck) start(ctx context.Context, do func(context.Context) error, end context.CancelCauseFunc) {
+	c.stop()
+	ctx, c.cancel = context.WithCancel(ctx)
+	c.err = nil
+	c.running.Go(func() {
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			c.err = err
+			end(err)
+		}
+	})
+}
+
+// stop ends the check, and waits for it.
+func (c *contentCheck) stop() {
+	if c.cancel != nil {
+		c.cancel()
+	}
+	c.running.Wait()
+}
+
+// wait waits for the check, and returns its error.
+func (c *contentCheck) wait() error {
+	c.running.Wait()
+	return c.err
+}

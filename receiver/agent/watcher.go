@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package agent
+
+import (
+	"runtime"
+	"time"
+
+	"iotupd/proto"
+	"iotupd/receiver"
+	"iotupd/receiver/multicast"
+)
+
+// A watcher sees how a transfer goes, reports that, and decides when to give up.
+// Nothing waits for it but the end of the transfer.
+type watcher struct {
+	cfg       *Config
+	listener  multicast.Listener
+	emit      func(Event)
+	signed    bool // only what a trusted key has signed counts
+	following bool
+
+	certified func(m *proto.Manifest, signers []proto.PublicKey)
+	dropped   func()
+
+	start     time.Time
+	first     time.Time // the first packet of the object
+	collected time.Time // when all had come over the network; zero: it has not
+	signers   []proto.PublicKey
+	status    receiver.Status // of the last report
+	level     int             // of layers that are received
+
+	idle   time.Time // since when there is no object
+	heard  time.Time // when packets of the object were last seen to arrive
+	useful uint64    // such packets, then
+
+	drops    uint64 // packets that this host lost while it still wanted any
+	ownDrops bool   // reported
+
+	refusals
+	silence silence
+}
+
+func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
+	return &watcher{
+		cfg: &a.cfg, listener: l, emit: a.emit, signed: a.policy != nil, following: a.following,
+		start: now, idle: now, heard: now,
+		refusals: refusals{warned: make(map[proto.Reason]bool)},
+		silence:  silence{since: now, wait: silentAfter},
+	}
+}
+
+// see takes news from the mailbox. An error ends the transfer.
+func (w *watcher) see(news any) error {
+	switch n := news.(type) {
+	case report:
+		return w.report(n.at, n.status)
+	case Transfer:
+		w.observe(n)
+	case Collected:
+		w.countDrops()
+		w.collected = n.At
+		w.emit(n)
+	case LevelChanged:
+		w.level = n.Level
+		w.emit(n)
+	case OverRate:
+		w.emit(n)
+	}
+	return nil
+}
+
+// observe sees an event of the receiver.
+func (w *watcher) observe(t Transfer) {
+	switch e := t.Event.(type) {
+	case receiver.ObjectFound:
+		w.first = t.At
+		w.restart(t.At)
+	case receiver.Certified:
+		w.signers = e.Signers
+		w.emit(t)
+		w.certified(e.Manifest, e.Signers)
+		return
+	case receiver.Dropped:
+		w.idle = t.At
+		w.dropped()
+	case receiver.Refused:
+		w.refused(e)
+		return
+	case receiver.Corrupt:
+		w.restart(t.At)
+	}
+	w.emit(t)
+}
+
+// restart notes that there is something to receive again. However long the check
+// of a corrupt file took, the stream has not been silent since.
+func (w *watcher) restart(now time.Time) { w.collected, w.heard = time.Time{}, now }
+
+// report sees a report of the receiver. An error says that it is time to give up.
+func (w *watcher) report(now time.Time, s receiver.Status) error {
+	w.status = s
+	if n := s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
+		w.useful, w.heard = n, now
+	}
+	if w.level < 0 {
+		w.heard = now // this silence was chosen
+	}
+	w.checkBuffer()
+	w.checkRefused(now)
+	w.emit(Progress{
+		At: now, Status: s, Silent: now.Sub(w.heard), Drops: w.drops,
+		Collected: !w.collected.IsZero(), Wanted: w.wanted(),
+	})
+	if e, silent := w.explain(now); silent {
+		w.emit(e)
+	}
+	return w.patience(now)
+}
+
+// wanted reports whether an object is received that may be the wanted one. If
+// signatures count, that takes more than packets that anybody can send.
+func (w *watcher) wanted() bool {
+	return w.status.Needed > 0 && (!w.signed || w.status.Certified)
+}
+
+// patience returns an error when it is time to give up.
+func (w *watcher) patience(now time.Time) error {
+	s := w.status
+	switch {
+	case !w.wanted() && w.cfg.Timeout > 0 && now.Sub(w.idle) >= w.cfg.Timeout:
+		return &SilenceError{
+			After: w.cfg.Timeout, Interfaces: w.listener.Place().Interfaces, Signed: w.signed,
+			Search: w.listener.Why(), Instead: w.instead(s.Ignored),
+		}
+	case s.Needed == 0 || w.cfg.Stall == 0 || !w.collected.IsZero() || now.Sub(w.heard) < w.cfg.Stall:
+		return nil
+	}
+	e := &StalledError{After: w.cfg.Stall, Held: s.Held, Needed: s.Needed, NoDigests: s.Digests == 0 && s.Records == 0}
+	if !w.wanted() {
+		e.Unsigned, e.Instead = true, w.instead(s.Ignored)
+	}
+	return e
+}
+
+// countDrops updates drops. What overflows while the file is decoded and
+// verified is nobody's loss.
+func (w *watcher) countDrops() {
+	if w.collected.IsZero() {
+		w.drops = w.listener.Stats().KernelDrops
+	}
+}
+
+// checkBuffer reports once that the own host, not the network, loses packets.
+func (w *watcher) checkBuffer() {
+	w.countDrops()
+	if w.drops == 0 || w.ownDrops {
+		return
+	}
+	w.ownDrops = true
+	w.emit(OwnDrops{Drops: w.drops, Granted: w.granted(), Wanted: w.cfg.Listen.ReceiveBuffer})
+}
+
+// granted returns the size of the smallest receive buffer that was granted. Linux
+// reads back twice that.
+func (w *watcher) granted() int {
+	n := w.listener.Stats().ReceiveBuffer
+	if runtime.GOOS == "linux" {
+		n /= 2
+	}
+	return n
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package filesource
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"iotupd/internal/durable"
+	"iotupd/proto"
+	"iotupd/sender"
+)
+
+const (
+	// cacheMagic starts every entry, and changes with its layout.
+	cacheMagic = "iotupd cache 1\r\n"
+	// cacheHead is where parity and digests start in an entry.
+	cacheHead = 4096
+	// cachePart ends the name of an entry that is being made.
+	cachePart = ".iotupd-part"
+)
+
+// A cache keeps what is derived from a file for the next run, one entry for
+// a path. An entry is what sender.Prepare kept, behind
+//
+//	| magic (16) | key (32) | descriptor (64) | SHA-256 of all that (32) | zeros up to 4096 |
+//
+// It is believed that the SHA-256 in the descriptor is that of the file with
+// this key; all else is verified when it is loaded.
+type cache struct {
+	dir  *os.Root
+	name string            // of the entry
+	key  [sha256.Size]byte // of the file as it is now, and of the parameters
+}
+
+// openCache opens the cache in directory path, which it makes if need be.
+func openCache(path string, src *File, p proto.Params) (*cache, error) {
+	abs, err := filepath.Abs(src.path)
+	if err != nil {
+		return nil, err
+	}
+	id, err := identity(src.file)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		return nil, err
+	}
+	dir, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	name := sha256.Sum256([]byte(abs))
+	return &cache{
+		dir:  dir,
+		name: fmt.Sprintf("%x.iotupd-cache", name[:16]),
+		key:  sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d %d\n%+v", abs, id, src.size, src.time.UnixNano(), p)),
+	}, nil
+}
+
+func (c *cache) close() { c.dir.Close() }
+
+// head returns the first bytes of an entry.
+func (c *cache) head(d proto.Descriptor) []byte {
+	b := append([]byte(cacheMagic), c.key[:]...)
+	b = d.AppendTo(b)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+var errNoEntry = errors.New("no entry for this file and these parameters")
+
+// load returns the object of the entry, which is read until release is called.
+func (c *cache) load(ctx context.Context, src *File, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
+	f, err := c.dir.Open(c.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+		}
+	}()
+	head := make([]byte, len(c.head(proto.Descriptor{})))
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return nil, nil, err
+	}
+	at := len(cacheMagic) + len(c.key)
+	d, err := proto.ParseDescriptor(head[at : len(head)-sha256.Size])
+	if err != nil || !bytes.Equal(head, c.head(d)) {
+		return nil, nil, errNoEntry
+	}
+	cfg.Keep = scratchFile{f, cacheHead}
+	if o, err = sender.Restore(ctx, src, d, cfg); err != nil {
+		return nil, nil, err
+	}
+	return o, func() { f.Close() }, nil
+}
+
+// A cacheEntry is an entry that is being made: sender.PrepareConfig.Keep. Others
+// do not see it until it is whole.
+type cacheEntry struct {
+	scratchFile
+	owner *cache
+	part  string      // its name until then; empty: it is
+	full  atomic.Bool // a write failed
+}
+
+// create starts an entry with room for size bytes, and removes the old one.
+func (c *cache) create(size uint64) (*cacheEntry, error) {
+	part := "." + c.name + cachePart
+	f, err := c.dir.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.claim(f, part); err != nil {
+		f.Close()
+		return nil, err
+	}
+	e := &cacheEntry{scratchFile: scratchFile{f, cacheHead}, owner: c, part: part}
+	c.dir.Remove(c.name) // no use any more
+	err = f.Truncate(0)  // what a run left behind that was killed
+	if err == nil {
+		err = durable.Allocate(f, cacheHead+int64(size))
+	}
+	if err != nil {
+		e.release()
+		return nil, err
+	}
+	return e, nil
+}
+
+// claim locks the file that is called part, or says who else has it.
+func (c *cache) claim(f *os.File, part string) error {
+	free, err := durable.Lock(f)
+	if err != nil {
+		return err
+	}
+	mine, err1 := f.Stat()
+	named, err2 := c.dir.Lstat(part)
+	if !free || err1 != nil || err2 != nil || !os.SameFile(mine, named) {
+		return errors.New("another iotupd makes the entry of this file")
+	}
+	return nil
+}
+
+// WriteAt implements [sender.Scratch].
+func (e *cacheEntry) WriteAt(b []byte, offset int64) (int, error) {
+	n, err := e.scratchFile.WriteAt(b, offset)
+	if err != nil {
+		e.full.Store(true)
+	}
+	return n, err
+}
+
+// commit makes the entry one that load finds.
+func (e *cacheEntry) commit(d proto.Descriptor) error {
+	if _, err := e.File.WriteAt(e.owner.head(d), 0); err != nil {
+		return err
+	}
+	if err := e.Sync(); err != nil {
+		return err
+	}
+	if err := durable.Rename(e.owner.dir, e.part, e.owner.name); err != nil {
+		return err
+	}
+	e.part = ""
+	return nil
+}
+
+// release ends the use of the entry, and removes it unless it was committed.
+func (e *cacheEntry) release() {
+	if e.part != "" {
+		e.owner.dir.Remove(e.part) // before another one can lock it
+	}
+	e.Close()
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package filesource
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"iotupd/fec"
+	"iotupd/proto"
+	"iotupd/sender"
+)
+
+// A cached is a file that is prepared again and again with the same cache. Its
+// verbs narrate a test.
+type cached struct {
+	*testing.T
+	path   string
+	policy fec.Policy
+	Config
+}
+
+func newCached(t *testing.T) *cached {
+	c := &cached{T: t, path: filepath.Join(t.TempDir(), "fw.bin"), policy: fec.Policy{ShardSize: 512}}
+	c.Cache = filepath.Join(t.TempDir(), "kept")
+	c.write(1)
+	return c
+}
+
+// write makes the file another one of the same size and age.
+func (c *cached) write(version byte) {
+	c.Helper()
+	check(c.T, os.WriteFile(c.path, bytes.Repeat([]byte{version}, 200_000), 0o644))
+	longAgo := time.Now().Add(-time.Hour)
+	check(c.T, os.Chtimes(c.path, longAgo, longAgo))
+}
+
+// send prepares the file. It wants the same object as without a cache, and
+// returns what the cache was good for.
+func (c *cached) send() []CacheOutcome {
+	c.Helper()
+	o, told := c.hold()
+	defer o.Close()
+	other := *c
+	other.Cache = ""
+	want, _ := other.hold()
+	defer want.Close()
+	if o.Manifest.Descriptor != want.Manifest.Descriptor {
+		c.Errorf("descriptor %+v, want %+v", o.Manifest.Descriptor, want.Manifest.Descriptor)
+	}
+	p := want.Manifest.Descriptor.Params
+	for _, index := range []int{0, p.K, p.K + p.M - 1} {
+		got, err1 := o.Shards.AppendShard(nil, 0, index)
+		same, err2 := want.Shards.AppendShard(nil, 0, index)
+		if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, same) {
+			c.Errorf("shard %d differs, %v", index, err)
+		}
+	}
+	got, err1 := o.Digests.AppendDigest(nil, 0, 1)
+	same, err2 := want.Digests.AppendDigest(nil, 0, 1)
+	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, same) {
+		c.Errorf("digests differ, %v", err)
+	}
+	return told
+}
+
+// hold prepares the file, for as long as it is not closed.
+func (c *cached) hold() (*Prepared, []CacheOutcome) {
+	c.Helper()
+	o, told, err := c.try(c.Context())
+	check(c.T, err)
+	return o, told
+}
+
+func (c *cached) try(ctx context.Context) (o *Prepared, told []CacheOutcome, err error) {
+	c.Helper()
+	f, err := Open(c.path)
+	check(c.T, err)
+	c.Cleanup(func() { f.Close() })
+	params, err := c.policy.Params(uint64(f.Size()))
+	check(c.T, err)
+	cfg := c.Config
+	cfg.Cached = func(u CacheUse) { told = append(told, u.Outcome) }
+	o, err = Prepare(ctx, f, params, cfg)
+	return o, told, err
+}
+
+// entry is the only file in the cache.
+func (c *cached) entry() string {
+	c.Helper()
+	entries, err := os.ReadDir(c.Cache)
+	check(c.T, err)
+	if len(entries) != 1 {
+		c.Fatalf("%d files in the cache: %v, want 1", len(entries), entries)
+	}
+	return filepath.Join(c.Cache, entries[0].Name())
+}
+
+func (c *cached) wantTold(told []CacheOutcome, want ...CacheOutcome) {
+	c.Helper()
+	if !slices.Equal(told, want) {
+		c.Errorf("told %v, want %v", told, want)
+	}
+}
+
+func TestAFileIsPreparedOnce(t *testing.T) {
+	for _, memory := range []int64{sender.DefaultMemory, 1} {
+		c := newCached(t)
+		c.Memory = memory
+		c.wantTold(c.send(), CacheMiss)
+		c.wantTold(c.send(), CacheHit)
+		c.entry()
+	}
+}
+
+func TestAnotherFileOrOtherParametersAreAnotherEntry(t *testing.T) {
+	// "Keyed by the file's identity ... and parameters", one entry for a path.
+	changes := map[string]func(*cached){
+		"touched": func(c *cached) {
+			now := time.Now().Add(-time.Minute)
+			check(c.T, os.Chtimes(c.path, now, now))
+		},
+		"parity":     func(c *cached) { c.policy.Parity = 5000 },
+		"shard size": func(c *cached) { c.policy.ShardSize = 576 },
+		"replaced": func(c *cached) {
+			check(c.T, os.Rename(c.path, c.path+".old")) // lives on: another inode
+			c.write(2)
+		},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			c := newCached(t)
+			c.wantTold(c.send(), CacheMiss)
+			change(c)
+			c.wantTold(c.send(), CacheMiss)
+			c.wantTold(c.send(), CacheHit)
+			c.entry()
+		})
+	}
+}
+
+func TestADamagedEntryIsMadeAnew(t *testing.T) {
+	// "any damage, short file or mismatch means it is silently recomputed"
+	rng := rand.New(rand.NewPCG(1, 2))
+	c := newCached(t)
+	c.wantTold(c.send(), CacheMiss)
+	whole, err := os.ReadFile(c.entry())
+	check(t, err)
+	headLen := len((&cache{}).head(proto.Descriptor{}))
+	for i := range 20 {
+		b := bytes.Clone(whole)
+		switch i % 4 {
+		case 0:
+			b = b[:rng.IntN(len(b))]
+		case 1:
+			b[rng.IntN(headLen)] ^= 1 << rng.IntN(8)
+		default:
+			b[cacheHead+rng.IntN(len(b)-cacheHead)] ^= 1 << rng.IntN(8)
+		}
+		check(t, os.WriteFile(c.entry(), b, 0o600))
+		c.wantTold(c.send(), CacheMiss)
+		if got, err := os.ReadFile(c.entry()); err != nil || !bytes.Equal(got, whole) {
+			t.Fatalf("the entry is not what it was, %v", err)
+		}
+	}
+	c.wantTold(c.send(), CacheHit)
+}
+
+func TestAHalfEntryIsNotUsedAndTakenOver(t *testing.T) {
+	c := newCached(t)
+	c.send()
+	part := filepath.Join(c.Cache, "."+filepath.Base(c.entry())+cachePart)
+	check(t, os.Rename(c.entry(), part)) // as if killed before its end
+	c.wantTold(c.send(), CacheMiss)
+	c.entry()
+	c.wantTold(c.send(), CacheHit)
+}
+
+func TestTwoSendersDoNotMakeOneEntry(t *testing.T) {
+	c := newCached(t)
+	src, err := Open(c.path)
+	check(t, err)
+	defer src.Close()
+	cache, err := openCache(c.Cache, src, proto.Params{})
+	check(t, err)
+	defer cache.close()
+	first, err := cache.create(1000)
+	check(t, err)
+	if _, err := cache.create(1000); err == nil || !strings.Contains(err.Error(), "another iotupd") {
+		t.Errorf("got %v, want that another one makes the entry", err)
+	}
+	c.wantTold(c.send(), CacheMiss, CacheFailed)
+	first.release()
+	c.wantTold(c.send(), CacheMiss)
+}
+
+func TestAnEntryIsUsedWhileItIsReplaced(t *testing.T) {
+	c := newCached(t)
+	c.Memory = 1 // all is read from the entry
+	c.send()
+	o, told := c.hold()
+	defer o.Close()
+	c.wantTold(told, CacheHit)
+	index := o.Manifest.Descriptor.K
+	want, err := o.Shards.AppendShard(nil, 0, index)
+	check(t, err)
+	other := *c
+	other.policy.Parity = 5000
+	other.wantTold(other.send(), CacheMiss)
+	got, err := o.Shards.AppendShard(nil, 0, index)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("another shard than before, %v", err)
+	}
+}
+
+func TestACacheThatCannotBeIsAWarning(t *testing.T) {
+	c := newCached(t)
+	write(t, c.Cache, "a file")
+	c.wantTold(c.send(), CacheFailed)
+}
+
+func TestAFullDiskIsAWarning(t *testing.T) {
+	// "failure to write is a warning, never an error"
+	c := newCached(t)
+	src, err := Open(c.path)
+	check(t, err)
+	defer src.Close()
+	cache, err := openCache(c.Cache, src, proto.Params{})
+	check(t, err)
+	e, err := cache.create(1000)
+	check(t, err)
+	check(t, e.File.Close())
+	if _, err := e.WriteAt([]byte("x"), 0); err == nil || !e.full.Load() {
+		t.Errorf("a write that failed: got %v, and noted %t", err, e.full.Load())
+	}
+	if err := e.commit(proto.Descriptor{}); err == nil {
+		t.Error("committed what was not written")
+	}
+	e.release()
+	cache.close()
+	if entries, err := os.ReadDir(c.Cache); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v left behind, want nothing", entries, err)
+	}
+}
+
+func TestStoppingWhilePreparingLeavesNothing(t *testing.T) {
+	c := newCached(t)
+	enough := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(enough)
+	_, _, err := c.try(ctx)
+	if !errors.Is(err, enough) {
+		t.Errorf("got %v, want %v", err, enough)
+	}
+	if entries, err := os.ReadDir(c.Cache); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v left behind, want nothing", entries, err)
+	}
+}
