@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,9 +28,13 @@ func partOf(target string) string {
 func TestKilledReceiversGoOnWithWhatIsOnDisk(t *testing.T) {
 	points := 3 // of every kind
 	if full {
-		points = 25
+		points = 30
 	}
 	source := newFile(t, 2*mib)
+	var total tally
+	t.Cleanup(func() {
+		t.Logf("%d SIGKILLs with damage: %d right", total.damaged.Load(), total.right.Load())
+	})
 	for _, profile := range []fec.Profile{fec.Standard, fec.Tiny} {
 		for _, loss := range []int{0, 10} {
 			t.Run(fmt.Sprintf("profile=%v/loss=%d%%", profile, loss), func(t *testing.T) {
@@ -41,7 +46,7 @@ func TestKilledReceiversGoOnWithWhatIsOnDisk(t *testing.T) {
 				sender.send(source, "--rate", "30M", "--profile", profile.String()).wait("sending")
 				a := dissect(t, source, profile)
 				for range points {
-					k := killed{source: source, profile: profile, anatomy: a}
+					k := killed{source: source, profile: profile, anatomy: a, total: &total}
 					k.goOn(t, rnd, receiver)
 				}
 			})
@@ -54,7 +59,12 @@ type killed struct {
 	source  string
 	profile fec.Profile
 	anatomy *anatomy
+	total   *tally
 }
+
+// A tally counts partial files that were damaged after their receiver was killed,
+// and how many of them led to the right file all the same.
+type tally struct{ damaged, right atomic.Int32 }
 
 // goOn kills a receiver, spoils what it has left, and starts the next one.
 func (k killed) goOn(t *testing.T, rnd *rand.Rand, h *host) {
@@ -77,10 +87,16 @@ func (k killed) goOn(t *testing.T, rnd *rand.Rand, h *host) {
 		t.Fatal(err)
 	}
 	how := damage(t, rnd, partOf(target))
+	if how != "nothing" {
+		k.total.damaged.Add(1)
+	}
 	had := k.anatomy.examine(t, partOf(target))
 
 	e := h.recv(target).done()
 	wantSame(t, target, k.source)
+	if how != "nothing" && sumOf(t, target) == sumOf(t, k.source) {
+		k.total.right.Add(1)
+	}
 	needed, resumed := int(e.Needed), int(e.Resumed)
 	again := had.intact() - resumed
 	t.Logf("%-13s: %4d data and %4d parity shards of %d intact, %4d of them proven by %3d records, %4d in whole records; %4d resumed, %4d received again (%.2f %%); "+
