@@ -63,7 +63,7 @@ func (c *cell) newSender(o *sender.Object, i int, starts *rand.Rand) (source, er
 	cfg := sender.Config{
 		Rate:   c.Rate,
 		Sender: i + 1, Senders: c.Senders,
-		Order: c.scheme.carousel(),
+		Order: c.scheme.carousel().Sender(),
 		Rand:  rand.New(rand.NewPCG(c.Seed, uint64(i))),
 	}
 	if c.Starts == StartsRandom && c.Senders > 1 {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"iotupd/bench/orders"
 	"iotupd/bench/stats"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -104,7 +105,7 @@ func (e *Layers) validate() error {
 		return fmt.Errorf("%w: a negative number", ErrExperiment)
 	case e.Time <= settling || e.Time > maxLayersTime:
 		return fmt.Errorf("%w: time %v is not over %v and up to %v", ErrExperiment, e.Time, settling, maxLayersTime)
-	case e.Mode != Sim || e.WithBytes || len(e.Schemes) != 1 || e.Schemes[0].fountain() || e.Schemes[0].carousel() != sender.RotatedRows() || e.Sweep.points != nil:
+	case e.Mode != Sim || e.WithBytes || len(e.Schemes) != 1 || e.Schemes[0].fountain() || e.Schemes[0].carousel() != orders.RotatedRows() || e.Sweep.points != nil:
 		return fmt.Errorf("%w: layers are of mode sim, with one scheme in the usual order, no sweep and no bytes", ErrExperiment)
 	}
 	for _, rate := range e.Bottlenecks {

@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	"iotupd/bench/model"
+	"iotupd/bench/orders"
 	"iotupd/bench/stats"
-	"iotupd/sender"
 )
 
 // modelled is the [work] of mode model.
@@ -36,7 +36,7 @@ func (c *cell) checkModel() error {
 	switch {
 	case kind != "none" && kind != "bernoulli":
 		why = fmt.Sprintf("independent loss, none or bernoulli, not %v", c.Loss)
-	case c.scheme.coded() && order != sender.RotatedRows() && order != sender.PlainRows():
+	case c.scheme.coded() && order != orders.RotatedRows() && order != orders.PlainRows():
 		why = fmt.Sprintf("rows over all groups, not %v", c.scheme)
 	case c.Senders > 1:
 		why = "one sender"

@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 
+	"iotupd/bench/orders"
 	"iotupd/bench/simnet"
 	"iotupd/fec"
 	"iotupd/proto"
@@ -107,7 +108,7 @@ func (c *cell) checkNet() error {
 	switch {
 	case c.scheme.fountain():
 		return noBytes(c.scheme)
-	case c.scheme.kind == repeat || c.scheme.ordered && c.scheme.order != sender.RotatedRows():
+	case c.scheme.kind == repeat || c.scheme.ordered && c.scheme.order != orders.RotatedRows():
 		return fmt.Errorf("%w %q: the real sender has no order but rows; take mode sim", ErrScheme, c.scheme.String())
 	case !c.plainLink():
 		return fmt.Errorf("%w: mode net has the links of this machine", ErrExperiment)

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"iotupd/bench/orders"
 	"iotupd/fec"
 	"iotupd/proto"
-	"iotupd/sender"
 )
 
 // SchemeForms has an example of each form that [ParseScheme] reads, and
@@ -31,7 +31,7 @@ type Scheme struct {
 	code    proto.Code   // of grouped
 	k, m    int          // of grouped
 	times   int          // of repeat
-	order   sender.Order // if ordered
+	order   orders.Order // if ordered
 	text    string       // what ParseScheme reads; empty is auto
 	ordered bool         // with an order modifier
 }
@@ -177,21 +177,21 @@ func (c *Scheme) parseModifier(modifier string) error {
 	name, params, _ := strings.Cut(value, ":")
 	switch value {
 	case "rows":
-		c.order = sender.RotatedRows()
+		c.order = orders.RotatedRows()
 	case "plain":
-		c.order = sender.PlainRows()
+		c.order = orders.PlainRows()
 	case "group":
-		c.order = sender.GroupByGroup()
+		c.order = orders.GroupByGroup()
 	case "data-parity":
-		c.order = sender.DataThenParity()
+		c.order = orders.DataThenParity()
 	case "permuted":
-		c.order = sender.Permuted()
+		c.order = orders.Permuted()
 	default:
 		n, err := strconv.Atoi(params)
 		if name != "windows" || err != nil || n < 1 {
 			return fmt.Errorf("has no order %.40q; there are: %s", value, OrderForms)
 		}
-		c.order = sender.Windows(n)
+		c.order = orders.Windows(n)
 	}
 	return nil
 }
@@ -211,16 +211,16 @@ func (c Scheme) fountain() bool { return c.kind == raptorq || c.kind == ideal }
 func (c Scheme) coded() bool { return c.kind == auto || c.kind == grouped }
 
 // carousel returns the order in which c sends its shards.
-func (c Scheme) carousel() sender.Order {
+func (c Scheme) carousel() orders.Order {
 	switch {
 	case c.ordered:
 		return c.order
 	case c.kind == repeat:
-		return sender.Repeated(c.times)
+		return orders.Repeated(c.times)
 	case c.kind == loop:
-		return sender.PlainRows() // the file from front to back
+		return orders.PlainRows() // the file from front to back
 	}
-	return sender.RotatedRows()
+	return orders.RotatedRows()
 }
 
 // geometry returns how c divides a file of size bytes into groups, with so
@@ -281,7 +281,7 @@ func (c Scheme) describe(g proto.Geometry) string {
 	if !c.coded() {
 		text = fmt.Sprintf("no code: %d shards", g.DataShards)
 	}
-	if order := c.carousel(); c.ordered && order != sender.RotatedRows() || c.kind == repeat {
+	if order := c.carousel(); c.ordered && order != orders.RotatedRows() || c.kind == repeat {
 		text += ", " + order.String()
 	}
 	return text

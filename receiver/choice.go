@@ -123,7 +123,7 @@ func (r *Receiver) drop(why string) {
 	r.object = nil
 }
 
-// recognize takes a manifest of the chosen object, which has none yet. Its
+// recognize takes a manifest of the chosen object, which does not have one yet. Its
 // descriptor hashes to the object id, so that its parameters, and not those of
 // the packet that came first, are the true ones.
 func (r *Receiver) recognize(p *packet) error {

@@ -16,7 +16,7 @@ type gate struct {
 
 	refused  recent // objects that were looked at and are not wanted
 	reported recent // objects that Refused was observed of
-	unsigned recent // of these, those whose manifest no trusted key has signed: anybody can make such
+	unsigned recent // the same for manifests that no trusted key has signed, apart: anybody can make them
 
 	manifestRequired bool      // an unauthenticated object broke its store: none is begun with without a manifest
 	checks           allowance // of signatures

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"iotupd/proto"
+	"iotupd/proto/keys"
 	"iotupd/receiver"
 )
 
@@ -38,5 +39,33 @@ func TestEveryUndamagedPacketOfTheObjectIsListed(t *testing.T) {
 	}
 	if want := []uint32{7, 11, 10, 10}; !slices.Equal(got, want) {
 		t.Errorf("heard packets %v, want %v", got, want)
+	}
+}
+
+func TestAPathOutlivesItsObject(t *testing.T) {
+	// The way from a host is the same for its next release: what a policy of layers
+	// knows of the loss on it stays true. Loss is counted from the new object on.
+	key := keys.Generate()
+	p := small(proto.CodeLeopard8, 10, 10)
+	old, next := newTree(t, "old", 30*512, p), newTree(t, "next", 40*512, p)
+	tr := next.receive(receiver.Config{Trust: trusting(key)})
+	tr.r.Streams().Keep()
+	hear := func(b []byte, seq uint32) *receiver.Path {
+		t.Helper()
+		tr.hearAll(forge(t, b, func(h *proto.Header, _ []byte) { h.Path.Seq = seq }))
+		heard := tr.r.Streams().Take()
+		if len(heard) != 1 || heard[0].Lost > 0 || heard[0].Jump {
+			t.Fatalf("heard %+v", heard)
+		}
+		return heard[0].Path
+	}
+	path := hear(old.signed(key, sequence(1)), 100)
+	hear(old.shard(0, 0), 101)
+	if got := hear(next.signed(key, sequence(2)), 110); got != path || path.Gone() {
+		t.Errorf("the path is %p, was %p, gone: %v", got, path, path.Gone())
+	}
+	hear(next.shard(0, 0), 111)
+	if got, want := tr.r.Progress().Loss, (receiver.Loss{Spanned: 2}); got != want {
+		t.Errorf("loss %+v, want %+v", got, want)
 	}
 }

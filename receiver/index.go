@@ -161,10 +161,9 @@ func (x *index) dropProvisional(g uint32, e event) {
 	kept := 0
 	for i := range x.geo.K + x.geo.M {
 		n := x.number(g, i)
-		switch {
-		case x.verified.has(n):
+		if x.verified.has(n) {
 			kept++
-		default:
+		} else {
 			x.held.clear(n)
 		}
 	}

@@ -115,7 +115,8 @@ func (l *leaves) read(from io.ReaderAt, slot uint64, b []byte) error {
 	return storeError("read back", err)
 }
 
-// readAll returns the leaves of a group, those that known records tell.
+// readAll returns the leaves of a group; those of records that are not known are
+// zero.
 func (l *leaves) readAll(from io.ReaderAt, g uint32, known []bool) ([]proto.Digest, error) {
 	all := make([]proto.Digest, len(known)*l.tree.Leaves)
 	record := make([]byte, l.tree.RecordLen())

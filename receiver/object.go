@@ -30,9 +30,9 @@ type object struct {
 
 	work        workList
 	decoders    decoders
-	spaces      []*recordSpace      // idle
-	overwritten map[uint32][]uint16 // parity shards that groups which are reencoding were decoded from
-	aborted     atomic.Bool         // running jobs shall end
+	spaces      []*recordSpace          // idle
+	overwritten map[uint32]*overwritten // of the groups that are reencoding
+	aborted     atomic.Bool             // running jobs shall end
 
 	flushAt   time.Time // zero: nothing to flush
 	collected bool      // Collected was observed

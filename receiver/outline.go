@@ -154,7 +154,7 @@ type recordMaker struct {
 }
 
 // find returns the record with that node over it, if one of the files has all of
-// its shards. A file that cannot be read has none.
+// its shards. A file that cannot be read is skipped.
 func (m *recordMaker) find(files []io.ReaderAt, node proto.Digest) []byte {
 	h, shard := proto.NewHasher(), make([]byte, m.geo.ShardSize)
 	record := make([]byte, m.tree.RecordLen())

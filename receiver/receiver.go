@@ -68,7 +68,7 @@ func (r *Receiver) Store() Store {
 }
 
 // Streams returns what is measured of the streams on which undamaged packets of
-// the chosen object come. It starts again with every object that is chosen.
+// the chosen object come. Loss is counted anew for every object that is chosen.
 func (r *Receiver) Streams() *Streams { return &r.streams }
 
 // Wake returns when to call [Receiver.Tick]; the zero time: never.

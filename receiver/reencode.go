@@ -10,6 +10,12 @@ import (
 	"iotupd/proto"
 )
 
+// overwritten is the parity of a group that is reencoding.
+type overwritten struct {
+	shards []uint16 // that the group was decoded from
+	scan   bool     // the places of the group are to be scanned when it is made again
+}
+
 // invalidate takes a complete group back to its verified shards. If it was decoded,
 // its parity has to be made again, and it takes nothing before.
 func (o *object) invalidate(g uint32) {
@@ -26,9 +32,9 @@ func (o *object) invalidate(g uint32) {
 	}
 	o.index.dropProvisional(g, parityLost)
 	if o.overwritten == nil {
-		o.overwritten = make(map[uint32][]uint16)
+		o.overwritten = make(map[uint32]*overwritten)
 	}
-	o.overwritten[g] = lost
+	o.overwritten[g] = &overwritten{shards: lost}
 	o.enlist(reencodeGroup, g)
 }
 
@@ -58,8 +64,7 @@ type reencodeWork struct {
 func newReencodeWork(o *object, g uint32) *reencodeWork {
 	o.decoders.release()
 	o.work.reencoding = true
-	w := &reencodeWork{object: o, source: newDecodeTask(o, g), lost: o.overwritten[g], leaves: o.leaves, known: o.leaves.of(g)}
-	delete(o.overwritten, g)
+	w := &reencodeWork{object: o, source: newDecodeTask(o, g), lost: o.overwritten[g].shards, leaves: o.leaves, known: o.leaves.of(g)}
 	w.err = o.places.flush()
 	return w
 }
@@ -86,6 +91,10 @@ func (w *reencodeWork) finish() error {
 	g := w.source.group
 	grp := &w.index.groups[g]
 	grp.apply(reencodeDone)
+	if w.overwritten[g].scan {
+		w.work.add(scanGroup, g)
+	}
+	delete(w.overwritten, g)
 	for _, p := range w.restored {
 		grp.park(int(p.place), int(p.index))
 		w.index.add(g, int(p.index), verified)

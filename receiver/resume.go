@@ -46,7 +46,11 @@ func (o *object) startResume() {
 // proves that bytes on disk are of this object.
 func (o *object) withoutTree() {
 	o.leaves, o.resume = nil, resume{}
-	o.work.clear(scanRecords, rebuildRecords, checkGroup, scanGroup)
+	for kind := range workKinds {
+		if kind.needsTree() {
+			o.work.lanes[kind] = nil
+		}
+	}
 	for g := range o.index.groups {
 		o.index.groups[g].apply(treeGone)
 		o.relist(uint32(g))

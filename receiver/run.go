@@ -49,7 +49,8 @@ type RunOptions struct {
 	Lost func() bool
 
 	// Heard, if not nil, is called after every batch with the undamaged packets of
-	// the chosen object that were in it. It must not block, nor keep them.
+	// the chosen object that were in it, but for streams that are not measured: see
+	// [Streams]. It must not block, nor keep them.
 	Heard func(now time.Time, packets []Heard)
 
 	// Layers, if not nil, decides how many layers to receive, at first layer 0. It
@@ -112,11 +113,11 @@ func Run(ctx context.Context, r *Receiver, conns []Conn, opts RunOptions) error 
 	err := s.loop(ctx)
 	r.Abort()
 	close(s.stop)
+	s.stopJoining() // before the sockets are closed, which Join uses
 	for _, c := range conns {
 		c.Close()
 	}
 	s.readers.Wait()
-	s.stopJoining()
 	for ; s.running > 0; s.running-- {
 		<-s.jobs
 	}

@@ -3,6 +3,7 @@
 package receiver_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -110,6 +111,32 @@ func TestRunPassesOnWhatIsHeard(t *testing.T) {
 		}
 		if p := b.r.Progress(); uint64(len(numbers)) != p.Data+p.Parity+p.Manifests {
 			b.t.Errorf("heard %d packets, want %d", len(numbers), p.Data+p.Parity+p.Manifests)
+		}
+	})
+}
+
+func TestNoSocketIsClosedWhileALayerIsJoined(t *testing.T) {
+	// Join uses what the sockets belong to: a membership that fails because its
+	// socket was closed meanwhile would be reported as a fault of the network.
+	inBubble(t, smallSource(t), 1, func(b *bubble) {
+		ctx, cancel := context.WithCancel(b.t.Context())
+		joined := 0
+		b.send(0, sender.Config{Rate: 1_000_000})
+		err := b.run(ctx, receiver.RunOptions{
+			Layers: &scripted{levels: map[int]int{20: 1}},
+			Join: func(int) {
+				cancel()
+				time.Sleep(200 * time.Millisecond)
+				select {
+				case <-b.wires[0].closed:
+					b.t.Error("a socket was closed")
+				default:
+					joined++
+				}
+			},
+		})
+		if err != context.Canceled || joined != 1 {
+			b.t.Errorf("error %v, joined %d times", err, joined)
 		}
 	})
 }

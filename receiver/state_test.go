@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -158,7 +159,7 @@ func refused(do func()) (message string) {
 
 // possible returns every status that events lead to, from a group that nothing
 // has happened to.
-func possible() map[status]bool {
+var possible = sync.OnceValue(func() map[status]bool {
 	all := map[status]bool{}
 	for next := []status{{}}; len(next) > 0; {
 		s := next[0]
@@ -174,7 +175,7 @@ func possible() map[status]bool {
 		}
 	}
 	return all
-}
+})
 
 func TestCombinationsThatNeverHappen(t *testing.T) {
 	possible := possible()

@@ -36,6 +36,7 @@ type Stream struct {
 	Rate  proto.RateCode // the highest that was stated
 
 	numbers seqno.Tracker
+	fresh   bool // numbers begin with the next packet
 }
 
 // A Path is the way from a host to one of our interfaces. All layers of all
@@ -78,9 +79,6 @@ type Loss struct {
 	Lost    uint64 // of these, never arrived
 }
 
-// Add returns the sum of two counts.
-func (l Loss) Add(m Loss) Loss { return Loss{l.Spanned + m.Spanned, l.Lost + m.Lost} }
-
 // Ratio returns the share that was lost, 0 to 1.
 func (l Loss) Ratio() float64 {
 	if l.Spanned == 0 {
@@ -94,8 +92,9 @@ func (l Loss) Ratio() float64 {
 // and listens to all layers. It is not safe for concurrent use.
 //
 // Copies of a packet count once. A packet that others overtook counts as lost
-// until it arrives, or for good if it is more than 64 packets late. What is sent
-// on a layer while nobody listens to it does not count.
+// until it arrives, or for good if it is 64 packets late or more. What is sent
+// on a layer while nobody listens to it does not count. At most 256 streams are
+// measured at a time; the packets of others are neither counted nor listed.
 type Streams struct {
 	byKey map[streamKey]*Stream
 	paths map[pathKey]*Path
@@ -121,6 +120,10 @@ func (ss *Streams) Note(now time.Time, from Origin, p *proto.Path) {
 			return
 		}
 		ss.last = s
+	}
+	if s.fresh {
+		s.numbers, s.fresh = seqno.Start(p.Seq), false
+		ss.total.Spanned++ // this packet
 	}
 	sent, lost, jump := s.numbers.Add(p.Seq)
 	s.Heard, s.Rate = now, max(s.Rate, p.Rate)
@@ -156,9 +159,8 @@ func (ss *Streams) find(now time.Time, from Origin, p *proto.Path) *Stream {
 		ss.paths[way] = path
 	}
 	path.streams++
-	s := &Stream{Origin: from, Layer: p.Layer, Path: path, numbers: seqno.Start(p.Seq)}
+	s := &Stream{Origin: from, Layer: p.Layer, Path: path, fresh: true}
 	ss.byKey[key] = s
-	ss.total.Spanned++ // this packet
 	return s
 }
 
@@ -175,8 +177,8 @@ func (ss *Streams) Take() []Heard {
 }
 
 // Listen says that layers 0 to level are listened to from now on, and no others;
-// -1: none. Streams of other layers are forgotten, and later packets of these
-// count in no way.
+// -1: none. Streams of other layers are forgotten, and later packets of those
+// layers are neither counted nor listed.
 func (ss *Streams) Listen(level int) {
 	ss.left = proto.MaxLayers - 1 - level
 	ss.forget(func(s *Stream) bool { return s.Layer > level })
@@ -203,10 +205,13 @@ func (ss *Streams) Crowded(now time.Time) bool {
 	return !ss.crowded.IsZero() && now.Sub(ss.crowded) < ForgetAfter
 }
 
-// restart forgets what was heard, of another object.
+// restart counts loss from here on: what was heard is of another object. Hosts and
+// paths are the same, and so is what others know of these.
 func (ss *Streams) restart() {
-	ss.forget(func(*Stream) bool { return true })
 	ss.total = Loss{}
+	for _, s := range ss.byKey {
+		s.fresh = true
+	}
 }
 
 // tidy forgets what is silent, at most once a second.

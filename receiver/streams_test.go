@@ -145,7 +145,7 @@ func TestStreamsAreBounded(t *testing.T) {
 	before := ss.Loss()
 	now = now.Add(ForgetAfter)
 	ss.Note(now, here, &proto.Path{Seq: 9})
-	if got, want := ss.Loss(), before.Add(Loss{Spanned: 2, Lost: 1}); got != want {
+	if got, want := ss.Loss(), (Loss{before.Spanned + 2, before.Lost + 1}); got != want {
 		t.Errorf("the stream that came first: %+v, want %+v", got, want)
 	}
 	ss.Note(now, Origin{}, &proto.Path{Seq: 9})

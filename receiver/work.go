@@ -43,8 +43,8 @@ type workList struct {
 	lastTicket uint32
 
 	running    int  // jobs handed out
-	decoding   int  // of these, with a decoder or its memory
-	reencoding bool // of these, one has the memory of all decoders
+	decoding   int  // jobs handed out that have a decoder or its memory
+	reencoding bool // a job handed out has the memory of all decoders
 }
 
 // add adds work on a group. It returns the ticket.
@@ -52,13 +52,6 @@ func (w *workList) add(kind workKind, g uint32) (ticket uint32) {
 	w.lastTicket++
 	w.lanes[kind].push(task{w.lastTicket, g})
 	return w.lastTicket
-}
-
-// clear forgets the work of some kinds that waits.
-func (w *workList) clear(kinds ...workKind) {
-	for _, kind := range kinds {
-		w.lanes[kind] = nil
-	}
 }
 
 // A lane has the tasks of a kind: a heap by ticket. Most tasks are pushed in
@@ -104,13 +97,14 @@ func (o *object) nextTask(kind workKind) (t task, ok bool) {
 	l := &o.work.lanes[kind]
 	for n := len(*l); n > 0; n-- {
 		t := (*l)[0]
-		switch grp := &o.index.groups[t.group]; {
-		case kind == scanGroup && grp.state == reencoding:
-			o.work.add(scanGroup, t.group) // later
-		case o.isDue(kind, t, grp):
+		grp := &o.index.groups[t.group]
+		if o.isDue(kind, t, grp) {
 			return t, true
 		}
 		l.pop()
+		if kind == scanGroup && grp.state == reencoding {
+			o.overwritten[t.group].scan = true // later
+		}
 	}
 	return task{}, false
 }

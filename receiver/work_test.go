@@ -118,6 +118,35 @@ func TestWhatMakesOtherWorkCheaperComesFirst(t *testing.T) {
 	}
 }
 
+func TestAScanWaitsForParityThatIsMadeAgain(t *testing.T) {
+	// Many groups at a time can wait for their parity: whoever looks for work must
+	// not go through all of them each time.
+	o := manyGroups(t, 3)
+	for g := range uint32(3) {
+		grp := &o.index.groups[g]
+		grp.status, grp.parked, grp.held = status{state: complete}, nil, 2
+		o.index.complete++
+		o.invalidate(g)
+		o.work.add(scanGroup, g)
+	}
+	if task, ok := o.nextTask(scanGroup); ok {
+		t.Errorf("group %d is scanned, which is %v", task.group, o.index.groups[task.group].status)
+	}
+	if n := len(o.work.lanes[scanGroup]); n > 0 {
+		t.Errorf("%d scans will be looked at again", n)
+	}
+	w := newReencodeWork(o, 1)
+	if _, ok := o.nextTask(scanGroup); ok {
+		t.Error("a group is scanned while its parity is made")
+	}
+	if err := w.finish(); err != nil {
+		t.Fatal(err)
+	}
+	if task, ok := o.nextTask(scanGroup); !ok || task.group != 1 {
+		t.Errorf("scan of group %d: %v, want group 1", task.group, ok)
+	}
+}
+
 func BenchmarkNextTask(b *testing.B) {
 	// As many groups as a large file in small groups has, all full at a time, and
 	// half of them have to wait.

@@ -279,7 +279,7 @@ func TestTheEndIsToldOnLayerZero(t *testing.T) {
 func TestLayersOutOfRangeAreRefused(t *testing.T) {
 	o := headersOnly(10, 10, 20)
 	for _, cfg := range []sender.Config{
-		{Layers: -1}, {Layers: proto.MaxLayers + 1}, {Layers: 2, Order: sender.PlainRows()},
+		{Layers: -1}, {Layers: proto.MaxLayers + 1}, {Layers: 2, Order: sender.Rows},
 		{Layers: 5, Rate: sender.MaxRate / 8},
 	} {
 		if _, err := sender.New(cfg, o); err == nil {

@@ -9,35 +9,66 @@ import (
 	"iotupd/proto"
 )
 
-// An order walks the K+M shards of every group, loop after loop, in the
-// sequence that its Order names: row 0 of all groups, row 1 of all groups, and
-// so on, data rows before parity rows, unless it is one for comparison
-// (spec.md 6.1).
+// An Order makes a walk through the shards of an object. A carousel follows the
+// one of spec.md 6.1, and no other should travel: receivers finish later by any
+// other. Others are for comparison, and for a single layer.
+type Order func(object proto.ObjectID, geo proto.Geometry) Walk
+
+// A Walk says which shard each position of a loop has. Every loop must visit each
+// of the K+M shards of every group, virtual ones included.
+type Walk interface {
+	// Len returns the number of positions in a loop.
+	Len() uint64
+
+	// At returns the group and the row of position pos, 0 to Len()-1, after lap
+	// loops.
+	At(pos, lap uint64) (group uint32, row int)
+}
+
+// Rows returns the walk of spec.md 6.1: row 0 of all groups, row 1 of all groups,
+// and so on, data rows before parity rows. It is not safe for concurrent use.
+func Rows(object proto.ObjectID, geo proto.Geometry) Walk {
+	o := newOrder(nil, object, geo)
+	return rows{&o}
+}
+
+// rows are the rows of a single layer, as a Walk.
+type rows struct{ o *order }
+
+func (r rows) Len() uint64                              { return r.o.loop() }
+func (r rows) At(pos, _ uint64) (group uint32, row int) { return r.o.at(pos) }
+
+// An order walks the K+M shards of every group, loop after loop: in rows
+// (spec.md 6.1 and 10), or as another walk says.
 type order struct {
-	Order
-	dyadic dyadic // which turns a layer has; none but in the order of spec.md 6.1
+	other  Walk   // nil: rows
+	dyadic dyadic // which turns a layer has
 	object proto.ObjectID
 	groups uint64
 	rows   uint64 // K+M
-	k      uint64
 	lap    uint64 // loops completed
 
 	row    uint64 // that first belongs to
 	first  uint64 // group that row starts at
 	cached bool
+}
 
-	perm    []uint64 // of permLap
-	permLap uint64
+// newOrder returns the order of an object; that of spec.md if o is nil.
+func newOrder(o Order, object proto.ObjectID, g proto.Geometry) order {
+	made := order{object: object, groups: g.Groups, rows: uint64(g.K) + uint64(g.M)}
+	if o != nil {
+		made.other = o(object, g)
+	}
+	return made
 }
 
 // loop returns the number of positions in a loop, virtual shards and rows that
 // do not exist included. Of several layers it is a whole cycle.
 func (o *order) loop() uint64 {
-	n := o.dyadic.turns(o.rows) * o.groups
-	if o.kind == repeated {
-		n *= o.n
+	if o.other != nil {
+		return o.other.Len()
 	}
-	return n
+	return o.dyadic.turns(o.rows) * o.groups
 }
 
 // turn returns the turn of the layer that position pos is in.
@@ -49,26 +80,20 @@ func (o *order) turn(pos uint64) turn { return o.dyadic.turn(pos/o.groups, o.row
 // period that has a factor in common with the number of groups would hit the
 // same groups in every row, and its receiver would never finish.
 func (o *order) at(pos uint64) (group uint32, row int) {
-	switch o.kind {
-	case rotatedRows, plainRows:
-	case repeated:
-		pos /= o.n
-	default:
-		return o.other(pos)
+	if o.other != nil {
+		return o.other.At(pos, o.lap)
 	}
 	r, column := o.dyadic.row(o.turn(pos)), pos%o.groups
 	if r != o.row || !o.cached {
-		o.row, o.first, o.cached = r, 0, true
-		if o.kind != plainRows {
-			o.first = rotation(o.object, uint32(r)) % o.groups
-		}
+		o.row, o.first, o.cached = r, Rotation(o.object, uint32(r))%o.groups, true
 	}
 	return uint32((o.first + column) % o.groups), int(r)
 }
 
-// rotation is hash(object, row) of spec.md 6.1. Senders of the same object must
+// Rotation is the hash of spec.md 6.1 that says, modulo the number of groups, at
+// which group a row starts. Senders of the same object must
 // agree on it, or coordinated senders would send each other's shards.
-func rotation(object proto.ObjectID, row uint32) uint64 {
+func Rotation(object proto.ObjectID, row uint32) uint64 {
 	var b [64]byte
 	msg := append(b[:0], "iotupd row v1\x00"...)
 	msg = append(msg, object[:]...)

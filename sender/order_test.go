@@ -57,7 +57,7 @@ func TestRotationVectors(t *testing.T) {
 		}
 		hashes++
 		row, groups := number(t, v["row"], 10), number(t, v["groups"], 10)
-		if got, want := rotation(object, uint32(row)), number(t, v["hash"], 16); got != want {
+		if got, want := Rotation(object, uint32(row)), number(t, v["hash"], 16); got != want {
 			t.Errorf("%v row %d: hash %016x, want %016x", object, row, got, want)
 		}
 		o := order{object: object, groups: groups, rows: row + 1}
@@ -84,7 +84,7 @@ func checkLoopVector(t *testing.T, object proto.ObjectID, v map[string]string) {
 		t.Fatal(err)
 	}
 	var got []string
-	o := newOrder(RotatedRows(), object, geo)
+	o := newOrder(nil, object, geo)
 	for pos := range o.loop() {
 		group, row := o.at(pos)
 		got = append(got, fmt.Sprintf("%d.%d", group, row))

@@ -73,9 +73,8 @@ type Config struct {
 	// ends.
 	Loops int
 
-	// Order is the order of the carousel. Receivers finish latest by any
-	// but the zero value, which is that of spec.md 6.1 and the only one of
-	// several layers.
+	// Order is for experiments with a single layer. If nil, it is that of spec.md
+	// 6.1, or of 10 for several layers.
 	Order Order
 
 	// Seal encrypts and authenticates all datagrams for the group that has the
@@ -110,8 +109,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("sender: %d layers are not from 1 to %d", c.Layers, proto.MaxLayers)
 	case c.total() > MaxRate:
 		return fmt.Errorf("sender: %d layers from %d bit/s on are over %d bit/s", c.Layers, c.Rate, int64(MaxRate))
-	case c.Layers > 1 && c.Order != RotatedRows():
-		return fmt.Errorf("sender: several layers have an order of their own, not %v", c.Order)
+	case c.Layers > 1 && c.Order != nil:
+		return errors.New("sender: several layers have an order of their own, and no other")
 	case !ValidSender(c.Sender, c.Senders):
 		return fmt.Errorf("sender: no sender %d/%d; numbers are 1/1 to %d/%d", c.Sender, c.Senders, MaxSenders, MaxSenders)
 	case c.Start < 0 || c.Start > 10000:

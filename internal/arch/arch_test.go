@@ -26,11 +26,12 @@ const maxLines = 500
 // Every folder has a line of its own.
 var arrows = map[string][]string{
 	"bench": {
-		"bench/model", "bench/simnet", "bench/stats", "fec", "internal/quantity", "proto", "receiver",
-		"receiver/layers", "sender",
+		"bench/model", "bench/orders", "bench/simnet", "bench/stats", "fec", "internal/quantity", "proto",
+		"receiver", "receiver/layers", "sender",
 	},
 	"bench/live":   {"bench", "internal/quantity", "bench/simnet", "golang.org/x/sys/..."}, // real processes and sockets
 	"bench/model":  {"bench/stats"},
+	"bench/orders": {"proto", "sender"},
 	"bench/report": {"bench"},
 	"bench/simnet": {},
 	"bench/stats":  {},
@@ -42,18 +43,19 @@ var arrows = map[string][]string{
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "internal/reason", "proto", "proto/keys", "proto/seal", "receiver",
-		"receiver/agent", "receiver/filestore", "receiver/installed", "receiver/multicast",
+		"bench/simnet", "internal/durable", "internal/reason", "proto", "proto/keys", "proto/manifestfile", "proto/seal",
+		"receiver", "receiver/agent", "receiver/filestore", "receiver/installed", "receiver/multicast", "sender/agent",
+		"sender/filesource", "sender/multicast",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
 	"cmd/iotupd/internal/encode": {
-		"cmd/iotupd/internal/cli", "fec", "internal/durable", "internal/quantity", "proto", "sender",
-		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys/...",
+		"cmd/iotupd/internal/cli", "fec", "internal/quantity", "proto", "sender", "sender/filesource",
+		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/inspect": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
-		"cmd/iotupd/internal/manifestfile", "internal/durable", "internal/quantity", "proto", "receiver",
+		"internal/durable", "internal/quantity", "proto", "proto/manifestfile", "receiver",
 		"receiver/filestore", "receiver/monitor", "receiver/multicast",
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
@@ -61,7 +63,6 @@ var arrows = map[string][]string{
 		"cmd/iotupd/internal/cli", "internal/mcast", "internal/quantity", "receiver/multicast",
 		"github.com/spf13/pflag",
 	},
-	"cmd/iotupd/internal/manifestfile": {"cmd/iotupd/internal/cli", "internal/durable", "proto"},
 	"cmd/iotupd/internal/recv": {
 		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
 		"internal/diagnose", "internal/discover", "internal/durable", "internal/quantity", "internal/reason",
@@ -70,15 +71,15 @@ var arrows = map[string][]string{
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/send": {
-		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode",
-		"cmd/iotupd/internal/manifestfile", "internal/clock", "internal/discover", "internal/durable",
-		"internal/listeners", "internal/mcast", "internal/quantity", "proto", "sender",
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode", "fec",
+		"internal/discover", "internal/quantity", "proto", "proto/manifestfile", "sender", "sender/agent",
+		"sender/filesource", "sender/multicast",
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/sign": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode",
-		"cmd/iotupd/internal/manifestfile", "internal/durable", "internal/quantity", "proto", "proto/keys",
-		"proto/seal",
+		"internal/durable", "internal/quantity", "proto", "proto/keys", "proto/manifestfile", "proto/seal",
+		"sender/filesource",
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 
@@ -100,9 +101,10 @@ var arrows = map[string][]string{
 	"internal/reason":          {"proto", "proto/seal", "receiver"},
 	"internal/seqno":           {},
 
-	"proto":      {},
-	"proto/keys": {"proto", "proto/seal", "golang.org/x/crypto/..."},
-	"proto/seal": {"proto", "golang.org/x/crypto/..."},
+	"proto":              {},
+	"proto/keys":         {"proto", "proto/seal", "golang.org/x/crypto/..."},
+	"proto/manifestfile": {"internal/durable", "proto", "proto/keys", "proto/seal"},
+	"proto/seal":         {"proto", "golang.org/x/crypto/..."},
 
 	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
 	"receiver/agent": {
@@ -115,7 +117,10 @@ var arrows = map[string][]string{
 	"receiver/monitor":   {"internal/seqno", "proto", "proto/seal", "receiver", "receiver/multicast"},
 	"receiver/multicast": {"internal/discover", "internal/mcast", "proto", "receiver"},
 
-	"sender": {"proto", "fec", "proto/seal"},
+	"sender":            {"proto", "fec", "proto/seal"},
+	"sender/agent":      {"fec", "internal/clock", "proto", "sender", "sender/filesource", "sender/multicast"},
+	"sender/filesource": {"internal/durable", "proto", "sender", "golang.org/x/sys/..."},
+	"sender/multicast":  {"internal/listeners", "internal/mcast", "proto", "sender"},
 }
 
 // cores decide and never wait. What touches the world is in their run.go.
@@ -136,6 +141,8 @@ var clocks = []string{
 	"bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose", "internal/demo",
 	"internal/discover", "internal/e2e", "internal/leak",
 	"receiver/agent",     // when a transfer began and ended
+	"sender/agent",       // how long it took
+	"sender/filesource",  // the age of the file
 	"internal/hook",      // how long a command took
 	"receiver/filestore", // the age of files
 	"receiver/installed", // how long to wait for a lock

@@ -24,7 +24,7 @@ func IsJump(ahead int64) bool { return ahead > MaxGap || ahead < -MaxGap }
 //
 // A packet that is heard twice counts once. One that is overtaken by fewer than 64
 // others counts as lost until it arrives; one that comes later than that stays
-// lost, and what was sent before the first packet counts in no way.
+// lost, and what was sent before the first packet is not counted.
 type Tracker struct {
 	top    uint32 // the highest sequence number
 	behind int32  // packets in succession that were too late

@@ -62,7 +62,7 @@ func newAEAD(key []byte) cipher.AEAD {
 // happens in place; the argument must not be used any more in any case.
 //
 // Seal panics if the datagram is not one with that header, as far as its length
-// tells, or not of this object.
+// shows, or not of this object.
 func (c *Cipher) Seal(h *proto.Header, datagram []byte) []byte {
 	if !c.owns(h) || len(datagram) != proto.HeaderLen+len(h.Extension)+h.ShardSize {
 		panic("seal: internal error: a datagram of another object, or none")

@@ -29,7 +29,7 @@ type path struct {
 	judged bool      // a window was complete since the level changed
 	good   bool      // and the last one was
 	bad    time.Time // when the first of successive windows that were bad began; zero: the last was not
-	heavy  time.Time // the same of those above heavyLoss
+	heavy  time.Time // the same for windows above heavyLoss
 }
 
 // complete reports whether the window is.

@@ -141,7 +141,7 @@ func (l *Policy) judge(now time.Time, p *path) {
 	}
 	loss := p.lossOf(p.sent)
 	if l.silent {
-		loss = 100 // of the top layer, which sequence numbers do not tell
+		loss = 100 // of the top layer: without a packet, no gap shows it
 	}
 	began, jumped := p.since, p.jumped
 	p.begin(now)

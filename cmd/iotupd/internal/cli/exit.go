@@ -11,11 +11,15 @@ import (
 
 	"iotupd/internal/durable"
 	"iotupd/internal/reason"
+	"iotupd/proto/manifestfile"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/multicast"
+	senderagent "iotupd/sender/agent"
+	"iotupd/sender/filesource"
+	sendermulticast "iotupd/sender/multicast"
 )
 
 // Exit codes. 2 is left to crashes of the runtime.
@@ -146,8 +150,12 @@ func ExitCode(err error) int {
 		return ExitLocalIO
 	case isA[*installed.DamagedError](err):
 		return ExitPolicy
-	case isA[*multicast.Error](err):
+	case isA[*multicast.Error](err), isA[*sendermulticast.Error](err):
 		return ExitNetwork
+	case isA[*filesource.FileError](err), isA[*filesource.ChangedError](err), isA[*manifestfile.FileError](err):
+		return ExitLocalIO
+	case isA[*filesource.KindError](err), isA[*manifestfile.ContentError](err), isA[*senderagent.ConfigError](err):
+		return ExitUsage
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
 	}
@@ -158,18 +166,4 @@ func ExitCode(err error) int {
 // and output.
 func LocalError(path string, err error) error {
 	return WithCode(ExitLocalIO, fmt.Errorf("%s: %w", path, durable.Cause(err)))
-}
-
-// ByItself returns what a file said about its failure, without what readers put
-// before it: it names the file, and the offset helps nobody.
-func ByItself(err error) error {
-	var local *exitError
-	var scratch *durable.ScratchError
-	switch {
-	case errors.As(err, &local) && local.code == ExitLocalIO:
-		return local
-	case errors.As(err, &scratch):
-		return scratch
-	}
-	return err
 }

@@ -51,22 +51,6 @@ func (o *Output) WarnExposed(paths ...string) {
 // else they are made up.
 const permissionsCount = runtime.GOOS != "windows"
 
-// KeyKind names the kind of key that a file holds, empty if none.
-func KeyKind(content []byte) string {
-	if _, _, err := keys.ParsePublicKey(content); err == nil {
-		return "public key"
-	}
-	if _, err := seal.ParseKey(content); err == nil {
-		return "group key"
-	}
-	locked := errors.New("locked")
-	_, err := keys.ParseSecretKey(content, func() ([]byte, error) { return nil, locked })
-	if err == nil || errors.Is(err, locked) {
-		return "secret key"
-	}
-	return ""
-}
-
 // KeyFileError gives an error of a key file its exit code: what cannot be read
 // is a local matter, what is no key is the wrong file.
 func KeyFileError(err error) error {

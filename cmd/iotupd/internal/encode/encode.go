@@ -6,9 +6,7 @@ package encode
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -18,10 +16,10 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/fec"
-	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/sender"
+	"iotupd/sender/filesource"
 )
 
 // Options are the flags that say how a file is encoded, the same for send
@@ -65,7 +63,7 @@ func (o *Options) Validate() error {
 	case o.Cache != "" && o.Digest == "off":
 		return cli.UsageError("--cache needs digests, by which it is verified: leave out --digest off")
 	}
-	_, err := o.policy()
+	_, err := o.Policy()
 	return cmp.Or(CheckShardSize(o.ShardSize), err)
 }
 
@@ -77,7 +75,8 @@ func CheckShardSize(n int) error {
 	return nil
 }
 
-func (o *Options) policy() (p fec.Policy, err error) {
+// Policy says what groups the flags ask for.
+func (o *Options) Policy() (p fec.Policy, err error) {
 	if p.Profile, err = fec.ParseProfile(o.Profile); err != nil {
 		return p, cli.UsageError("--profile %q: want %s", o.Profile, cli.Choice(profiles))
 	}
@@ -101,34 +100,40 @@ func (o *Options) policy() (p fec.Policy, err error) {
 
 // Params chooses the parameters of a file of so many bytes.
 func (o *Options) Params(size int64) (proto.Params, error) {
-	policy, err := o.policy()
+	policy, err := o.Policy()
 	if err != nil {
 		return proto.Params{}, err
 	}
 	params, err := policy.Params(uint64(size))
 	if err != nil {
-		return params, cli.UsageError("%s", strings.TrimPrefix(err.Error(), fec.ErrPolicy.Error()+": "))
+		return params, PolicyError(err)
 	}
 	return params, nil
 }
 
-// SentName returns the name that receivers are told of a file: that of the flag
-// --name, or its own.
-func SentName(path, flag string) (string, error) {
-	name := cmp.Or(flag, filepath.Base(path))
-	if err := proto.CheckName(name); err != nil {
-		return "", cli.UsageError("%w; give it another one by --name", err)
-	}
-	return name, nil
+// PolicyError says without its prefix what fec refuses.
+func PolicyError(err error) error {
+	return cli.UsageError("%s", strings.TrimPrefix(err.Error(), fec.ErrPolicy.Error()+": "))
 }
 
-// checkTree reports shards that are too small for digests of this file.
-func (o *Options) checkTree(geo proto.Geometry) error {
+// CheckFile refuses what cannot be sent, by its path alone.
+func CheckFile(path string) error {
+	if path == "-" {
+		return cli.UsageError("stdin cannot be sent, since a file is read many times; save it first")
+	}
+	return nil
+}
+
+// NameError says what to do about a name that receivers cannot be told.
+func NameError(err error) error { return cli.UsageError("%w; give it another one by --name", err) }
+
+// CheckTree reports shards that are too small for digests of this file.
+func (o *Options) CheckTree(geo proto.Geometry) error {
 	if _, err := geo.Tree(); o.Digest == "off" || err == nil {
 		return nil
 	}
 	for s := geo.ShardSize + proto.ShardUnit; s <= proto.MaxShardSize; s += proto.ShardUnit {
-		policy, err := o.policy()
+		policy, err := o.Policy()
 		if err != nil {
 			return err
 		}
@@ -147,64 +152,41 @@ func (o *Options) checkTree(geo proto.Geometry) error {
 	return cli.UsageError("there are no digests for groups of %d+%d shards: use --digest off", geo.K, geo.M)
 }
 
-// A Preparation encodes a file, and shows how far it is.
-type Preparation struct {
-	encode Options
-	Out    *cli.Output
-	Geo    proto.Geometry
-
-	Prepared time.Duration // that it took
-}
-
-// NewPreparation refuses what cannot be encoded.
-func NewPreparation(opts Options, p proto.Params, out *cli.Output) (Preparation, error) {
+// CheckGeometry refuses what cannot be encoded.
+func (o *Options) CheckGeometry(p proto.Params) error {
 	geo, err := p.Geometry()
 	if err != nil {
-		return Preparation{}, cli.UsageError("%w", err)
+		return cli.UsageError("%w", err)
 	}
-	return Preparation{encode: opts, Out: out, Geo: geo}, opts.checkTree(geo)
+	return o.CheckTree(geo)
 }
 
-// Prepare encodes the file, or takes what --cache has of it. The object is
-// good until release is called, which is never nil.
-func (p *Preparation) Prepare(ctx context.Context, src *Source) (o *sender.Object, release func(), err error) {
-	begin := time.Now()
-	defer func() { p.Prepared = time.Since(begin) }()
-	cfg := p.encode.PrepareConfig()
-	cfg.Progress = p.preparing
-	if p.encode.Cache != "" {
-		if o, release, err = p.prepareCached(ctx, src, cfg); o != nil {
-			return o, release, nil
-		}
-	}
-	release = func() {}
-	if err != nil {
-		return nil, release, err
-	}
-	cfg.Scratch = func(size int64) (sender.Scratch, error) {
-		f, remove, err := durable.Scratch(size)
-		if err != nil {
-			return nil, err
-		}
-		release = remove
-		return scratchFile{File: f}, nil
-	}
-	if o, err = sender.Prepare(ctx, src, p.Geo.Params, cfg); err == nil {
-		err = src.Check()
-	}
-	return o, release, cli.ByItself(err)
-}
-
-func (o *Options) PrepareConfig() sender.PrepareConfig {
-	return sender.PrepareConfig{
+// Prepare says how a file is prepared.
+func (o *Options) Prepare() filesource.Config {
+	return filesource.Config{
 		Memory:         max(1, int64(o.Memory)), // zero would be the default
 		WithoutDigests: o.Digest == "off",
+		Cache:          o.Cache,
 	}
 }
 
-// preparing shows the progress of encoding.
-func (p *Preparation) preparing(fraction float64) {
-	if p.Out.JSON == nil && p.Out.ProgressDue(time.Now()) {
-		p.Out.ProgressLine(fmt.Sprintf(" preparing %d%%", int(100*fraction)))
+// ShowPreparing shows the progress of encoding.
+func ShowPreparing(out *cli.Output, fraction float64) {
+	if out.JSON == nil && out.ProgressDue(time.Now()) {
+		out.ProgressLine(fmt.Sprintf(" preparing %d%%", int(100*fraction)))
+	}
+}
+
+// ShowCached says what the cache was good for.
+func ShowCached(out *cli.Output, u filesource.CacheUse) {
+	switch u.Outcome {
+	case filesource.CacheHit:
+		out.Decision("prepared before: %s has it", u.Dir)
+	case filesource.CacheFresh:
+		out.Decision("not kept in %s: %s changed just now, and may again", u.Dir, u.Path)
+	case filesource.CacheMiss:
+		out.Decision("%s has nothing for this: %v", u.Dir, u.Err)
+	case filesource.CacheFailed:
+		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", u.Dir, u.Err)})
 	}
 }

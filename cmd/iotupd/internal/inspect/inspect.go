@@ -17,7 +17,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/listen"
-	"iotupd/cmd/iotupd/internal/manifestfile"
+	"iotupd/proto/manifestfile"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/monitor"
 )

@@ -8,10 +8,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/cmd/iotupd/internal/encode"
-	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/proto"
-	"iotupd/sender"
+	"iotupd/proto/manifestfile"
+	"iotupd/sender/agent"
 )
 
 // takeManifest reads the manifest of --manifest, and sets from it the flags that
@@ -21,16 +20,16 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	if o.from == "" {
 		return nil
 	}
-	if o.signed, err = manifestfile.Read(o.from); err != nil {
+	if o.cfg.Manifest, err = manifestfile.Read(o.from); err != nil {
 		return err
 	}
-	d, digest := o.signed.Descriptor, "on"
+	d, digest := o.cfg.Manifest.Descriptor, "on"
 	if d.Root == (proto.Digest{}) {
 		digest = "off"
 	}
 	for _, decided := range []struct{ flag, value string }{
-		{"name", o.signed.Name},
-		{"channel", o.signed.Channel},
+		{"name", o.cfg.Manifest.Name},
+		{"channel", o.cfg.Manifest.Channel},
 		{"shard-size", strconv.Itoa(d.ShardSize)},
 		{"digest", digest},
 	} {
@@ -52,25 +51,11 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// checkSize tells a file that is not that of the manifest before it is read.
-func (o *sendOptions) checkSize(src *encode.Source) error {
-	if want := o.signed.Descriptor.Size; uint64(src.Size) != want {
-		return cli.UsageError("%s has %d bytes, but the file that %s describes has %d", src.Path, src.Size, o.from, want)
+// mismatch says that the file is not that of --manifest.
+func (o *sendOptions) mismatch(e *agent.MismatchError) error {
+	if e.Want.Size != e.Got.Size {
+		return cli.UsageError("%s has %d bytes, but the file that %s describes has %d", e.Path, e.Got.Size, o.from, e.Want.Size)
 	}
-	return nil
-}
-
-// putManifest puts the manifest to send into an object that was made of the
-// file. One that is signed has to be of that object.
-func (v *sendView) putManifest(o *sender.Object) error {
-	d := o.Manifest.Descriptor
-	if v.opts.signed == nil {
-		v.manifest.Descriptor = d
-	}
-	if v.manifest.Descriptor != d {
-		return cli.UsageError("the file is not the one that %s describes: its SHA-256 is %x there, and %x here",
-			v.opts.from, v.manifest.Descriptor.SHA256, d.SHA256)
-	}
-	o.Manifest = *v.manifest
-	return nil
+	return cli.UsageError("the file is not the one that %s describes: its SHA-256 is %x there, and %x here",
+		o.from, e.Want.SHA256, e.Got.SHA256)
 }

@@ -12,25 +12,40 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
-	"iotupd/internal/durable"
-	"iotupd/internal/mcast"
 	"iotupd/internal/quantity"
-	"iotupd/proto"
 	"iotupd/sender"
+	"iotupd/sender/agent"
+	"iotupd/sender/filesource"
+	"iotupd/sender/multicast"
 )
 
 // A sendView shows what a sender does.
 type sendView struct {
-	encode.Preparation
-	opts     sendOptions
-	manifest *proto.Manifest // its descriptor is complete once the file is encoded
-	way      mcast.SendConfig
+	opts  sendOptions
+	out   *cli.Output
+	agent *agent.Agent
+	route multicast.Route
 
-	begin time.Time
-	speed cli.Speed // of packets
+	speed  cli.Speed // of packets
+	paused bool      // nobody listens
+}
 
-	listened <-chan bool // whether anybody listens; nil: never mind
-	paused   bool        // nobody does
+// observe shows an event.
+func (v *sendView) observe(e agent.Event) {
+	switch e := e.(type) {
+	case agent.Watching:
+		v.warnBeyondRouter()
+	case agent.Preparing:
+		encode.ShowPreparing(v.out, e.Fraction)
+	case agent.Cached:
+		encode.ShowCached(v.out, e.CacheUse)
+	case agent.Sending:
+		v.started(e.Took)
+	case agent.Progress:
+		v.progress(e.At, e.Progress)
+	case agent.Stopped:
+		v.stopped(e)
+	}
 }
 
 // A schedule is what sending a file amounts to.
@@ -64,44 +79,36 @@ type schedule struct {
 }
 
 func (v *sendView) schedule() schedule {
-	g := v.Geo
+	g, m := v.agent.Geometry(), v.agent.Manifest()
 	s := schedule{
-		Name: v.manifest.Name, Sequence: v.manifest.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
-		Layers: v.opts.layers, Rate: int64(v.opts.totalRate()),
-		Interface: v.way.Interface.Name, Port: v.opts.Port,
+		Name: m.Name, Sequence: m.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
+		Layers: v.opts.cfg.Carousel.Layers, Rate: int64(v.opts.totalRate()),
+		Interface: v.route.Interface, Port: v.opts.Port,
 	}
-	for _, sig := range v.manifest.Signatures {
+	for _, sig := range m.Signatures {
 		s.SignedBy = append(s.SignedBy, sig.KeyID.String())
 	}
 	s.Data, s.Parity = g.LoopPackets()
 	if tree, err := g.Tree(); err == nil && g.Size > 0 && v.opts.Digest != "off" {
 		s.Digests = tree.Total()
 	}
-	if v.way.Group.IsValid() {
-		s.Group = v.way.Group.String()
+	if v.route.Group.IsValid() {
+		s.Group = v.route.Group.String()
 	}
-	if v.opts.ssm {
-		s.Sources = cli.Texts(sourcesOf(v.way))
+	if v.opts.cfg.Network.SourceSpecific {
+		s.Sources = cli.Texts(v.route.Sources())
 	}
 	s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
 	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
 	// The file was refused if there is an error.
-	if cfg := v.opts.PrepareConfig(); v.opts.Cache != "" {
-		s.Cached, _ = cfg.KeepBytes(g)
-	} else {
-		s.TempFile, _ = cfg.ScratchBytes(g)
-	}
+	s.Cached, _ = v.opts.Prepare().CacheBytes(g)
+	s.TempFile, _ = v.opts.Prepare().ScratchBytes(g)
 	return s
 }
 
 // packetBits is the size of a whole IP packet.
 func (v *sendView) packetBits() float64 {
-	return float64(8 * (v.datagramLen() + proto.Overhead(v.way.Group)))
-}
-
-func (v *sendView) datagramLen() int {
-	h := proto.Header{Params: v.Geo.Params, Sealed: v.opts.groupKey != ""}
-	return h.DatagramLen()
+	return float64(8 * (v.agent.DatagramLen() + v.route.Overhead()))
 }
 
 // plan prints what send would do.
@@ -110,21 +117,21 @@ func (v *sendView) plan(networkErr error) {
 	if networkErr != nil {
 		s.Failure = networkErr.Error()
 	}
-	v.Out.Event("plan", s)
+	v.out.Event("plan", s)
 	v.describe(s)
-	v.route(s, fasterHint)
+	v.showRoute(s, fasterHint)
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
 	}
-	v.Out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
+	v.out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
 	if s.TempFile > 0 {
-		v.Out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), durable.ScratchDir(), v.opts.Memory)
+		v.out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), filesource.ScratchDir(), v.opts.Memory)
 	}
 	if s.Cached > 0 {
-		v.Out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.Cache)
+		v.out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.Cache)
 	}
-	v.Out.Line("dry run: nothing was sent")
+	v.out.Line("dry run: nothing was sent")
 }
 
 func (v *sendView) describe(s schedule) {
@@ -132,18 +139,18 @@ func (v *sendView) describe(s schedule) {
 	if s.Object != "" {
 		object = "  object " + s.Object[:8] + "..."
 	}
-	origin := describe.SignedBy(v.manifest)
+	origin := describe.SignedBy(v.agent.Manifest())
 	if s.Sealed {
 		origin += ", sealed"
 	}
-	v.Out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
+	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
 }
 
 // fasterHint is for those who have not chosen a rate.
 const fasterHint = "faster: -r 100M"
 
-func (v *sendView) route(s schedule, hints ...string) {
-	if v.opts.rate != sender.DefaultRate {
+func (v *sendView) showRoute(s schedule, hints ...string) {
+	if v.opts.rate() != sender.DefaultRate {
 		hints = slices.DeleteFunc(hints, func(h string) bool { return h == fasterHint })
 	}
 	hint := ""
@@ -151,27 +158,28 @@ func (v *sendView) route(s schedule, hints ...string) {
 		hint = "  (" + strings.Join(hints, "; ") + ")"
 	}
 	where := "(no network)"
-	if v.way.Group.IsValid() {
-		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.way.Group, s.Port))
+	if v.route.Group.IsValid() {
+		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.route.Group, s.Port))
 	}
-	v.Out.Line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
+	v.out.Line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
 	if len(s.Sources) > 0 {
-		v.Out.Line("receivers: recv --source %s", strings.Join(s.Sources, ","))
+		v.out.Line("receivers: recv --source %s", strings.Join(s.Sources, ","))
 	}
 }
 
 func seconds(s float64) string { return quantity.Duration(time.Duration(s * float64(time.Second))) }
 
 // started prints what is sent and where.
-func (v *sendView) started() {
+func (v *sendView) started(took time.Duration) {
+	m := v.agent.Manifest()
 	s := v.schedule()
-	s.Object = v.manifest.Descriptor.Object().String()
-	s.Prepared = v.Prepared.Seconds()
-	v.Out.Event("sending", s)
+	s.Object = m.Descriptor.Object().String()
+	s.Prepared = took.Seconds()
+	v.out.Event("sending", s)
 	v.describe(s)
-	v.route(s, "Ctrl-C stops", fasterHint)
-	if at := v.manifest.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-		v.Out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
+	v.showRoute(s, "Ctrl-C stops", fasterHint)
+	if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
+		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}
 }
 
@@ -186,16 +194,16 @@ type sendProgressEvent struct {
 func (v *sendView) progress(now time.Time, p sender.Progress) {
 	v.speed.Add(now, p.Packets)
 	v.pause(p.Paused)
-	if !v.Out.ProgressDue(now) {
+	if !v.out.ProgressDue(now) {
 		return
 	}
 	rate := v.speed.PerSecond() * v.packetBits()
-	v.Out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
+	v.out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
 	speed := quantity.Rate(rate).String()
 	if p.Paused {
 		speed = "paused"
 	}
-	v.Out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
+	v.out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
 }
 
 type stoppedEvent struct {
@@ -205,9 +213,8 @@ type stoppedEvent struct {
 }
 
 // stopped prints the summary.
-func (v *sendView) stopped(p sender.Progress) {
-	loops := float64(p.Loop-1) + p.Fraction
-	took := time.Since(v.begin)
-	v.Out.Event("stopped", stoppedEvent{Loops: loops, Packets: p.Packets, Seconds: took.Seconds()})
-	v.Out.Line("stopped after %.2f loops: %d packets in %s", loops, p.Packets, quantity.Duration(took))
+func (v *sendView) stopped(e agent.Stopped) {
+	loops := float64(e.Loop-1) + e.Fraction
+	v.out.Event("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()})
+	v.out.Line("stopped after %.2f loops: %d packets in %s", loops, e.Packets, quantity.Duration(e.Took))
 }

@@ -5,16 +5,13 @@ package send
 import (
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
 	"os"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/discover"
-	"iotupd/internal/mcast"
+	"iotupd/sender/multicast"
 )
 
 // arguments are none if the records of DNS are asked for, else the file.
@@ -38,49 +35,26 @@ func (o *sendOptions) printZone(w io.Writer) error {
 	if err != nil {
 		return cli.UsageError("--print-dns: %w", err)
 	}
-	way, err := o.way()
+	network, err := o.network()
 	if err != nil {
 		return err
 	}
-	host, _ := os.Hostname() // there is a name for one without
-	s := discover.Sender{Name: name, Host: host, Port: way.Port, Group: way.Group, Layers: o.layers}
-	if s.Addrs, err = addresses(way.Interface.Name); err != nil {
-		return cli.WithCode(cli.ExitNetwork, err)
+	route, err := multicast.FindRoute(network)
+	if err != nil {
+		return o.explain(err)
 	}
-	if o.signed != nil && len(o.signed.Signatures) > 0 {
-		s.KeyID = o.signed.Signatures[0].KeyID.String()
+	host, _ := os.Hostname() // there is a name for one without
+	s := discover.Sender{Name: name, Host: host, Port: route.Port, Group: route.Group, Layers: o.cfg.Carousel.Layers}
+	if s.Addrs, err = route.Addresses(); err != nil {
+		return err
+	}
+	if m := o.cfg.Manifest; m != nil && len(m.Signatures) > 0 {
+		s.KeyID = m.Signatures[0].KeyID.String()
 	}
 	zone, err := discover.Zone(s)
 	if err != nil {
-		return cli.WithCode(cli.ExitNetwork, fmt.Errorf("%s: %w", way.Interface.Name, err))
+		return cli.WithCode(cli.ExitNetwork, fmt.Errorf("%s: %w", route.Interface, err))
 	}
 	_, err = io.WriteString(w, zone)
 	return cli.WithCode(cli.ExitLocalIO, err)
-}
-
-// sourcesOf returns the addresses that packets may come from; which one it is,
-// the system decides packet by packet. It takes a link-local one where there is
-// no other.
-func sourcesOf(way mcast.SendConfig) []netip.Addr {
-	all, _ := addresses(way.Interface.Name) // none to tell if they cannot be listed
-	all = slices.DeleteFunc(all, func(a netip.Addr) bool { return a.Is4() != way.Group.Is4() })
-	if wide := slices.DeleteFunc(slices.Clone(all), netip.Addr.IsLinkLocalUnicast); len(wide) > 0 {
-		return wide
-	}
-	return all
-}
-
-// addresses returns those of an interface.
-func addresses(name string) (addrs []netip.Addr, err error) {
-	ifi, err := net.InterfaceByName(name)
-	if err != nil {
-		return nil, err
-	}
-	list, err := ifi.Addrs()
-	for _, a := range list {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-			addrs = append(addrs, prefix.Addr().Unmap())
-		}
-	}
-	return addrs, err
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,10 +22,11 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
-	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/proto/keys"
+	"iotupd/proto/manifestfile"
+	"iotupd/sender/filesource"
 )
 
 const signHelp = `Sign a file: write a manifest that says what it is, and who says so. Send it by
@@ -137,7 +139,10 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	}
 	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	src, err := encode.OpenSource(path)
+	if err := encode.CheckFile(path); err != nil {
+		return err
+	}
+	src, err := filesource.Open(path)
 	if err != nil {
 		return err
 	}
@@ -155,15 +160,17 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 		return err
 	}
 	out.WarnExposed(opts.secret)
-	p, err := encode.NewPreparation(opts.Options, m.Descriptor.Params, out)
+	if err := opts.CheckGeometry(m.Descriptor.Params); err != nil {
+		return err
+	}
+	cfg := opts.Options.Prepare()
+	cfg.Progress = func(fraction float64) { encode.ShowPreparing(out, fraction) }
+	cfg.Cached = func(u filesource.CacheUse) { encode.ShowCached(out, u) }
+	o, err := filesource.Prepare(ctx, src, m.Descriptor.Params, cfg)
 	if err != nil {
 		return err
 	}
-	o, release, err := p.Prepare(ctx, src)
-	defer release()
-	if err != nil {
-		return err
-	}
+	defer o.Close()
 	m.Descriptor = o.Manifest.Descriptor
 	m.Signatures = []proto.Signature{key.Sign(m)}
 	if err := manifestfile.Write(target, m); err != nil {
@@ -233,12 +240,12 @@ func (o *signOptions) key(ctx context.Context, prompts io.Writer) (keys.SecretKe
 // manifest describes the file to sign as far as that is possible without
 // reading it. That it will fit its packet, with its signature, is checked here:
 // before a large file is encoded.
-func (o *signOptions) manifest(src *encode.Source, now time.Time) (*proto.Manifest, error) {
-	name, err := encode.SentName(src.Path, o.name)
-	if err != nil {
-		return nil, err
+func (o *signOptions) manifest(src *filesource.File, now time.Time) (*proto.Manifest, error) {
+	name := cmp.Or(o.name, filepath.Base(src.Path()))
+	if err := proto.CheckName(name); err != nil {
+		return nil, encode.NameError(err)
 	}
-	params, err := o.Params(src.Size)
+	params, err := o.Params(src.Size())
 	if err != nil {
 		return nil, err
 	}

@@ -13,9 +13,9 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/encode"
-	"iotupd/cmd/iotupd/internal/manifestfile"
 	"iotupd/proto"
 	"iotupd/proto/keys"
+	"iotupd/proto/manifestfile"
 	"iotupd/sender"
 )
 

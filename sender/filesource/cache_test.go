@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package encode
+package filesource
 
 import (
 	"bytes"
@@ -9,31 +9,29 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/internal/quantity"
+	"iotupd/fec"
 	"iotupd/proto"
 	"iotupd/sender"
 )
 
-// A cached is a file that is sent again and again with the same cache. Its
+// A cached is a file that is prepared again and again with the same cache. Its
 // verbs narrate a test.
 type cached struct {
 	*testing.T
-	path, dir string
-	opts      Options
+	path   string
+	policy fec.Policy
+	Config
 }
 
 func newCached(t *testing.T) *cached {
-	c := &cached{T: t, path: filepath.Join(t.TempDir(), "fw.bin"), dir: filepath.Join(t.TempDir(), "kept")}
+	c := &cached{T: t, path: filepath.Join(t.TempDir(), "fw.bin"), policy: fec.Policy{ShardSize: 512}}
+	c.Cache = filepath.Join(t.TempDir(), "kept")
 	c.write(1)
-	c.opts = Options{
-		Parity: "auto", Profile: "standard", ShardSize: 512, Digest: "on",
-		Memory: quantity.Size(sender.DefaultMemory), Cache: c.dir,
-	}
 	return c
 }
 
@@ -46,17 +44,15 @@ func (c *cached) write(version byte) {
 }
 
 // send prepares the file. It wants the same object as without a cache, and
-// returns what was told to the user.
-func (c *cached) send() (told string) {
+// returns what the cache was good for.
+func (c *cached) send() []CacheOutcome {
 	c.Helper()
-	o, release, told := c.hold()
-	defer release()
-	opts := c.opts
-	opts.Cache = ""
+	o, told := c.hold()
+	defer o.Close()
 	other := *c
-	other.opts = opts
-	want, releaseWant, _ := other.hold()
-	defer releaseWant()
+	other.Cache = ""
+	want, _ := other.hold()
+	defer want.Close()
 	if o.Manifest.Descriptor != want.Manifest.Descriptor {
 		c.Errorf("descriptor %+v, want %+v", o.Manifest.Descriptor, want.Manifest.Descriptor)
 	}
@@ -76,62 +72,51 @@ func (c *cached) send() (told string) {
 	return told
 }
 
-// hold prepares the file, for as long as it is not released.
-func (c *cached) hold() (o *sender.Object, release func(), told string) {
+// hold prepares the file, for as long as it is not closed.
+func (c *cached) hold() (*Prepared, []CacheOutcome) {
 	c.Helper()
-	o, release, told, err := c.try(c.Context())
+	o, told, err := c.try(c.Context())
 	check(c.T, err)
-	return o, release, told
+	return o, told
 }
 
-func (c *cached) try(ctx context.Context) (o *sender.Object, release func(), told string, err error) {
+func (c *cached) try(ctx context.Context) (o *Prepared, told []CacheOutcome, err error) {
 	c.Helper()
-	src, err := OpenSource(c.path)
+	f, err := Open(c.path)
 	check(c.T, err)
-	c.Cleanup(src.Close)
-	params, err := c.opts.Params(src.Size)
+	c.Cleanup(func() { f.Close() })
+	params, err := c.policy.Params(uint64(f.Size()))
 	check(c.T, err)
-	var text bytes.Buffer
-	out := cli.NewOutput(cli.OutputOptions{Verbose: 1}, cli.Stdio{Out: &text, Err: &text}, &text)
-	p, err := NewPreparation(c.opts, params, out)
-	check(c.T, err)
-	o, release, err = p.Prepare(ctx, src)
-	return o, release, text.String(), out.Close(err)
+	cfg := c.Config
+	cfg.Cached = func(u CacheUse) { told = append(told, u.Outcome) }
+	o, err = Prepare(ctx, f, params, cfg)
+	return o, told, err
 }
 
 // entry is the only file in the cache.
 func (c *cached) entry() string {
 	c.Helper()
-	entries, err := os.ReadDir(c.dir)
+	entries, err := os.ReadDir(c.Cache)
 	check(c.T, err)
 	if len(entries) != 1 {
 		c.Fatalf("%d files in the cache: %v, want 1", len(entries), entries)
 	}
-	return filepath.Join(c.dir, entries[0].Name())
+	return filepath.Join(c.Cache, entries[0].Name())
 }
 
-const (
-	toldLoaded  = "prepared before: "
-	toldNothing = " has nothing for this: "
-	toldWarning = "[cache]"
-)
-
-func (c *cached) wantTold(told, want string) {
+func (c *cached) wantTold(told []CacheOutcome, want ...CacheOutcome) {
 	c.Helper()
-	for _, text := range []string{toldLoaded, toldNothing, toldWarning} {
-		if strings.Contains(told, text) != (text == want) {
-			c.Errorf("told %q, want %q and nothing else", told, want)
-			return
-		}
+	if !slices.Equal(told, want) {
+		c.Errorf("told %v, want %v", told, want)
 	}
 }
 
 func TestAFileIsPreparedOnce(t *testing.T) {
-	for _, memory := range []quantity.Size{sender.DefaultMemory, 0} {
+	for _, memory := range []int64{sender.DefaultMemory, 1} {
 		c := newCached(t)
-		c.opts.Memory = memory
-		c.wantTold(c.send(), toldNothing)
-		c.wantTold(c.send(), toldLoaded)
+		c.Memory = memory
+		c.wantTold(c.send(), CacheMiss)
+		c.wantTold(c.send(), CacheHit)
 		c.entry()
 	}
 }
@@ -143,8 +128,8 @@ func TestAnotherFileOrOtherParametersAreAnotherEntry(t *testing.T) {
 			now := time.Now().Add(-time.Minute)
 			check(c.T, os.Chtimes(c.path, now, now))
 		},
-		"parity":     func(c *cached) { c.opts.Parity = "50%" },
-		"shard size": func(c *cached) { c.opts.ShardSize = 576 },
+		"parity":     func(c *cached) { c.policy.Parity = 5000 },
+		"shard size": func(c *cached) { c.policy.ShardSize = 576 },
 		"replaced": func(c *cached) {
 			check(c.T, os.Rename(c.path, c.path+".old")) // lives on: another inode
 			c.write(2)
@@ -153,10 +138,10 @@ func TestAnotherFileOrOtherParametersAreAnotherEntry(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			c := newCached(t)
-			c.wantTold(c.send(), toldNothing)
+			c.wantTold(c.send(), CacheMiss)
 			change(c)
-			c.wantTold(c.send(), toldNothing)
-			c.wantTold(c.send(), toldLoaded)
+			c.wantTold(c.send(), CacheMiss)
+			c.wantTold(c.send(), CacheHit)
 			c.entry()
 		})
 	}
@@ -166,10 +151,10 @@ func TestADamagedEntryIsMadeAnew(t *testing.T) {
 	// "any damage, short file or mismatch means it is silently recomputed"
 	rng := rand.New(rand.NewPCG(1, 2))
 	c := newCached(t)
-	c.wantTold(c.send(), toldNothing)
+	c.wantTold(c.send(), CacheMiss)
 	whole, err := os.ReadFile(c.entry())
 	check(t, err)
-	headLen := len((&sendCache{}).head(proto.Descriptor{}))
+	headLen := len((&cache{}).head(proto.Descriptor{}))
 	for i := range 20 {
 		b := bytes.Clone(whole)
 		switch i % 4 {
@@ -181,55 +166,55 @@ func TestADamagedEntryIsMadeAnew(t *testing.T) {
 			b[cacheHead+rng.IntN(len(b)-cacheHead)] ^= 1 << rng.IntN(8)
 		}
 		check(t, os.WriteFile(c.entry(), b, 0o600))
-		c.wantTold(c.send(), toldNothing)
+		c.wantTold(c.send(), CacheMiss)
 		if got, err := os.ReadFile(c.entry()); err != nil || !bytes.Equal(got, whole) {
 			t.Fatalf("the entry is not what it was, %v", err)
 		}
 	}
-	c.wantTold(c.send(), toldLoaded)
+	c.wantTold(c.send(), CacheHit)
 }
 
 func TestAHalfEntryIsNotUsedAndTakenOver(t *testing.T) {
 	c := newCached(t)
 	c.send()
-	part := filepath.Join(c.dir, "."+filepath.Base(c.entry())+cachePart)
+	part := filepath.Join(c.Cache, "."+filepath.Base(c.entry())+cachePart)
 	check(t, os.Rename(c.entry(), part)) // as if killed before its end
-	c.wantTold(c.send(), toldNothing)
+	c.wantTold(c.send(), CacheMiss)
 	c.entry()
-	c.wantTold(c.send(), toldLoaded)
+	c.wantTold(c.send(), CacheHit)
 }
 
 func TestTwoSendersDoNotMakeOneEntry(t *testing.T) {
 	c := newCached(t)
-	src, err := OpenSource(c.path)
+	src, err := Open(c.path)
 	check(t, err)
 	defer src.Close()
-	cache, err := openCache(c.dir, src, proto.Params{})
+	cache, err := openCache(c.Cache, src, proto.Params{})
 	check(t, err)
 	defer cache.close()
 	first, err := cache.create(1000)
 	check(t, err)
-	told := c.send()
-	if !strings.Contains(told, toldWarning) || !strings.Contains(told, "another iotupd") {
-		t.Errorf("told %q, want a warning about another iotupd", told)
+	if _, err := cache.create(1000); err == nil || !strings.Contains(err.Error(), "another iotupd") {
+		t.Errorf("got %v, want that another one makes the entry", err)
 	}
+	c.wantTold(c.send(), CacheMiss, CacheFailed)
 	first.release()
-	c.wantTold(c.send(), toldNothing)
+	c.wantTold(c.send(), CacheMiss)
 }
 
 func TestAnEntryIsUsedWhileItIsReplaced(t *testing.T) {
 	c := newCached(t)
-	c.opts.Memory = 0 // all is read from the entry
+	c.Memory = 1 // all is read from the entry
 	c.send()
-	o, release, told := c.hold()
-	defer release()
-	c.wantTold(told, toldLoaded)
+	o, told := c.hold()
+	defer o.Close()
+	c.wantTold(told, CacheHit)
 	index := o.Manifest.Descriptor.K
 	want, err := o.Shards.AppendShard(nil, 0, index)
 	check(t, err)
 	other := *c
-	other.opts.Parity = "50%"
-	other.wantTold(other.send(), toldNothing)
+	other.policy.Parity = 5000
+	other.wantTold(other.send(), CacheMiss)
 	got, err := o.Shards.AppendShard(nil, 0, index)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("another shard than before, %v", err)
@@ -238,20 +223,17 @@ func TestAnEntryIsUsedWhileItIsReplaced(t *testing.T) {
 
 func TestACacheThatCannotBeIsAWarning(t *testing.T) {
 	c := newCached(t)
-	write(t, c.dir, "a file")
-	told := c.send()
-	if !strings.Contains(told, toldWarning) {
-		t.Errorf("told %q, want a warning", told)
-	}
+	write(t, c.Cache, "a file")
+	c.wantTold(c.send(), CacheFailed)
 }
 
 func TestAFullDiskIsAWarning(t *testing.T) {
 	// "failure to write is a warning, never an error"
 	c := newCached(t)
-	src, err := OpenSource(c.path)
+	src, err := Open(c.path)
 	check(t, err)
 	defer src.Close()
-	cache, err := openCache(c.dir, src, proto.Params{})
+	cache, err := openCache(c.Cache, src, proto.Params{})
 	check(t, err)
 	e, err := cache.create(1000)
 	check(t, err)
@@ -264,7 +246,7 @@ func TestAFullDiskIsAWarning(t *testing.T) {
 	}
 	e.release()
 	cache.close()
-	if entries, err := os.ReadDir(c.dir); err != nil || len(entries) > 0 {
+	if entries, err := os.ReadDir(c.Cache); err != nil || len(entries) > 0 {
 		t.Errorf("%v, %v left behind, want nothing", entries, err)
 	}
 }
@@ -274,12 +256,11 @@ func TestStoppingWhilePreparingLeavesNothing(t *testing.T) {
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(enough)
-	_, release, _, err := c.try(ctx)
-	release()
+	_, _, err := c.try(ctx)
 	if !errors.Is(err, enough) {
 		t.Errorf("got %v, want %v", err, enough)
 	}
-	if entries, err := os.ReadDir(c.dir); err != nil || len(entries) > 0 {
+	if entries, err := os.ReadDir(c.Cache); err != nil || len(entries) > 0 {
 		t.Errorf("%v, %v left behind, want nothing", entries, err)
 	}
 }

@@ -2,7 +2,7 @@
 
 //go:build unix
 
-package encode
+package filesource
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package encode
+package filesource
 
 import (
 	"bytes"
@@ -11,9 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
-	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/sender"
@@ -24,29 +22,26 @@ const (
 	cacheMagic = "iotupd cache 1\r\n"
 	// cacheHead is where parity and digests start in an entry.
 	cacheHead = 4096
-	// cacheFresh is how old a file must be to be kept: one that was changed in
-	// the same tick of a coarse file system looks like the one before.
-	cacheFresh = 2 * time.Second
 	// cachePart ends the name of an entry that is being made.
 	cachePart = ".iotupd-part"
 )
 
-// A sendCache keeps what is derived from a file for the next run, one entry for
+// A cache keeps what is derived from a file for the next run, one entry for
 // a path. An entry is what sender.Prepare kept, behind
 //
 //	| magic (16) | key (32) | descriptor (64) | SHA-256 of all that (32) | zeros up to 4096 |
 //
 // It is believed that the SHA-256 in the descriptor is that of the file with
 // this key; all else is verified when it is loaded.
-type sendCache struct {
+type cache struct {
 	dir  *os.Root
 	name string            // of the entry
 	key  [sha256.Size]byte // of the file as it is now, and of the parameters
 }
 
 // openCache opens the cache in directory path, which it makes if need be.
-func openCache(path string, src *Source, p proto.Params) (*sendCache, error) {
-	abs, err := filepath.Abs(src.Path)
+func openCache(path string, src *File, p proto.Params) (*cache, error) {
+	abs, err := filepath.Abs(src.path)
 	if err != nil {
 		return nil, err
 	}
@@ -62,17 +57,17 @@ func openCache(path string, src *Source, p proto.Params) (*sendCache, error) {
 		return nil, err
 	}
 	name := sha256.Sum256([]byte(abs))
-	return &sendCache{
+	return &cache{
 		dir:  dir,
 		name: fmt.Sprintf("%x.iotupd-cache", name[:16]),
-		key:  sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d %d\n%+v", abs, id, src.Size, src.time.UnixNano(), p)),
+		key:  sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d %d\n%+v", abs, id, src.size, src.time.UnixNano(), p)),
 	}, nil
 }
 
-func (c *sendCache) close() { c.dir.Close() }
+func (c *cache) close() { c.dir.Close() }
 
 // head returns the first bytes of an entry.
-func (c *sendCache) head(d proto.Descriptor) []byte {
+func (c *cache) head(d proto.Descriptor) []byte {
 	b := append([]byte(cacheMagic), c.key[:]...)
 	b = d.AppendTo(b)
 	sum := sha256.Sum256(b)
@@ -82,7 +77,7 @@ func (c *sendCache) head(d proto.Descriptor) []byte {
 var errNoEntry = errors.New("no entry for this file and these parameters")
 
 // load returns the object of the entry, which is read until release is called.
-func (c *sendCache) load(ctx context.Context, src *Source, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
+func (c *cache) load(ctx context.Context, src *File, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
 	f, err := c.dir.Open(c.name)
 	if err != nil {
 		return nil, nil, err
@@ -112,13 +107,13 @@ func (c *sendCache) load(ctx context.Context, src *Source, cfg sender.PrepareCon
 // do not see it until it is whole.
 type cacheEntry struct {
 	scratchFile
-	cache *sendCache
+	owner *cache
 	part  string      // its name until then; empty: it is
 	full  atomic.Bool // a write failed
 }
 
 // create starts an entry with room for size bytes, and removes the old one.
-func (c *sendCache) create(size uint64) (*cacheEntry, error) {
+func (c *cache) create(size uint64) (*cacheEntry, error) {
 	part := "." + c.name + cachePart
 	f, err := c.dir.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -128,7 +123,7 @@ func (c *sendCache) create(size uint64) (*cacheEntry, error) {
 		f.Close()
 		return nil, err
 	}
-	e := &cacheEntry{scratchFile: scratchFile{f, cacheHead}, cache: c, part: part}
+	e := &cacheEntry{scratchFile: scratchFile{f, cacheHead}, owner: c, part: part}
 	c.dir.Remove(c.name) // no use any more
 	err = f.Truncate(0)  // what a run left behind that was killed
 	if err == nil {
@@ -142,7 +137,7 @@ func (c *sendCache) create(size uint64) (*cacheEntry, error) {
 }
 
 // claim locks the file that is called part, or says who else has it.
-func (c *sendCache) claim(f *os.File, part string) error {
+func (c *cache) claim(f *os.File, part string) error {
 	free, err := durable.Lock(f)
 	if err != nil {
 		return err
@@ -166,13 +161,13 @@ func (e *cacheEntry) WriteAt(b []byte, offset int64) (int, error) {
 
 // commit makes the entry one that load finds.
 func (e *cacheEntry) commit(d proto.Descriptor) error {
-	if _, err := e.File.WriteAt(e.cache.head(d), 0); err != nil {
+	if _, err := e.File.WriteAt(e.owner.head(d), 0); err != nil {
 		return err
 	}
 	if err := e.Sync(); err != nil {
 		return err
 	}
-	if err := durable.Rename(e.cache.dir, e.part, e.cache.name); err != nil {
+	if err := durable.Rename(e.owner.dir, e.part, e.owner.name); err != nil {
 		return err
 	}
 	e.part = ""
@@ -182,62 +177,7 @@ func (e *cacheEntry) commit(d proto.Descriptor) error {
 // release ends the use of the entry, and removes it unless it was committed.
 func (e *cacheEntry) release() {
 	if e.part != "" {
-		e.cache.dir.Remove(e.part) // before another one can lock it
+		e.owner.dir.Remove(e.part) // before another one can lock it
 	}
 	e.Close()
-}
-
-// prepareCached is prepare with --cache. Whatever is wrong with the cache is no
-// error: then it returns no object, and the file is prepared without.
-func (p *Preparation) prepareCached(ctx context.Context, src *Source, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
-	c, err := openCache(p.encode.Cache, src, p.Geo.Params)
-	if err != nil {
-		p.notCached(err)
-		return nil, nil, nil
-	}
-	closing := c.close // unless the object needs it
-	defer func() { closing() }()
-	o, release, err = c.load(ctx, src, cfg)
-	switch {
-	case err == nil:
-		p.Out.Decision("prepared before: %s has it", p.encode.Cache)
-		return o, release, nil
-	case ctx.Err() != nil:
-		return nil, nil, context.Cause(ctx)
-	case time.Since(src.time) < cacheFresh:
-		p.Out.Decision("not kept in %s: %s changed just now, and may again", p.encode.Cache, src.Path)
-		return nil, nil, nil
-	}
-	p.Out.Decision("%s has nothing for this: %v", p.encode.Cache, durable.Cause(err))
-	size, err := cfg.KeepBytes(p.Geo)
-	if err != nil {
-		return nil, nil, err
-	}
-	e, err := c.create(size)
-	if err != nil {
-		p.notCached(err)
-		return nil, nil, nil
-	}
-	release = func() { e.release(); c.close() }
-	closing = func() {}
-	cfg.Keep = e
-	if o, err = sender.Prepare(ctx, src, p.Geo.Params, cfg); err == nil {
-		err = src.Check()
-	}
-	switch {
-	case err == nil:
-		if err := e.commit(o.Manifest.Descriptor); err != nil {
-			p.notCached(err)
-		}
-		return o, release, nil
-	case e.full.Load() && ctx.Err() == nil:
-		p.notCached(err)
-		err = nil
-	}
-	release()
-	return nil, nil, err
-}
-
-func (p *Preparation) notCached(err error) {
-	p.Out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", p.encode.Cache, durable.Cause(err))})
 }

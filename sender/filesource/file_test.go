@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package encode
+package filesource
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,24 +11,23 @@ import (
 	"testing"
 	"time"
 
-	"iotupd/cmd/iotupd/internal/cli"
-	"iotupd/proto"
+	"iotupd/fec"
 )
 
-func newSource(t *testing.T, content string) *Source {
+func newFile(t *testing.T, content string) *File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fw.bin")
 	write(t, path, content)
-	s, err := OpenSource(path)
+	s, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 
 func TestAnUnchangedSourceReads(t *testing.T) {
-	s := newSource(t, "firmware")
+	s := newFile(t, "firmware")
 	b := make([]byte, 4)
 	if n, err := s.ReadAt(b, 4); n != 4 || err != nil || string(b) != "ware" {
 		t.Errorf("got %d, %v, %q", n, err, b)
@@ -61,37 +61,33 @@ func TestASourceThatChangesIsNoLongerSent(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newSource(t, "firmware")
-			test.change(t, s.Path)
+			s := newFile(t, "firmware")
+			test.change(t, s.path)
 			_, readErr := s.ReadAt(make([]byte, 3), 0)
 			if got := readErr == nil; got != test.reads {
 				t.Errorf("ReadAt: got %v", readErr)
 			}
-			if readErr != nil && cli.ExitCode(readErr) != cli.ExitLocalIO {
-				t.Errorf("ReadAt: got exit code %d for %v", cli.ExitCode(readErr), readErr)
+			if readErr != nil && !errors.As(readErr, new(*ChangedError)) {
+				t.Errorf("ReadAt: got %v, want a ChangedError", readErr)
 			}
 			switch err := s.Check(); {
 			case test.want == "" && err != nil:
 				t.Errorf("check: got %v; what was opened is still whole", err)
 			case test.want == "":
-			case err == nil || !strings.Contains(err.Error(), test.want) || cli.ExitCode(err) != cli.ExitLocalIO:
-				t.Errorf("check: got %v, exit code %d, want %q", err, cli.ExitCode(err), test.want)
+			case err == nil || !strings.Contains(err.Error(), test.want) || !errors.As(err, new(*ChangedError)):
+				t.Errorf("check: got %v, want %q", err, test.want)
 			}
 		})
 	}
 }
 
 func TestAFileThatChangesSaysSoByItself(t *testing.T) {
-	s := newSource(t, "firmware")
-	opts := Options{Parity: "auto", Profile: "standard", ShardSize: proto.DefaultShardSize, Digest: "on"}
-	params, err := opts.Params(s.Size)
+	s := newFile(t, "firmware")
+	params, err := fec.Policy{}.Params(uint64(s.size))
 	check(t, err)
-	p, err := NewPreparation(opts, params, cli.NewOutput(cli.OutputOptions{}, cli.Stdio{Out: io.Discard, Err: io.Discard}, io.Discard))
-	check(t, err)
-	appendTo(t, s.Path, "more")
-	_, release, err := p.Prepare(t.Context(), s)
-	defer release()
-	if want := s.Path + " changed while it was sent"; cli.ExitCode(err) != cli.ExitLocalIO || !strings.HasPrefix(err.Error(), want) {
+	appendTo(t, s.path, "more")
+	_, err = Prepare(t.Context(), s, params, Config{})
+	if want := s.path + " changed while it was sent"; err == nil || !errors.As(err, new(*ChangedError)) || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %q and nothing before it", err, want)
 	}
 }

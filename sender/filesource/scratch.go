@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-package encode
+package filesource
 
 import (
 	"io"
 	"os"
-
-	"iotupd/cmd/iotupd/internal/cli"
 )
 
-// A scratchFile is a file from byte start on, whose failures name it and are
-// local.
+// A scratchFile is a file from byte start on, whose failures name it.
 type scratchFile struct {
 	*os.File
 	start int64
@@ -19,7 +16,7 @@ type scratchFile struct {
 func (f scratchFile) ReadAt(b []byte, offset int64) (int, error) {
 	n, err := f.File.ReadAt(b, f.start+offset)
 	if err != nil && err != io.EOF {
-		err = cli.LocalError(f.Name(), err)
+		err = newFileError(f.Name(), err)
 	}
 	return n, err
 }
@@ -27,7 +24,7 @@ func (f scratchFile) ReadAt(b []byte, offset int64) (int, error) {
 func (f scratchFile) WriteAt(b []byte, offset int64) (int, error) {
 	n, err := f.File.WriteAt(b, f.start+offset)
 	if err != nil {
-		err = cli.LocalError(f.Name(), err)
+		err = newFileError(f.Name(), err)
 	}
 	return n, err
 }

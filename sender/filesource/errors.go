@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package filesource
+
+import (
+	"errors"
+	"fmt"
+
+	"iotupd/internal/durable"
+)
+
+// A FileError says that the file to send, or a file of what is prepared of it,
+// cannot be read or written.
+type FileError struct {
+	Path string
+	Err  error
+}
+
+// Error implements error.
+func (e *FileError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// newFileError names the file once.
+func newFileError(path string, err error) *FileError { return &FileError{path, durable.Cause(err)} }
+
+// A ChangedError says that the file to send is no longer the one that was opened.
+type ChangedError struct {
+	Path     string
+	Replaced bool // by another file; else its content or its times changed
+}
+
+// Error implements error.
+func (e *ChangedError) Error() string {
+	how := "changed"
+	if e.Replaced {
+		how = "was replaced"
+	}
+	return fmt.Sprintf("%s %s while it was sent; start again to send the new one", e.Path, how)
+}
+
+// A KindError says that a path leads to something that cannot be sent.
+type KindError struct {
+	Path      string
+	Directory bool // else it is another thing that is not a regular file
+}
+
+// Error implements error.
+func (e *KindError) Error() string {
+	if e.Directory {
+		return e.Path + " is a directory; pack it first, with tar for example"
+	}
+	return e.Path + " is not a regular file"
+}
+
+// Cause returns what a file said about its failure, without what its readers put
+// before it: the file names itself, and offsets help nobody. Other errors, and
+// nil, are returned as they are.
+func Cause(err error) error {
+	var file *FileError
+	var changed *ChangedError
+	var scratch *durable.ScratchError
+	switch {
+	case errors.As(err, &changed):
+		return changed
+	case errors.As(err, &scratch):
+		return scratch
+	case errors.As(err, &file):
+		return file
+	}
+	return err
+}

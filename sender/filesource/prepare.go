@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package filesource
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"iotupd/internal/durable"
+	"iotupd/proto"
+	"iotupd/sender"
+)
+
+// Config says what [Prepare] may use. The zero value is usable.
+type Config struct {
+	// Memory is how much parity and digests are kept in memory, in bytes. If
+	// zero, [sender.DefaultMemory]. What does not fit goes to a temporary file in
+	// $TMPDIR, or else /var/tmp, or to the cache.
+	Memory int64
+
+	// WithoutDigests makes an object whose packets receivers cannot verify one by
+	// one. It excludes Cache.
+	WithoutDigests bool
+
+	// Cache is a directory where parity and digests are kept for the next time
+	// that the same file is prepared, one entry for each path. It is made if need
+	// be. If empty, nothing is kept.
+	Cache string
+
+	// Progress, if not nil, is told how much of the work is done, 0 to 1. It is
+	// called from several goroutines, one at a time.
+	Progress func(fraction float64)
+
+	// Cached, if not nil, is told what the cache was good for, once or twice. It
+	// is called by the goroutine that called Prepare.
+	Cached func(CacheUse)
+}
+
+// prepare returns the configuration for the core.
+func (c Config) prepare() sender.PrepareConfig {
+	return sender.PrepareConfig{Memory: c.Memory, WithoutDigests: c.WithoutDigests, Progress: c.Progress}
+}
+
+// ScratchBytes returns how many bytes of parity and digests will go to a
+// temporary file: 0 with a cache.
+func (c Config) ScratchBytes(geo proto.Geometry) (uint64, error) {
+	if c.Cache != "" {
+		return 0, nil
+	}
+	return c.prepare().ScratchBytes(geo)
+}
+
+// CacheBytes returns how many bytes of parity and digests will go to the cache: 0
+// without one.
+func (c Config) CacheBytes(geo proto.Geometry) (uint64, error) {
+	if c.Cache == "" {
+		return 0, nil
+	}
+	return c.prepare().KeepBytes(geo)
+}
+
+// ScratchDir returns the directory of temporary files.
+func ScratchDir() string { return durable.ScratchDir() }
+
+// A Prepared is a file that was encoded. Its manifest has nothing but the
+// descriptor.
+type Prepared struct {
+	*sender.Object
+	release func()
+}
+
+// Close frees the memory and the files that the object is read from, which must
+// not be used any more.
+func (p *Prepared) Close() { p.release() }
+
+// errCacheWithoutDigests: the cache is verified by the digests.
+var errCacheWithoutDigests = errors.New("filesource: a cache needs digests, by which it is verified")
+
+// Prepare encodes a file with parameters p on all cores, or takes what the cache
+// has of it. It returns when all is done, and starts no goroutine that outlives
+// it. The result reads f as long as it is used. A cache that cannot be used is
+// not an error. Errors of files are returned by themselves: see [Cause]. When
+// ctx ends, the error is its cause.
+func Prepare(ctx context.Context, f *File, p proto.Params, cfg Config) (*Prepared, error) {
+	if cfg.Cache != "" {
+		if cfg.WithoutDigests {
+			return nil, errCacheWithoutDigests
+		}
+		if found, err := prepareCached(ctx, f, p, cfg); found != nil || err != nil {
+			return found, Cause(err)
+		}
+	}
+	release := func() {}
+	core := cfg.prepare()
+	core.Scratch = func(size int64) (sender.Scratch, error) {
+		file, remove, err := durable.Scratch(size)
+		if err != nil {
+			return nil, err
+		}
+		release = remove
+		return scratchFile{File: file}, nil
+	}
+	o, err := sender.Prepare(ctx, f, p, core)
+	if err == nil {
+		err = f.Check()
+	}
+	if err != nil {
+		release()
+		return nil, Cause(err)
+	}
+	return &Prepared{o, release}, nil
+}
+
+// A CacheUse says what the cache was good for.
+type CacheUse struct {
+	Outcome CacheOutcome
+	Dir     string // of the cache
+	Path    string // of the file to send
+	Err     error  // why; nil unless CacheMiss or CacheFailed
+}
+
+// A CacheOutcome is an outcome of looking into the cache.
+type CacheOutcome int
+
+// Outcomes of looking into the cache.
+const (
+	CacheHit    CacheOutcome = iota // the file was prepared before
+	CacheMiss                       // there is nothing for this file and these parameters; it is added
+	CacheFresh                      // nothing is kept: the file changed just now, and may again
+	CacheFailed                     // the cache cannot be used
+)
+
+// cacheFresh is how old a file must be to be kept: one that was changed in the
+// same tick of a coarse file system looks like the one before.
+const cacheFresh = 2 * time.Second
+
+// prepareCached is [Prepare] with a cache. Whatever is wrong with the cache is
+// no error: then it returns neither result nor error, and the file is to be
+// prepared without.
+func prepareCached(ctx context.Context, f *File, p proto.Params, cfg Config) (*Prepared, error) {
+	report := func(outcome CacheOutcome, err error) {
+		if cfg.Cached != nil {
+			cfg.Cached(CacheUse{outcome, cfg.Cache, f.path, durable.Cause(err)})
+		}
+	}
+	c, err := openCache(cfg.Cache, f, p)
+	if err != nil {
+		report(CacheFailed, err)
+		return nil, nil
+	}
+	closing := c.close // unless the object needs it
+	defer func() { closing() }()
+	core := cfg.prepare()
+	o, release, err := c.load(ctx, f, core)
+	switch {
+	case err == nil:
+		report(CacheHit, nil)
+		return &Prepared{o, release}, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case time.Since(f.time) < cacheFresh:
+		report(CacheFresh, nil)
+		return nil, nil
+	}
+	report(CacheMiss, err)
+	geo, err := p.Geometry()
+	if err != nil {
+		return nil, err
+	}
+	size, err := core.KeepBytes(geo)
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.create(size)
+	if err != nil {
+		report(CacheFailed, err)
+		return nil, nil
+	}
+	release = func() { e.release(); c.close() }
+	closing = func() {}
+	core.Keep = e
+	if o, err = sender.Prepare(ctx, f, p, core); err == nil {
+		err = f.Check()
+	}
+	if err == nil {
+		if err := e.commit(o.Manifest.Descriptor); err != nil {
+			report(CacheFailed, err)
+		}
+		return &Prepared{o, release}, nil
+	}
+	release()
+	if e.full.Load() && ctx.Err() == nil {
+		report(CacheFailed, err)
+		return nil, nil
+	}
+	return nil, err
+}
