@@ -5,6 +5,7 @@ package proto
 import (
 	"crypto/sha256"
 	"net/netip"
+	"slices"
 )
 
 // DefaultPort is the UDP destination port unless told otherwise (spec.md 8.2).
@@ -81,4 +82,19 @@ func ChannelGroups(channel string) Groups {
 		IPv4:       netip.AddrFrom4([4]byte{239, 255, min(h[14], 254), low}),
 		IPv4Source: netip.AddrFrom4(v4s),
 	}
+}
+
+// Heard returns the groups to join for packets of some sources, of the families of
+// these; without sources, for packets of anybody.
+func (g Groups) Heard(sources []netip.Addr) (groups []netip.Addr) {
+	if len(sources) == 0 {
+		return []netip.Addr{g.IPv6, g.IPv4}
+	}
+	if slices.ContainsFunc(sources, func(a netip.Addr) bool { return !a.Is4() }) {
+		groups = append(groups, g.IPv6Source)
+	}
+	if slices.ContainsFunc(sources, netip.Addr.Is4) {
+		groups = append(groups, g.IPv4Source)
+	}
+	return groups
 }

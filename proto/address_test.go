@@ -4,6 +4,7 @@ package proto
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -46,6 +47,22 @@ func TestAnAddressThatIsNoGroupHasNoRoomAboveIt(t *testing.T) {
 	} {
 		if got := HaveRoom(netip.MustParseAddr(test.base), test.layers); got != test.want {
 			t.Errorf("%s, %d layers: got %v, want %v", test.base, test.layers, got, test.want)
+		}
+	}
+}
+
+func TestTheGroupsThatAreHeardAreOfTheFamiliesOfTheSources(t *testing.T) {
+	g := ChannelGroups("iotupd")
+	host4, host6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	tests := []struct{ sources, want []netip.Addr }{
+		{nil, []netip.Addr{g.IPv6, g.IPv4}},
+		{[]netip.Addr{host4}, []netip.Addr{g.IPv4Source}},
+		{[]netip.Addr{host6}, []netip.Addr{g.IPv6Source}},
+		{[]netip.Addr{host4, host6}, []netip.Addr{g.IPv6Source, g.IPv4Source}},
+	}
+	for _, test := range tests {
+		if got := g.Heard(test.sources); !slices.Equal(got, test.want) {
+			t.Errorf("of %v: got %v, want %v", test.sources, got, test.want)
 		}
 	}
 }

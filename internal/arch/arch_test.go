@@ -103,7 +103,7 @@ var arrows = map[string][]string{
 	"internal/seqno":           {},
 
 	"proto":              {},
-	"proto/keys":         {"proto", "proto/seal", "golang.org/x/crypto/..."},
+	"proto/keys":         {"proto", "golang.org/x/crypto/...", "proto/seal"},
 	"proto/manifestfile": {"internal/durable", "proto", "proto/keys", "proto/seal"},
 	"proto/seal":         {"proto", "golang.org/x/crypto/..."},
 

@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"iotupd/proto"
-	"iotupd/proto/seal"
 )
 
 // maxFileLen is far more than a key file has.
@@ -53,28 +52,6 @@ func ReadFiles(paths ...string) ([]proto.PublicKey, error) {
 		}
 	}
 	return trusted, nil
-}
-
-// maxGroupKeyLen is more than the file of a group key has.
-const maxGroupKeyLen = 1024
-
-// ReadGroupKey reads the file of a group key, as iotupd keygen makes it. Errors name
-// the file.
-func ReadGroupKey(path string) (*seal.GroupKey, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, named(path, err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxGroupKeyLen))
-	if err != nil {
-		return nil, named(path, err)
-	}
-	key, err := seal.ParseKey(b)
-	if err != nil {
-		return nil, named(path, err)
-	}
-	return seal.NewGroupKey(key), nil
 }
 
 // keyFiles returns the files that a path stands for.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"time"
 
 	"iotupd/proto"
@@ -128,7 +127,7 @@ func (c Config) withDefaults() Config {
 		c.Listen.Port = proto.DefaultPort
 	}
 	if len(c.Listen.Groups) == 0 {
-		c.Listen.Groups = groupsOf(c.Channel, c.Listen.Sources)
+		c.Listen.Groups = proto.ChannelGroups(c.Channel).Heard(c.Listen.Sources)
 	}
 	if c.Listen.ReceiveBuffer == 0 {
 		c.Listen.ReceiveBuffer = 32 << 20
@@ -150,21 +149,6 @@ func (c Config) withDefaults() Config {
 		c.Lookup = &lookup
 	}
 	return c
-}
-
-// groupsOf returns the groups of a channel, of the families of sources.
-func groupsOf(channel string, sources []netip.Addr) (groups []netip.Addr) {
-	g := proto.ChannelGroups(channel)
-	if len(sources) == 0 {
-		return []netip.Addr{g.IPv6, g.IPv4}
-	}
-	if slices.ContainsFunc(sources, func(a netip.Addr) bool { return !a.Is4() }) {
-		groups = append(groups, g.IPv6Source)
-	}
-	if slices.ContainsFunc(sources, netip.Addr.Is4) {
-		groups = append(groups, g.IPv4Source)
-	}
-	return groups
 }
 
 func (c Config) validate() error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"iotupd/proto"
 	"net/netip"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -89,18 +88,7 @@ func (o *ChannelOptions) GroupAddresses(asked []string, sources []netip.Addr) (g
 	if len(groups) > 0 {
 		return groups, nil
 	}
-	g := proto.ChannelGroups(o.Channel)
-	candidates := []netip.Addr{g.IPv6, g.IPv4}
-	if len(sources) > 0 {
-		candidates = nil
-		if slices.ContainsFunc(sources, func(a netip.Addr) bool { return !a.Is4() }) {
-			candidates = append(candidates, g.IPv6Source)
-		}
-		if slices.ContainsFunc(sources, netip.Addr.Is4) {
-			candidates = append(candidates, g.IPv4Source)
-		}
-	}
-	for _, a := range candidates {
+	for _, a := range proto.ChannelGroups(o.Channel).Heard(sources) {
 		if o.Allows(a) {
 			groups = append(groups, a)
 		}
