@@ -19,12 +19,23 @@ import (
 	"iotupd/sender/multicast"
 )
 
+// freePort returns a UDP port that nobody uses.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return uint16(c.LocalAddr().(*net.UDPAddr).Port)
+}
+
 // loopback is a network that leaves this host alone.
 func loopback(t *testing.T) multicast.Config {
 	all, _ := net.Interfaces()
 	for _, ifi := range all {
 		if ifi.Flags&net.FlagLoopback != 0 {
-			return multicast.Config{Interface: ifi.Name, Channel: t.Name(), Family: multicast.IPv4Only, Port: 21999}
+			return multicast.Config{Interface: ifi.Name, Channel: t.Name(), Family: multicast.IPv4Only, Port: freePort(t)}
 		}
 	}
 	t.Skip("there is no loopback interface")
