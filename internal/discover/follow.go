@@ -27,8 +27,8 @@ type Follower struct {
 	active int       // index of the level that is listened to
 	since  time.Time // it was last heard, or chosen
 
-	heard    time.Time     // a level was last heard, or something else found
-	patience time.Duration // so long after heard, a silence is reason to ask
+	heard    time.Time     // last packet of any level, or last change of the plan
+	patience time.Duration // silence since heard after which to ask; doubles each time
 
 	askAt    time.Time // zero: at once
 	asking   bool
@@ -90,9 +90,9 @@ func (f *Follower) Heard(now time.Time) {
 }
 
 // Tick turns to the next level if the active one has been silent for too long,
-// from the last to the first, and reports whether it did. Silence is also a
-// reason to ask, since the senders may have moved: at first after the same time,
-// then after twice as long each time.
+// from the last to the first, and reports whether it did. After the same silence,
+// then after twice as much each time, it is also time to ask: the senders may have
+// moved.
 func (f *Follower) Tick(now time.Time) (changed bool) {
 	if f.plan == nil {
 		return false

@@ -3,10 +3,9 @@
 // Package discover finds the senders of a channel by DNS (spec.md 8.3), and
 // writes the records by which they are found.
 //
-// [Resolver] asks name servers and makes a [Plan] of their answers; it is the
-// part with sockets and a clock, in run.go. [Follower] decides when to ask again
-// and which of the senders to listen to. [Resolver.Follow] runs the two
-// together. [Zone] is the way back.
+// [Resolver] asks name servers by package net and makes a [Plan] of their answers.
+// [Follower] decides when to ask again and which of the senders to listen to.
+// [Resolver.Follow] runs the two together. [Zone] is the way back.
 //
 // Answers are hostile until proven harmless, and harmless is all they get: they
 // say where to listen, never what to trust.
@@ -31,10 +30,10 @@ const (
 )
 
 const (
-	// refreshEvery is how long a plan holds. The servers know for how long its
-	// records do.
+	// refreshEvery is the time after which the servers are asked again. They
+	// honour the TTL of records, so that nothing here does.
 	refreshEvery = 5 * time.Minute
-	// retryHost is how long one holds for which not all hosts could be asked for.
+	// retryHost is that time if the addresses of some host could not be looked up.
 	retryHost = time.Minute
 )
 

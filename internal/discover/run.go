@@ -80,16 +80,16 @@ func (r Resolver) Resolve(ctx context.Context, name string, old *Plan) (*Plan, e
 	return resolve(ctx, r, name, old)
 }
 
-// lookupSRV returns the SRV records at name, in no order. Those whose target is
-// not the name of a host are left out, which invalid reports. If there are none
-// at all, the error is a [NotFoundError].
+// lookupSRV returns the SRV records at name, in random order. Records whose
+// target is not a valid host name are left out; invalid reports whether there
+// were any. If there is no SRV record, the error is a [NotFoundError].
 func (r Resolver) lookupSRV(ctx context.Context, name string) (found []*net.SRV, invalid bool, err error) {
 	answer, err := r.ask(ctx, "SRV", name, func(ctx context.Context, n *net.Resolver) error {
 		_, records, err := n.LookupSRV(ctx, "", "", name+".")
 		if found = records; found == nil {
 			return err
 		}
-		invalid = err != nil // the one error beside records
+		invalid = err != nil // the only error that comes with records
 		return nil
 	})
 	switch {
@@ -104,21 +104,21 @@ func (r Resolver) lookupSRV(ctx context.Context, name string) (found []*net.SRV,
 // lookupTXT returns the strings of each TXT record at name.
 func (r Resolver) lookupTXT(ctx context.Context, name string) ([][]string, error) {
 	answer, err := r.ask(ctx, "TXT", name, func(ctx context.Context, n *net.Resolver) error {
-		_, err := n.LookupTXT(ctx, name+".") // joined
+		_, err := n.LookupTXT(ctx, name+".") // the strings of a record are joined here
 		return err
 	})
 	return answer.texts(), err
 }
 
-// lookupAddr returns the addresses of a host, in order, that are of a family.
-// Where the host that runs this has the name in its /etc/hosts, they are those.
+// lookupAddr returns the addresses of one family of a host, sorted. Entries in
+// /etc/hosts override DNS.
 func (r Resolver) lookupAddr(ctx context.Context, host string, f family) (addrs []netip.Addr, err error) {
 	_, err = r.ask(ctx, f.record, host, func(ctx context.Context, n *net.Resolver) (err error) {
 		addrs, err = n.LookupNetIP(ctx, f.network, host+".")
 		return err
 	})
 	for i, a := range addrs {
-		addrs[i] = a.Unmap()
+		addrs[i] = a.Unmap() // package net returns IPv4 addresses in both forms
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	return addrs, err
@@ -126,8 +126,8 @@ func (r Resolver) lookupAddr(ctx context.Context, host string, f family) (addrs 
 
 // A family is a version of IP.
 type family struct {
-	record  string // type of DNS
-	network string // what package net calls it
+	record  string // DNS record type
+	network string // name in package net
 }
 
 var (
@@ -135,12 +135,13 @@ var (
 	ipv4 = family{"A", "ip4"}
 )
 
-// ask has package net ask the servers in turn, and returns the answer. That there
-// is no such record is one. The server that answers is the first to be asked the
-// next time: r.Servers belongs to one call of Resolve.
+// ask runs one lookup by package net against each server in turn, until one
+// answers, and returns the answer. "No such record" is an answer too. The server
+// that answers moves to the front of r.Servers, which belongs to one call of
+// Resolve.
 //
-// Names have to end with a dot, or those of the host's search list would be
-// asked for as well.
+// lookup must pass names with a final dot, or package net would also try the
+// search domains of /etc/resolv.conf.
 func (r Resolver) ask(ctx context.Context, record, name string, lookup func(context.Context, *net.Resolver) error) (message, error) {
 	var failed error
 	for range rounds {
@@ -163,14 +164,14 @@ func (r Resolver) ask(ctx context.Context, record, name string, lookup func(cont
 }
 
 // isNone reports whether an error of package net means that there is no such
-// record, or no address of the family asked for.
+// record, or no address of the requested family.
 func isNone(err error) bool {
 	var e *net.DNSError
 	return errors.As(err, &e) && e.IsNotFound || errors.As(err, new(*net.AddrError))
 }
 
-// explain puts into words why package net takes no answer from a server, whose
-// last message may be nil.
+// explain says why a lookup by package net failed. last is the last message of
+// the server, or nil.
 func (r Resolver) explain(err error, last message) error {
 	var e *net.DNSError
 	switch {
@@ -183,6 +184,6 @@ func (r Resolver) explain(err error, last message) error {
 	case last.code() != dnsmessage.RCodeSuccess:
 		return fmt.Errorf("it answers %s", strings.TrimPrefix(last.code().String(), "RCode"))
 	}
-	why := strings.Split(e.Err, ": ") // the last part is without addresses, which are known
+	why := strings.Split(e.Err, ": ") // as in "read udp ADDR->ADDR: connection refused"
 	return errors.New(why[len(why)-1])
 }

@@ -14,28 +14,29 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// maxRecords is the number of records of an answer. One that comes over UDP has
-// no room for more.
+// maxRecords limits the records of an answer over TCP. Over UDP there is no room
+// for more.
 const maxRecords = 256
 
-// A tap is what a [net.Resolver] dials one server by. It keeps the answer as it
-// was sent, since package net joins the strings of a TXT record, and tells a name
-// that does not exist from one without such a record only by its own means.
+// A tap dials one name server for a [net.Resolver] and keeps its answer. The
+// answer is needed because package net joins the strings of a TXT record, and
+// reports a missing name and a missing record by the same error.
 type tap struct {
 	server string
 	dialer dialFunc
 
-	mu   sync.Mutex // a look-up that ends early leaves goroutines for a moment
+	mu   sync.Mutex // guards last: a cancelled query may still be reading
 	last message
 }
 
-// dial connects to the server, whichever package net has read of.
+// dial connects to the server of t instead of one from /etc/resolv.conf. It is
+// the Dial function of a net.Resolver.
 func (t *tap) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	c, err := t.dialer(ctx, network, t.server)
 	if err != nil {
 		return nil, err
 	}
-	// Package net sets a deadline, and does not look at ctx again.
+	// Package net does not watch ctx while it reads: end the read when ctx ends.
 	context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
 	if p, ok := c.(packetConn); ok {
 		return tappedPackets{p, t}, nil
@@ -49,22 +50,23 @@ func (t *tap) keep(m message) {
 	t.last = bytes.Clone(m)
 }
 
-// message returns the last message that was read, which is the one that was
-// accepted, if any was. It is nil if there is none.
+// message returns the last message that was read, nil if there is none. If the
+// query succeeded, it is the answer.
 func (t *tap) message() message {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.last
 }
 
-// A packetConn is a connection over UDP: package net goes by its methods.
+// A packetConn is a connection over UDP. Package net recognizes UDP by these
+// methods.
 type packetConn interface {
 	net.Conn
 	ReadFrom(b []byte) (int, net.Addr, error)
 	WriteTo(b []byte, to net.Addr) (int, error)
 }
 
-// tappedPackets are a connection over UDP, which reads a message at a time.
+// tappedPackets is a connection over UDP. Each Read returns one message.
 type tappedPackets struct {
 	packetConn
 	tap *tap
@@ -76,11 +78,12 @@ func (c tappedPackets) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A tappedStream is a connection over TCP, which has one message and its length.
+// A tappedStream is a connection over TCP. It carries one answer, after its length
+// in two bytes.
 type tappedStream struct {
 	net.Conn
 	tap    *tap
-	framed []byte // what was read
+	framed []byte // bytes read so far
 }
 
 func (c *tappedStream) Read(b []byte) (int, error) {
@@ -94,10 +97,11 @@ func (c *tappedStream) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// A message is what a name server sends. It may be anything, also nil.
+// A message is an unchecked DNS message. It may be nil.
 type message []byte
 
-// records returns how many records the answer section claims to have.
+// records returns the number of records that the header announces for the answer
+// section.
 func (m message) records() int {
 	if len(m) < 8 {
 		return 0
@@ -108,11 +112,12 @@ func (m message) records() int {
 // code returns the response code.
 func (m message) code() dnsmessage.RCode {
 	var p dnsmessage.Parser
-	h, _ := p.Start(m) // zero, if it is none
+	h, _ := p.Start(m) // the zero header if m is malformed
 	return h.RCode
 }
 
-// texts returns the strings of each TXT record, as far as there are any.
+// texts returns the strings of each TXT record in the answer section, up to the
+// first malformed record.
 func (m message) texts() (records [][]string) {
 	var p dnsmessage.Parser
 	p.Start(m)
