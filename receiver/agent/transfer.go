@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"iotupd/proto"
@@ -27,9 +28,10 @@ type transfer struct {
 	watcher  *watcher
 	check    contentCheck
 
-	from     receiver.Origin // of the first packet of the object
-	held     bool            // K shards of every group are there
-	overRate bool            // reported
+	from     receiver.Origin                // of the first packet of the object
+	held     bool                           // K shards of every group are there
+	current  atomic.Pointer[proto.Manifest] // of the object, for checks that end late; nil: none yet
+	overRate bool                           // reported
 }
 
 func newTransfer(a *Agent, l multicast.Listener) *transfer {
@@ -58,6 +60,9 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	t.watcher.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
 		t.check.start(running, func(ctx context.Context) error {
 			path, err := t.agent.cfg.Target.Has(ctx, m)
+			if t.current.Load() != m {
+				return nil // the object was given up meanwhile
+			}
 			if path != "" {
 				err = &alreadyThereError{path, m, signers}
 			}
@@ -103,6 +108,10 @@ func (t *transfer) observe(now time.Time, e receiver.Event) {
 	switch e := e.(type) {
 	case receiver.ObjectFound:
 		t.from, t.held = e.From, false
+	case receiver.Certified:
+		t.current.Store(e.Manifest)
+	case receiver.Dropped:
+		t.current.Store(nil)
 	case receiver.Corrupt:
 		t.held = false
 	case receiver.Collected:
