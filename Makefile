@@ -57,8 +57,8 @@ test:
 # Without the second that every process under the detector sleeps at its end, and
 # without what runs on one goroutine alone.
 race:
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short $$(go list ./... | grep -vE '/bench$$|/bench/(model|orders|report|simnet|stats)$$|/internal/(arch|embed|golden)$$')
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -run 'Workers|Cores|Cancel' ./bench
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -timeout 30m $$(go list ./... | grep -vE '/bench$$|/bench/(model|orders|report|simnet|stats)$$|/internal/(arch|embed|golden)$$')
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -timeout 30m -run 'Workers|Cores|Cancel' ./bench
 
 lint:
 	test -z "$$(gofmt -l .)"
