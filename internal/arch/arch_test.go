@@ -84,7 +84,8 @@ var arrows = map[string][]string{
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 
-	"fec": {"proto", "github.com/klauspost/reedsolomon"},
+	"fec":         {"proto", "github.com/klauspost/reedsolomon"},
+	"fec/leopard": {"golang.org/x/sys/cpu"},
 
 	"internal/clock":           {"golang.org/x/sys/..."},
 	"internal/demo":            {},
@@ -126,7 +127,7 @@ var arrows = map[string][]string{
 
 // cores decide and never wait. What touches the world is in their run.go.
 // Folders below them are packages of their own.
-var cores = append([]string{"fec"}, coresOfProtocol...)
+var cores = append([]string{"fec", "fec/leopard"}, coresOfProtocol...)
 
 // coresOfProtocol do not even start goroutines, as fec does for its work.
 var coresOfProtocol = []string{"proto", "proto/seal", "sender", "receiver", "receiver/layers"}

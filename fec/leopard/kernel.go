@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package leopard
+
+import (
+	"crypto/subtle"
+	"sync"
+)
+
+// A kernel does the arithmetic of the transforms, on whole rows or columns of
+// them: slices that start and end at multiples of its unit and have the same
+// length. It is immutable and safe for concurrent use. Between load and store
+// the form of the elements is its own; zeros are zero in every form.
+type kernel interface {
+	// unit is the number of bytes that must stay together.
+	unit() int
+
+	// load sets the row dst to w times the elements of src, in the form of the
+	// kernel. Both may be the same slice, in this and in store.
+	load(dst, src []byte, w element)
+
+	// store sets dst to w times the row src, as elements again, and leaves
+	// anything in src.
+	store(dst, src []byte, w element)
+
+	// addProduct adds w times y to x.
+	addProduct(x, y []byte, w element)
+
+	// fft2 adds w times the second half of rows to the first, then the first
+	// to the second; ifft2 undoes that.
+	fft2(rows []byte, w element)
+	ifft2(rows []byte, w element)
+
+	// fft2s and ifft2s do so for up to 64 pairs of halves that follow each
+	// other, each half bytes long, with w for the first pair and 2 more from
+	// pair to pair; w is a multiple of twice the next power of two of their
+	// number. fft2s leaves out pairs whose bits in which are 0.
+	fft2s(rows []byte, half int, w element, which uint64)
+	ifft2s(rows []byte, half int, w element)
+
+	// fft4 does two levels on the four quarters of rows: outer on the first and
+	// third and on the second and fourth, then left on the first two and right
+	// on the last two. ifft4 undoes that. They are for multipliers below
+	// limit4, which is 0 if there are none.
+	fft4(rows []byte, outer, left, right element)
+	ifft4(rows []byte, outer, left, right element)
+	limit4() element
+}
+
+// add adds y to x in any form.
+func add(x, y []byte) { subtle.XORBytes(x, x, y) }
+
+// kernelFor returns the fastest kernel for shards of which width bytes, a
+// multiple of 64, are held at a time.
+func kernelFor(width int) kernel {
+	if k := vectors(); k != nil {
+		return k
+	}
+	return planesFor(width)
+}
+
+// planesFor returns the portable kernel with the largest words that divide width.
+func planesFor(width int) kernel {
+	if wordSize == 8 && width%planeUnit64 == 0 {
+		return planes64()
+	}
+	return planes32()
+}
+
+var (
+	planes32 = sync.OnceValue(func() kernel { return newPlanes[uint32](theField()) })
+	planes64 = sync.OnceValue(func() kernel { return newPlanes[uint64](theField()) })
+)
