@@ -49,7 +49,7 @@ func BenchmarkEncode(b *testing.B) {
 		rand.NewChaCha8([32]byte{}).Read(file)
 		src := bytes.NewReader(file)
 		cfg := EncodeConfig{Workers: workers, Put: func(uint32, []byte) error { return nil }}
-		if _, err := newCoder(p, 1, proto.ShardUnit); err != nil { // makes the tables
+		if _, err := newEncoder(p, columnUnit(p)); err != nil { // makes the tables
 			b.Fatal(err)
 		}
 		b.SetBytes(int64(p.Size))
@@ -144,7 +144,7 @@ func BenchmarkDecodeMemory(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(d.width), "strip-B")
+			b.ReportMetric(float64(d.columns()), "strip-B")
 		})
 	}
 }

@@ -6,136 +6,119 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/klauspost/reedsolomon"
-
+	"iotupd/fec/leopard"
 	"iotupd/proto"
 )
 
-// A coder runs the code of one object for one goroutine at a time. Its only
-// cost beside the tables, which all coders share, is its workspace.
-type coder struct {
-	rs     reedsolomon.Encoder
-	shards [][]byte // of the current call: K data, then M parity
+// An encoder makes parity, for one goroutine at a time.
+type encoder interface {
+	// Encode makes n bytes of every parity shard from those of all data shards.
+	// data returns these for shards 0 to K-1, parity the places for the others,
+	// from 0 to M-1.
+	Encode(n int, data, parity func(i int) []byte)
 }
 
-// encodeWork and decodeWork return how many buffers of the size of a shard the
-// code works in: the next power of two, and as many again to add a second
-// block of data to the first.
-func encodeWork(p proto.Params) int {
-	m := ceilPow2(p.M)
-	if p.K > m {
-		return 2 * m
-	}
-	return m
+// A rebuilder makes the missing data shards of a group, for one goroutine at a
+// time: as [leopard.Decoder] describes.
+type rebuilder interface {
+	Choose(used []int)
+	Direct() bool
+	Fit() int
+	Columns(n int)
+	Row(i int) []byte
+	Filled(i int)
+	Rebuild()
 }
 
-func decodeWork(p proto.Params) int { return ceilPow2(p.K + ceilPow2(p.M)) }
-
-// newCoder returns a coder with a workspace of so many buffers of width bytes,
-// the most that a shard, or a strip of it, may have. It makes the tables of the
-// code if they do not exist yet.
-func newCoder(p proto.Params, work, width int) (*coder, error) {
-	options := []reedsolomon.Option{
-		// On by default, and wrong: its key leaves out which parity shards are
-		// missing, so a second group can get the inversion of the first.
-		reedsolomon.WithInversionCache(false),
-		reedsolomon.WithWorkAllocator(&workspace{distinct: work, width: width}),
+// newEncoder returns an encoder for width bytes of every shard, the most that
+// are there at a time.
+func newEncoder(p proto.Params, width int) (encoder, error) {
+	if err := checkCode(p); err != nil {
+		return nil, err
 	}
+	if p.Code == proto.CodeLeopard8 {
+		return newEncoder8(p, width)
+	}
+	return leopard.NewEncoder(p.K, p.M, width)
+}
+
+// newRebuilder returns a rebuilder that holds width bytes of every shard at a
+// time, and at least so many.
+func newRebuilder(p proto.Params, width int) (rebuilder, error) {
+	if err := checkCode(p); err != nil {
+		return nil, err
+	}
+	if p.Code == proto.CodeLeopard8 {
+		return newRebuilder8(p, width)
+	}
+	return leopard.NewDecoder(p.K, p.M, width)
+}
+
+func checkCode(p proto.Params) error {
+	if p.Code != proto.CodeLeopard8 && p.Code != proto.CodeLeopard16 {
+		return fmt.Errorf("fec: %v has no coder", p.Code)
+	}
+	if !p.Code.Fits(p.K, p.M) {
+		return fmt.Errorf("fec: %v cannot make %d+%d shards", p.Code, p.K, p.M)
+	}
+	return nil
+}
+
+// encoderMemory and rebuilderMemory return the bytes that one of them takes.
+// They grow evenly with width.
+func encoderMemory(p proto.Params, width int) int {
 	switch p.Code {
 	case proto.CodeLeopard8:
-		options = append(options, reedsolomon.WithLeopardGF(true))
+		return encoder8Memory(p, width)
 	case proto.CodeLeopard16:
-		options = append(options, reedsolomon.WithLeopardGF16(true))
-	default:
-		return nil, fmt.Errorf("fec: %v has no coder", p.Code)
+		return leopard.EncoderMemory(p.K, p.M, width)
 	}
-	// The library would silently take the other field for more than 256 shards.
-	if !p.Code.Fits(p.K, p.M) {
-		return nil, fmt.Errorf("fec: %v cannot make %d+%d shards", p.Code, p.K, p.M)
-	}
-	rs, err := reedsolomon.New(p.K, p.M, options...)
-	if err != nil {
-		return nil, fmt.Errorf("fec: %d+%d shards: %w", p.K, p.M, err)
-	}
-	return &coder{rs: rs, shards: make([][]byte, p.K+p.M)}, nil
+	return 0
 }
 
-// encode fills the parity shards from the data shards.
-func (c *coder) encode() error { return c.rs.Encode(c.shards) }
-
-// rebuild fills the data shards that have length 0, in their capacity, which
-// may be the memory of a parity shard: the library has read its inputs, column
-// by column, when it writes the results.
-func (c *coder) rebuild() error { return c.rs.ReconstructData(c.shards) }
-
-// bookkeeping returns what a coder takes beside its buffers at most, in bytes:
-// slice headers, its own and the library's, and the end of its workspace.
-func bookkeeping(p proto.Params) int {
-	const header, end = 24, 32 << 10
-	return 2*header*(p.K+p.M+decodeWork(p)) + end
+func rebuilderMemory(p proto.Params, width int) int {
+	switch p.Code {
+	case proto.CodeLeopard8:
+		return rebuilder8Memory(p, width)
+	case proto.CodeLeopard16:
+		return leopard.DecoderMemory(p.K, p.M, width)
+	}
+	return 0
 }
 
-// A workspace lends its coder the same memory for every call, and no more of it
-// than the code uses. Left alone, the library takes 32 KiB for every shard of
-// GF(2^8), however small the shards, buffers for a second block of data where
-// there is one, and all that anew after some garbage collections.
-type workspace struct {
-	distinct int // buffers that are used
-	width    int // bytes of a buffer that are used
-	memory   []byte
-	buffers  [][]byte
+// columnUnit returns the number of bytes that columns of shards must be a
+// multiple of.
+func columnUnit(p proto.Params) int {
+	if p.Code == proto.CodeLeopard16 {
+		return leopard.Unit(p.ShardSize)
+	}
+	return proto.ShardUnit
 }
 
-// Get implements [reedsolomon.WorkAllocator]. Buffers, and parts of them, that
-// will not be used lie over others.
-func (w *workspace) Get(n, size int) [][]byte {
-	stride := min(size, w.width)
-	if need := (w.distinct-1)*stride + size; len(w.memory) < need {
-		w.memory = reedsolomon.AllocAligned(1, need)[0]
-	}
-	if len(w.buffers) < n {
-		w.buffers = make([][]byte, n)
-	}
-	for i := range n {
-		w.buffers[i] = w.memory[i%w.distinct*stride:][:size]
-	}
-	return w.buffers[:n]
+// part returns which of n things are for member i of so many.
+func part(n, i, members int) (from, to int) { return n * i / members, n * (i + 1) / members }
+
+// columnPart is part for columns, which stay together in units.
+func columnPart(width, unit, i, members int) (from, to int) {
+	from, to = part(width/unit, i, members)
+	return from * unit, to * unit
 }
 
-// Put implements [reedsolomon.WorkAllocator].
-func (w *workspace) Put([][]byte) {}
-
-// A crew is the coders that work on one strip of one group together.
-type crew []*coder
-
-func newCrew(p proto.Params, members, work, width int) (crew, error) {
-	c := make(crew, members)
-	for i := range c {
-		var err error
-		if c[i], err = newCoder(p, work, ceilUnit(width, members)); err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
+// widestPart returns the most columns that one of so many members gets.
+func widestPart(width, unit, members int) int {
+	return (width/unit + members - 1) / members * unit
 }
 
-// ceilUnit returns the most bytes of width that [crew.columns] gives to one of
-// so many members.
-func ceilUnit(width, members int) int {
-	units := width / proto.ShardUnit
-	return (units + members - 1) / members * proto.ShardUnit
-}
-
-// split calls do for all of 0 to n-1, cut into one range for every member, at
-// the same time. It returns, when all have, the error of the first that failed.
-func (c crew) split(n int, do func(c *coder, from, to int) error) error {
-	if len(c) == 1 {
-		return do(c[0], 0, n)
+// inParallel calls do for 0 to n-1 at the same time. It returns, when all have
+// returned, the first error among them.
+func inParallel(n int, do func(i int) error) error {
+	if n == 1 {
+		return do(0)
 	}
-	errs := make([]error, len(c))
+	errs := make([]error, n)
 	var wg sync.WaitGroup
-	for i := range c {
-		wg.Go(func() { errs[i] = do(c[i], n*i/len(c), n*(i+1)/len(c)) })
+	for i := range n {
+		wg.Go(func() { errs[i] = do(i) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -144,14 +127,4 @@ func (c crew) split(n int, do func(c *coder, from, to int) error) error {
 		}
 	}
 	return nil
-}
-
-// columns is [crew.split] for the columns of a strip of width bytes.
-func (c crew) columns(width int, do func(c *coder, from, to int) error) error {
-	return c.split(width/proto.ShardUnit, func(c *coder, from, to int) error {
-		if from == to {
-			return nil
-		}
-		return do(c, from*proto.ShardUnit, to*proto.ShardUnit)
-	})
 }

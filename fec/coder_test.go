@@ -37,8 +37,11 @@ func TestTheFieldNeverChangesSilently(t *testing.T) {
 		{Code: proto.CodeNone, K: 5, M: 3},
 		{Code: 77, K: 5, M: 3},
 	} {
-		if _, err := newCoder(p, 1, 64); err == nil {
-			t.Errorf("%v %d+%d: a coder was made", p.Code, p.K, p.M)
+		if _, err := newEncoder(p, proto.ShardUnit); err == nil {
+			t.Errorf("%v %d+%d: an encoder was made", p.Code, p.K, p.M)
+		}
+		if _, err := newRebuilder(p, proto.ShardUnit); err == nil {
+			t.Errorf("%v %d+%d: a rebuilder was made", p.Code, p.K, p.M)
 		}
 	}
 	// 128+128 shards are the most of GF(2^8), 5+3 far below the least that
@@ -79,25 +82,20 @@ func TestWorkspaceIsAsSmallAsTheShards(t *testing.T) {
 	}
 }
 
-func TestSplitCoversAllOnce(t *testing.T) {
+func TestPartsCoverAllOnce(t *testing.T) {
 	for members := 1; members <= 7; members++ {
 		for n := range 20 {
-			calls := make([]int, n)
-			err := make(crew, members).columns(n*proto.ShardUnit, func(_ *coder, from, to int) error {
-				for i := from; i < to; i += proto.ShardUnit {
-					calls[i/proto.ShardUnit]++
+			for _, unit := range []int{64, 128} {
+				next := 0
+				for i := range members {
+					from, to := columnPart(n*unit, unit, i, members)
+					if from != next || to < from || to-from > widestPart(n*unit, unit, members) {
+						t.Errorf("part %d of %d: %d to %d of %d columns after %d", i, members, from, to, n*unit, next)
+					}
+					next = to
 				}
-				if to-from > ceilUnit(n*proto.ShardUnit, members) {
-					t.Errorf("%d columns for one of %d members", to-from, members)
-				}
-				return nil
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i, c := range calls {
-				if c != 1 {
-					t.Errorf("%d members: unit %d of %d was dealt out %d times", members, i, n, c)
+				if next != n*unit {
+					t.Errorf("%d members get %d of %d columns", members, next, n*unit)
 				}
 			}
 		}

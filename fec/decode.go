@@ -36,9 +36,9 @@ type Group struct {
 
 // A DecoderConfig limits a [Decoder]. The zero value is usable.
 type DecoderConfig struct {
-	// Memory is the budget for buffers in bytes. If zero, DefaultMemory is
-	// used. A group cannot take less than (K + ceilPow2(K+ceilPow2(M)))*64
-	// bytes, and is decoded with so much if need be.
+	// Memory is the budget in bytes. If zero, DefaultMemory is used. A group
+	// cannot take less than [DecoderMemory] of 64 bytes for every worker, and is
+	// decoded with so much if need be.
 	Memory int
 
 	// Workers is the number of cores that share one group. If zero, it is 1:
@@ -53,19 +53,30 @@ type Decoder struct {
 	config DecoderConfig
 
 	have    []bool // by shard index: held, parity only if it is used
-	source  []int  // by data shard index: the shard that fills its slot
+	used    []int  // the K shards that are; parity stands where data is missing
 	missing []int  // data shards that are not held
 
-	crew  crew   // nil until a group needs it
-	width int    // of a strip, in bytes
-	slots []byte // K slots of width bytes
+	members []rebuilder // nil until a group needs them
+	team    []rebuilder // those that share the columns of this group
+	offsets []int       // where the columns of each begin, and where the last ends
+	scratch []byte      // a whole row for each, if they are several
 }
 
 // DecoderMemory returns the budget in bytes with which a decoder of one worker
 // holds width bytes of every shard of a group at a time. Fewer at a time is
 // slower: each costs a read of every shard.
 func DecoderMemory(p proto.Params, width int) int {
-	return (p.K+decodeWork(p))*min(width, p.ShardSize) + bookkeeping(p)
+	return decoderMemory(p, 1, min(width, p.ShardSize))
+}
+
+// decoderMemory is what a decoder with so many members takes, all of it.
+func decoderMemory(p proto.Params, members, width int) int {
+	index := (p.K + p.M) + 2*8*p.K
+	scratch := 0
+	if members > 1 {
+		scratch = members * p.ShardSize
+	}
+	return index + scratch + members*rebuilderMemory(p, widestPart(width, columnUnit(p), members))
 }
 
 // NewDecoder returns a decoder for the groups of an object with parameters p.
@@ -81,7 +92,7 @@ func NewDecoder(p proto.Params, cfg DecoderConfig) (*Decoder, error) {
 		params: p,
 		config: cfg,
 		have:   make([]bool, p.K+p.M),
-		source: make([]int, p.K),
+		used:   make([]int, p.K),
 	}, nil
 }
 
@@ -95,10 +106,11 @@ func (d *Decoder) Decode(g Group) error {
 	if err := d.prepare(); err != nil {
 		return err
 	}
+	d.share()
 	switch {
 	case g.Check == nil:
 		return d.pass(g.Read, g.Write)
-	case d.width == d.params.ShardSize:
+	case d.columns() == d.params.ShardSize:
 		return d.pass(g.Read, g.Check, g.Write)
 	}
 	if err := d.pass(g.Read, g.Check); err != nil {
@@ -107,8 +119,8 @@ func (d *Decoder) Decode(g Group) error {
 	return d.pass(g.Read, g.Write)
 }
 
-// choose picks K of the held shards. A parity shard goes to the slot of a data
-// shard that is missing: there are as many of them.
+// choose picks K of the held shards. There are as many parity shards
+// among them as data shards are missing.
 func (d *Decoder) choose(held []int) error {
 	k := d.params.K
 	clear(d.have)
@@ -128,7 +140,7 @@ func (d *Decoder) choose(held []int) error {
 
 	d.missing = d.missing[:0]
 	for i := range k {
-		d.source[i] = i
+		d.used[i] = i
 		if !d.have[i] {
 			d.missing = append(d.missing, i)
 		}
@@ -141,71 +153,140 @@ func (d *Decoder) choose(held []int) error {
 		}
 		if index >= k && !d.have[index] {
 			d.have[index] = true
-			d.source[d.missing[used]] = index
+			d.used[d.missing[used]] = index
 			used++
 		}
 	}
 	return nil
 }
 
-// prepare makes the buffers and the coders, once.
-func (d *Decoder) prepare() (err error) {
-	if d.crew != nil {
+// prepare makes the members and their buffers, once.
+func (d *Decoder) prepare() error {
+	if d.members != nil {
 		return nil
 	}
-	p := d.params
-	work := decodeWork(p)
-	memory := d.config.Memory - d.config.Workers*bookkeeping(p)
-	d.width = stripWidth(p.ShardSize, memory, p.K+work)
-	d.slots = make([]byte, p.K*d.width)
-	d.crew, err = newCrew(p, d.config.Workers, work, d.width)
-	return err
-}
-
-// pass decodes the chosen shards strip by strip and hands every rebuilt strip
-// to each of outs, all shards to the first before any to the next.
-func (d *Decoder) pass(in func(int, int, []byte) error, outs ...func(int, int, []byte) error) error {
-	var column, width int
-	slot := func(i int) []byte { return d.slots[i*d.width:][:width] }
-	read := func(_ *coder, from, to int) error {
-		for i := from; i < to; i++ {
-			if err := in(d.source[i], column, slot(i)); err != nil {
-				return fmt.Errorf("fec: read shard %d: %w", d.source[i], err)
-			}
-		}
-		return nil
+	p, n, unit := d.params, d.config.Workers, columnUnit(d.params)
+	width := widestStrip(p.ShardSize, unit, func(width int) bool {
+		return decoderMemory(p, n, width) <= d.config.Memory
+	})
+	if n > 1 {
+		d.scratch = make([]byte, n*p.ShardSize)
 	}
-	rebuild := func(c *coder, from, to int) error {
-		clear(c.shards)
-		for i, index := range d.source {
-			c.shards[index] = slot(i)[from:to]
-		}
-		for _, i := range d.missing {
-			c.shards[i] = slot(i)[from:from:to]
-		}
-		return c.rebuild()
-	}
-	for ; column < d.params.ShardSize; column += d.width {
-		width = min(d.width, d.params.ShardSize-column)
-		if err := d.crew.split(d.params.K, read); err != nil {
+	members := make([]rebuilder, n)
+	for i := range members {
+		var err error
+		if members[i], err = newRebuilder(p, widestPart(width, unit, n)); err != nil {
 			return err
 		}
-		if err := d.crew.columns(width, rebuild); err != nil {
-			return fmt.Errorf("fec: internal error: %w", err)
+	}
+	d.members, d.offsets = members, make([]int, n+1)
+	return nil
+}
+
+// share begins a group. A single member does it where shards are added up as
+// they come: that is fast, and there is no row for each.
+func (d *Decoder) share() {
+	d.team = d.members
+	inParallel(len(d.team), func(i int) error {
+		d.team[i].Choose(d.used)
+		return nil
+	})
+	if d.team[0].Direct() {
+		d.team = d.members[:1]
+	}
+}
+
+// columns returns how many columns of this group are held at a time.
+func (d *Decoder) columns() int {
+	return min(d.params.ShardSize, d.team[0].Fit()*len(d.team))
+}
+
+// pass decodes the chosen shards, some columns after others, and hands all
+// rebuilt shards to each of outs, all to the first before any to the next.
+func (d *Decoder) pass(in func(int, int, []byte) error, outs ...func(int, int, []byte) error) error {
+	width := d.columns()
+	for column := 0; column < d.params.ShardSize; column += width {
+		d.cut(min(width, d.params.ShardSize-column))
+		if err := d.read(column, in); err != nil {
+			return err
 		}
+		d.rebuild()
 		for _, out := range outs {
-			err := d.crew.split(len(d.missing), func(_ *coder, from, to int) error {
-				for _, i := range d.missing[from:to] {
-					if err := out(i, column, slot(i)); err != nil {
-						return fmt.Errorf("fec: rebuilt shard %d: %w", i, err)
-					}
-				}
-				return nil
-			})
-			if err != nil {
+			if err := d.hand(column, out); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// cut gives every member its part of so many columns.
+func (d *Decoder) cut(width int) {
+	for i, m := range d.team {
+		from, to := columnPart(width, columnUnit(d.params), i, len(d.team))
+		d.offsets[i], d.offsets[i+1] = from, to
+		m.Columns(to - from)
+	}
+}
+
+// read fills the rows of all members. They read for each other, so that every
+// shard is read once.
+func (d *Decoder) read(column int, in func(int, int, []byte) error) error {
+	if len(d.team) == 1 {
+		m := d.team[0]
+		for _, index := range d.used {
+			if err := in(index, column, m.Row(index)); err != nil {
+				return fmt.Errorf("fec: read shard %d: %w", index, err)
+			}
+			m.Filled(index)
+		}
+		return nil
+	}
+	return inParallel(len(d.team), func(i int) error {
+		row := d.scratchOf(i)
+		from, to := part(len(d.used), i, len(d.team))
+		for _, index := range d.used[from:to] {
+			if err := in(index, column, row); err != nil {
+				return fmt.Errorf("fec: read shard %d: %w", index, err)
+			}
+			for j, m := range d.team {
+				copy(m.Row(index), row[d.offsets[j]:])
+			}
+		}
+		return nil
+	})
+}
+
+func (d *Decoder) rebuild() {
+	inParallel(len(d.team), func(i int) error {
+		if d.offsets[i] < d.offsets[i+1] {
+			d.team[i].Rebuild()
+		}
+		return nil
+	})
+}
+
+// hand gives the rebuilt shards to out, for each other again.
+func (d *Decoder) hand(column int, out func(int, int, []byte) error) error {
+	return inParallel(len(d.team), func(i int) error {
+		from, to := part(len(d.missing), i, len(d.team))
+		for _, index := range d.missing[from:to] {
+			row := d.team[0].Row(index)
+			if len(d.team) > 1 {
+				row = d.scratchOf(i)
+				for j, m := range d.team {
+					copy(row[d.offsets[j]:], m.Row(index))
+				}
+			}
+			if err := out(index, column, row); err != nil {
+				return fmt.Errorf("fec: rebuilt shard %d: %w", index, err)
+			}
+		}
+		return nil
+	})
+}
+
+// scratchOf returns the scratch of member i, as long as a row is now.
+func (d *Decoder) scratchOf(i int) []byte {
+	return d.scratch[i*d.params.ShardSize:][:d.offsets[len(d.team)]]
 }

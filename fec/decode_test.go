@@ -88,7 +88,7 @@ func TestWithoutLossNothingIsReadNorMade(t *testing.T) {
 		if err := d.Decode(Group{Held: []int{2, 0, 1}, Read: none, Check: none, Write: none}); err != nil {
 			t.Errorf("%+v: %v", p, err)
 		}
-		if d.crew != nil {
+		if d.members != nil {
 			t.Errorf("%+v: buffers were made for nothing", p)
 		}
 	}
@@ -121,19 +121,18 @@ func TestStripsEqualWholeShards(t *testing.T) {
 	} {
 		o := newObject(t, p, rnd)
 		held := rnd.Perm(p.K + p.M)[:p.K]
-		work := decodeWork(p)
 		for width := proto.ShardUnit; width <= p.ShardSize; width += proto.ShardUnit {
 			for workers := 1; workers <= 3; workers++ {
-				memory := (p.K+work)*width + workers*bookkeeping(p)
+				memory := decoderMemory(p, workers, width)
 				d := decoder(t, p, DecoderConfig{Memory: memory, Workers: workers})
 				disk := newDisk(t, o, 0, held)
 				if err := d.Decode(disk.asGroup()); err != nil {
 					t.Fatal(err)
 				}
-				disk.wantRestored(fmt.Sprintf("strips of %d bytes, %d workers", d.width, workers))
-				if d.width > width || len(d.crew) != workers {
+				disk.wantRestored(fmt.Sprintf("strips of %d bytes, %d workers", d.columns(), workers))
+				if widestPart(d.columns(), proto.ShardUnit, workers) > widestPart(width, proto.ShardUnit, workers) || len(d.team) != workers {
 					t.Errorf("strips of %d bytes, %d workers, want at most %d, and %d",
-						d.width, len(d.crew), width, workers)
+						d.columns(), len(d.team), width, workers)
 				}
 			}
 		}
@@ -239,7 +238,7 @@ func TestDecoderKeepsToItsMemory(t *testing.T) {
 						t.Fatal(err)
 					}
 				})
-				calls := (p.ShardSize + d.width - 1) / d.width * workers
+				calls := (p.ShardSize + d.columns() - 1) / d.columns() * workers
 				if want := memory + calls*64<<10; got > want {
 					t.Errorf("%+v: %d bytes for a budget of %d and %d calls", p, got, memory, calls)
 				}

@@ -89,9 +89,10 @@ func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 	p.members = max(1, min(workers/p.teams, s/minColumns))
 
 	if spare := memory - encodeMemory(g, p); spare < 0 {
-		p.width = 0
-		fixed := encodeMemory(g, p)
-		p.width = stripWidth(s, (memory-fixed)/p.teams, g.K+encodeWork(g.Params))
+		p.width = widestStrip(s, columnUnit(g.Params), func(width int) bool {
+			p.width = width
+			return encodeMemory(g, p) <= memory
+		})
 	} else {
 		most := int(min(g.Groups/uint64(p.teams), readSize/uint64(s)))
 		p.batch = max(1, min(1+spare/(p.teams*(g.K*s+leavesMemory(g.Params, p))), most))
@@ -100,13 +101,20 @@ func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 }
 
 // encodeMemory returns the bytes that encoding by p takes: the data of a
-// batch and its leaves, the parity of one group and the library's work, for
-// every team.
+// batch and its leaves, the parity of one group and the encoders of its members,
+// for every team.
 func encodeMemory(g proto.Geometry, p encodePlan) int {
 	data := p.batch * (g.K*p.width + leavesMemory(g.Params, p))
 	parity := g.M * g.ShardSize
-	work := encodeWork(g.Params) * p.width
-	return p.teams * (data + parity + work + p.members*bookkeeping(g.Params))
+	n, width := p.encoders(columnUnit(g.Params))
+	return p.teams * (data + parity + n*encoderMemory(g.Params, width))
+}
+
+// encoders returns how many members of a team encode, and how many columns each
+// of them gets at most.
+func (p encodePlan) encoders(unit int) (n, width int) {
+	n = min(p.members, p.width/unit)
+	return n, widestPart(p.width, unit, n)
 }
 
 // A queue deals out the groups in order, in batches that do not cross the end
@@ -141,18 +149,23 @@ type team struct {
 	config   EncodeConfig
 	plan     encodePlan
 
-	crew   crew
-	data   []byte // row after row of a batch, or of a strip of one group
-	parity []byte // shard after shard of one group
-	leaves leaves
+	encoders []encoder // of the members, each for some of the columns; nil without parity
+	data     []byte    // row after row of a batch, or of a strip of one group
+	parity   []byte    // shard after shard of one group
+	leaves   leaves
 }
 
-func (t *team) run(ctx context.Context, q *queue) (err error) {
+func (t *team) run(ctx context.Context, q *queue) error {
 	g := t.geometry
-	if g.M == 0 {
-		t.crew = make(crew, t.plan.members) // they only read and hash
-	} else if t.crew, err = newCrew(g.Params, t.plan.members, encodeWork(g.Params), t.plan.width); err != nil {
-		return err
+	if g.M > 0 { // else the members only read and hash
+		n, width := t.plan.encoders(columnUnit(g.Params))
+		for range n {
+			e, err := newEncoder(g.Params, width)
+			if err != nil {
+				return err
+			}
+			t.encoders = append(t.encoders, e)
+		}
 	}
 	t.data = make([]byte, g.K*t.plan.batch*t.plan.width)
 	t.parity = make([]byte, g.M*g.ShardSize)
@@ -181,7 +194,8 @@ func (t *team) run(ctx context.Context, q *queue) (err error) {
 func (t *team) strip(first uint32, n, column, width int) error {
 	k, s := t.geometry.K, t.geometry.ShardSize
 	row := n * width
-	err := t.crew.split(k, func(_ *coder, from, to int) error {
+	err := inParallel(t.plan.members, func(member int) error {
+		from, to := part(k, member, t.plan.members)
 		h := t.leaves.hasher()
 		for r := from; r < to; r++ {
 			b := t.data[r*row:][:row]
@@ -193,7 +207,8 @@ func (t *team) strip(first uint32, n, column, width int) error {
 		return nil
 	})
 	for i := 0; i < n && err == nil; i++ {
-		if err = t.encode(i, row, column, width); err == nil && column+width == s {
+		t.encode(i, row, column, width)
+		if column+width == s {
 			err = t.put(first, i)
 		}
 	}
@@ -202,19 +217,16 @@ func (t *team) strip(first uint32, n, column, width int) error {
 
 // encode makes width bytes from column of the parity of group i of the batch,
 // whose rows have so many bytes.
-func (t *team) encode(i, row, column, width int) error {
-	k, s := t.geometry.K, t.geometry.ShardSize
-	if t.geometry.M == 0 {
+func (t *team) encode(i, row, column, width int) {
+	s := t.geometry.ShardSize
+	inParallel(len(t.encoders), func(member int) error {
+		from, to := columnPart(width, columnUnit(t.geometry.Params), member, len(t.encoders))
+		if from < to {
+			t.encoders[member].Encode(to-from,
+				func(r int) []byte { return t.data[r*row+i*width:][from:to] },
+				func(j int) []byte { return t.parity[j*s+column:][from:to] })
+		}
 		return nil
-	}
-	return t.crew.columns(width, func(c *coder, from, to int) error {
-		for r := range k {
-			c.shards[r] = t.data[r*row+i*width:][from:to]
-		}
-		for j := range c.shards[k:] {
-			c.shards[k+j] = t.parity[j*s+column:][from:to]
-		}
-		return c.encode()
 	})
 }
 
@@ -222,7 +234,8 @@ func (t *team) encode(i, row, column, width int) error {
 func (t *team) put(first uint32, i int) error {
 	group, s := first+uint32(i), t.geometry.ShardSize
 	if t.config.Leaves != nil {
-		err := t.crew.split(t.geometry.M, func(_ *coder, from, to int) error {
+		err := inParallel(t.plan.members, func(member int) error {
+			from, to := part(t.geometry.M, member, t.plan.members)
 			t.leaves.hasher().parity(i, from, t.parity[from*s:to*s])
 			return nil
 		})

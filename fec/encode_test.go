@@ -217,7 +217,7 @@ func TestEncodePlansUseTheCoresAndKeepToTheMemory(t *testing.T) {
 		{Policy{}, 1 << 20, 0, 8, encodePlan{teams: 1, members: 6, batch: 1, width: 1152}},
 		{Policy{Profile: Fast}, 1 << 30, 0, 2, encodePlan{teams: 2, members: 1, batch: 28, width: 1152}},
 		{Policy{Profile: Tiny}, 100 << 20, 1 << 20, 4, encodePlan{teams: 2, members: 2, batch: 1, width: 576}},
-		{Policy{Profile: Large}, 64 << 20, 0, 2, encodePlan{teams: 1, members: 2, batch: 1, width: 320}},
+		{Policy{Profile: Large}, 64 << 20, 0, 2, encodePlan{teams: 1, members: 2, batch: 1, width: 384}},
 	} {
 		p, err := tt.policy.Params(tt.size)
 		if err != nil {
@@ -252,7 +252,7 @@ func TestEncodePlansUseTheCoresAndKeepToTheMemory(t *testing.T) {
 		}
 		plan := planEncode(g, cfg)
 		least := encodeMemory(g, encodePlan{
-			teams: 1, members: plan.members, batch: 1, width: proto.ShardUnit, leaves: plan.leaves,
+			teams: 1, members: plan.members, batch: 1, width: columnUnit(p), leaves: plan.leaves,
 		})
 		if got, want := encodeMemory(g, plan), max(least, cfg.Memory); got > want {
 			t.Fatalf("%+v, %+v: %+v takes %d bytes, want at most %d", p, cfg, plan, got, want)

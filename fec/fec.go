@@ -14,8 +14,8 @@
 // and how several cores share one group.
 //
 // Beyond the budgets there are tables, made once in a process when the first
-// parity is made or the first shard rebuilt: less than 0.1 MB for GF(2^8), 77 MB
-// and about 0.2 s for GF(2^16).
+// parity is made or the first shard rebuilt: less than 0.1 MB for GF(2^8), 0.3
+// MB for GF(2^16), which package leopard has.
 package fec
 
 import (
@@ -35,14 +35,17 @@ var ErrTooFewShards = errors.New("fec: too few shards to rebuild the group")
 // of its own: the cost of a call does not shrink with its columns.
 const minColumns = 3 * proto.ShardUnit
 
-// stripWidth returns how many bytes of every shard of s bytes may be held at
-// once if each costs perByte bytes of memory: all s, or else a multiple of the
-// unit that cuts s into equal strips. It is never less than the unit.
-func stripWidth(s, memory, perByte int) int {
-	units := s / proto.ShardUnit
-	fit := max(1, memory/perByte/proto.ShardUnit)
-	strips := (units + fit - 1) / fit
-	return (units + strips - 1) / strips * proto.ShardUnit
+// widestStrip returns how many bytes of every shard of s bytes are held at once:
+// the most that fit, all s or a multiple of the unit that cuts s into about
+// equal strips. It is the unit if nothing fits.
+func widestStrip(s, unit int, fits func(width int) bool) int {
+	units := s / unit
+	for strips := 1; ; strips++ {
+		width := (units + strips - 1) / strips * unit
+		if width == unit || fits(width) {
+			return width
+		}
+	}
 }
 
 func ceilPow2(n int) int { return 1 << bits.Len(uint(n-1)) }

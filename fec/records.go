@@ -13,8 +13,12 @@ import (
 // and the tables of the code when it is first needed. It is not safe for
 // concurrent use.
 type Records struct {
-	tree  proto.Tree
-	coder *coder // nil until needed
+	tree proto.Tree
+
+	// These are nil until needed.
+	encoder   encoder
+	rebuilder rebuilder
+	used      []int
 }
 
 // NewRecords returns the code of the records of t.
@@ -31,11 +35,16 @@ func (r *Records) Encode(records [][]byte) error {
 	if r.tree.Parity == 0 {
 		return nil
 	}
-	if err := r.prepare(); err != nil {
-		return err
+	if r.encoder == nil {
+		var err error
+		if r.encoder, err = newEncoder(r.params(), r.tree.RecordLen()); err != nil {
+			return err
+		}
 	}
-	copy(r.coder.shards, records)
-	return r.coder.encode()
+	r.encoder.Encode(r.tree.RecordLen(),
+		func(i int) []byte { return records[i] },
+		func(j int) []byte { return records[r.tree.Records+j] })
+	return nil
 }
 
 // Rebuild fills the missing ones among the first R of the R+Q records of a
@@ -44,37 +53,44 @@ func (r *Records) Encode(records [][]byte) error {
 // [ErrTooFewShards] and changes nothing. What is rebuilt from a wrong record is
 // wrong, without an error.
 func (r *Records) Rebuild(records [][]byte) error {
-	held, whole := 0, true
+	used, whole := r.used[:0], true
 	for i, record := range records {
-		if len(record) > 0 {
-			held++
-		} else if i < r.tree.Records {
-			whole = false
+		if len(record) == 0 {
+			whole = whole && i >= r.tree.Records
+		} else if len(used) < r.tree.Records {
+			used = append(used, i)
 		}
 	}
+	r.used = used
 	switch {
 	case whole:
 		return nil
-	case held < r.tree.Records:
-		return fmt.Errorf("%w: %d records of the %d it takes", ErrTooFewShards, held, r.tree.Records)
+	case len(used) < r.tree.Records:
+		return fmt.Errorf("%w: %d records of the %d it takes", ErrTooFewShards, len(used), r.tree.Records)
 	}
-	if err := r.prepare(); err != nil {
-		return err
+	if r.rebuilder == nil {
+		var err error
+		if r.rebuilder, err = newRebuilder(r.params(), r.tree.RecordLen()); err != nil {
+			return err
+		}
 	}
-	copy(r.coder.shards, records)
-	if err := r.coder.rebuild(); err != nil {
-		return err
+	r.rebuilder.Choose(used)
+	r.rebuilder.Columns(r.tree.RecordLen())
+	for _, i := range used {
+		copy(r.rebuilder.Row(i), records[i])
+		r.rebuilder.Filled(i)
 	}
-	copy(records[:r.tree.Records], r.coder.shards)
+	r.rebuilder.Rebuild()
+	for i, record := range records[:r.tree.Records] {
+		if len(record) == 0 {
+			records[i] = append(record, r.rebuilder.Row(i)...)
+		}
+	}
 	return nil
 }
 
-// prepare makes the coder, once.
-func (r *Records) prepare() (err error) {
-	if r.coder == nil {
-		// The code asks for no more than a count and a limit that the tree keeps.
-		p := proto.Params{Code: r.tree.Code, K: r.tree.Records, M: r.tree.Parity}
-		r.coder, err = newCoder(p, decodeWork(p), r.tree.RecordLen())
-	}
-	return err
+// params returns what the code needs of the parameters: no more than a count and
+// a limit that the tree keeps.
+func (r *Records) params() proto.Params {
+	return proto.Params{Code: r.tree.Code, K: r.tree.Records, M: r.tree.Parity, ShardSize: r.tree.RecordLen()}
 }

@@ -108,12 +108,12 @@ func TestRecordsNeedNoCoderUntilOneIsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(records[tree.Records:])
-	if err := r.Rebuild(records); err != nil || r.coder != nil {
-		t.Errorf("nothing lost: got %v and a coder %t, want none", err, r.coder != nil)
+	if err := r.Rebuild(records); err != nil || r.rebuilder != nil {
+		t.Errorf("nothing lost: got %v and a rebuilder %t, want none", err, r.rebuilder != nil)
 	}
 	records[3] = records[3][:0]
-	if err := r.Rebuild(records); !errors.Is(err, ErrTooFewShards) || r.coder != nil {
-		t.Errorf("too much lost: got %v and a coder %t, want %v and none", err, r.coder != nil, ErrTooFewShards)
+	if err := r.Rebuild(records); !errors.Is(err, ErrTooFewShards) || r.rebuilder != nil {
+		t.Errorf("too much lost: got %v and a rebuilder %t, want %v and none", err, r.rebuilder != nil, ErrTooFewShards)
 	}
 }
 

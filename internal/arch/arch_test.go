@@ -84,7 +84,7 @@ var arrows = map[string][]string{
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 
-	"fec":         {"proto", "github.com/klauspost/reedsolomon"},
+	"fec":         {"proto", "fec/leopard", "github.com/klauspost/reedsolomon"},
 	"fec/leopard": {"golang.org/x/sys/cpu"},
 
 	"internal/clock":           {"golang.org/x/sys/..."},
