@@ -15,7 +15,7 @@ import (
 type Decoder struct {
 	shape
 	field   *field
-	kernel  kernel
+	kernel  func(width int) kernel
 	locator locator
 	used    set   // points of shards that are used
 	erased  set   // points of which nothing is known
@@ -29,17 +29,13 @@ type Decoder struct {
 // NewDecoder returns a decoder for groups of k+m shards. It holds width bytes of
 // every shard at a time, a multiple of 64.
 func NewDecoder(k, m, width int) (*Decoder, error) {
-	return newDecoder(k, m, width, kernelFor(width))
-}
-
-func newDecoder(k, m, width int, kernel kernel) (*Decoder, error) {
 	s, err := newShape(k, m, width)
 	if err != nil {
 		return nil, err
 	}
 	n := s.points()
 	return &Decoder{
-		shape: s, field: theField(), kernel: kernel, locator: newLocator(theField(), n),
+		shape: s, field: theField(), kernel: kernelFor, locator: newLocator(theField(), n),
 		used: newSet(n), erased: newSet(n), missing: newSet(n), sums: make([]int, 0, few),
 		memory: newMemory(n * width), width: width,
 	}, nil
@@ -96,11 +92,12 @@ func (d *Decoder) Fit() int {
 	if d.Direct() {
 		rows = len(d.sums) + 1
 	}
-	return len(d.memory) / rows / d.kernel.unit() * d.kernel.unit()
+	unit := Unit(len(d.memory) / d.points())
+	return len(d.memory) / rows / unit * unit
 }
 
 // Columns sets the number of bytes of every shard that come next: a multiple of
-// [Unit] of the decoder's width, at most [Decoder.Fit].
+// 64, at most [Decoder.Fit].
 func (d *Decoder) Columns(n int) {
 	d.width = n
 	if d.Direct() {
@@ -205,5 +202,5 @@ func (d *Decoder) store(t *transform) func(point int) {
 }
 
 func (d *Decoder) transform() *transform {
-	return &transform{kernel: d.kernel, memory: d.memory, width: d.width}
+	return &transform{kernel: d.kernel(d.width), memory: d.memory, width: d.width}
 }

@@ -63,8 +63,8 @@
 //
 // The arithmetic has two forms ([kernel]). Bit planes, in plain Go, calculate
 // with 32 or 64 elements at once in 16 words. Vector units look up products of
-// nibbles by shuffling bytes, on amd64 with AVX2. The build tag purego leaves
-// them out. Both make the same bytes; the tests compare them with each other and
+// nibbles by shuffling bytes, on amd64 with AVX2 and on arm64. The build tag
+// purego leaves them out. Both make the same bytes; the tests compare them with each other and
 // with the library.
 //
 // Nothing is written after it was made, but for the buffers of an [Encoder] or

@@ -8,7 +8,7 @@ import "unsafe"
 // safe for concurrent use.
 type Encoder struct {
 	shape
-	kernel kernel
+	kernel func(width int) kernel
 	memory []byte
 	needed set // rows that are parity shards
 }
@@ -16,15 +16,11 @@ type Encoder struct {
 // NewEncoder returns an encoder for groups of k+m shards, which takes width
 // bytes of every shard at most, a multiple of 64.
 func NewEncoder(k, m, width int) (*Encoder, error) {
-	return newEncoder(k, m, width, kernelFor(width))
-}
-
-func newEncoder(k, m, width int, kernel kernel) (*Encoder, error) {
 	s, err := newShape(k, m, width)
 	if err != nil {
 		return nil, err
 	}
-	e := &Encoder{shape: s, kernel: kernel, memory: newMemory(s.encodeRows() * width), needed: newSet(s.class)}
+	e := &Encoder{shape: s, kernel: kernelFor, memory: newMemory(s.encodeRows() * width), needed: newSet(s.class)}
 	e.needed.fill(0, m)
 	return e, nil
 }
@@ -35,12 +31,12 @@ func EncoderMemory(k, m, width int) int {
 	return s.encodeRows()*width + setMemory(s.class) + int(unsafe.Sizeof(Encoder{}))
 }
 
-// Encode makes the parity of n bytes of every shard, a multiple of [Unit]. For
+// Encode makes the parity of n bytes of every shard, a multiple of 64. For
 // i from 0 to K-1 data returns those of data shard i, for j from 0 to M-1
 // parity returns where to put those of parity shard j, which must not be the
 // memory of a data shard. Both are called once for each.
 func (e *Encoder) Encode(n int, data, parity func(i int) []byte) {
-	t := &transform{kernel: e.kernel, memory: e.memory, width: n}
+	t := &transform{kernel: e.kernel(n), memory: e.memory, width: n}
 	for chunk := 0; chunk < e.k; chunk += e.class {
 		row := min(chunk, e.class) // the first chunk gathers the others
 		t.first = e.class + chunk - row

@@ -353,10 +353,7 @@ func TestBothWaysOfRebuildingAgree(t *testing.T) {
 		used := rnd.Perm(g.k + g.m)[:g.k]
 		var results [2][]byte
 		for i, rebuild := range []func(*Decoder, *transform){(*Decoder).rebuildWhole, (*Decoder).rebuildHalf} {
-			d, err := newDecoder(g.k, g.m, 64, planes32())
-			if err != nil {
-				t.Fatal(err)
-			}
+			d := newTestDecoder(t, g.k, g.m, 64, planes32())
 			d.Choose(used)
 			for _, s := range used {
 				copy(d.Row(s), g.shards[s])

@@ -50,18 +50,13 @@ type kernel interface {
 // add adds y to x in any form.
 func add(x, y []byte) { subtle.XORBytes(x, x, y) }
 
-// kernelFor returns the fastest kernel for shards of which width bytes, a
-// multiple of 64, are held at a time.
+// kernelFor returns the fastest kernel for columns of width bytes, a multiple of
+// 64.
 func kernelFor(width int) kernel {
-	if k := vectors(); k != nil {
-		return k
-	}
-	return planesFor(width)
-}
-
-// planesFor returns the portable kernel with the largest words that divide width.
-func planesFor(width int) kernel {
-	if wordSize == 8 && width%planeUnit64 == 0 {
+	switch {
+	case hasVectors():
+		return vectors()
+	case Unit(width) == planeUnit64:
 		return planes64()
 	}
 	return planes32()

@@ -59,19 +59,46 @@ func kernels(width int) map[string]kernel {
 	if width%planeUnit64 == 0 {
 		all["planes64"] = planes64()
 	}
-	if k := vectors(); k != nil {
-		all["vectors"] = k
+	if hasVectors() {
+		all["vectors"] = vectors()
 	}
 	return all
+}
+
+func newTestEncoder(t testing.TB, k, m, width int, kernel kernel) *Encoder {
+	t.Helper()
+	e, err := NewEncoder(k, m, width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.kernel = fixed(kernel)
+	return e
+}
+
+func newTestDecoder(t testing.TB, k, m, width int, kernel kernel) *Decoder {
+	t.Helper()
+	d, err := NewDecoder(k, m, width)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.kernel = fixed(kernel)
+	return d
+}
+
+// fixed gives the larger planes up where columns do not fit them, as kernelFor.
+func fixed(k kernel) func(int) kernel {
+	return func(width int) kernel {
+		if width%k.unit() != 0 {
+			return planes32()
+		}
+		return k
+	}
 }
 
 // wantEncoded fails unless kernel makes the parity of g, width columns at a time.
 func (g *group) wantEncoded(t testing.TB, name string, kernel kernel, width int) {
 	t.Helper()
-	e, err := newEncoder(g.k, g.m, width, kernel)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := newTestEncoder(t, g.k, g.m, width, kernel)
 	parity := make([]byte, g.m*g.size)
 	for column := 0; column < g.size; column += width {
 		n := min(width, g.size-column)
@@ -145,10 +172,7 @@ func compareShape(t *testing.T, k, m int, rnd *rand.Rand) {
 	times := max(4, *patterns)
 	for name, kernel := range kernels(128) {
 		g.wantEncoded(t, name, kernel, 128)
-		d, err := newDecoder(k, m, 128, kernel)
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := newTestDecoder(t, k, m, 128, kernel)
 		for i := range times {
 			most := min(k, m)
 			missing := most
@@ -172,10 +196,7 @@ func TestTheLargestShapes(t *testing.T) {
 		g := newGroup(t, shape[0], shape[1], 64, rnd)
 		for name, kernel := range kernels(64) {
 			g.wantEncoded(t, name, kernel, 64)
-			d, err := newDecoder(g.k, g.m, 64, kernel)
-			if err != nil {
-				t.Fatal(err)
-			}
+			d := newTestDecoder(t, g.k, g.m, 64, kernel)
 			g.wantRebuilt(t, name, d, losing(g.k, g.m, min(g.k, g.m), rnd))
 		}
 	}
@@ -187,14 +208,8 @@ func TestColumnsAreIndependent(t *testing.T) {
 		g := newGroup(t, 70, 41, size, rnd)
 		for width := 64; width <= size; width += 64 {
 			for name, kernel := range kernels(width) {
-				if size%kernel.unit() != 0 {
-					continue
-				}
 				g.wantEncoded(t, name, kernel, width)
-				d, err := newDecoder(g.k, g.m, width, kernel)
-				if err != nil {
-					t.Fatal(err)
-				}
+				d := newTestDecoder(t, g.k, g.m, width, kernel)
 				for _, missing := range []int{1, few, few + 1, 41} {
 					g.wantRebuilt(t, name, d, losing(g.k, g.m, missing, rnd))
 				}
@@ -211,11 +226,7 @@ func TestCodersAtTheSameTime(t *testing.T) {
 		used := losing(g.k, g.m, 1+rnd.IntN(300), rnd)
 		wg.Go(func() {
 			for name, kernel := range kernels(128) {
-				d, err := newDecoder(g.k, g.m, 128, kernel)
-				if err != nil {
-					t.Error(err)
-					return
-				}
+				d := newTestDecoder(t, g.k, g.m, 128, kernel)
 				g.wantEncoded(t, name, kernel, 128)
 				g.wantRebuilt(t, name, d, used)
 			}
@@ -310,10 +321,7 @@ func FuzzCode(f *testing.F) {
 		used := losing(g.k, g.m, int(missing)%(1+min(g.k, g.m)), rnd)
 		for name, kernel := range kernels(columns) {
 			g.wantEncoded(t, name, kernel, columns)
-			d, err := newDecoder(g.k, g.m, columns, kernel)
-			if err != nil {
-				t.Fatal(err)
-			}
+			d := newTestDecoder(t, g.k, g.m, columns, kernel)
 			g.wantRebuilt(t, name, d, used)
 		}
 	})
@@ -337,10 +345,7 @@ func BenchmarkEncode(b *testing.B) {
 					continue
 				}
 				b.Run(fmt.Sprintf("k=%d/m=%d/form=%s/columns=%d", k, m, name, width), func(b *testing.B) {
-					e, err := newEncoder(k, m, width, kernel)
-					if err != nil {
-						b.Fatal(err)
-					}
+					e := newTestEncoder(b, k, m, width, kernel)
 					b.SetBytes(int64(k * size))
 					for b.Loop() {
 						for column := 0; column < size; column += width {
@@ -395,10 +400,7 @@ func BenchmarkDecode(b *testing.B) {
 						continue
 					}
 					b.Run(fmt.Sprintf("k=%d/m=%d/missing=%s/form=%s/columns=%d", k, m, loss.name, name, width), func(b *testing.B) {
-						d, err := newDecoder(k, m, width, kernel)
-						if err != nil {
-							b.Fatal(err)
-						}
+						d := newTestDecoder(b, k, m, width, kernel)
 						b.SetBytes(int64(k * size))
 						for b.Loop() {
 							d.Choose(used)

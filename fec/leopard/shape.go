@@ -11,10 +11,14 @@ import (
 // UnitLen divides the length of shards and of all columns of them.
 const UnitLen = 64
 
-// Unit returns the number of bytes that columns of shards must be a multiple of
-// if width bytes of every shard are held at a time: UnitLen, or more where the
-// arithmetic wants it and width is a multiple of that.
-func Unit(width int) int { return kernelFor(width).unit() }
+// Unit returns the number of bytes that columns of shards of size bytes should
+// be a multiple of, to be fast: UnitLen, or more if that divides size.
+func Unit(size int) int {
+	if !hasVectors() && wordSize == 8 && size%planeUnit64 == 0 {
+		return planeUnit64
+	}
+	return UnitLen
+}
 
 // A shape is what the points of a group depend on. Parity shard j belongs to
 // the point j, data shard i to class+i; the points up to class that have no

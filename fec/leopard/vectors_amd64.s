@@ -147,8 +147,8 @@
 	VPXOR x, y, y \
 	ADDBYTES(x, y, low, high)
 
-// func productAVX2(dst, src *byte, n int, maps *lookups, w element)
-TEXT ·productAVX2(SB), NOSPLIT, $0-34
+// func productVector(dst, src *byte, n int, maps *lookups, w element)
+TEXT ·productVector(SB), NOSPLIT, $0-34
 	MOVQ    dst+0(FP), DI
 	MOVQ    src+8(FP), DX
 	MOVQ    n+16(FP), CX
@@ -171,8 +171,8 @@ product:
 	VZEROUPPER
 	RET
 
-// func addProductAVX2(x, y *byte, n int, maps *lookups, w element)
-TEXT ·addProductAVX2(SB), NOSPLIT, $0-34
+// func addProductVector(x, y *byte, n int, maps *lookups, w element)
+TEXT ·addProductVector(SB), NOSPLIT, $0-34
 	MOVQ    x+0(FP), DI
 	MOVQ    y+8(FP), DX
 	MOVQ    n+16(FP), CX
@@ -195,8 +195,8 @@ sum:
 	VZEROUPPER
 	RET
 
-// func fft2AVX2(rows *byte, half, pairs int, maps *lookups, w element, bytes *[256][2][16]byte, which uint64)
-TEXT ·fft2AVX2(SB), NOSPLIT, $0-56
+// func fft2Vector(rows *byte, half, pairs int, maps *lookups, w element, bytes *[256][2][16]byte, which uint64)
+TEXT ·fft2Vector(SB), NOSPLIT, $0-56
 	PAIRS
 	MOVQ which+48(FP), R11
 
@@ -229,8 +229,8 @@ skip:
 	LEAQ (DI)(R10*2), DI
 	NEXTPAIR(pair)
 
-// func ifft2AVX2(rows *byte, half, pairs int, maps *lookups, w element, bytes *[256][2][16]byte)
-TEXT ·ifft2AVX2(SB), NOSPLIT, $0-48
+// func ifft2Vector(rows *byte, half, pairs int, maps *lookups, w element, bytes *[256][2][16]byte)
+TEXT ·ifft2Vector(SB), NOSPLIT, $0-48
 	PAIRS
 
 pair:
@@ -254,8 +254,8 @@ ifft2:
 	MOVQ    DX, DI
 	NEXTPAIR(pair)
 
-// func fft4AVX2(rows *byte, quarter int, bytes *[256][2][16]byte, outer, left, right element)
-TEXT ·fft4AVX2(SB), NOSPLIT, $0-30
+// func fft4Vector(rows *byte, quarter int, bytes *[256][2][16]byte, outer, left, right element)
+TEXT ·fft4Vector(SB), NOSPLIT, $0-30
 	QUARTERS
 
 fft4:
@@ -271,8 +271,8 @@ fft4:
 	VZEROUPPER
 	RET
 
-// func ifft4AVX2(rows *byte, quarter int, bytes *[256][2][16]byte, outer, left, right element)
-TEXT ·ifft4AVX2(SB), NOSPLIT, $0-30
+// func ifft4Vector(rows *byte, quarter int, bytes *[256][2][16]byte, outer, left, right element)
+TEXT ·ifft4Vector(SB), NOSPLIT, $0-30
 	QUARTERS
 
 ifft4:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//go:build !amd64 || purego
+//go:build (!amd64 && !arm64) || purego
 
 package leopard
 
-// vectors returns the kernel of this machine's vector unit, nil if it has none.
+func hasVectors() bool { return false }
+
 func vectors() kernel { return nil }
