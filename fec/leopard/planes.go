@@ -19,14 +19,19 @@ const (
 
 type word interface{ uint32 | uint64 }
 
-// An indexing is a linear map as indices into sums: the four bytes of word i,
-// from the lowest, pick those that make output i, one of each group of inputs.
-// The group is in bits 4 and 5 of every index.
-type indexing [fieldBits]uint32
+// An indexing is a linear map as indices into sums: for each output one sum of
+// each group of inputs. Bits 4 and 5 of an index are the group.
+type indexing [fieldBits][4]byte
+
+// words is for additions of all indices.
+func (x *indexing) words() *[fieldBits]uint32 {
+	return (*[fieldBits]uint32)(unsafe.Pointer(x))
+}
 
 // sums holds the sums of the words of four groups: bit j of an index stands for
-// word j of its group.
-type sums[W word] [4 * fieldBits]W
+// word j of its group. What is never used lets the compiler leave checks out: an
+// index may be any byte, and up to 48 more.
+type sums[W word] [256 + 48]W
 
 // planes is the kernel for one size of words. The maps are those of multipliers
 // with one digit to base 16, by digit and place.
@@ -54,14 +59,14 @@ func newPlanes[W word](f *field) *planes[W] {
 // indexingOf returns the indices of m, with the groups or without: of indices
 // that are added, one must have them.
 func indexingOf(m *matrix, groups bool) (x indexing) {
-	for input, image := range m {
-		for output := range fieldBits {
-			x[output] |= uint32(image>>output&1) << (input%4 + input/4*8)
+	for output := range x {
+		for input, image := range m {
+			x[output][input/4] |= byte(image>>output&1) << (input % 4)
 		}
-	}
-	if groups {
-		for i := range x {
-			x[i] |= 0x30201000
+		for group := range x[output] {
+			if groups {
+				x[output][group] |= byte(group << 4)
+			}
 		}
 	}
 	return x
@@ -69,10 +74,10 @@ func indexingOf(m *matrix, groups bool) (x indexing) {
 
 // pick returns the map of multiplier w.
 func pick(maps *[4][16]indexing, w element) (x indexing) {
-	a, b := &maps[0][w&15], &maps[1][w>>4&15]
-	c, d := &maps[2][w>>8&15], &maps[3][w>>12]
-	for i := range x {
-		x[i] = a[i] ^ b[i] ^ c[i] ^ d[i]
+	a, b := maps[0][w&15].words(), maps[1][w>>4&15].words()
+	c, d := maps[2][w>>8&15].words(), maps[3][w>>12].words()
+	for i, sum := 0, x.words(); i < len(sum); i++ {
+		sum[i] = a[i] ^ b[i] ^ c[i] ^ d[i]
 	}
 	return x
 }
@@ -168,8 +173,9 @@ func (p *planes[W]) limit4() element                         { return 0 }
 // fill makes the sums of the words of u.
 func (s *sums[W]) fill(u *[fieldBits]W) {
 	for g := range 4 {
+		v := (*[4]W)(u[4*g:])
 		t := (*[16]W)(s[16*g:])
-		a, b, c, d := u[4*g], u[4*g+1], u[4*g+2], u[4*g+3]
+		a, b, c, d := v[0], v[1], v[2], v[3]
 		ab, cd := a^b, c^d
 		t[1], t[2], t[3] = a, b, ab
 		t[4], t[5], t[6], t[7] = c, a^c, b^c, ab^c
@@ -178,36 +184,78 @@ func (s *sums[W]) fill(u *[fieldBits]W) {
 	}
 }
 
-// set sets u to what x picks, add adds that to u.
+// set sets u to what x picks.
 func (s *sums[W]) set(u *[fieldBits]W, x *indexing) {
-	for i, pick := range x {
-		u[i] = s[pick&63] ^ s[pick>>8&63] ^ s[pick>>16&63] ^ s[pick>>24&63]
-	}
+	clear(u[:])
+	s.add(u, x)
 }
 
-func (s *sums[W]) add(u *[fieldBits]W, x *indexing) {
-	for i, pick := range x {
-		u[i] ^= s[pick&63] ^ s[pick>>8&63] ^ s[pick>>16&63] ^ s[pick>>24&63]
-	}
+// add adds to x what ix picks. add256 and add16 do so for multipliers from
+// GF(256) and GF(16). Loops would cost them a quarter of their speed.
+func (s *sums[W]) add(x *[fieldBits]W, ix *indexing) {
+	x[0] ^= s[ix[0][0]] ^ s[ix[0][1]] ^ s[ix[0][2]] ^ s[ix[0][3]]
+	x[1] ^= s[ix[1][0]] ^ s[ix[1][1]] ^ s[ix[1][2]] ^ s[ix[1][3]]
+	x[2] ^= s[ix[2][0]] ^ s[ix[2][1]] ^ s[ix[2][2]] ^ s[ix[2][3]]
+	x[3] ^= s[ix[3][0]] ^ s[ix[3][1]] ^ s[ix[3][2]] ^ s[ix[3][3]]
+	x[4] ^= s[ix[4][0]] ^ s[ix[4][1]] ^ s[ix[4][2]] ^ s[ix[4][3]]
+	x[5] ^= s[ix[5][0]] ^ s[ix[5][1]] ^ s[ix[5][2]] ^ s[ix[5][3]]
+	x[6] ^= s[ix[6][0]] ^ s[ix[6][1]] ^ s[ix[6][2]] ^ s[ix[6][3]]
+	x[7] ^= s[ix[7][0]] ^ s[ix[7][1]] ^ s[ix[7][2]] ^ s[ix[7][3]]
+	x[8] ^= s[ix[8][0]] ^ s[ix[8][1]] ^ s[ix[8][2]] ^ s[ix[8][3]]
+	x[9] ^= s[ix[9][0]] ^ s[ix[9][1]] ^ s[ix[9][2]] ^ s[ix[9][3]]
+	x[10] ^= s[ix[10][0]] ^ s[ix[10][1]] ^ s[ix[10][2]] ^ s[ix[10][3]]
+	x[11] ^= s[ix[11][0]] ^ s[ix[11][1]] ^ s[ix[11][2]] ^ s[ix[11][3]]
+	x[12] ^= s[ix[12][0]] ^ s[ix[12][1]] ^ s[ix[12][2]] ^ s[ix[12][3]]
+	x[13] ^= s[ix[13][0]] ^ s[ix[13][1]] ^ s[ix[13][2]] ^ s[ix[13][3]]
+	x[14] ^= s[ix[14][0]] ^ s[ix[14][1]] ^ s[ix[14][2]] ^ s[ix[14][3]]
+	x[15] ^= s[ix[15][0]] ^ s[ix[15][1]] ^ s[ix[15][2]] ^ s[ix[15][3]]
 }
 
-// add256 is add for multipliers from GF(256), add16 for those from GF(16).
-func (s *sums[W]) add256(u *[fieldBits]W, x *indexing) {
-	for i, pick := range x[:8] {
-		a, b := pick&15, pick>>8&31
-		u[i] ^= s[a] ^ s[b]
-		u[8+i] ^= s[32+a] ^ s[32+b]
-	}
+func (s *sums[W]) add256(x *[fieldBits]W, ix *indexing) {
+	a, b := int(ix[0][0]), int(ix[0][1])
+	x[0] ^= s[a] ^ s[b]
+	x[8] ^= s[32+a] ^ s[32+b]
+	a, b = int(ix[1][0]), int(ix[1][1])
+	x[1] ^= s[a] ^ s[b]
+	x[9] ^= s[32+a] ^ s[32+b]
+	a, b = int(ix[2][0]), int(ix[2][1])
+	x[2] ^= s[a] ^ s[b]
+	x[10] ^= s[32+a] ^ s[32+b]
+	a, b = int(ix[3][0]), int(ix[3][1])
+	x[3] ^= s[a] ^ s[b]
+	x[11] ^= s[32+a] ^ s[32+b]
+	a, b = int(ix[4][0]), int(ix[4][1])
+	x[4] ^= s[a] ^ s[b]
+	x[12] ^= s[32+a] ^ s[32+b]
+	a, b = int(ix[5][0]), int(ix[5][1])
+	x[5] ^= s[a] ^ s[b]
+	x[13] ^= s[32+a] ^ s[32+b]
+	a, b = int(ix[6][0]), int(ix[6][1])
+	x[6] ^= s[a] ^ s[b]
+	x[14] ^= s[32+a] ^ s[32+b]
+	a, b = int(ix[7][0]), int(ix[7][1])
+	x[7] ^= s[a] ^ s[b]
+	x[15] ^= s[32+a] ^ s[32+b]
 }
 
-func (s *sums[W]) add16(u *[fieldBits]W, x *indexing) {
-	for i, pick := range x[:4] {
-		a := pick & 15
-		u[i] ^= s[a]
-		u[4+i] ^= s[16+a]
-		u[8+i] ^= s[32+a]
-		u[12+i] ^= s[48+a]
-	}
+func (s *sums[W]) add16(x *[fieldBits]W, ix *indexing) {
+	a, b, c, d := int(ix[0][0]), int(ix[1][0]), int(ix[2][0]), int(ix[3][0])
+	x[0] ^= s[a]
+	x[1] ^= s[b]
+	x[2] ^= s[c]
+	x[3] ^= s[d]
+	x[4] ^= s[16+a]
+	x[5] ^= s[16+b]
+	x[6] ^= s[16+c]
+	x[7] ^= s[16+d]
+	x[8] ^= s[32+a]
+	x[9] ^= s[32+b]
+	x[10] ^= s[32+c]
+	x[11] ^= s[32+d]
+	x[12] ^= s[48+a]
+	x[13] ^= s[48+b]
+	x[14] ^= s[48+c]
+	x[15] ^= s[48+d]
 }
 
 // addProduct adds w times y, whose map is ix, to x.
@@ -224,9 +272,22 @@ func (s *sums[W]) addProduct(x, y *[fieldBits]W, w element, ix *indexing) {
 }
 
 func addUnit[W word](x, y *[fieldBits]W) {
-	for i := range x {
-		x[i] ^= y[i]
-	}
+	x[0] ^= y[0]
+	x[1] ^= y[1]
+	x[2] ^= y[2]
+	x[3] ^= y[3]
+	x[4] ^= y[4]
+	x[5] ^= y[5]
+	x[6] ^= y[6]
+	x[7] ^= y[7]
+	x[8] ^= y[8]
+	x[9] ^= y[9]
+	x[10] ^= y[10]
+	x[11] ^= y[11]
+	x[12] ^= y[12]
+	x[13] ^= y[13]
+	x[14] ^= y[14]
+	x[15] ^= y[15]
 }
 
 // toPlanes turns a unit of shards into planes of coordinates for the basis of
