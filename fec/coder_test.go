@@ -4,6 +4,7 @@ package fec
 
 import (
 	"bytes"
+	"math"
 	"testing"
 
 	"github.com/klauspost/reedsolomon"
@@ -102,9 +103,9 @@ func TestPartsCoverAllOnce(t *testing.T) {
 	}
 }
 
-// The library is the only implementation at hand, but it has several: those
-// for the vector units of this machine, and the one in plain Go.
-func TestVectorUnitsDoNotChangeTheCode(t *testing.T) {
+// The library has several implementations: those for the vector units of this
+// machine, and one in plain Go. GF(2^16) is our own.
+func TestEveryImplementationMakesTheSameParity(t *testing.T) {
 	plain := []reedsolomon.Option{
 		reedsolomon.WithSSE2(false), reedsolomon.WithSSSE3(false), reedsolomon.WithAVX2(false),
 		reedsolomon.WithAVX512(false), reedsolomon.WithAVXGFNI(false), reedsolomon.WithNEON(false),
@@ -132,8 +133,44 @@ func TestVectorUnitsDoNotChangeTheCode(t *testing.T) {
 		}
 		want := bytes.Join(shards[p.K:], nil)
 		if !bytes.Equal(encodeOne(t, p, bytes.NewReader(file)), want) {
-			t.Errorf("%v %d+%d: the vector units and plain Go differ", p.Code, p.K, p.M)
+			t.Errorf("%v %d+%d: the library in plain Go makes other parity", p.Code, p.K, p.M)
 		}
+	}
+}
+
+// Every size of a file has its own shape, within the rules of spec.md 3.4.
+func TestShapesOfOddSizes(t *testing.T) {
+	rnd := newRand(t)
+	for i := range 24 {
+		policy := Policy{Profile: []Profile{Standard, Large}[i%2], ShardSize: proto.MinShardSize}
+		shards := 129 + int(math.Pow(2, 6+6*rnd.Float64()))
+		p, err := policy.Params(uint64(shards*policy.ShardSize - rnd.IntN(policy.ShardSize)))
+		if err != nil || p.Code != proto.CodeLeopard16 {
+			t.Fatalf("%d shards: %+v, %v", shards, p, err)
+		}
+		o := newObject(t, p, rnd)
+		rs, err := reedsolomon.New(p.K, p.M, reedsolomon.WithLeopardGF16(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := make([][]byte, p.K+p.M)
+		for i := range want {
+			want[i] = o.shard(0, i)
+		}
+		for _, parity := range want[p.K:] {
+			clear(parity)
+		}
+		if err := rs.Encode(want); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(o.parity[0], bytes.Join(want[p.K:], nil)) {
+			t.Errorf("%+v: other parity than the library's", p)
+		}
+		disk := newDisk(t, o, 0, rnd.Perm(p.K + p.M)[:p.K])
+		if err := decoder(t, p, DecoderConfig{}).Decode(disk.asGroup()); err != nil {
+			t.Fatal(err)
+		}
+		disk.wantRestored("an odd size")
 	}
 }
 

@@ -16,7 +16,7 @@ type Profile uint8
 
 const (
 	Standard Profile = iota // nearest to the least that has to be sent
-	Tiny                    // receivers with less than about 100 MB of RAM
+	Tiny                    // receivers with a few MiB of RAM
 	Large                   // slow lossy links and big machines
 	Fast                    // links above 1 Gbit/s with little loss
 )

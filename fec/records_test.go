@@ -96,7 +96,7 @@ func TestAnyRRecordsRebuildTheOthers(t *testing.T) {
 }
 
 func TestRecordsNeedNoCoderUntilOneIsLost(t *testing.T) {
-	// The tables of GF(2^16) are larger than some receivers.
+	// A receiver that loses nothing needs neither its memory nor its tables.
 	p := proto.Params{Code: proto.CodeLeopard16, K: 8192, M: 8192, ShardSize: 512, Size: 8192 * 512}
 	tree := tree(t, p)
 	if tree.Code != proto.CodeLeopard16 {

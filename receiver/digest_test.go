@@ -61,8 +61,7 @@ func TestNoShardWaitsForItsLeaf(t *testing.T) {
 
 func TestALosslessReceiverRebuildsNoRecords(t *testing.T) {
 	// "the others are computed, if a shard waits for one of them: a receiver
-	// without loss never needs it" spec.md 7.3, which saves time and, if it takes
-	// GF(2^16), 77 MB of tables.
+	// without loss never needs it" spec.md 7.3, which saves time and memory.
 	src := newTree(t, "", 600*256, smallest(proto.CodeLeopard16, 600, 600))
 	if src.tree.Code != proto.CodeLeopard16 {
 		t.Fatalf("the records have %v", src.tree.Code)

@@ -187,6 +187,13 @@ func compareShape(t *testing.T, k, m int, rnd *rand.Rand) {
 	}
 }
 
+func TestSeveralShapes(t *testing.T) {
+	rnd := newRand(t)
+	for _, shape := range [][2]int{{1, 1}, {2, 3}, {100, 30}, {315, 315}, {911, 2048}} {
+		compareShape(t, shape[0], shape[1], rnd)
+	}
+}
+
 func TestTheLargestShapes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds, and the memory of the library")

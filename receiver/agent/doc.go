@@ -33,11 +33,11 @@
 //
 // Config.Memory, 64 MiB if zero, bounds the buffers of decoders, LeafMemory the
 // cache of hashes. The tables of large codes and an index of a few bits for each
-// packet of the file come in addition: 72 MiB at most for the tables, unless the
-// sender uses the profile tiny, and 160 MiB for the index of a file of 256 GiB. The
-// file itself is never in memory. All of these are large buffers without pointers: a
-// program that does little else may lower the target of the garbage collector
-// ([runtime/debug.SetGCPercent]), as iotupd does to 15.
+// packet of the file come in addition: less than 1 MiB for the tables, and 160 MiB
+// for the index of a file of 256 GiB. The file itself is never in memory. All of
+// these are large buffers without pointers: a program that does little else may
+// lower the target of the garbage collector ([runtime/debug.SetGCPercent]), as
+// iotupd does to 15.
 //
 // # Logging
 //
