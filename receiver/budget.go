@@ -58,6 +58,14 @@ func allRecords(geo proto.Geometry) int {
 
 func leastRecords(geo proto.Geometry) int { return min(64<<10, allRecords(geo)) }
 
+// leastNeed is what a file takes at least with this configuration.
+func (c Config) leastNeed(geo proto.Geometry) uint64 {
+	if c.InMemory {
+		return leastNeed(geo) + geo.Size
+	}
+	return leastNeed(geo)
+}
+
 // A budget is how the memory of a file is divided, in bytes.
 type budget struct{ decoders, records int }
 
@@ -67,10 +75,10 @@ func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
 	if c.MemoryLimit == 0 {
 		return b, true
 	}
-	rest := int64(c.MemoryLimit) - int64(leastNeed(geo)) // beyond the least
-	if rest < 0 {
+	if c.leastNeed(geo) > uint64(c.MemoryLimit) {
 		return b, false
 	}
+	rest := int64(uint64(c.MemoryLimit) - c.leastNeed(geo)) // beyond the least
 	b.records = min(b.records, max(leastRecords(geo), int(min(rest, int64(c.MemoryLimit/16)))))
 	rest -= int64(min(b.records, allRecords(geo)) - leastRecords(geo))
 	b.decoders = int(min(int64(b.decoders), rest+int64(fec.DecoderMemory(geo.Params, proto.ShardUnit))))
@@ -81,6 +89,6 @@ func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
 // receiving a file: a quarter of it, or what one decoder of a large group is fast
 // with.
 func decodersWorth(geo proto.Geometry) int {
-	const fast = 8 << 20
+	const fast = 6 << 20
 	return int(max(fast, min(geo.Size/4, 1<<30)))
 }

@@ -97,7 +97,7 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 		return geo, ReasonTooLarge
 	}
 	if _, fits := s.cfg.budget(geo); !fits {
-		s.needed = max(s.needed, leastNeed(geo))
+		s.needed = max(s.needed, s.cfg.leastNeed(geo))
 		return geo, ReasonMemory
 	}
 	return geo, nil

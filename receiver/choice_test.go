@@ -277,3 +277,19 @@ func TestAFileThatNeedsTooMuchMemoryIsRefused(t *testing.T) {
 	tr.run(percent(20, 1), src.sender(sender.Config{}))
 	tr.wantFile()
 }
+
+func TestAFileInMemoryCounts(t *testing.T) {
+	src := newTree(t, "", 300*256, smallest(proto.CodeLeopard16, 300, 300))
+	need, err := receiver.NeedOf(src.geo.Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := int(need.Least) + len(src.file)
+	tr := src.receive(receiver.Config{MemoryLimit: limit - 1, InMemory: true})
+	if err := tr.hear(src.manifest(), 0); err != receiver.ReasonMemory {
+		t.Errorf("got %v, want %v", err, receiver.ReasonMemory)
+	}
+	tr = src.receive(receiver.Config{MemoryLimit: limit, InMemory: true})
+	tr.run(percent(20, 1), src.sender(sender.Config{}))
+	tr.wantFile()
+}

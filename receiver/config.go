@@ -69,6 +69,10 @@ type Config struct {
 	// DefaultLeafMemory.
 	LeafMemory int
 
+	// InMemory says that the bytes in a store are memory, too, as on a tmpfs: they
+	// count against MemoryLimit.
+	InMemory bool
+
 	// SignatureRate is the highest number of signatures that are verified in a
 	// second. If zero, DefaultSignatureRate.
 	SignatureRate int

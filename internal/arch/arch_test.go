@@ -97,7 +97,7 @@ var arrows = map[string][]string{
 	"internal/hook":            {},
 	"internal/leak":            {},
 	"internal/listeners":       {"internal/diagnose", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
-	"internal/memlimit":        {},
+	"internal/memlimit":        {"golang.org/x/sys/unix"},
 	"internal/mcast":           {"golang.org/x/net/...", "golang.org/x/sys/..."},
 	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
 	"internal/quantity":        {},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -82,5 +83,19 @@ func TestTheLowestLimitCounts(t *testing.T) {
 func TestThisSystem(t *testing.T) {
 	if got := Find(); runtime.GOOS == "linux" && got.Bytes < 1<<20 {
 		t.Errorf("got %+v for a host that runs tests", got)
+	}
+}
+
+func TestATmpfsIsMemory(t *testing.T) {
+	const dir = "/dev/shm"
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil || !strings.Contains(string(mounts), " "+dir+" tmpfs ") {
+		t.Skip("no tmpfs at " + dir)
+	}
+	if !IsMemory(dir) {
+		t.Error(dir + " is said to be on a disk")
+	}
+	if IsMemory("/proc") || IsMemory("/not/there") {
+		t.Error("/proc, or what is not there, is said to be a tmpfs")
 	}
 }

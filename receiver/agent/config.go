@@ -101,6 +101,10 @@ type Config struct {
 	// zero, only Memory and LeafMemory, which go under the limit, count.
 	MemoryLimit int
 
+	// InMemory says that what Target keeps is memory, as on a tmpfs, and counts
+	// against MemoryLimit.
+	InMemory bool
+
 	// Limits of memory in bytes, and of signatures verified in a second, as in
 	// [receiver.Config]. If zero, its defaults.
 	Memory, LeafMemory, SignatureRate int
@@ -208,8 +212,8 @@ func (c Config) receiver(policy *receiver.Policy) receiver.Config {
 		limit = max(1, c.MemoryLimit-c.shares().network)
 	}
 	return receiver.Config{
-		MemoryLimit: limit,
-		Object:      c.Object, SHA256: c.SHA256, Trust: policy, GroupKeys: c.GroupKeys, Seeds: c.Reuse, Name: name,
+		MemoryLimit: limit, InMemory: c.InMemory,
+		Object: c.Object, SHA256: c.SHA256, Trust: policy, GroupKeys: c.GroupKeys, Seeds: c.Reuse, Name: name,
 		MaxSize: c.MaxSize, Memory: c.Memory, LeafMemory: c.LeafMemory, SignatureRate: c.SignatureRate,
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -183,6 +184,17 @@ func (o *options) limitMemory() (limit int, undo func()) {
 	return int(min(total-describe.ProgramMemory, math.MaxInt32)), func() { debug.SetMemoryLimit(before) }
 }
 
+// targetDir is where the file that is received grows.
+func (o *options) targetDir() string {
+	switch {
+	case o.dir != "":
+		return o.dir
+	case o.keeps():
+		return filepath.Dir(o.output)
+	}
+	return os.TempDir()
+}
+
 // tightHeap is how much garbage, in percent of what is in use, a receiver lets
 // pile up. Its memory is few large buffers without pointers, which cost the
 // collector nothing to visit; at the runtime's 100 they would count twice.
@@ -208,7 +220,7 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	}
 	limit, undo := opts.limitMemory()
 	defer undo()
-	cfg.MemoryLimit = limit
+	cfg.MemoryLimit, cfg.InMemory = limit, memlimit.IsMemory(opts.targetDir())
 	events := std.Out
 	if opts.output == "-" {
 		events = std.Err
