@@ -76,6 +76,10 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	if h.Size > s.cfg.MaxSize || indexBytes(geo) > maxIndex {
 		return geo, ReasonTooLarge
 	}
+	if _, fits := s.cfg.budget(geo); !fits {
+		s.needed = max(s.needed, s.cfg.leastNeed(geo))
+		return geo, ReasonMemory
+	}
 	return geo, nil
 }
 

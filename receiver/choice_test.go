@@ -210,3 +210,41 @@ func TestAnObjectOverALimitDisplacesNothing(t *testing.T) {
 		t.Errorf("afterwards %d shards of %v are held, want 1 of %v", got.Held, got.Object, a.id)
 	}
 }
+
+func TestAFileThatNeedsTooMuchMemoryIsRefused(t *testing.T) {
+	src := newTree(t, "", 300*256, smallest(proto.CodeLeopard16, 300, 300))
+	need, err := receiver.NeedOf(src.geo.Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := src.receive(receiver.Config{MemoryLimit: int(need.Least) - 1})
+	for _, datagram := range [][]byte{src.manifest(), src.shard(0, 0)} {
+		if err := tr.hear(datagram, 0); err != receiver.ReasonMemory {
+			t.Errorf("got %v, want %v", err, receiver.ReasonMemory)
+		}
+	}
+	if p := tr.r.Progress(); p.NeededMemory != need.Least || p.Needed != 0 || len(tr.stores) != 0 {
+		t.Errorf("%d bytes are said to be needed, %d shards, %d stores were opened; want %d, and nothing",
+			p.NeededMemory, p.Needed, len(tr.stores), need.Least)
+	}
+
+	tr = src.receive(receiver.Config{MemoryLimit: int(need.Least)})
+	tr.run(percent(20, 1), src.sender(sender.Config{}))
+	tr.wantFile()
+}
+
+func TestAFileInMemoryCounts(t *testing.T) {
+	src := newTree(t, "", 300*256, smallest(proto.CodeLeopard16, 300, 300))
+	need, err := receiver.NeedOf(src.geo.Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := int(need.Least) + len(src.file)
+	tr := src.receive(receiver.Config{MemoryLimit: limit - 1, InMemory: true})
+	if err := tr.hear(src.manifest(), 0); err != receiver.ReasonMemory {
+		t.Errorf("got %v, want %v", err, receiver.ReasonMemory)
+	}
+	tr = src.receive(receiver.Config{MemoryLimit: limit, InMemory: true})
+	tr.run(percent(20, 1), src.sender(sender.Config{}))
+	tr.wantFile()
+}

@@ -20,6 +20,7 @@
 //   - record.go, leaves.go, rebuild.go, check.go: hashes of shards, and what is done
 //     with them
 //   - work.go, job.go, decode.go, hash.go, reencode.go: work for jobs
+//   - budget.go: the memory of a file, and how it is divided
 //   - resume.go, scan.go, outline.go, partial.go: bytes that are already on disk
 //   - streams.go: loss, for display and for the choice of layers
 //   - run.go: the loop

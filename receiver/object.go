@@ -52,10 +52,11 @@ func newObject(s *shared, id identity, geo proto.Geometry, store Store, m *proto
 	o := &object{
 		shared: s, identity: id, geo: geo, manifest: m,
 		index: newIndex(geo), places: places{store: store, geo: geo}, spare: make([]byte, geo.ShardSize),
-		decoders: decoders{params: geo.Params, groups: geo.Groups, memory: s.cfg.Memory, workers: s.cfg.Workers},
 	}
+	b, _ := s.cfg.budget(geo)
+	o.decoders = decoders{params: geo.Params, groups: geo.Groups, memory: b.decoders, workers: s.cfg.Workers}
 	if tree, err := geo.Tree(); err == nil && m.Descriptor.Root != (proto.Digest{}) {
-		o.leaves = newLeaves(tree, s.cfg.LeafMemory)
+		o.leaves = newLeaves(tree, b.records)
 	}
 	return o
 }

@@ -84,6 +84,7 @@ type (
 		Reason proto.Reason
 		Object proto.ObjectID // zero: nothing but packets of it are known
 		Name   string         // may be empty
+		Memory uint64         // bytes that it needs, as Config.MemoryLimit counts, for [receiver.ReasonMemory]
 	}
 
 	// AlsoSent: another file is sent.

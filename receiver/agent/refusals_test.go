@@ -83,7 +83,7 @@ func TestWhatIsRefusedIsReportedOnce(t *testing.T) {
 	p.observes(receiver.Refused{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
 	p.observes(receiver.Refused{Object: proto.ObjectID{3}, Why: receiver.ReasonOtherObject})
 	got := p.took()
-	if len(got) != 2 || got[0] != Event(Rejected{receiver.ReasonRollback, proto.ObjectID{1}, "fw.bin"}) || got[1] != Event(AlsoSent{Object: proto.ObjectID{3}}) {
+	if len(got) != 2 || got[0] != Event(Rejected{Reason: receiver.ReasonRollback, Object: proto.ObjectID{1}, Name: "fw.bin"}) || got[1] != Event(AlsoSent{Object: proto.ObjectID{3}}) {
 		t.Errorf("got %+v", got)
 	}
 
