@@ -65,7 +65,7 @@
 //
 // Before an object is chosen there is no index, no file, no decoder and no job:
 // packets wait in a ring of 1 MiB, which all objects share. It is allocated with the
-// first packet that waits, and given back when an object is chosen.
+// first packet that waits, and given back when those of the chosen object were used.
 //
 // The index takes two bits a shard and 46 bytes a group, and four bytes for each
 // parity shard that is parked; NewIndex and the receiver refuse an object whose

@@ -12,17 +12,18 @@ import (
 	"iotupd/proto"
 )
 
-const (
-	// maxUnverified bounds the memory that all objects take together before one of
-	// them is chosen, in bytes.
-	maxUnverified = 1 << 20
+// WaitingMemory is what all objects take together before one of them is chosen, in
+// bytes: packets that wait for their manifest. It is given back when those of the
+// chosen object have been used.
+const WaitingMemory = 1 << 20
 
+const (
 	// maxWaiting bounds the packets that wait. Senders repeat their manifest after
 	// 256 packets.
 	maxWaiting = 1024
 
 	// waitingBytes is what is left for their datagrams.
-	waitingBytes = maxUnverified - maxWaiting*int(unsafe.Sizeof(waitingPacket{})+unsafe.Sizeof(uint32(0))) - proto.MaxDatagramLen
+	waitingBytes = WaitingMemory - maxWaiting*int(unsafe.Sizeof(waitingPacket{})+unsafe.Sizeof(uint32(0))) - proto.MaxDatagramLen
 )
 
 // Where a datagram has its checksum and its path word (spec.md 2.2).
@@ -32,7 +33,7 @@ const (
 )
 
 // A waitingRoom keeps the latest packets that arrived before the manifest of their
-// object, of all objects together: whatever is in them, they take maxUnverified bytes
+// object, of all objects together: whatever is in them, they take WaitingMemory
 // at most. It is of use until an object is chosen, and has the packets of that from
 // then on. The zero value is empty and takes nothing.
 type waitingRoom struct {
