@@ -23,8 +23,8 @@ const (
 // Config says what a [Receiver] shall receive. Open must be set; all else may be
 // zero.
 type Config struct {
-	// Open makes the store of an object that the receiver begins with. Name
-	// and content of the object are not certain then.
+	// Open makes the store of an object that the receiver begins with. A
+	// manifest to follow has confirmed the parameters.
 	Open func(proto.ObjectID, proto.Params) (Store, error)
 
 	// Object is the only object to receive. If zero, any.

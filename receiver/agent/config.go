@@ -189,12 +189,13 @@ type shares struct {
 func (c Config) shares() shares {
 	const (
 		batches  = 2 << 20 // of packets; the receiver makes as many as it needs
+		waiting  = receiver.WaitingMemory
 		shortest = 128 << 10
 		sockets  = 2 // one for each family
 		doubled  = 2 // the kernel takes twice what is asked for, to have room for its own
 	)
 	buffer := max(shortest, c.MemoryLimit/32)
-	return shares{buffer: buffer, network: batches + sockets*doubled*buffer}
+	return shares{buffer: buffer, network: batches + waiting + sockets*doubled*buffer}
 }
 
 // needsName is what a target is asked that puts files under the names that they
