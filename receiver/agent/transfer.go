@@ -140,17 +140,35 @@ func (t *transfer) heard(_ time.Time, packets []receiver.Heard) {
 	}
 }
 
-// watch has the watcher see the news until there will be no more.
+// watch has the watcher see the news until there will be no more, and look at the
+// time when it wants to.
 func (t *transfer) watch(cancel context.CancelCauseFunc) {
-	for {
-		news, more := t.news.take()
-		for _, n := range news {
-			if err := t.watcher.see(n); err != nil {
-				cancel(err)
-			}
+	look := time.NewTimer(lookEvery)
+	defer look.Stop()
+	see := func(news any) {
+		if err := t.watcher.see(news); err != nil {
+			cancel(err)
 		}
-		if !more {
-			return
+	}
+	for {
+		select {
+		case <-t.news.changed:
+			news, more := t.news.take()
+			for _, n := range news {
+				see(n)
+			}
+			if !more {
+				return
+			}
+		case now := <-look.C:
+			see(moment(now))
+		case <-t.agent.cfg.Ask:
+			t.watcher.progress(time.Now())
+		}
+		if at := t.watcher.wake(); at.IsZero() {
+			look.Stop()
+		} else {
+			look.Reset(time.Until(at))
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"maps"
 	"runtime"
 	"time"
 
@@ -39,7 +40,19 @@ type watcher struct {
 
 	refusals
 	silence silence
+	looked  time.Time // when report was called last
+	over    bool      // it was time to give up
 }
+
+// The time between two looks at a transfer while something happens, and while
+// nobody has been found whom to listen to.
+const (
+	lookEvery       = 200 * time.Millisecond
+	searchLookEvery = 2 * time.Second
+)
+
+// A moment is when nothing has happened but that time went by.
+type moment time.Time
 
 func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
 	return &watcher{
@@ -55,6 +68,8 @@ func (w *watcher) see(news any) error {
 	switch n := news.(type) {
 	case report:
 		return w.report(n.at, n.status)
+	case moment:
+		return w.report(time.Time(n), w.status)
 	case Transfer:
 		w.observe(n)
 	case Collected:
@@ -99,7 +114,7 @@ func (w *watcher) restart(now time.Time) { w.collected, w.heard = time.Time{}, n
 
 // report sees a report of the receiver. An error says that it is time to give up.
 func (w *watcher) report(now time.Time, s receiver.Status) error {
-	w.status = s
+	w.status, w.looked = s, now
 	if n := s.Waiting + s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
 		w.useful, w.heard = n, now
 	}
@@ -108,14 +123,51 @@ func (w *watcher) report(now time.Time, s receiver.Status) error {
 	}
 	w.checkBuffer()
 	w.checkRefused(now)
+	w.progress(now)
+	if e, silent := w.explain(now); silent {
+		w.emit(e)
+	}
+	err := w.patience(now)
+	w.over = w.over || err != nil
+	return err
+}
+
+// progress emits how far it is.
+func (w *watcher) progress(now time.Time) {
+	s := w.status
+	s.Ignored = maps.Clone(s.Ignored) // for the observer
 	w.emit(Progress{
 		At: now, Status: s, Silent: now.Sub(w.heard), Drops: w.drops,
 		Collected: !w.collected.IsZero(),
 	})
-	if e, silent := w.explain(now); silent {
-		w.emit(e)
+}
+
+// wake returns when to look at the time, unless there is news before; the zero
+// time: never.
+func (w *watcher) wake() time.Time {
+	at := w.looked.Add(lookEvery)
+	switch {
+	case w.over:
+		return time.Time{}
+	case w.cfg.Ask == nil:
+		return at
+	case w.silence.watching:
+		at = w.silence.since.Add(w.silence.wait)
+	case w.listener.Place().Port == 0:
+		at = w.looked.Add(searchLookEvery)
+	default:
+		return at
 	}
-	return w.patience(now)
+	for _, due := range []time.Time{
+		w.idle.Add(silentAfter), // of checkRefused
+		w.idle.Add(w.cfg.Timeout),
+		w.heard.Add(w.cfg.Stall),
+	} {
+		if due.After(w.looked) && due.Before(at) {
+			at = due
+		}
+	}
+	return at
 }
 
 // patience returns an error when it is time to give up.
