@@ -103,6 +103,9 @@ func (v *view) progress(e agent.Progress) {
 	s := &e.Status
 	v.arrival.Add(e.At, s.Data+s.Parity+s.Digests+s.Outlines+s.Manifests)
 	v.gain.Add(e.At, s.Held)
+	if v.out.JSON != nil && s.Needed == 0 {
+		return // there is no event for it: who asked gets the first that there is
+	}
 	if !v.out.ProgressDue(e.At) {
 		return
 	}
