@@ -106,6 +106,11 @@ type Config struct {
 	// call the agent.
 	Observe func(Event)
 
+	// Ask, if not nil, asks for an event Progress by each element. Without it, there
+	// are several in a second; with it, other ones come only while something happens,
+	// so that an agent that nobody sends to does not wake the processor.
+	Ask <-chan struct{}
+
 	// For tests and measurements. Lost says for every datagram whether to treat it as
 	// lost on the way. Heard is called with the undamaged packets of the object that
 	// is received, on the goroutine that receives: it must not wait. Either may be

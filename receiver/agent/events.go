@@ -55,7 +55,8 @@ type (
 		Progress receiver.Progress
 	}
 
-	// Progress: several times a second, unless Observe takes too long.
+	// Progress: several times a second, unless Observe takes too long; with
+	// Config.Ask, while nothing happens only if asked for.
 	Progress struct {
 		At     time.Time
 		Status receiver.Status // Status.Ignored is the observer's

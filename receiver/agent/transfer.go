@@ -148,17 +148,37 @@ func (t *transfer) heard(_ time.Time, packets []receiver.Heard) {
 	}
 }
 
-// watch has the watcher see the news until there will be no more.
+// watch has the watcher see the news until there will be no more, and look at the
+// time when it wants to.
 func (t *transfer) watch(cancel context.CancelCauseFunc) {
+	look := time.NewTimer(lookEvery)
+	defer look.Stop()
+	see := func(news any) {
+		if err := t.watcher.see(news); err != nil {
+			cancel(err)
+		}
+	}
 	for {
-		news, more := t.news.take()
-		for _, n := range news {
-			if err := t.watcher.see(n); err != nil {
-				cancel(err)
+		select {
+		case <-t.news.changed:
+			news, more := t.news.take()
+			for _, n := range news {
+				see(n)
+			}
+			if !more {
+				return
+			}
+		case now := <-look.C:
+			see(moment(now))
+		case <-t.agent.cfg.Ask:
+			if t.watcher.silence.watching { // otherwise there will be a report soon
+				t.watcher.progress(time.Now())
 			}
 		}
-		if !more {
-			return
+		if at := t.watcher.wake(); at.IsZero() {
+			look.Stop()
+		} else {
+			look.Reset(time.Until(at))
 		}
 	}
 }

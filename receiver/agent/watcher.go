@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"maps"
 	"runtime"
 	"time"
 
@@ -39,12 +40,25 @@ type watcher struct {
 
 	refusals
 	silence silence
+	looked  time.Time // when report was called last
+	news    bool      // because there was a report
+	over    bool      // it was time to give up
 }
+
+// The time between two looks at a transfer while something happens, and while
+// nobody has been found whom to listen to.
+const (
+	lookEvery       = 200 * time.Millisecond
+	searchLookEvery = 2 * time.Second
+)
+
+// A moment is when nothing has happened but that time went by.
+type moment time.Time
 
 func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
 	return &watcher{
 		cfg: &a.cfg, listener: l, emit: a.emit, signed: a.policy != nil, following: a.following,
-		start: now, idle: now, heard: now,
+		start: now, idle: now, heard: now, looked: now,
 		refusals: refusals{warned: make(map[proto.Reason]bool)},
 		silence:  silence{since: now, wait: silentAfter},
 	}
@@ -54,7 +68,11 @@ func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
 func (w *watcher) see(news any) error {
 	switch n := news.(type) {
 	case report:
+		w.news = true
 		return w.report(n.at, n.status)
+	case moment:
+		w.news = false
+		return w.report(time.Time(n), w.status)
 	case Transfer:
 		w.observe(n)
 	case Collected:
@@ -99,7 +117,7 @@ func (w *watcher) restart(now time.Time) { w.collected, w.heard = time.Time{}, n
 
 // report sees a report of the receiver. An error says that it is time to give up.
 func (w *watcher) report(now time.Time, s receiver.Status) error {
-	w.status = s
+	w.status, w.looked = s, now
 	if n := s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
 		w.useful, w.heard = n, now
 	}
@@ -108,14 +126,50 @@ func (w *watcher) report(now time.Time, s receiver.Status) error {
 	}
 	w.checkBuffer()
 	w.checkRefused(now)
+	w.progress(now)
+	if e, silent := w.explain(now); silent {
+		w.emit(e)
+	}
+	err := w.patience(now)
+	w.over = w.over || err != nil
+	return err
+}
+
+// progress emits how far it is.
+func (w *watcher) progress(now time.Time) {
+	s := w.status
+	s.Ignored = maps.Clone(s.Ignored) // for the observer
 	w.emit(Progress{
 		At: now, Status: s, Silent: now.Sub(w.heard), Drops: w.drops,
 		Collected: !w.collected.IsZero(), Wanted: w.wanted(),
 	})
-	if e, silent := w.explain(now); silent {
-		w.emit(e)
+}
+
+// wake returns when to look at the time, unless there is news before; the zero
+// time: never.
+func (w *watcher) wake() time.Time {
+	at := w.looked.Add(lookEvery)
+	switch {
+	case w.over:
+		return time.Time{}
+	case w.news:
+		at = at.Add(lookEvery) // if there are no more reports
+	case w.cfg.Ask == nil:
+	case w.silence.watching:
+		at = w.silence.since.Add(w.silence.wait)
+	case w.listener.Place().Port == 0:
+		at = w.looked.Add(searchLookEvery)
 	}
-	return w.patience(now)
+	for _, due := range []time.Time{
+		w.idle.Add(silentAfter), // of checkRefused
+		w.idle.Add(w.cfg.Timeout),
+		w.heard.Add(w.cfg.Stall),
+	} {
+		if due.After(w.looked) && due.Before(at) {
+			at = due
+		}
+	}
+	return at
 }
 
 // wanted reports whether an object is received that may be the wanted one. If
