@@ -30,10 +30,10 @@ type Batch interface {
 	Datagram(i int) ([]byte, Origin)
 }
 
-// queueDepth is the number of batches between a reader and the loop. When all
-// are in use the reader waits, and the kernel's buffer takes over, whose
-// overflow is counted there.
-const queueDepth = 8
+// queueDepth is the most batches between a reader and the loop. When all are in
+// use the reader waits, and the kernel's buffer takes over, whose overflow is
+// counted there. A batch is large, and is made only when none is idle.
+const queueDepth = 4
 
 // reportEvery is the least time between two calls of RunOptions.Report.
 const reportEvery = 200 * time.Millisecond

@@ -404,7 +404,7 @@ func TestAFailingStoreEndsRun(t *testing.T) {
 
 func TestShardsAreStoredWhenNothingElseHappens(t *testing.T) {
 	inBubble(t, smallSource(t), 1, func(b *bubble) {
-		b.wires[0].WriteSegments(b.src.shard(0, 0), b.src.geo.ShardSize+64)
+		b.wires[0].WriteSegments(append(b.src.shard(0, 0), b.src.manifest()...), b.src.geo.ShardSize+64)
 		ctx, cancel := context.WithTimeout(b.t.Context(), time.Second)
 		defer cancel()
 		time.AfterFunc(500*time.Millisecond, func() {

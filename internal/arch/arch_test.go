@@ -51,9 +51,9 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/cobra":       {"cmd/iotupd/internal/cobra/small", "github.com/spf13/cobra"},
 	"cmd/iotupd/internal/cobra/small": {"github.com/spf13/pflag"},
-	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
+	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/quantity", "proto", "receiver"},
 	"cmd/iotupd/internal/encode": {
-		"cmd/iotupd/internal/cli", "fec", "internal/quantity", "proto", "sender", "sender/filesource",
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "proto", "sender", "sender/filesource",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/inspect": {
@@ -68,8 +68,8 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/recv": {
 		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
-		"internal/diagnose", "internal/discover", "internal/durable", "internal/quantity", "internal/reason",
-		"internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
+		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/quantity",
+		"internal/reason", "internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
 		"receiver/installed", "receiver/layers", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
@@ -99,6 +99,7 @@ var arrows = map[string][]string{
 	"internal/hook":            {},
 	"internal/leak":            {},
 	"internal/listeners":       {"internal/diagnose", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
+	"internal/memlimit":        {"golang.org/x/sys/unix"},
 	"internal/mcast":           {"golang.org/x/net/...", "golang.org/x/sys/..."},
 	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
 	"internal/quantity":        {},

@@ -53,6 +53,8 @@ type host struct {
 	lab  *lab
 	name string // namespace
 	n    int    // last number of its addresses
+
+	cgroup string // what starts belongs to it; empty: to that of the test
 }
 
 // labs counts those made so far.

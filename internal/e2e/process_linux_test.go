@@ -95,10 +95,15 @@ func (h *host) recv(target string, flags ...string) *process {
 // start starts iotupd on a host.
 func (h *host) start(args ...string) *process {
 	h.t.Helper()
-	args = append([]string{"netns", "exec", h.name, binary}, append(args, "--json", "--stats", "100ms")...)
+	args = append([]string{binary}, append(args, "--json", "--stats", "100ms")...)
+	if h.cgroup == "" {
+		args = append([]string{"ip", "netns", "exec", h.name}, args...)
+	} else { // which ip would hide, with a /sys of its own
+		args = append([]string{"sh", "-c", `echo $$ > "$0"/cgroup.procs && exec nsenter --net=/run/netns/"$@"`, h.cgroup, h.name}, args...)
+	}
 	p := &process{
 		t:      h.t,
-		cmd:    exec.Command("ip", args...),
+		cmd:    exec.Command(args[0], args[1:]...),
 		events: make(chan event, 1<<13),
 		exited: make(chan struct{}),
 	}
@@ -129,7 +134,7 @@ func (h *host) start(args ...string) *process {
 			p.kill()
 		}
 		if h.t.Failed() {
-			h.t.Logf("%s\n%s%s", strings.Join(args[2:], " "), withoutProgress(p.stdout.String()), p.stderr.String())
+			h.t.Logf("%s\n%s%s", strings.Join(args, " "), withoutProgress(p.stdout.String()), p.stderr.String())
 		}
 	})
 	return p

@@ -28,8 +28,7 @@ type transfer struct {
 	watcher  *watcher
 	check    contentCheck
 
-	from     receiver.Origin                // of the first packet of the object
-	held     bool                           // K shards of every group are there
+	from     receiver.Origin                // of the manifest of the object
 	current  atomic.Pointer[proto.Manifest] // of the object, for checks that end late; nil: none yet
 	overRate bool                           // reported
 }
@@ -107,26 +106,19 @@ func (t *transfer) observe(now time.Time, e receiver.Event) {
 	news := Transfer{At: now, Event: e}
 	switch e := e.(type) {
 	case receiver.ObjectFound:
-		t.from, t.held = e.From, false
+		t.from = e.From
 	case receiver.Certified:
 		t.current.Store(e.Manifest)
 	case receiver.Dropped:
 		t.current.Store(nil)
-	case receiver.Corrupt:
-		t.held = false
-	case receiver.Collected:
-		t.held = true
 	case receiver.GroupDecoded, receiver.Forged:
 		t.news.put(news)
 		return
 	}
 	news.From, news.Progress = t.from, t.core.Progress()
 	t.news.put(news)
-	switch e.(type) {
-	case receiver.Certified, receiver.Collected:
-		if t.held && news.Progress.Certified {
-			t.news.put(Collected{At: now, Progress: news.Progress})
-		}
+	if _, ok := e.(receiver.Collected); ok {
+		t.news.put(Collected{At: now, Progress: news.Progress})
 	}
 }
 

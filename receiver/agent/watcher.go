@@ -92,7 +92,7 @@ func (w *watcher) see(news any) error {
 func (w *watcher) observe(t Transfer) {
 	switch e := t.Event.(type) {
 	case receiver.ObjectFound:
-		w.first = t.At
+		w.first = e.Since
 		w.restart(t.At)
 	case receiver.Certified:
 		w.signers = e.Signers
@@ -118,7 +118,7 @@ func (w *watcher) restart(now time.Time) { w.collected, w.heard = time.Time{}, n
 // report sees a report of the receiver. An error says that it is time to give up.
 func (w *watcher) report(now time.Time, s receiver.Status) error {
 	w.status, w.looked = s, now
-	if n := s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
+	if n := s.Waiting + s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
 		w.useful, w.heard = n, now
 	}
 	if w.level < 0 {
@@ -141,7 +141,7 @@ func (w *watcher) progress(now time.Time) {
 	s.Ignored = maps.Clone(s.Ignored) // for the observer
 	w.emit(Progress{
 		At: now, Status: s, Silent: now.Sub(w.heard), Drops: w.drops,
-		Collected: !w.collected.IsZero(), Wanted: w.wanted(),
+		Collected: !w.collected.IsZero(),
 	})
 }
 
@@ -172,29 +172,23 @@ func (w *watcher) wake() time.Time {
 	return at
 }
 
-// wanted reports whether an object is received that may be the wanted one. If
-// signatures count, that takes more than packets that anybody can send.
-func (w *watcher) wanted() bool {
-	return w.status.Needed > 0 && (!w.signed || w.status.Certified)
-}
-
 // patience returns an error when it is time to give up.
 func (w *watcher) patience(now time.Time) error {
 	s := w.status
 	switch {
-	case !w.wanted() && w.cfg.Timeout > 0 && now.Sub(w.idle) >= w.cfg.Timeout:
+	case s.Needed == 0 && w.cfg.Timeout > 0 && now.Sub(w.idle) >= w.cfg.Timeout:
 		return &SilenceError{
 			After: w.cfg.Timeout, Interfaces: w.listener.Place().Interfaces, Signed: w.signed,
 			Search: w.listener.Why(), Instead: w.instead(s.Ignored),
 		}
-	case s.Needed == 0 || w.cfg.Stall == 0 || !w.collected.IsZero() || now.Sub(w.heard) < w.cfg.Stall:
+	case s.Needed == 0 && (s.Waiting == 0 || w.following): // no stream has begun, or not one to follow
 		return nil
+	case w.cfg.Stall == 0 || !w.collected.IsZero() || now.Sub(w.heard) < w.cfg.Stall:
+		return nil
+	case s.Needed == 0:
+		return &StalledError{After: w.cfg.Stall, NoManifest: true, NoDigests: true, Instead: w.instead(s.Ignored)}
 	}
-	e := &StalledError{After: w.cfg.Stall, Held: s.Held, Needed: s.Needed, NoDigests: s.Digests == 0 && s.Records == 0}
-	if !w.wanted() {
-		e.Unsigned, e.Instead = true, w.instead(s.Ignored)
-	}
-	return e
+	return &StalledError{After: w.cfg.Stall, Held: s.Held, Needed: s.Needed, NoDigests: s.Digests == 0 && s.Records == 0}
 }
 
 // countDrops updates drops. What overflows while the file is decoded and
