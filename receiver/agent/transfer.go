@@ -160,10 +160,11 @@ func (t *transfer) watch(cancel context.CancelCauseFunc) {
 			if !more {
 				return
 			}
+			t.watcher.looked, t.watcher.news = time.Now(), true
 		case now := <-look.C:
 			see(moment(now))
 		case <-t.agent.cfg.Ask:
-			if t.watcher.silence.watching { // otherwise there will be a report soon
+			if t.watcher.quiet() { // otherwise there will be an event soon
 				t.watcher.progress(time.Now())
 			}
 		}

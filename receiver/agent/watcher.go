@@ -40,8 +40,8 @@ type watcher struct {
 
 	refusals
 	silence silence
-	looked  time.Time // when report was called last
-	news    bool      // because there was a report
+	looked  time.Time // when there was news, or it was looked at the time
+	news    bool      // there was news
 	over    bool      // it was time to give up
 }
 
@@ -68,7 +68,6 @@ func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
 func (w *watcher) see(news any) error {
 	switch n := news.(type) {
 	case report:
-		w.news = true
 		return w.report(n.at, n.status)
 	case moment:
 		w.news = false
@@ -95,6 +94,9 @@ func (w *watcher) observe(t Transfer) {
 		w.first = e.Since
 		w.restart(t.At)
 	case receiver.Certified:
+		if t.Progress.Needed > 0 { // who asks now is not told that nothing was heard
+			w.status.Progress = t.Progress
+		}
 		w.signers = e.Signers
 		w.emit(t)
 		w.certified(e.Manifest, e.Signers)
@@ -144,6 +146,9 @@ func (w *watcher) progress(now time.Time) {
 		Collected: !w.collected.IsZero(),
 	})
 }
+
+// quiet reports whether nothing has happened for a while.
+func (w *watcher) quiet() bool { return w.silence.watching && !w.news }
 
 // wake returns when to look at the time, unless there is news before; the zero
 // time: never.
