@@ -71,7 +71,7 @@ type budget struct{ decoders, records int }
 
 // budget returns that of a file, and whether it fits the limit.
 func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
-	b = budget{decoders: min(c.Memory, decodersWorth(geo)), records: c.LeafMemory}
+	b = budget{decoders: c.Memory, records: c.LeafMemory}
 	if c.MemoryLimit == 0 {
 		return b, true
 	}
@@ -83,12 +83,4 @@ func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
 	rest -= int64(min(b.records, allRecords(geo)) - leastRecords(geo))
 	b.decoders = int(min(int64(b.decoders), rest+int64(fec.DecoderMemory(geo.Params, proto.ShardUnit))))
 	return b, true
-}
-
-// decodersWorth returns the memory with which decoding is a small part of
-// receiving a file: a quarter of it, or what one decoder of a large group is fast
-// with.
-func decodersWorth(geo proto.Geometry) int {
-	const fast = 6 << 20
-	return int(max(fast, min(geo.Size/4, 1<<30)))
 }

@@ -27,7 +27,12 @@ func (r *Receiver) meet(p *packet) error {
 	case !r.supersedes(m.Manifest):
 		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
 		return ReasonOtherObject
-	default:
+	}
+	if _, fits := r.cfg.budget(geo); !fits {
+		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: ReasonMemory, Memory: r.cfg.leastNeed(geo)})
+		return ReasonMemory
+	}
+	if r.object != nil {
 		r.drop("a newer release is on the air")
 	}
 	if err := r.choose(p, id, geo, m); err != nil {
@@ -75,10 +80,6 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	}
 	if h.Size > s.cfg.MaxSize || indexBytes(geo) > maxIndex {
 		return geo, ReasonTooLarge
-	}
-	if _, fits := s.cfg.budget(geo); !fits {
-		s.needed = max(s.needed, s.cfg.leastNeed(geo))
-		return geo, ReasonMemory
 	}
 	return geo, nil
 }

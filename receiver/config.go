@@ -15,7 +15,7 @@ import (
 // Defaults and limits of a [Config].
 const (
 	DefaultMaxSize       = 256 << 30
-	DefaultMemory        = 64 << 20
+	DefaultMemory        = 6500 << 10 // one decoder of the largest usual group is fast with it
 	DefaultLeafMemory    = 4 << 20
 	DefaultSignatureRate = 2000
 )
@@ -55,8 +55,7 @@ type Config struct {
 
 	// Memory is what the buffers of all decoders together may take, in bytes,
 	// beside the index and the tables of the code, and what making parity again
-	// may take instead. A file for which that is not worth it is decoded with
-	// less. If zero, DefaultMemory.
+	// may take instead. If zero, DefaultMemory.
 	Memory int
 
 	// MemoryLimit is what the file that is received may take in all, in bytes:

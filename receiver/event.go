@@ -55,6 +55,7 @@ type (
 		Object proto.ObjectID
 		Name   string // empty if nobody trusted has signed it
 		Why    proto.Reason
+		Memory uint64 // bytes that it takes at least, for [ReasonMemory]
 	}
 
 	// GroupDecoded: a group was rebuilt.

@@ -30,10 +30,6 @@ type Progress struct {
 	// What arrived undamaged, duplicates included.
 	Data, Parity, Digests, Outlines, Manifests uint64
 
-	// NeededMemory is how much memory in bytes, at least, an object would have
-	// taken that was refused for that; zero: none was.
-	NeededMemory uint64
-
 	// Loss on the way up to now, or up to when everything was collected.
 	Loss Loss
 }
@@ -42,7 +38,7 @@ type Progress struct {
 func (r *Receiver) Progress() Progress {
 	o := r.object
 	if o == nil {
-		return Progress{Waiting: r.waiting.total, NeededMemory: r.needed}
+		return Progress{Waiting: r.waiting.total}
 	}
 	p := Progress{
 		Object: o.wire, Params: o.geo.Params, Waiting: r.waiting.total,

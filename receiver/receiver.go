@@ -25,7 +25,6 @@ type shared struct {
 	now     time.Time // of the call that is handled
 	plain   []byte    // room for the payload of a sealed packet, decrypted
 	streams Streams
-	needed  uint64 // memory in bytes that an object was refused for
 }
 
 func (s *shared) observe(e Event) {

@@ -7,15 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/inspect"
 	"iotupd/cmd/iotupd/internal/recv"
-	"iotupd/cmd/iotupd/internal/send"
-	"iotupd/cmd/iotupd/internal/sign"
 )
 
 const rootHelp = `iotupd gets one file to any number of devices at once over lossy UDP multicast.
@@ -46,11 +44,17 @@ func run(args []string, std cli.Stdio) int {
 	return cli.ExitCode(err)
 }
 
-// optionalCommands make the commands that a build tag leaves out.
-var optionalCommands []func() *cobra.Command
+// order is that of the commands in the help.
+var order = []string{"send", "recv", "sign", "keygen", "inspect", "man", "bench"}
+
+// commands make the commands that this program has, by name. Build tags leave some
+// out: see command_*.go.
+var commands = map[string]func() *cobra.Command{
+	"recv": recv.NewCommand, "inspect": inspect.NewCommand, "man": cli.NewManCommand,
+}
 
 func newRootCommand() *cobra.Command {
-	cobra.EnableCommandSorting = false // send comes first
+	cobra.KeepOrder() // send comes first
 	printVersion := false
 	root := &cobra.Command{
 		Use:                   "iotupd COMMAND",
@@ -84,9 +88,10 @@ func newRootCommand() *cobra.Command {
 	root.SetUsageFunc(cli.PrintUsage)
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.SuggestionsMinimumDistance = 2 // letters
-	root.AddCommand(send.NewCommand(), recv.NewCommand(), sign.NewCommand(), sign.NewKeygenCommand(), inspect.NewCommand(), cli.NewManCommand())
-	for _, newCommand := range optionalCommands {
-		root.AddCommand(newCommand())
+	for _, name := range order {
+		if newCommand := commands[name]; newCommand != nil {
+			root.AddCommand(newCommand())
+		}
 	}
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
@@ -110,6 +115,9 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 }
 
 func unknownCommand(root *cobra.Command, name string) error {
+	if slices.Contains(order, name) || name == "completion" {
+		return cli.UsageError("command %q is left out of this build, which is a small one; take a full one", name)
+	}
 	hint := "see iotupd --help"
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"

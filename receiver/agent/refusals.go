@@ -31,7 +31,11 @@ func (w *watcher) refused(e receiver.Refused) {
 		w.others = append(w.others, cmp.Or(e.Name, "object "+e.Object.Short()+"..."))
 	}
 	if reason.Of(e.Why).File != "" {
-		w.reject(Rejected{Reason: e.Why, Object: e.Object, Name: e.Name})
+		rejected := Rejected{Reason: e.Why, Object: e.Object, Name: e.Name, Memory: e.Memory}
+		if e.Memory > 0 {
+			rejected.Memory += uint64(w.cfg.shares().network)
+		}
+		w.reject(rejected)
 		return
 	}
 	w.emit(AlsoSent{Object: e.Object, Name: e.Name})
@@ -43,13 +47,9 @@ func (w *watcher) checkRefused(now time.Time) {
 	if w.status.Needed > 0 {
 		return
 	}
-	for _, r := range []proto.Reason{receiver.ReasonTooLarge, receiver.ReasonMemory, seal.ReasonSeal, receiver.ReasonSealed, receiver.ReasonUnsealed} {
+	for _, r := range []proto.Reason{receiver.ReasonTooLarge, seal.ReasonSeal, receiver.ReasonSealed, receiver.ReasonUnsealed} {
 		if w.isNews(r) {
-			e := Rejected{Reason: r}
-			if r == receiver.ReasonMemory {
-				e.Memory = w.status.NeededMemory + uint64(w.cfg.shares().network)
-			}
-			w.reject(e)
+			w.reject(Rejected{Reason: r})
 		}
 	}
 	// The wanted one may be about to show itself, and a follower waits for it.

@@ -160,10 +160,13 @@ func (t *transfer) watch(cancel context.CancelCauseFunc) {
 			if !more {
 				return
 			}
+			t.watcher.looked, t.watcher.news = time.Now(), true
 		case now := <-look.C:
 			see(moment(now))
 		case <-t.agent.cfg.Ask:
-			t.watcher.progress(time.Now())
+			if t.watcher.quiet() { // otherwise there will be an event soon
+				t.watcher.progress(time.Now())
+			}
 		}
 		if at := t.watcher.wake(); at.IsZero() {
 			look.Stop()

@@ -40,7 +40,8 @@ type watcher struct {
 
 	refusals
 	silence silence
-	looked  time.Time // when report was called last
+	looked  time.Time // when there was news, or it was looked at the time
+	news    bool      // there was news
 	over    bool      // it was time to give up
 }
 
@@ -57,7 +58,7 @@ type moment time.Time
 func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
 	return &watcher{
 		cfg: &a.cfg, listener: l, emit: a.emit, signed: a.policy != nil, following: a.following,
-		start: now, idle: now, heard: now,
+		start: now, idle: now, heard: now, looked: now,
 		refusals: refusals{warned: make(map[proto.Reason]bool)},
 		silence:  silence{since: now, wait: silentAfter},
 	}
@@ -69,6 +70,7 @@ func (w *watcher) see(news any) error {
 	case report:
 		return w.report(n.at, n.status)
 	case moment:
+		w.news = false
 		return w.report(time.Time(n), w.status)
 	case Transfer:
 		w.observe(n)
@@ -92,6 +94,9 @@ func (w *watcher) observe(t Transfer) {
 		w.first = e.Since
 		w.restart(t.At)
 	case receiver.Certified:
+		if t.Progress.Needed > 0 { // who asks now is not told that nothing was heard
+			w.status.Progress = t.Progress
+		}
 		w.signers = e.Signers
 		w.emit(t)
 		w.certified(e.Manifest, e.Signers)
@@ -142,6 +147,9 @@ func (w *watcher) progress(now time.Time) {
 	})
 }
 
+// quiet reports whether nothing has happened for a while.
+func (w *watcher) quiet() bool { return w.silence.watching && !w.news }
+
 // wake returns when to look at the time, unless there is news before; the zero
 // time: never.
 func (w *watcher) wake() time.Time {
@@ -149,14 +157,13 @@ func (w *watcher) wake() time.Time {
 	switch {
 	case w.over:
 		return time.Time{}
+	case w.news:
+		at = at.Add(lookEvery) // if there are no more reports
 	case w.cfg.Ask == nil:
-		return at
 	case w.silence.watching:
 		at = w.silence.since.Add(w.silence.wait)
 	case w.listener.Place().Port == 0:
 		at = w.looked.Add(searchLookEvery)
-	default:
-		return at
 	}
 	for _, due := range []time.Time{
 		w.idle.Add(silentAfter), // of checkRefused

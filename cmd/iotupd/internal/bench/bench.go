@@ -10,12 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"iotupd/bench"
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/quantity"
 	"iotupd/proto"

@@ -9,11 +9,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"iotupd/bench"
 	"iotupd/bench/report"
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 const compareHelp = `Set two results side by side, each the directory of --out, the result.json in

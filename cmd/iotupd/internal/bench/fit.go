@@ -7,10 +7,9 @@ import (
 	"io"
 	"os"
 
-	"github.com/spf13/cobra"
-
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 const fitHelp = `Find the models of loss that are nearest to a trace of recv --record: Bernoulli,

@@ -4,10 +4,10 @@ package cli
 
 import (
 	"errors"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/proto"
 	"net/netip"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 

@@ -8,7 +8,7 @@ import (
 	"io"
 	"runtime/debug"
 
-	"github.com/spf13/cobra"
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 // Stdio is where a command writes.

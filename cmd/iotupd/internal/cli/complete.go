@@ -5,7 +5,7 @@ package cli
 import (
 	"net"
 
-	"github.com/spf13/cobra"
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 // OneOf completes a flag by fixed words.

@@ -17,9 +17,6 @@ import (
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/multicast"
-	senderagent "iotupd/sender/agent"
-	"iotupd/sender/filesource"
-	sendermulticast "iotupd/sender/multicast"
 )
 
 // Exit codes. 2 is left to crashes of the runtime.
@@ -126,7 +123,8 @@ func failureCode(instead agent.Instead, otherwise int) int {
 	return otherwise
 }
 
-// ExitCode is the one place that turns an error into an exit code.
+// ExitCode is the one place that turns an error into an exit code, with senderCode
+// for errors of senders.
 func ExitCode(err error) int {
 	var coded *exitError
 	var signal SignalError
@@ -150,16 +148,16 @@ func ExitCode(err error) int {
 		return ExitLocalIO
 	case isA[*installed.DamagedError](err):
 		return ExitPolicy
-	case isA[*multicast.Error](err), isA[*sendermulticast.Error](err):
+	case isA[*multicast.Error](err):
 		return ExitNetwork
-	case isA[*filesource.FileError](err), isA[*filesource.ChangedError](err), isA[*manifestfile.FileError](err):
+	case isA[*manifestfile.FileError](err):
 		return ExitLocalIO
-	case isA[*filesource.KindError](err), isA[*manifestfile.ContentError](err), isA[*senderagent.ConfigError](err):
+	case isA[*manifestfile.ContentError](err):
 		return ExitUsage
 	case errors.Is(err, receiver.ErrIntegrity):
 		return ExitIntegrity
 	}
-	return ExitFailure
+	return senderCode(err)
 }
 
 // LocalError is an error of the file at path, with the exit code of local input

@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 // EnvironmentName is the variable that sets a flag.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/internal/quantity"
 )
 

@@ -7,8 +7,9 @@ import (
 	"io"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 // HeadingKey is the annotation of a flag that holds its heading in the help.

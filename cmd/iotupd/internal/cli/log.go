@@ -3,61 +3,43 @@
 package cli
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"strings"
 )
 
-// Logger returns a logger for the packages below. Their warnings are warnings
-// to the user, the rest is what -v asks for.
-func (o *Output) Logger() *slog.Logger { return slog.New(logHandler{out: o}) }
+// A Log prints records of the packages below like the other lines of an output.
+// Their warnings are warnings to the user, the rest is what -v asks for.
+type Log struct{ out *Output }
 
-// A logHandler prints log records like the other lines of an output.
-type logHandler struct {
-	out   *Output
-	attrs []slog.Attr
-}
+// Log returns the log of a command that receives. Others have [Output.Logger].
+func (o *Output) Log() Log { return Log{o} }
 
-func (h logHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn || h.out.opts.Verbose > 0
-}
+// Debug, Info and Warn print a record with keys and values.
+func (l Log) Debug(message string, args ...any) { l.print(false, message, args) }
+func (l Log) Info(message string, args ...any)  { l.print(false, message, args) }
+func (l Log) Warn(message string, args ...any)  { l.print(true, message, args) }
 
-// Handle prints "message (key value, key value): error".
-func (h logHandler) Handle(_ context.Context, r slog.Record) error {
+// print prints "message (key value, key value): error".
+func (l Log) print(warning bool, message string, args []any) {
 	var details []string
 	failure := ""
-	note := func(a slog.Attr) bool {
-		switch addr, isAddr := a.Value.Any().(netip.Addr); {
+	for ; len(args) >= 2; args = args[2:] {
+		switch addr, isAddr := args[1].(netip.Addr); {
 		case isAddr && !addr.IsValid(): // unset
-		case a.Key == "error":
-			failure = ": " + a.Value.String()
+		case args[0] == "error":
+			failure = fmt.Sprintf(": %v", args[1])
 		default:
-			details = append(details, fmt.Sprintf("%s %v", a.Key, a.Value))
+			details = append(details, fmt.Sprintf("%v %v", args[0], args[1]))
 		}
-		return true
 	}
-	for _, a := range h.attrs {
-		note(a)
-	}
-	r.Attrs(note)
-	text := r.Message
 	if len(details) > 0 {
-		text += " (" + strings.Join(details, ", ") + ")"
+		message += " (" + strings.Join(details, ", ") + ")"
 	}
-	text += failure
-	if r.Level >= slog.LevelWarn {
-		h.out.Warn(Warning{Code: "network", Text: text})
+	message += failure
+	if warning {
+		l.out.Warn(Warning{Code: "network", Text: message})
 	} else {
-		h.out.Decision("%s", text)
+		l.out.Decision("%s", message)
 	}
-	return nil
 }
-
-func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return logHandler{out: h.out, attrs: append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
-}
-
-// WithGroup ignores the group: nothing below uses any.
-func (h logHandler) WithGroup(string) slog.Handler { return h }

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 // NewManCommand writes the man pages, which are made from the help, for those

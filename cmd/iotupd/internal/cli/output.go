@@ -3,21 +3,22 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 // OutputOptions are the flags about what is shown, the same for all commands.
@@ -82,6 +83,7 @@ type Output struct {
 	requests <-chan os.Signal // for a status line
 	stop     func()
 	asked    bool // one came
+	asks     *asks
 
 	mu     sync.Mutex
 	text   io.Writer
@@ -230,18 +232,8 @@ func (o *Output) Event(typ string, data any) {
 	if o.JSON == nil {
 		return
 	}
-	// A struct cannot embed any, so the fields are joined as JSON.
-	line, err1 := json.Marshal(struct {
-		V    int    `json:"v"`
-		Type string `json:"type"`
-	}{1, typ})
-	fields, err2 := json.Marshal(data)
-	if err1 != nil || err2 != nil {
-		panic("iotupd: internal error: an event that is not JSON")
-	}
-	if string(fields) != "{}" {
-		line = append(append(line[:len(line)-1], ','), fields[1:]...)
-	}
+	line := appendText([]byte(`{"v":1,"type":`), typ)
+	line = append(appendFields(line, reflect.Indirect(reflect.ValueOf(data))), '}')
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.write(o.JSON, append(line, '\n'))
@@ -250,17 +242,16 @@ func (o *Output) Event(typ string, data any) {
 // ProgressDue reports whether the next progress line is due, or was asked for
 // by a signal.
 func (o *Output) ProgressDue(now time.Time) bool {
-	select {
-	case <-o.requests:
+	if o.requested() {
 		o.asked = true
 		return true
-	default:
 	}
 	if o.every == 0 || now.Sub(o.last) < o.every {
 		return false
 	}
 	first := o.last.IsZero()
 	o.last = now
+	o.asks.again(o.every)
 	return !first || o.live // the first plain line comes after --stats
 }
 

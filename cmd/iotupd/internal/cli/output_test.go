@@ -253,8 +253,14 @@ func TestLogRecordsReadLikeOtherLines(t *testing.T) {
 	s.Logger().Warn("sending works again")
 	s.want("", "warning: sending works again [network]\n")
 
+	s.Log().Warn("group not joined", "interface", "eth0", "source", netip.Addr{}, "error", errors.New("no such device"))
+	s.want("", "warning: group not joined (interface eth0): no such device [network]\n")
+	s.Log().Info("group joined", "interface", "eth0")
+	s.want("", "group joined (interface eth0)\n")
+
 	s = newScreen(t, OutputOptions{})
 	s.Logger().Debug("group joined")
+	s.Log().Debug("group joined")
 	s.want("", "")
 	s = newScreen(t, OutputOptions{Quiet: true})
 	s.Logger().Warn("group not joined")

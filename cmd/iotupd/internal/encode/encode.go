@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/fec"
 	"iotupd/internal/quantity"

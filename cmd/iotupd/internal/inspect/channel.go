@@ -35,7 +35,7 @@ func (v *channelView) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg.Logger = v.out.Logger()
+	cfg.Logger = v.out.Log()
 	l, err := multicast.Listen(cfg)
 	if err != nil {
 		return err

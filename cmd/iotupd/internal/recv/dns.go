@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/internal/discover"
 	"iotupd/receiver/agent"
 )

@@ -17,11 +17,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/memlimit"
@@ -220,14 +220,18 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	}
 	limit, undo := opts.limitMemory()
 	defer undo()
+	if opts.memory != 0 {
+		cfg.Memory = max(receiver.DefaultMemory, limit/4)
+	}
 	cfg.MemoryLimit, cfg.InMemory = limit, memlimit.IsMemory(opts.targetDir())
 	events := std.Out
 	if opts.output == "-" {
 		events = std.Err
 	}
 	out := cli.NewOutput(opts.OutputOptions, std, events)
-	cfg.Observe = newView(opts, out, names).observe
-	cfg.Listen.Logger = out.Logger()
+	cfg.Observe = idleGivesBack(newView(opts, out, names).observe)
+	cfg.Ask = out.Asks()
+	cfg.Listen.Logger = out.Log()
 	var rec recording
 	if opts.record != "" {
 		cfg.Heard = rec.take
@@ -253,6 +257,17 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
 	}
 	return opts.explain(opts.receive(ctx, a))
+}
+
+// idleGivesBack has a silent receiver, which may stay one for days, give memory
+// that it does not use back to the system at once.
+func idleGivesBack(observe func(agent.Event)) func(agent.Event) {
+	return func(e agent.Event) {
+		observe(e)
+		if _, silent := e.(agent.Silent); silent {
+			debug.FreeOSMemory()
+		}
+	}
 }
 
 // receive receives, and runs the command of --exec.

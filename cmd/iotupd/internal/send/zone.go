@@ -7,9 +7,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/spf13/cobra"
-
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/internal/discover"
 	"iotupd/sender/multicast"
 )

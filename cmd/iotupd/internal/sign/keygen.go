@@ -12,10 +12,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/internal/durable"
 	"iotupd/proto/keys"
 	"iotupd/proto/seal"

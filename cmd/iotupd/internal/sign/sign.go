@@ -16,10 +16,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/quantity"

@@ -6,4 +6,4 @@ package main
 
 import "iotupd/cmd/iotupd/internal/bench"
 
-func init() { optionalCommands = append(optionalCommands, bench.NewCommand) }
+func init() { commands["bench"] = bench.NewCommand }
