@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"iotupd/internal/netif"
 )
 
 // A Membership is one group on one interface, joined or not.
@@ -151,6 +153,9 @@ func (l *Listener) wanted() ([]member, error) {
 	var wanted []member
 	for _, name := range l.cfg.Interfaces {
 		i, err := usable(name)
+		if errors.Is(err, netif.ErrNotListed) {
+			return nil, err // what is joined stays joined
+		}
 		on := l.wantedOn(i)
 		if err == nil && len(on) == 0 {
 			err = fmt.Errorf("interface %q has no address of the family of any group and source", name)

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"iotupd/internal/netif"
 )
 
 // A SendConfig tells where to send.
@@ -179,7 +181,7 @@ func (c *Conn) worthRetry(err error, attempt int) bool {
 		time.Sleep(fullPause)
 		return attempt < maxAttempts
 	case isUnreachable(err), isNoInterface(err):
-		ifi, err := net.InterfaceByName(c.cfg.Interface.Name)
+		ifi, err := netif.ByName(c.cfg.Interface.Name)
 		return err == nil && ifi.Index != c.index && c.setInterface(ifi.Index) == nil
 	}
 	return false
