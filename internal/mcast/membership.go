@@ -207,14 +207,16 @@ func startable(members []member) error {
 }
 
 // explainJoin puts the advice to err that its number calls for.
-func explainJoin(f family, err error) error {
-	switch {
+func explainJoin(m member, err error) error {
+	switch f := familyOf(m.Group); {
 	case err == nil, errors.Is(err, syscall.EADDRINUSE): // is a member already
 		return nil
 	case errors.Is(err, syscall.ENOBUFS) && f == ipv4Family:
 		return fmt.Errorf("%w: too many IPv4 groups and sources; raise the sysctls net.ipv4.igmp_max_memberships and igmp_max_msf", err)
 	case errors.Is(err, syscall.ENODEV):
 		return fmt.Errorf("%w: the interface has just gone, or cannot multicast", err)
+	case errors.Is(err, syscall.ENOPROTOOPT) && m.Source.IsValid():
+		return fmt.Errorf("%w: this system cannot choose the sources of %v groups; leave out --source, or use the other family", err, f)
 	}
 	return err
 }
