@@ -133,7 +133,11 @@ func (c *Conn) configure() error {
 func (c *Conn) setInterface(index int) error {
 	// By name too, because some systems choose by an address that they look up.
 	ifi := &net.Interface{Index: index, Name: c.cfg.Interface.Name}
-	if err := c.group.SetMulticastInterface(ifi); err != nil {
+	err := c.group.SetMulticastInterface(ifi)
+	if errors.Is(err, syscall.ENOPROTOOPT) {
+		err = c.bindToInterface(err)
+	}
+	if err != nil {
 		return err
 	}
 	c.index = index

@@ -31,6 +31,7 @@ func (o older) JoinSourceSpecificGroup(*net.Interface, net.Addr, net.Addr) error
 func (o older) LeaveSourceSpecificGroup(*net.Interface, net.Addr, net.Addr) error {
 	return o.answered()
 }
+func (o older) SetMulticastInterface(*net.Interface) error { return o.answered() }
 
 // openOlder opens a socket for the group of m that knows only the older options.
 func openOlder(t *testing.T, m member, answer syscall.Errno) *Socket {
@@ -174,5 +175,68 @@ func TestSourcesThatCannotBeChosenAreReportedInOneLine(t *testing.T) {
 	m.index = 1 << 30
 	if err := openOlder(t, m, unix.ENOPROTOOPT).join(m); err == nil || !strings.Contains(err.Error(), "no IPv4 address of its own") {
 		t.Errorf("no such interface: got %v", err)
+	}
+}
+
+func TestSendersChooseTheInterfaceWithoutTheOptionForIt(t *testing.T) {
+	m := onLoopback(t, "239.255.8.42", "")
+	s := openOlder(t, m, unix.ENOPROTOOPT)
+	if err := s.join(m); err != nil {
+		t.Fatal(err)
+	}
+	lo, err := InterfaceByName("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	c, err := Dial(SendConfig{Group: m.Group, Port: uint16(s.conn.LocalAddr().(*net.UDPAddr).Port), Interface: lo})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	whole := c.group
+	c.group = older{whole, unix.ENOBUFS}
+	if err := c.setInterface(lo.Index); !errors.Is(err, unix.ENOBUFS) {
+		t.Errorf("got %v, want the error of the option that failed", err)
+	}
+	if err := whole.SetMulticastInterface(nil); err != nil { // whatever the routes say
+		t.Fatal(err)
+	}
+	c.group = older{whole, unix.ENOPROTOOPT}
+	if err := c.setInterface(lo.Index); errors.Is(err, unix.EPERM) {
+		t.Skipf("this kernel, before 5.7, wants privileges: %v", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WriteSegments([]byte("hello"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if got := heard(t, s); len(got) != 1 || got[0] != "hello" {
+		t.Errorf("heard %q over the loopback interface", got)
+	}
+}
+
+// Emulators know one of the two options that forbid fragmentation over IPv6.
+func TestOneOptionIsEnoughToForbidFragmentation(t *testing.T) {
+	c, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer c.Close()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tooLong := make([]byte, 65536-40-8+1)
+	for _, option := range []int{unix.IPV6_MTU_DISCOVER, unix.IPV6_DONTFRAG} {
+		if e := raw.Control(func(fd uintptr) {
+			if err = setSendOptions(ipv6Family, fd); err == nil {
+				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, option, 0)
+			}
+		}); e != nil || err != nil {
+			t.Fatal(e, err)
+		}
+		if _, err := c.WriteTo(tooLong, c.LocalAddr()); !errors.Is(err, unix.EMSGSIZE) {
+			t.Errorf("without option %d: got %v, want EMSGSIZE", option, err)
+		}
 	}
 }
