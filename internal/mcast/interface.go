@@ -26,6 +26,9 @@ type Interface struct {
 	Loopback bool
 }
 
+// listInterfaces is a variable so that tests can make it fail.
+var listInterfaces = netif.List
+
 // has tells whether i has a usable address of family f.
 func (i Interface) has(f family) bool {
 	if f == ipv6Family {
@@ -53,7 +56,7 @@ func suitable(ifi net.Interface) bool {
 // links nor, by their name, the host's side of containers, virtual machines and
 // tunnels. If there is none, it lists the loopback interface.
 func Suitable() ([]Interface, error) {
-	all, err := netif.List()
+	all, err := listInterfaces()
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ var errNoSuchName = errors.New("not found")
 
 // usable returns the interface of that name, or why it cannot take part.
 func usable(name string) (Interface, error) {
-	all, err := netif.List()
+	all, err := listInterfaces()
 	if err != nil {
 		return Interface{}, err
 	}
