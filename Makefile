@@ -8,6 +8,8 @@ CROSS := linux/arm linux/arm64 linux/mips linux/mipsle linux/riscv64 darwin/arm6
 OTHER := darwin windows
 
 export CGO_ENABLED ?= 0
+# As small devices have it, and as internal/e2e builds.
+export GOMIPS ?= softfloat
 
 # Whose vectors are frozen, for every CPU; and those that calculate figures.
 FIGURES := ./bench ./bench/model ./bench/report ./bench/stats ./bench/simnet

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+
+	"iotupd/internal/netif"
 )
 
 // A place is a network on which processes run, each on a host of its own.
@@ -39,7 +41,7 @@ func openPlace(onLoopback bool) (p place, note string, err error) {
 type loopback string
 
 func openLoopback() (loopback, error) {
-	all, err := net.Interfaces()
+	all, err := netif.List()
 	if err != nil {
 		return "", err
 	}

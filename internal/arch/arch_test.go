@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 		"bench/model", "bench/orders", "bench/simnet", "bench/stats", "fec", "internal/quantity", "proto",
 		"receiver", "receiver/layers", "sender",
 	},
-	"bench/live":   {"bench", "internal/quantity", "bench/simnet", "golang.org/x/sys/..."}, // real processes and sockets
+	"bench/live":   {"bench", "internal/netif", "internal/quantity", "bench/simnet", "golang.org/x/sys/..."}, // real processes and sockets
 	"bench/model":  {"bench/stats"},
 	"bench/orders": {"proto", "sender"},
 	"bench/report": {"bench"},
@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "internal/reason", "proto", "proto/keys", "proto/manifestfile",
+		"bench/simnet", "internal/durable", "internal/netif", "internal/reason", "proto", "proto/keys", "proto/manifestfile",
 		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed",
 		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/inspect": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
-		"internal/durable", "internal/quantity", "proto", "proto/manifestfile", "receiver",
+		"internal/durable", "internal/netif", "internal/quantity", "proto", "proto/manifestfile", "receiver",
 		"receiver/filestore", "receiver/monitor", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
@@ -68,7 +68,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/recv": {
 		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
-		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/quantity",
+		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/netif", "internal/quantity",
 		"internal/reason", "internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
 		"receiver/installed", "receiver/layers", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
@@ -98,10 +98,11 @@ var arrows = map[string][]string{
 	"internal/golden":          {},
 	"internal/hook":            {},
 	"internal/leak":            {},
-	"internal/listeners":       {"internal/diagnose", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
+	"internal/listeners":       {"internal/diagnose", "internal/netif", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
 	"internal/memlimit":        {"golang.org/x/sys/unix"},
-	"internal/mcast":           {"golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/mcast":           {"internal/netif", "golang.org/x/net/...", "golang.org/x/sys/..."},
 	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
+	"internal/netif":           {"golang.org/x/sys/..."},
 	"internal/quantity":        {},
 	"internal/reason":          {"proto", "proto/seal", "receiver"},
 	"internal/seqno":           {},
@@ -125,7 +126,7 @@ var arrows = map[string][]string{
 	"sender":            {"proto", "fec", "proto/seal"},
 	"sender/agent":      {"fec", "internal/clock", "proto", "sender", "sender/filesource", "sender/multicast"},
 	"sender/filesource": {"internal/durable", "proto", "sender", "golang.org/x/sys/..."},
-	"sender/multicast":  {"internal/listeners", "internal/mcast", "proto", "sender"},
+	"sender/multicast":  {"internal/listeners", "internal/mcast", "internal/netif", "proto", "sender"},
 }
 
 // cores decide and never wait. What touches the world is in their run.go.

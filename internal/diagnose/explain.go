@@ -42,6 +42,7 @@ type Finding struct {
 // snapshots. Counts are of that time.
 type Listening struct {
 	Interfaces []string      // on which the groups were joined
+	Named      []string      // to which the user confined the listening; none: all suitable ones
 	Groups     []netip.Addr  // each is expected on at least one of Interfaces
 	Sources    []netip.Addr  // of whom alone packets are wanted; none: of anybody
 	Port       uint16        // UDP
@@ -119,7 +120,14 @@ func Explain(before, after Snapshot, what Listening) []Finding {
 
 // deafInterfaces finds that nothing can arrive at all.
 func (e evidence) deafInterfaces() (f Finding, found bool) {
-	if len(e.Interfaces) == 0 {
+	switch {
+	case len(e.Interfaces) == 0 && len(e.Named) > 0:
+		return Finding{
+			Code: NoInterface,
+			Text: list(e.Named) + " is not up, or has no address, or cannot multicast",
+			Fix:  fmt.Sprintf("ip link set %s up   # and give it an address: ip -brief address", e.Named[0]),
+		}, true
+	case len(e.Interfaces) == 0:
 		return Finding{
 			Code: NoInterface,
 			Text: "no network interface is up and able to multicast",

@@ -60,6 +60,13 @@ func TestExplain(t *testing.T) {
 			fix:     "ip -brief address",
 		},
 		{
+			name:    "no interface that was named",
+			happens: func(h host, l *Listening) { l.Interfaces, l.Named = nil, []string{"wlan0", "eth0.10"} },
+			want:    []string{NoInterface},
+			text:    "eth0.10, wlan0 is not up, or has no address",
+			fix:     "ip link set wlan0 up   # and give it an address: ip -brief address", // not to name it by -i
+		},
+		{
 			name:    "the interface is pulled out",
 			happens: func(h host, l *Listening) { l.Interfaces = []string{"usb0"} },
 			want:    []string{NoInterface},

@@ -11,7 +11,8 @@
 //
 // The tests are also the commands behind the figures that the project states: they
 // print what they measured, some only with IOTUPD_E2E_FULL=1. They need root, and the tools ip, nft, ethtool
-// and sysctl; those with a router, Debian's packages frr and smcroute:
+// and sysctl; those with a router, Debian's packages frr and smcroute, and those with
+// emulated processors, qemu-user-static:
 //
 //	go test -v -count=1 ./internal/e2e                                  2 minutes
 //	IOTUPD_E2E_FULL=1 go test -v -count=1 -timeout 90m ./internal/e2e   20 minutes
@@ -33,6 +34,7 @@
 //	OlderFile    shards received where an older version of the file is there
 //	Layers       layers received behind links of different speed, and how often that changes
 //	OfDigests    packets and processor time that digests cost
+//	EveryProc    time and result of transfers on emulated processors
 //	NoShards     shards needed with digests, against without
 //
 // Where something is missing, the tests skip and say so; with

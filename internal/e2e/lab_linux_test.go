@@ -34,6 +34,7 @@ type lab struct {
 	t     *testing.T
 	net   string // namespace of the switch
 	hosts int
+	index string // arguments of "ip link add" for eth0 of hosts made from now on
 }
 
 // addresses is what a host has beside its loopback interface.
@@ -51,8 +52,9 @@ const (
 type host struct {
 	t    *testing.T
 	lab  *lab
-	name string // namespace
-	n    int    // last number of its addresses
+	name string   // namespace
+	n    int      // last number of its addresses
+	runs []string // the program and what comes before it; empty: binary
 
 	cgroup string // what starts belongs to it; empty: to that of the test
 }
@@ -105,9 +107,9 @@ func (h *host) plug(has addresses) {
 		h.sh(`sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1`)
 	}
 	port := fmt.Sprintf("port%d", h.n)
-	sh(h.t, h.lab.net, fmt.Sprintf(`ip link add %[1]s type veth peer name eth0 netns %[2]s
-		ethtool -K %[1]s tx-udp-segmentation off
-		ip link set %[1]s master br0 up`, port, h.name))
+	h.sh(fmt.Sprintf(`ip link add eth0 %s type veth peer name %s netns %s`, h.lab.index, port, h.lab.net))
+	sh(h.t, h.lab.net, fmt.Sprintf(`ethtool -K %[1]s tx-udp-segmentation off
+		ip link set %[1]s master br0 up`, port))
 	h.sh(`ethtool -K eth0 tx-udp-segmentation off gro off`)
 	if has != ipv6Only && has != linkLocalOnly {
 		h.sh(fmt.Sprintf(`ip address add %s/24 dev eth0`, h.ipv4()))

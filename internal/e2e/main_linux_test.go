@@ -30,6 +30,9 @@ var missing string
 const namePrefix = "iotupd-e2e-"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(sandboxVariable) != "" {
+		os.Exit(enterSandbox())
+	}
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where tools are that users have no need of
 	os.Exit(run(m))
 }

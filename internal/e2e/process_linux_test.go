@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,14 +36,15 @@ type event struct {
 	Version int    `json:"v"`
 	Type    string `json:"type"`
 
-	Object string `json:"object"`
-	Name   string `json:"name"`
-	Bytes  uint64 `json:"bytes"`
-	K      uint64 `json:"k"`
-	M      uint64 `json:"m"`
-	From   string `json:"from"`
-	Code   string `json:"code"` // of the erasure code, or of a warning
-	Text   string `json:"text"`
+	Object    string `json:"object"`
+	Name      string `json:"name"`
+	Bytes     uint64 `json:"bytes"`
+	K         uint64 `json:"k"`
+	M         uint64 `json:"m"`
+	From      string `json:"from"`
+	Interface string `json:"interface"`
+	Code      string `json:"code"` // of the erasure code, or of a warning
+	Text      string `json:"text"`
 
 	Layers  int      `json:"layers"` // that are received, or sent
 	Port    int      `json:"port"`   // that is listened on
@@ -95,11 +97,15 @@ func (h *host) recv(target string, flags ...string) *process {
 // start starts iotupd on a host.
 func (h *host) start(args ...string) *process {
 	h.t.Helper()
-	args = append([]string{binary}, append(args, "--json", "--stats", "100ms")...)
+	program := h.runs
+	if program == nil {
+		program = []string{binary}
+	}
+	args = slices.Concat(program, args, []string{"--json", "--stats", "100ms"})
 	if h.cgroup == "" {
-		args = append([]string{"ip", "netns", "exec", h.name}, args...)
+		args = slices.Concat([]string{"ip", "netns", "exec", h.name}, args)
 	} else { // which ip would hide, with a /sys of its own
-		args = append([]string{"sh", "-c", `echo $$ > "$0"/cgroup.procs && exec nsenter --net=/run/netns/"$@"`, h.cgroup, h.name}, args...)
+		args = slices.Concat([]string{"sh", "-c", `echo $$ > "$0"/cgroup.procs && exec nsenter --net=/run/netns/"$@"`, h.cgroup, h.name}, args)
 	}
 	p := &process{
 		t:      h.t,

@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/netip"
 	"os"
 	"time"
 
 	"iotupd/internal/diagnose"
+	"iotupd/internal/netif"
 )
 
 const (
@@ -64,7 +64,7 @@ func program() string {
 // bind reads along on the interface from now on, by the index that it has now,
 // and takes in whether this host listens.
 func (w *Watcher) bind() error {
-	ifi, err := net.InterfaceByName(w.cfg.Interface)
+	ifi, err := netif.ByName(w.cfg.Interface)
 	if err != nil {
 		return err
 	}
@@ -154,15 +154,8 @@ func (w *Watcher) complain() {
 
 // addresses lists those of an interface.
 func addresses(name string) (list []netip.Addr) {
-	ifi, err := net.InterfaceByName(name)
-	if err != nil {
-		return nil
-	}
-	addrs, _ := ifi.Addrs()
-	for _, a := range addrs {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-			list = append(list, prefix.Addr().Unmap())
-		}
+	if ifi, err := netif.ByName(name); err == nil {
+		list, _ = ifi.Addresses()
 	}
 	return list
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+
+	"iotupd/internal/netif"
 )
 
 var (
@@ -50,7 +52,7 @@ func isNoInterface(err error) bool {
 func (c *Conn) explain(err error, datagram int) error {
 	name := c.cfg.Interface.Name
 	f := familyOf(c.cfg.Group)
-	now, lookup := net.InterfaceByName(name)
+	now, lookup := netif.ByName(name)
 	switch {
 	case errors.Is(err, net.ErrClosed):
 		return err

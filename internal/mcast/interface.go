@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 	"strings"
+
+	"iotupd/internal/netif"
 )
 
 // An Interface is a network interface as multicast sees it. It is a snapshot.
@@ -24,6 +25,9 @@ type Interface struct {
 
 	Loopback bool
 }
+
+// listInterfaces is a variable so that tests can make it fail.
+var listInterfaces = netif.List
 
 // has tells whether i has a usable address of family f.
 func (i Interface) has(f family) bool {
@@ -62,14 +66,14 @@ func suitable(ifi net.Interface) bool {
 // links nor, by their name, the host's side of containers, virtual machines and
 // tunnels. If there is none, it lists the loopback interface.
 func Suitable() ([]Interface, error) {
-	all, err := interfaces()
+	all, err := listInterfaces()
 	if err != nil {
 		return nil, err
 	}
 	var found, loopback []Interface
 	for _, ifi := range all {
 		switch {
-		case suitable(ifi):
+		case suitable(ifi.Interface):
 			if d := describe(ifi); d.IPv6 || d.IPv4 {
 				found = append(found, d)
 			}
@@ -89,6 +93,9 @@ func Suitable() ([]Interface, error) {
 // as it is up and able to multicast. The error lists those that could be used.
 func InterfaceByName(name string) (Interface, error) {
 	d, err := usable(name)
+	if errors.Is(err, netif.ErrNotListed) {
+		return Interface{}, err
+	}
 	if err != nil {
 		return Interface{}, fmt.Errorf("%w; up and able to multicast here: %s", err, suitableNames())
 	}
@@ -131,7 +138,7 @@ var errNoSuchName = errors.New("not found")
 
 // usable returns the interface of that name, or why it cannot take part.
 func usable(name string) (Interface, error) {
-	all, err := interfaces()
+	all, err := listInterfaces()
 	if err != nil {
 		return Interface{}, err
 	}
@@ -153,25 +160,13 @@ func usable(name string) (Interface, error) {
 	return Interface{}, fmt.Errorf("interface %q %w", name, errNoSuchName)
 }
 
-func interfaces() ([]net.Interface, error) {
-	all, err := net.Interfaces()
-	if err != nil {
-		return nil, fmt.Errorf("cannot list the network interfaces: %w", err)
-	}
-	return all, nil
-}
-
 // describe looks up the addresses of ifi. An interface that has just vanished
 // has none.
-func describe(ifi net.Interface) Interface {
+func describe(ifi netif.Interface) Interface {
 	d := Interface{Name: ifi.Name, Index: ifi.Index, MTU: ifi.MTU, Loopback: ifi.Flags&net.FlagLoopback != 0}
-	addrs, _ := ifi.Addrs()
+	addrs, _ := ifi.Addresses()
 	for _, a := range addrs {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil {
-			continue
-		}
-		switch familyOf(prefix.Addr().Unmap()) {
+		switch familyOf(a) {
 		case ipv4Family:
 			d.IPv4 = true
 		case ipv6Family:

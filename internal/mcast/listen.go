@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"iotupd/internal/netif"
 )
 
 // rescanEvery is the time between two looks at the interfaces of the host. Where
@@ -149,7 +151,11 @@ func Listen(cfg ListenConfig) (*Listener, error) {
 		return nil, err
 	}
 	for _, name := range cfg.Interfaces {
-		if _, err := usable(name); errors.Is(err, errNoSuchName) {
+		_, err := usable(name)
+		switch {
+		case errors.Is(err, netif.ErrNotListed):
+			return nil, err
+		case errors.Is(err, errNoSuchName):
 			return nil, fmt.Errorf("%w; up and able to multicast here: %s", err, suitableNames())
 		}
 	}

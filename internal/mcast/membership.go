@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"iotupd/internal/netif"
 )
 
 // A Membership is one group on one interface, joined or not.
@@ -151,6 +153,9 @@ func (l *Listener) wanted() ([]member, error) {
 	var wanted []member
 	for _, name := range l.cfg.Interfaces {
 		i, err := usable(name)
+		if errors.Is(err, netif.ErrNotListed) {
+			return nil, err // what is joined stays joined
+		}
 		on := l.wantedOn(i)
 		if err == nil && len(on) == 0 {
 			err = fmt.Errorf("interface %q has no address of the family of any group and source", name)
@@ -202,14 +207,16 @@ func startable(members []member) error {
 }
 
 // explainJoin puts the advice to err that its number calls for.
-func explainJoin(f family, err error) error {
-	switch {
+func explainJoin(m member, err error) error {
+	switch f := familyOf(m.Group); {
 	case err == nil, errors.Is(err, syscall.EADDRINUSE): // is a member already
 		return nil
 	case errors.Is(err, syscall.ENOBUFS) && f == ipv4Family:
 		return fmt.Errorf("%w: too many IPv4 groups and sources; raise the sysctls net.ipv4.igmp_max_memberships and igmp_max_msf", err)
 	case errors.Is(err, syscall.ENODEV):
 		return fmt.Errorf("%w: the interface has just gone, or cannot multicast", err)
+	case errors.Is(err, syscall.ENOPROTOOPT) && m.Source.IsValid():
+		return fmt.Errorf("%w: this system cannot choose the sources of %v groups; leave out --source, or use the other family", err, f)
 	}
 	return err
 }

@@ -50,6 +50,10 @@ func setSendOptions(f family, fd uintptr) error {
 	unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0)
 	// Source-specific receivers know the stable address, not one of the temporary ones.
 	unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_ADDR_PREFERENCES, preferPublicSource)
-	unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
-	return unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1)
+	// Both forbid fragmentation; emulators of other processors do not know the second.
+	probe := unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+	if err := unix.SetsockoptInt(s, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1); err != unix.ENOPROTOOPT {
+		return err
+	}
+	return probe
 }

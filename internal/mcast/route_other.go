@@ -4,7 +4,13 @@
 
 package mcast
 
-import "net"
+import (
+	"net"
+	"net/netip"
+	"slices"
+
+	"iotupd/internal/netif"
+)
 
 // defaultRoutes names the interfaces of the default routes, IPv4 before IPv6.
 // It asks which local address would be used towards an address that is far away
@@ -16,7 +22,7 @@ func defaultRoutes() []string {
 		if err != nil {
 			continue
 		}
-		local := conn.LocalAddr().(*net.UDPAddr).IP
+		local := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 		conn.Close()
 		if name, ok := ownerOf(local); ok {
 			list = append(list, name)
@@ -26,14 +32,12 @@ func defaultRoutes() []string {
 }
 
 // ownerOf names the interface that has the address.
-func ownerOf(local net.IP) (string, bool) {
-	all, _ := net.Interfaces()
+func ownerOf(local netip.Addr) (string, bool) {
+	all, _ := netif.List()
 	for _, ifi := range all {
-		addrs, _ := ifi.Addrs()
-		for _, a := range addrs {
-			if n, ok := a.(*net.IPNet); ok && n.IP.Equal(local) {
-				return ifi.Name, true
-			}
+		addrs, _ := ifi.Addresses()
+		if slices.Contains(addrs, local.Unmap()) {
+			return ifi.Name, true
 		}
 	}
 	return "", false

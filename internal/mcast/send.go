@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"iotupd/internal/netif"
 )
 
 // A SendConfig tells where to send.
@@ -131,7 +133,11 @@ func (c *Conn) configure() error {
 func (c *Conn) setInterface(index int) error {
 	// By name too, because some systems choose by an address that they look up.
 	ifi := &net.Interface{Index: index, Name: c.cfg.Interface.Name}
-	if err := c.group.SetMulticastInterface(ifi); err != nil {
+	err := c.group.SetMulticastInterface(ifi)
+	if errors.Is(err, syscall.ENOPROTOOPT) {
+		err = c.bindToInterface(err)
+	}
+	if err != nil {
 		return err
 	}
 	c.index = index
@@ -179,7 +185,7 @@ func (c *Conn) worthRetry(err error, attempt int) bool {
 		time.Sleep(fullPause)
 		return attempt < maxAttempts
 	case isUnreachable(err), isNoInterface(err):
-		ifi, err := net.InterfaceByName(c.cfg.Interface.Name)
+		ifi, err := netif.ByName(c.cfg.Interface.Name)
 		return err == nil && ifi.Index != c.index && c.setInterface(ifi.Index) == nil
 	}
 	return false

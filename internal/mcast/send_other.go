@@ -17,3 +17,6 @@ func (c *Conn) send(b []byte, segment int) (n int, err error) {
 	b = b[:min(segment, len(b))]
 	return c.conn.WriteToUDPAddrPort(b, netip.AddrPortFrom(c.cfg.Group, c.cfg.Port))
 }
+
+// bindToInterface does nothing: these systems know the option that failed.
+func (c *Conn) bindToInterface(unknown error) error { return unknown }

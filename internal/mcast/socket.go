@@ -71,21 +71,39 @@ func openSocket(f family, cfg ListenConfig) (*Socket, error) {
 	return s, nil
 }
 
-func (s *Socket) join(m member) error {
-	ifi := &net.Interface{Index: m.index, Name: m.Interface}
-	if m.Source.IsValid() {
-		return explainJoin(s.family, s.groups.JoinSourceSpecificGroup(ifi, udpAddr(m.Group), udpAddr(m.Source)))
-	}
-	return explainJoin(s.family, s.groups.JoinGroup(ifi, udpAddr(m.Group)))
-}
+func (s *Socket) join(m member) error { return explainJoin(m, s.change(m, joining)) }
 
-func (s *Socket) leave(m member) {
+func (s *Socket) leave(m member) { s.change(m, leaving) }
+
+// A change is what happens to a membership.
+type change int
+
+const (
+	joining change = iota
+	leaving
+)
+
+// change joins or leaves by the options that name an interface by its index for
+// both families (RFC 3678). Where the system does not know those, it does so by
+// the older ones.
+func (s *Socket) change(m member, to change) error {
 	ifi := &net.Interface{Index: m.index, Name: m.Interface}
-	if m.Source.IsValid() {
-		s.groups.LeaveSourceSpecificGroup(ifi, udpAddr(m.Group), udpAddr(m.Source))
-		return
+	group, source := udpAddr(m.Group), udpAddr(m.Source)
+	var err error
+	switch any := !m.Source.IsValid(); {
+	case any && to == joining:
+		err = s.groups.JoinGroup(ifi, group)
+	case any:
+		err = s.groups.LeaveGroup(ifi, group)
+	case to == joining:
+		err = s.groups.JoinSourceSpecificGroup(ifi, group, source)
+	default:
+		err = s.groups.LeaveSourceSpecificGroup(ifi, group, source)
 	}
-	s.groups.LeaveGroup(ifi, udpAddr(m.Group))
+	if errors.Is(err, syscall.ENOPROTOOPT) {
+		return s.changeByOldOption(m, to, err)
+	}
+	return err
 }
 
 // A filter tells which datagrams are ours. It is not changed once made.

@@ -78,6 +78,8 @@ type socketState struct {
 
 	dropCounter uint32 // of the kernel, as last seen
 
+	joinedBy map[arrival]netip.Addr // of the interface, where that names it; see older_linux.go
+
 	// The source of the last datagram, since most come from the same.
 	lastName   sockaddr
 	lastFilter *filter

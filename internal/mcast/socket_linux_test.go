@@ -16,6 +16,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"iotupd/internal/netif"
 )
 
 func TestMmsghdrHasTheSizeThatTheKernelExpects(t *testing.T) {
@@ -194,6 +196,32 @@ func BenchmarkExchange(b *testing.B) {
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*datagrams), "ns/datagram")
 			})
+		}
+	}
+}
+
+// A host that does not list its interfaces for a while goes on to receive.
+func TestMembershipsOutliveAListThatFails(t *testing.T) {
+	usual := rescanEvery
+	rescanEvery = time.Hour // this test looks at the interfaces itself
+	list := listInterfaces
+	t.Cleanup(func() { rescanEvery, listInterfaces = usual, list })
+	cfg := ListenConfig{Groups: []netip.Addr{netip.MustParseAddr("239.255.8.32")}, Port: freePort(t), Interfaces: []string{"lo"}}
+	l, err := Listen(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	listInterfaces = func() ([]netif.Interface, error) { return nil, fmt.Errorf("%w: torn", netif.ErrNotListed) }
+	if err := l.SetGroups(cfg.Groups); !errors.Is(err, netif.ErrNotListed) {
+		t.Errorf("got %v, want that the list failed", err)
+	}
+	if m := l.Memberships(); len(m) != 1 || m[0].Err != nil || len(l.members) != 1 || l.members[0].index == 0 {
+		t.Errorf("memberships are %+v, want the one from before", m)
+	}
+	for _, cfg.Interfaces = range [][]string{{"lo"}, nil} {
+		if other, err := Listen(cfg); !errors.Is(err, netif.ErrNotListed) || strings.Contains(err.Error(), "here:") {
+			t.Errorf("on %q: got %v, %v, want the error of the list alone", cfg.Interfaces, other, err)
 		}
 	}
 }

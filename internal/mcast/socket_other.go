@@ -54,6 +54,9 @@ func (s *Socket) receive(b *Batch) error {
 	return nil
 }
 
+// changeByOldOption does nothing: these systems know the options that failed.
+func (s *Socket) changeByOldOption(_ member, _ change, unknown error) error { return unknown }
+
 func (s *Socket) readFrom(b []byte) (n int, to arrival, from *net.UDPAddr, err error) {
 	var destination net.IP
 	var source net.Addr

@@ -63,6 +63,7 @@ func (w *watcher) explain(now time.Time) (e Silent, silent bool) {
 	after, _ := diagnose.Read()
 	causes := diagnose.Explain(s.before, after, diagnose.Listening{
 		Interfaces: place.Interfaces,
+		Named:      w.cfg.Listen.Interfaces,
 		Groups:     place.Groups,
 		Sources:    place.Sources,
 		Port:       place.Port,

@@ -8,11 +8,11 @@ package multicast
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 
 	"iotupd/internal/mcast"
+	"iotupd/internal/netif"
 	"iotupd/proto"
 )
 
@@ -171,15 +171,10 @@ func (r Route) Sources() []netip.Addr {
 
 // Addresses returns all addresses of the interface. Errors are of type [*Error].
 func (r Route) Addresses() (addrs []netip.Addr, err error) {
-	ifi, err := net.InterfaceByName(r.Interface)
+	ifi, err := netif.ByName(r.Interface)
 	if err != nil {
 		return nil, networkError(err)
 	}
-	list, err := ifi.Addrs()
-	for _, a := range list {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-			addrs = append(addrs, prefix.Addr().Unmap())
-		}
-	}
+	addrs, err = ifi.Addresses()
 	return addrs, networkError(err)
 }

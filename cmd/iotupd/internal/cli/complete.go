@@ -6,6 +6,7 @@ import (
 	"net"
 
 	"iotupd/cmd/iotupd/internal/cobra"
+	"iotupd/internal/netif"
 )
 
 // OneOf completes a flag by fixed words.
@@ -15,7 +16,7 @@ func OneOf(words ...string) cobra.CompletionFunc {
 
 // InterfaceNames completes a flag by the interfaces that are up.
 func InterfaceNames(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
-	all, _ := net.Interfaces() // none to offer if they cannot be listed
+	all, _ := netif.List() // none to offer if they cannot be listed
 	for _, ifi := range all {
 		if ifi.Flags&net.FlagUp != 0 {
 			names = append(names, ifi.Name)

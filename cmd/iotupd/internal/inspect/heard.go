@@ -6,13 +6,13 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/internal/netif"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver/monitor"
@@ -99,7 +99,7 @@ func compareStreams(s, o *monitor.Stream) int {
 // interfaceName returns the name of the interface with an index; empty if there
 // is none.
 func interfaceName(index int) string {
-	ifi, err := net.InterfaceByIndex(index)
+	ifi, err := netif.ByIndex(index)
 	if err != nil {
 		return ""
 	}

@@ -3,10 +3,10 @@
 package recv
 
 import (
-	"net"
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/netif"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
@@ -93,7 +93,7 @@ func (v *view) origin() (from, iface string) {
 	if v.from.From.IsValid() {
 		from = v.from.From.Addr().WithZone("").String()
 	}
-	if ifi, err := net.InterfaceByIndex(v.from.Interface); err == nil {
+	if ifi, err := netif.ByIndex(v.from.Interface); err == nil {
 		iface = ifi.Name
 	}
 	return from, iface
