@@ -81,8 +81,8 @@ fuzz:
 bench:
 	go test -run '^$$' -bench . ./...
 
-# Other machines build; other systems are vetted and compile their tests as
-# well. Nothing is run there.
+# Other machines build; other systems are vetted, with their tests. Nothing is
+# run there.
 cross:
 	@mkdir -p out
 	@set -e; for target in $(CROSS); do \
@@ -91,9 +91,8 @@ cross:
 		printf '%-16s %s bytes\n' $$target $$(wc -c < out/iotupd-$$GOOS-$$GOARCH); \
 	done
 	@set -e; for system in $(OTHER); do \
-		echo "vet and compile tests for $$system"; \
+		echo "vet for $$system"; \
 		GOOS=$$system go vet ./...; \
-		GOOS=$$system go test -c -o /dev/null ./... ; \
 	done
 
 # The golden vectors on a 32-bit machine, on a big-endian one, and the figures

@@ -2,70 +2,57 @@
 
 package receiver
 
-import (
-	"time"
+import "iotupd/proto"
 
-	"iotupd/proto"
-)
-
-// uncertifiedFor is how long an object without a manifest stays chosen while
-// another one has shown its own; senders repeat theirs within 10 s.
-const uncertifiedFor = 12 * time.Second
-
-// meet decides what to do about an object that is not the chosen one. It returns
-// nil if it has become the chosen one (spec.md 7.2).
+// meet decides what to do about a packet of an object that is not the chosen one. A
+// manifest to follow makes its object the chosen one, if it is better than that;
+// other packets wait for theirs (spec.md 7.2).
 func (r *Receiver) meet(p *packet) error {
 	geo, err := r.admissible(&p.Header)
 	if err != nil {
 		return err
 	}
 	id, err := r.identify(p)
-	if err != nil {
-		return err
-	}
-	var m verifiedManifest
-	switch p.Type {
-	case proto.TypeManifest:
-		m, err = r.verifyManifest(p, &id)
-	case proto.TypeDigest:
-		err = id.prove(geo, p)
-	}
-	if err != nil {
-		return err
-	}
-	if r.object != nil {
-		if !r.supersedes(m.Manifest) {
-			r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
-			return ReasonOtherObject
-		}
-		why := "it has shown no manifest, and another object has"
-		if r.object.manifest != nil {
-			why = "a newer release is on the air"
-		}
-		r.drop(why)
-	}
-	err = r.choose(p, id, geo)
 	switch {
-	case err != nil && r.gate.isUnauthenticated(m.Manifest):
-		r.gate.manifestRequired = true
+	case err != nil:
+		return err
+	case p.Type != proto.TypeManifest:
+		return r.wait(p)
+	}
+	m, err := r.verifyManifest(p, &id)
+	switch {
+	case err != nil:
+		return err
+	case r.object == nil:
+	case !r.supersedes(m.Manifest):
+		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
 		return ReasonOtherObject
-	case err != nil || m.Manifest == nil:
+	default:
+		r.drop("a newer release is on the air")
+	}
+	if err := r.choose(p, id, geo, m); err != nil {
 		return err
 	}
-	return r.object.certify(m)
+	return r.object.accept(p)
+}
+
+// wait keeps a packet until a manifest of its object has come. Until then nothing
+// but its bytes is of use: its object may be anybody's invention.
+func (r *Receiver) wait(p *packet) error {
+	if !r.waiting.add(r.now, p) {
+		return ReasonDuplicate
+	}
+	return nil
 }
 
 // verifyManifest returns the manifest that an undamaged packet of object id
 // carries, if it is one to follow. An object whose manifest is genuine and not to be
-// followed is dropped, if it is the chosen one, and refused from then on.
+// followed is refused from then on.
 func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, err error) {
 	if m, err = r.gate.authenticate(p, id); err != nil {
 		return m, err
 	}
 	if why := r.gate.refusal(m.Manifest); why != nil {
-		if r.chosen(p.Object) {
-			r.drop("it is not one to receive")
-		}
 		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: why.(proto.Reason)})
 		return m, why
 	}
@@ -76,14 +63,7 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 // supersedes reports whether an object with manifest m, which is one to follow,
 // takes the place of the chosen one.
 func (r *Receiver) supersedes(m *proto.Manifest) bool {
-	o := r.object
-	switch {
-	case r.cfg.Trust != nil:
-		return o.manifest == nil || m.Sequence > o.manifest.Sequence
-	case o.manifest != nil:
-		return false
-	}
-	return r.cfg.Name != nil || r.now.Sub(o.since) > uncertifiedFor
+	return r.cfg.Trust != nil && m.Sequence > r.object.manifest.Sequence
 }
 
 // admissible checks the parameters of a packet against themselves and against
@@ -96,20 +76,60 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	if h.Size > s.cfg.MaxSize || indexBytes(geo) > maxIndex {
 		return geo, ReasonTooLarge
 	}
+	if _, fits := s.cfg.budget(geo); !fits {
+		s.needed = max(s.needed, s.cfg.leastNeed(geo))
+		return geo, ReasonMemory
+	}
 	return geo, nil
 }
 
-// choose begins with the object of a packet. The error is one of Config.Open.
-func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry) error {
+// choose begins with the object of a manifest to follow. Packets of it that have
+// waited are taken by and by: see [Receiver.NextJob].
+func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verifiedManifest) error {
 	store, err := r.cfg.Open(p.Object, p.Params)
 	if err != nil {
 		return err
 	}
-	r.object = newObject(&r.shared, id, geo, store)
+	since, waited := r.now, r.waiting.claim(p.Object)
+	if len(waited) > 0 {
+		since = waited[0].at
+	}
+	r.object = newObject(&r.shared, id, geo, store, m.Manifest)
 	r.streams.restart()
-	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from})
+	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from, Since: since})
 	r.object.startResume()
+	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
+	if err := r.object.begin(); err != nil {
+		return err
+	}
+	for i := range waited {
+		if p := r.waiting.open(&waited[i]); geo.Admits(&p.Header) == nil {
+			r.object.note(waited[i].at, &p, 1+uint64(waited[i].copies))
+		}
+	}
+	r.waiting.recordsFirst()
 	return nil
+}
+
+// takeWaiting takes a packet of the chosen object that has waited, as if it arrived
+// now. It reports whether there was one. While the object is compared with what is on
+// disk, and takes no packets, they wait on.
+func (r *Receiver) takeWaiting() bool {
+	if r.object.resume.waiting > 0 {
+		return false
+	}
+	p, ok := r.waiting.next()
+	if !ok {
+		return false
+	}
+	err := r.object.geo.Admits(&p.Header)
+	if err == nil {
+		err = r.object.take(&p)
+	}
+	if _, ignored := err.(proto.Reason); !ignored {
+		r.fail(err)
+	}
+	return true
 }
 
 // drop gives up the chosen object.
@@ -121,26 +141,4 @@ func (r *Receiver) drop(why string) {
 		r.err = storeError("discard", err) // whatever is received next
 	}
 	r.object = nil
-}
-
-// recognize takes a manifest of the chosen object, which does not have one yet. Its
-// descriptor hashes to the object id, so that its parameters, and not those of
-// the packet that came first, are the true ones.
-func (r *Receiver) recognize(p *packet) error {
-	o := r.object
-	m, err := r.verifyManifest(p, &o.identity)
-	if err != nil {
-		return err
-	}
-	if o.geo.Params != p.Params {
-		geo, err := r.admissible(&p.Header)
-		if err != nil {
-			return err
-		}
-		r.drop("its first packet was forged")
-		if err := r.choose(p, o.identity, geo); err != nil {
-			return err
-		}
-	}
-	return r.object.certify(m)
 }

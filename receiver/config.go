@@ -23,8 +23,8 @@ const (
 // Config says what a [Receiver] shall receive. Open must be set; all else may be
 // zero.
 type Config struct {
-	// Open makes the store of an object that the receiver begins with. Name
-	// and content of the object are not certain then.
+	// Open makes the store of an object that the receiver begins with. A
+	// manifest to follow has confirmed the parameters.
 	Open func(proto.ObjectID, proto.Params) (Store, error)
 
 	// Object is the only object to receive. If zero, any.
@@ -55,12 +55,23 @@ type Config struct {
 
 	// Memory is what the buffers of all decoders together may take, in bytes,
 	// beside the index and the tables of the code, and what making parity again
-	// may take instead. If zero, DefaultMemory.
+	// may take instead. A file for which that is not worth it is decoded with
+	// less. If zero, DefaultMemory.
 	Memory int
+
+	// MemoryLimit is what the file that is received may take in all, in bytes:
+	// its index, tables, decoders and cache of hash records. Memory and
+	// LeafMemory go under it. A file that needs more ([NeedOf]) is refused, with
+	// ReasonMemory. If zero, there is no limit but for the index.
+	MemoryLimit int
 
 	// LeafMemory is what the cache of hash records may take, in bytes. If zero,
 	// DefaultLeafMemory.
 	LeafMemory int
+
+	// InMemory says that the bytes in a store are memory, too, as on a tmpfs: they
+	// count against MemoryLimit.
+	InMemory bool
 
 	// SignatureRate is the highest number of signatures that are verified in a
 	// second. If zero, DefaultSignatureRate.
@@ -98,7 +109,7 @@ func (c Config) validate() error {
 	if c.Open == nil {
 		return fmt.Errorf("receiver: Config without Open")
 	}
-	if c.MaxSize > 1<<62 || c.Memory < 0 || c.Workers < 0 || c.LeafMemory < 0 || c.SignatureRate < 0 {
+	if c.MaxSize > 1<<62 || c.Memory < 0 || c.MemoryLimit < 0 || c.Workers < 0 || c.LeafMemory < 0 || c.SignatureRate < 0 {
 		return fmt.Errorf("receiver: limit out of range")
 	}
 	if c.Trust != nil && len(c.Trust.Keys) == 0 {

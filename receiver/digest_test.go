@@ -5,6 +5,7 @@ package receiver_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"iotupd/proto"
@@ -14,8 +15,7 @@ import (
 )
 
 func TestNoShardWaitsForItsLeaf(t *testing.T) {
-	// "Nothing waits for a whole loop, for an order, for leaves, or for the
-	// manifest. ... like this it needs exactly as many as without digests" spec.md
+	// "Nothing waits for a whole loop, for an order, or for leaves. ... like this it needs exactly as many as without digests" spec.md
 	// 7.3: of an object with digests, heard with them or without them, and of the
 	// same file sent without digests, exactly the same shards.
 	p := small(proto.CodeLeopard8, 40, 60)
@@ -131,16 +131,19 @@ func TestAForgedDigestIsRefused(t *testing.T) {
 		forged = append(forged, forged[0])
 		forged[len(forged)-1].name, forged[len(forged)-1].datagram = "padding", change(tree.ShardSize-1)
 	}
-	for _, certified := range []bool{false, true} {
+	for _, waiting := range []bool{false, true} {
 		tr := src.receive(receiver.Config{})
 		tr.hearAll(src.shard(0, 0))
-		if certified {
+		if !waiting {
 			tr.hearAll(src.manifest())
 		}
 		for _, f := range forged {
-			if err := tr.hear(f.datagram, 0); err != f.want {
-				t.Errorf("%s, certified %v: %v, want %v", f.name, certified, err, f.want)
+			if err := tr.hear(f.datagram, 0); err != f.want && !waiting {
+				t.Errorf("%s: %v, want %v", f.name, err, f.want)
 			}
+		}
+		if waiting {
+			tr.hearAll(src.manifest())
 		}
 		if got := tr.r.Progress().Records; got != 0 {
 			t.Errorf("%d records were taken", got)
@@ -162,6 +165,7 @@ func TestDigestsThatAreOfNoUseAreIgnored(t *testing.T) {
 		t.Fatalf("%d records", src.tree.Records)
 	}
 	tr := src.receive(receiver.Config{})
+	tr.hearAll(src.manifest())
 	hear := func(want error, datagram []byte) {
 		t.Helper()
 		if err := tr.hear(datagram, 0); err != want {
@@ -197,7 +201,7 @@ func TestDigestsOfAnObjectWithoutATreeAreRefused(t *testing.T) {
 	src, other := newSource(t, "", 20*512, p), newTree(t, "", 20*512, p)
 	foreign := forge(t, other.digest(0, 0), func(h *proto.Header, _ []byte) { h.Object = src.id })
 	tr := src.receive(receiver.Config{})
-	tr.hearAll(src.shard(0, 0))
+	tr.hearAll(foreign, src.shard(0, 0), src.manifest())
 	for range 2 {
 		if err := tr.hear(foreign, 0); err != proto.ReasonDigest {
 			t.Errorf("got %v, want %v", err, proto.ReasonDigest)
@@ -211,46 +215,26 @@ func TestDigestsOfAnObjectWithoutATreeAreRefused(t *testing.T) {
 	tr.wantFile()
 }
 
-func TestADigestComesFirst(t *testing.T) {
-	// "the first object of which an acceptable packet of any type arrives"
-	// spec.md 7.2
+func TestRecordsThatWaitedFindForgeriesThatWaited(t *testing.T) {
+	// "records before shards" spec.md 7.2: what is forged does not take the place of
+	// what is genuine, whichever came first.
 	src := newTree(t, "", 20*512, small(proto.CodeLeopard8, 10, 10))
-	tr := src.receive(receiver.Config{})
-	tr.hearAll(src.digest(1, 0), src.shard(1, 0))
-	if err := tr.hear(src.forgery(1, 1), 0); err != receiver.ReasonForged {
-		t.Errorf("a forged shard before the manifest: %v", err)
-	}
-	tr.run(percent(10, 4), src.sender(sender.Config{}))
-	tr.wantFile()
-	tr = src.receive(receiver.Config{GroupKeys: []*seal.GroupKey{newKey}})
-	tr.hearAll(src.seal(newKey, src.digest(1, 0)))
-}
-
-func TestAForgedDigestChoosesNothing(t *testing.T) {
-	// "A datagram that fails MUST NOT change any state but a count ... A DIGEST that
-	// would choose its object passes 17 and 21 before." spec.md 7.1
-	src := newTree(t, "", 20*512, small(proto.CodeLeopard8, 10, 10))
-	change := func(change func(h *proto.Header, payload []byte)) []byte { return forge(t, src.digest(1, 0), change) }
-	for name, test := range map[string]struct {
-		datagram []byte
-		want     proto.Reason
-	}{
-		"a record":       {change(func(_ *proto.Header, payload []byte) { payload[len(payload)/2] ^= 1 }), proto.ReasonDigest},
-		"another object": {change(func(h *proto.Header, _ []byte) { h.Object[3] ^= 1 }), proto.ReasonDigest},
-		"another size":   {change(func(h *proto.Header, _ []byte) { h.Size-- }), proto.ReasonDigest},
-		"a high index":   {change(func(h *proto.Header, _ []byte) { h.Index = src.tree.PerGroup() }), proto.ReasonGeometry},
-		"no tree":        {forge(t, fourRecords(t, 8*256).digest(0, 0), func(h *proto.Header, _ []byte) { h.Size = 1 << 24 }), proto.ReasonDigest},
-	} {
-		t.Run(name, func(t *testing.T) {
-			tr := src.receive(receiver.Config{})
-			tr.wantRefused(test.want, test.datagram)
-			if p := tr.r.Progress(); p != (receiver.Progress{}) || len(tr.stores) > 0 || len(tr.events) > 0 {
-				t.Fatalf("progress %+v, %d stores, events %+v, want nothing", p, len(tr.stores), tr.events)
+	sealed := func(b []byte) []byte { return src.seal(newKey, b) }
+	for _, way := range []func([]byte) []byte{slices.Clone[[]byte], sealed} {
+		cfg := receiver.Config{}
+		if way(src.manifest())[4] != 0 {
+			cfg.GroupKeys = []*seal.GroupKey{newKey}
+		}
+		tr := src.receive(cfg)
+		for g := range uint32(2) {
+			for i := range 10 {
+				tr.hearAll(way(src.forgery(g, i)), way(src.shard(g, i)))
 			}
-			if err := tr.hear(src.digest(1, 0), 0); err != nil {
-				t.Errorf("a genuine one afterwards: %v", err)
-			}
-		})
+			tr.hearAll(way(src.digest(g, 0)))
+		}
+		tr.hearAll(way(src.manifest()))
+		tr.wantForged(0)
+		tr.wantFile()
 	}
 }
 

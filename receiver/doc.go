@@ -14,12 +14,13 @@
 //
 //   - config.go, event.go, reason.go, progress.go: what goes in and comes out
 //   - receiver.go: the calls, and what a failure means
-//   - packet.go, choice.go, gate.go, policy.go: whose object is received
+//   - packet.go, choice.go, waiting.go, gate.go, policy.go: whose object is received
 //   - object.go, shard.go, places.go, index.go, state.go: a shard on its way to the
 //     store, and the states of its group
 //   - record.go, leaves.go, rebuild.go, check.go: hashes of shards, and what is done
 //     with them
 //   - work.go, job.go, decode.go, hash.go, reencode.go: work for jobs
+//   - budget.go: the memory of a file, and how it is divided
 //   - resume.go, scan.go, outline.go, partial.go: bytes that are already on disk
 //   - streams.go: loss, for display and for the choice of layers
 //   - run.go: the loop
@@ -31,15 +32,15 @@
 //
 // [Run] reads batches of datagrams, each of which goes to [Receiver.Handle]. The
 // order of the checks is that of spec.md 7.1: the header, whether the object can be
-// ruled out, the checksum. A packet of another object than the chosen one may make
-// the receiver choose that (choice.go). A packet of the chosen object is compared
-// with the geometry, and noted by the stream that it came on. Then it depends on
-// its type: a shard is compared with its leaf, if that is known, and stored
-// (shard.go); a record proves itself and is stored behind the file (record.go); an
-// outline waits until there is time to search the disk (outline.go); a manifest
-// certifies the object. The payload is decrypted only after all checks that need
-// the header alone. Nothing of the packet is kept. After a batch, Run passes the
-// packets that were noted to the policy of layers.
+// ruled out, the checksum. An object is chosen by its manifest (choice.go). Before
+// one is chosen, other packets wait for theirs (waiting.go). A packet of the chosen
+// object, which may have waited, is compared with the geometry, and noted by the
+// stream that it came on. Then it depends on its type: a shard is compared with its
+// leaf, if that is known, and stored (shard.go); a record proves itself and is stored
+// behind the file (record.go); an outline waits until there is time to search the
+// disk (outline.go); a further manifest changes nothing. The payload is decrypted only
+// after all checks that need the header alone. After a batch, Run passes the packets
+// that were noted to the policy of layers.
 //
 // # The life of a group
 //
@@ -62,6 +63,10 @@
 //
 // # Memory
 //
+// Before an object is chosen there is no index, no file, no decoder and no job:
+// packets wait in a ring of 1 MiB, which all objects share. It is allocated with the
+// first packet that waits, and given back when those of the chosen object were used.
+//
 // The index takes two bits a shard and 46 bytes a group, and four bytes for each
 // parity shard that is parked; NewIndex and the receiver refuse an object whose
 // index would take more than 160 MiB. A group that waits for a job takes eight
@@ -74,16 +79,14 @@
 //
 // Nothing that arrives is trusted. A checksum keeps damaged packets out, not forged
 // ones. If the object has digests, every shard is compared with its leaf as soon
-// as that is known, so that forged packets do not damage the file. Until a manifest
-// has certified the object, its parameters are unauthenticated; a [Policy] says
-// whose signature a manifest needs. The last word is the SHA-256 of the whole file,
+// as that is known, so that forged packets do not damage the file. The parameters in
+// a header can be anybody's: they count once a manifest that is genuine has them, and
+// a [Policy] says whose signature that needs. The last word is the SHA-256 of the whole file,
 // read back from the store. Bytes that are already on disk count only if a leaf
 // says so, and records only if they prove themselves.
 //
 // # Failures
 //
-// Methods of an object return their failures, and Receiver.fail decides what they
-// mean: the end of the transfer, or, if the object is unauthenticated where
-// signatures count, the end of that object. Reasons to ignore a packet are errors
+// Methods of an object return their failures, which end the transfer. Reasons to ignore a packet are errors
 // of type [proto.Reason], which Handle returns; they change nothing.
 package receiver

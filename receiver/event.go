@@ -2,21 +2,26 @@
 
 package receiver
 
-import "iotupd/proto"
+import (
+	"time"
+
+	"iotupd/proto"
+)
 
 // An Event reports progress of a transfer to Config.Observe.
 type Event interface{ receiverEvent() }
 
 type (
-	// ObjectFound: the first packet of an object that may be the wanted one.
+	// ObjectFound: an object is received from now on. Certified follows at once.
 	ObjectFound struct {
 		Object proto.ObjectID
 		Params proto.Params
-		From   Origin
+		From   Origin    // of its manifest
+		Since  time.Time // when the first of its packets arrived that is of use
 	}
 
-	// Certified: a manifest confirmed the parameters of the object. The
-	// manifest belongs to the receiver.
+	// Certified: the manifest of the object, which is one to follow. It belongs
+	// to the receiver.
 	Certified struct {
 		Manifest *proto.Manifest
 		Signers  []proto.PublicKey // all trusted ones, in the order of Policy.Keys; nil: nobody asked for a signature
@@ -45,7 +50,7 @@ type (
 	// Refused: a manifest of another object than the chosen one, or one that is
 	// not followed. It is reported once an object, for a bounded number of them;
 	// where signatures count, those that no trusted key has signed are counted
-	// apart, and may be of the chosen object.
+	// apart.
 	Refused struct {
 		Object proto.ObjectID
 		Name   string // empty if nobody trusted has signed it

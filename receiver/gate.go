@@ -18,8 +18,7 @@ type gate struct {
 	reported recent // objects that Refused was observed of
 	unsigned recent // the same for manifests that no trusted key has signed, apart: anybody can make them
 
-	manifestRequired bool      // an unauthenticated object broke its store: none is begun with without a manifest
-	checks           allowance // of signatures
+	checks allowance // of signatures
 }
 
 func newGate(s *shared) gate {
@@ -41,19 +40,13 @@ func (g *gate) rulesOut(p *packet, chosen *object) bool {
 	switch {
 	case len(g.pins) > 0 && !slices.Contains(g.pins, p.Object):
 		return true
-	case p.Type == proto.TypeOutline: // it is about bytes on disk, of a chosen object
-		return true
 	case p.Type != proto.TypeManifest:
-		return chosen != nil || g.manifestRequired || g.refused.has(p.Object)
-	case g.cfg.Trust == nil && chosen != nil && chosen.manifest != nil:
+		return chosen != nil || g.refused.has(p.Object)
+	case g.cfg.Trust == nil && chosen != nil:
 		return g.reported.full() || g.reported.has(p.Object) // there is no more to report
 	}
 	return false
 }
-
-// isUnauthenticated reports whether an object with manifest m, nil if it has shown
-// none, may be anybody's, where only signed ones count.
-func (g *gate) isUnauthenticated(m *proto.Manifest) bool { return g.cfg.Trust != nil && m == nil }
 
 // A verifiedManifest is one to follow.
 type verifiedManifest struct {

@@ -192,6 +192,7 @@ type transfer struct {
 
 	r       *receiver.Receiver
 	stores  []*receiver.MemStore // in the order of Open
+	opened  func(*receiver.MemStore)
 	events  []receiver.Event
 	ignored map[proto.Reason]int
 	idle    bool       // jobs are left alone
@@ -212,6 +213,9 @@ func (s *source) receive(cfg receiver.Config) *transfer {
 	if cfg.Open == nil {
 		cfg.Open = func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
 			tr.stores = append(tr.stores, receiver.NewMemStore(int(p.Size)))
+			if tr.opened != nil {
+				tr.opened(tr.store())
+			}
 			return tr.store(), nil
 		}
 	}

@@ -22,11 +22,16 @@ func TestEveryUndamagedPacketOfTheObjectIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Streams().Keep()
-	hear := func(s *source, seq uint32, damage byte) {
-		b := forge(t, s.shard(0, 3), func(h *proto.Header, _ []byte) { h.Path.Seq = seq })
+	heard := func(b []byte, seq uint32, damage byte) {
+		b = forge(t, b, func(h *proto.Header, _ []byte) { h.Path.Seq = seq })
 		b[len(b)-1] ^= damage
 		r.Handle(epoch, receiver.Origin{}, b)
 	}
+	hear := func(s *source, seq uint32, damage byte) { heard(s.shard(0, 3), seq, damage) }
+	heard(file.shard(0, 5), 3, 0) // waits for the manifest
+	heard(file.shard(0, 6), 4, 0)
+	heard(other.shard(0, 5), 5, 0)
+	heard(file.manifest(), 6, 0)
 	hear(file, 7, 0)
 	hear(file, 8, 1)  // damaged
 	hear(other, 9, 0) // of another object
@@ -37,7 +42,7 @@ func TestEveryUndamagedPacketOfTheObjectIsListed(t *testing.T) {
 	for _, h := range r.Streams().Take() {
 		got = append(got, h.Seq)
 	}
-	if want := []uint32{7, 11, 10, 10}; !slices.Equal(got, want) {
+	if want := []uint32{3, 4, 6, 7, 11, 10, 10}; !slices.Equal(got, want) {
 		t.Errorf("heard packets %v, want %v", got, want)
 	}
 }

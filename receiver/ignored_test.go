@@ -158,6 +158,7 @@ func TestUselessShardsAreCounted(t *testing.T) {
 	// counted, and takes no more." spec.md 7.3
 	src := newSource(t, "", 2*4*256, smallest(proto.CodeLeopard8, 4, 4))
 	tr := src.receive(receiver.Config{})
+	tr.hearAll(src.manifest())
 	tr.idle = true
 	hear := func(want error, g uint32, shards ...int) {
 		t.Helper()
@@ -175,10 +176,11 @@ func TestUselessShardsAreCounted(t *testing.T) {
 	hear(nil, 1, 0, 1, 2, 3)
 	hear(receiver.ReasonDuplicate, 1, 0, 3)
 	hear(receiver.ReasonNotNeeded, 1, 4)
-	tr.work()
+	j := tr.r.NextJob()
+	j.Run()
+	tr.r.Finish(tr.now, j)
 	hear(receiver.ReasonDuplicate, 0, 1) // it was rebuilt
 	hear(receiver.ReasonNotNeeded, 0, 5)
-	tr.hearAll(src.manifest())
 	tr.idle = false
 	tr.work()
 	hear(receiver.ReasonNotNeeded, 0, 0)

@@ -24,19 +24,15 @@ type work interface {
 // Run does the work.
 func (j *Job) Run() { j.err = j.work.run() }
 
-// finish takes a job back. Work on leaves is useless if it turned out meanwhile
-// that there are none.
+// finish takes a job back.
 func (j *Job) finish() error {
 	w := &j.object.work
 	w.running--
 	if j.kind.decodes() {
 		w.decoding--
 	}
-	switch {
-	case j.err != nil:
+	if j.err != nil {
 		return j.err
-	case j.kind.needsTree() && j.object.leaves == nil:
-		return nil
 	}
 	return j.work.finish()
 }
@@ -82,7 +78,7 @@ func (o *object) hasRoom(kind workKind) bool {
 func (o *object) nextWork(kind workKind) work {
 	switch kind {
 	case hashFile:
-		if o.manifest == nil || !o.index.done() || o.hashed {
+		if !o.index.done() || o.hashed {
 			return nil
 		}
 		return newHashWork(o)

@@ -15,6 +15,7 @@ func TestAbortEndsRunningJobs(t *testing.T) {
 	src := newSource(t, "file", 4*256, smallest(proto.CodeLeopard8, 4, 4))
 	tr := src.receive(receiver.Config{})
 	tr.idle = true // jobs are this test's
+	tr.hear(src.manifest(), 0)
 	for _, index := range []int{0, 1, 4, 5} {
 		tr.hear(src.shard(0, index), 0)
 	}

@@ -13,14 +13,12 @@ import (
 const flushAfter = 250 * time.Millisecond
 
 // An object is the state of the object being received. Errors of its methods are
-// a Reason to ignore a packet, or a failure that ends the transfer or the object:
-// see [Receiver.fail].
+// a Reason to ignore a packet, or a failure, which ends the transfer.
 type object struct {
 	*shared
 	identity
 	geo      proto.Geometry
-	since    time.Time       // of the first packet
-	manifest *proto.Manifest // nil: parameters and content are not authenticated
+	manifest *proto.Manifest
 
 	index  *index
 	places places
@@ -50,14 +48,15 @@ type object struct {
 type received struct{ data, parity, digests, outlines, manifests uint64 }
 
 // newObject returns an object of which nothing is held.
-func newObject(s *shared, id identity, geo proto.Geometry, store Store) *object {
+func newObject(s *shared, id identity, geo proto.Geometry, store Store, m *proto.Manifest) *object {
 	o := &object{
-		shared: s, identity: id, geo: geo, since: s.now,
+		shared: s, identity: id, geo: geo, manifest: m,
 		index: newIndex(geo), places: places{store: store, geo: geo}, spare: make([]byte, geo.ShardSize),
-		decoders: decoders{params: geo.Params, groups: geo.Groups, memory: s.cfg.Memory, workers: s.cfg.Workers},
 	}
-	if tree, err := geo.Tree(); err == nil {
-		o.leaves = newLeaves(tree, s.cfg.LeafMemory)
+	b, _ := s.cfg.budget(geo)
+	o.decoders = decoders{params: geo.Params, groups: geo.Groups, memory: b.decoders, workers: s.cfg.Workers}
+	if tree, err := geo.Tree(); err == nil && m.Descriptor.Root != (proto.Digest{}) {
+		o.leaves = newLeaves(tree, b.records)
 	}
 	return o
 }
@@ -67,21 +66,37 @@ func (o *object) accept(p *packet) error {
 	if err := o.geo.Admits(&p.Header); err != nil {
 		return err
 	}
-	o.streams.Note(o.now, p.from, &p.Path)
+	o.note(o.now, p, 1)
+	return o.take(p)
+}
+
+// note counts a packet that fits the object, of which so many copies have arrived, the
+// first at now.
+func (o *object) note(now time.Time, p *packet, copies uint64) {
+	o.streams.Note(now, p.from, &p.Path)
 	switch p.Type {
 	case proto.TypeManifest:
-		o.received.manifests++
+		o.received.manifests += copies
+	case proto.TypeDigest:
+		o.received.digests += copies
+	case proto.TypeOutline:
+		o.received.outlines += copies
+	case proto.TypeData:
+		o.received.data += copies
+	default:
+		o.received.parity += copies
+	}
+}
+
+// take handles a packet that fits the object and was noted.
+func (o *object) take(p *packet) error {
+	switch p.Type {
+	case proto.TypeManifest:
 		return nil
 	case proto.TypeDigest:
-		o.received.digests++
 		return o.takeRecord(p)
 	case proto.TypeOutline:
-		o.received.outlines++
 		return o.takeOutline(p)
-	case proto.TypeData:
-		o.received.data++
-	default:
-		o.received.parity++
 	}
 	if err := o.takeShard(p); err != nil {
 		return err
@@ -91,13 +106,8 @@ func (o *object) accept(p *packet) error {
 	return nil
 }
 
-// certify takes the first manifest of the object.
-func (o *object) certify(m verifiedManifest) error {
-	o.manifest = m.Manifest
-	if o.leaves != nil && m.Descriptor.Root == (proto.Digest{}) {
-		o.withoutTree()
-	}
-	o.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
+// begin makes room in the store. An empty object is complete then.
+func (o *object) begin() error {
 	if err := o.reserve(); err != nil {
 		return storeError("reserve space", err)
 	}

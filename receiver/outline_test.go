@@ -208,16 +208,18 @@ func TestAnOutlineGivesTheDigestsOfWhatIsOnDisk(t *testing.T) {
 	tr.wantFile()
 }
 
-func TestNoOutlineChoosesAnObject(t *testing.T) {
-	// "Any other takes the first object of which an acceptable packet arrives, of any
-	// type but OUTLINE" spec.md 7.2
+func TestOutlinesWaitForTheManifest(t *testing.T) {
 	src, old := fourRanges(t)
 	tr := src.receive(receiver.Config{Seeds: readers(old.file)})
-	tr.wantRefused(receiver.ReasonOtherObject, src.outline(0))
+	tr.hearAll(src.outline(0))
 	if tr.r.Store() != nil {
 		t.Error("an object was chosen")
 	}
-	tr.hearAll(src.manifest(), src.outline(0))
+	tr.hearAll(src.manifest())
+	tr.wantRefused(receiver.ReasonDuplicate, src.outline(0))
+	if got := tr.r.Progress().Reused; got == 0 {
+		t.Error("nothing was reused by the outline that had waited")
+	}
 }
 
 func TestOutlinesThatAreOfNoUseCostNothing(t *testing.T) {

@@ -22,8 +22,7 @@ type Store interface {
 	Found() int64
 
 	// Reserve makes sure that size bytes fit, so that a full disk shows
-	// before the transfer and not at its end. It is called once the size is
-	// certified by a manifest. What is behind the object is workspace: whoever
+	// before the transfer and not at its end. It is the first call. What is behind the object is workspace: whoever
 	// commits the object cuts it off.
 	Reserve(size int64) error
 
@@ -36,9 +35,7 @@ type Store interface {
 	Discard() error
 }
 
-// A StoreError is a failure of the [Store]. It ends the transfer, unless the
-// object is unauthenticated: where signatures count and it has shown none, it is
-// dropped (spec.md 7.2).
+// A StoreError is a failure of the [Store]. It ends the transfer.
 type StoreError struct {
 	Op  string
 	Err error

@@ -6,9 +6,12 @@ import "iotupd/proto"
 
 // Progress is how far a transfer has come, in shards of the chosen object.
 type Progress struct {
-	Object    proto.ObjectID // as on the wire; zero: none chosen yet
-	Params    proto.Params
-	Certified bool // a manifest confirmed the object
+	Object proto.ObjectID // as on the wire; zero: none chosen yet
+	Params proto.Params
+
+	// Waiting is how many packets came before a manifest to follow did, of all
+	// objects and copies included. The latest of them are kept until then.
+	Waiting uint64
 
 	Needed  uint64 // Nd: data shards of the file
 	Held    uint64 // of these, at hand: received, or replaced by parity
@@ -27,6 +30,10 @@ type Progress struct {
 	// What arrived undamaged, duplicates included.
 	Data, Parity, Digests, Outlines, Manifests uint64
 
+	// NeededMemory is how much memory in bytes, at least, an object would have
+	// taken that was refused for that; zero: none was.
+	NeededMemory uint64
+
 	// Loss on the way up to now, or up to when everything was collected.
 	Loss Loss
 }
@@ -35,10 +42,10 @@ type Progress struct {
 func (r *Receiver) Progress() Progress {
 	o := r.object
 	if o == nil {
-		return Progress{}
+		return Progress{Waiting: r.waiting.total, NeededMemory: r.needed}
 	}
 	p := Progress{
-		Object: o.wire, Params: o.geo.Params, Certified: o.manifest != nil,
+		Object: o.wire, Params: o.geo.Params, Waiting: r.waiting.total,
 		Needed: o.geo.DataShards, Held: o.index.shards,
 		Groups: o.geo.Groups, Decoded: o.index.complete, Rebuilt: o.rebuilt,
 		Resumed: o.resume.resumed, Reused: o.resume.reused, Forged: o.forged,

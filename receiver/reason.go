@@ -11,6 +11,7 @@ const (
 	ReasonUnsealed      proto.Reason = "unsealed"       // not encrypted, and only those with a key are wanted
 	ReasonOtherObject   proto.Reason = "other-object"   // an object that was not chosen
 	ReasonTooLarge      proto.Reason = "too-large"      // the object is over a limit
+	ReasonMemory        proto.Reason = "memory"         // the object needs more memory than Config.MemoryLimit
 	ReasonManifest      proto.Reason = "manifest"       // a manifest that does not fit its object
 	ReasonSignatureRate proto.Reason = "signature-rate" // more signatures than are verified in that time
 	ReasonSignature     proto.Reason = "signature"      // no trusted key has signed the manifest

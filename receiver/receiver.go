@@ -13,9 +13,10 @@ import (
 // use.
 type Receiver struct {
 	shared
-	gate   gate
-	object *object // the chosen one; nil: none yet
-	err    error   // why the transfer failed
+	gate    gate
+	waiting waitingRoom
+	object  *object // the chosen one; nil: none yet
+	err     error   // why the transfer failed
 }
 
 // shared is what the parts of a receiver have in common.
@@ -24,6 +25,7 @@ type shared struct {
 	now     time.Time // of the call that is handled
 	plain   []byte    // room for the payload of a sealed packet, decrypted
 	streams Streams
+	needed  uint64 // memory in bytes that an object was refused for
 }
 
 func (s *shared) observe(e Event) {
@@ -135,41 +137,34 @@ func (r *Receiver) chosen(wire proto.ObjectID) bool { return r.object != nil && 
 // one, in the order of spec.md 7.1. The error is a Reason to ignore it, or a
 // failure.
 func (r *Receiver) take(p *packet) error {
-	var err error
 	if !r.chosen(p.Object) {
-		err = r.meet(p)
-	} else if p.Type == proto.TypeManifest && r.object.manifest == nil {
-		err = r.recognize(p)
-	}
-	if err != nil || r.err != nil {
-		return err
+		return r.meet(p)
 	}
 	return r.object.accept(p)
 }
 
-// fail decides what a failure, if err is one, means for the transfer. As a rule it
-// ends it. But where signatures count, and the chosen object has shown none, that
-// object is dropped, and from then on a manifest is required to begin with one:
-// else forged packets could fill a disk, or reach beyond what a file system can
-// hold, and so end the transfer (spec.md 7.2).
+// fail ends the transfer with err, if that is a failure.
 func (r *Receiver) fail(err error) {
-	switch {
-	case err == nil || r.err != nil:
-	case r.object != nil && r.gate.isUnauthenticated(r.object.manifest):
-		r.gate.manifestRequired = true
-		r.drop(err.Error() + ", and no trusted key has signed it")
-	default:
+	if r.err == nil {
 		r.err = err
 	}
 }
 
 // NextJob returns work to be done, nil if there is none now. Jobs of one
-// receiver may run at the same time.
+// receiver may run at the same time. It is to be called until it returns nil, after
+// every call of another method: it also goes on with the packets that have waited for
+// a manifest, one by one, so that work which they make is done as if they were just
+// arriving.
 func (r *Receiver) NextJob() *Job {
-	if r.object == nil || r.Done() {
-		return nil
+	for r.object != nil && !r.Done() {
+		if j := r.object.nextJob(); j != nil {
+			return j
+		}
+		if !r.takeWaiting() {
+			break
+		}
 	}
-	return r.object.nextJob()
+	return nil
 }
 
 // Finish takes a job back after its Run. A [StoreError] may end the transfer;

@@ -42,21 +42,6 @@ func (o *object) startResume() {
 	}
 }
 
-// withoutTree goes on with an object that turned out to have no hash tree: nothing
-// proves that bytes on disk are of this object.
-func (o *object) withoutTree() {
-	o.leaves, o.resume = nil, resume{}
-	for kind := range workKinds {
-		if kind.needsTree() {
-			o.work.lanes[kind] = nil
-		}
-	}
-	for g := range o.index.groups {
-		o.index.groups[g].apply(treeGone)
-		o.relist(uint32(g))
-	}
-}
-
 // scanned is called when a group has been scanned for the first time.
 func (o *object) scanned() {
 	if o.resume.waiting--; o.resume.waiting == 0 {

@@ -30,18 +30,20 @@ type Batch interface {
 	Datagram(i int) ([]byte, Origin)
 }
 
-// queueDepth is the number of batches between a reader and the loop. When all
-// are in use the reader waits, and the kernel's buffer takes over, whose
-// overflow is counted there.
-const queueDepth = 8
+// queueDepth is the most batches between a reader and the loop. When all are in
+// use the reader waits, and the kernel's buffer takes over, whose overflow is
+// counted there. A batch is large, and is made only when none is idle.
+const queueDepth = 4
 
-// reportEvery is the time between two calls of RunOptions.Report.
+// reportEvery is the least time between two calls of RunOptions.Report.
 const reportEvery = 200 * time.Millisecond
 
 // RunOptions are what [Run] needs beside a core and its sockets.
 type RunOptions struct {
-	// Report, if not nil, is called several times a second and at the end. An
-	// error ends the transfer.
+	// Report, if not nil, is called once at the beginning, several times a second
+	// while datagrams arrive or jobs end, and at the end. While nothing happens it
+	// is not called, so that an idle receiver does not wake the processor. An error
+	// ends the transfer.
 	Report func(now time.Time, s Status) error
 
 	// Lost, if not nil, says for every datagram whether it shall be treated as
@@ -136,6 +138,9 @@ type shell struct {
 	jobs    chan *Job // come back here
 	running int
 
+	report   *time.Timer // of the next report
+	reported bool        // nothing has happened since the last report: report is stopped
+
 	level  int      // that Layers has decided for
 	levels chan int // that Join is to be called for next, at most one; nil: there is no Join
 	joins  sync.WaitGroup
@@ -154,12 +159,14 @@ type read struct {
 
 // readFrom keeps batches of c moving to the loop until c is closed. There is
 // room in the queue for every batch, so that only an empty one is waited for.
+// As many are made as the loop was ever behind, since each holds buffers.
 func (s *shell) readFrom(c Conn) {
 	back := make(chan Batch, queueDepth)
-	for range queueDepth {
-		back <- c.NewBatch()
-	}
-	for {
+	for made := 0; ; {
+		if len(back) == 0 && made < queueDepth {
+			back <- c.NewBatch()
+			made++
+		}
 		select {
 		case b := <-back:
 			err := b.Read()
@@ -174,8 +181,8 @@ func (s *shell) readFrom(c Conn) {
 }
 
 func (s *shell) loop(ctx context.Context) error {
-	report := time.NewTicker(reportEvery)
-	defer report.Stop()
+	s.report = time.NewTimer(reportEvery)
+	defer s.report.Stop()
 	wake := time.NewTimer(0)
 	defer wake.Stop()
 	for !s.r.Done() {
@@ -193,20 +200,23 @@ func (s *shell) loop(ctx context.Context) error {
 			}
 			s.handle(time.Now(), rd.batch)
 			rd.back <- rd.batch
+			s.reportSoon()
 		case j := <-s.jobs:
 			s.running--
 			s.r.Finish(time.Now(), j)
+			s.reportSoon()
 		case now := <-wake.C:
 			s.tick(now)
-		case now := <-report.C:
-			if err := s.report(now); err != nil {
+		case now := <-s.report.C:
+			s.reported = true
+			if err := s.reportNow(now); err != nil {
 				return err
 			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	if err := s.report(time.Now()); err != nil && s.r.Err() == nil {
+	if err := s.reportNow(time.Now()); err != nil && s.r.Err() == nil {
 		return err
 	}
 	return s.r.Err()
@@ -306,7 +316,15 @@ func (s *shell) stopJoining() {
 	}
 }
 
-func (s *shell) report(now time.Time) error {
+// reportSoon has what has just happened reported, if no report is due anyway.
+func (s *shell) reportSoon() {
+	if s.reported {
+		s.reported = false
+		s.report.Reset(reportEvery)
+	}
+}
+
+func (s *shell) reportNow(now time.Time) error {
 	if s.opts.Report == nil {
 		return nil
 	}

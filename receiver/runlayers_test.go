@@ -74,15 +74,11 @@ func TestAPolicyIsAskedWhenItWantsToWake(t *testing.T) {
 		began, over := time.Now(), errors.New("over")
 		policy := &scripted{breaks: began.Add(7 * time.Second)}
 		var woke time.Duration
-		err := b.run(b.t.Context(), receiver.RunOptions{
+		ctx, cancel := context.WithTimeoutCause(b.t.Context(), 10*time.Second, over)
+		defer cancel()
+		err := b.run(ctx, receiver.RunOptions{
 			Layers:       policy,
 			LevelChanged: func(now time.Time, _ int) { woke = now.Sub(began) },
-			Report: func(now time.Time, _ receiver.Status) error {
-				if now.Sub(began) > 10*time.Second {
-					return over
-				}
-				return nil
-			},
 		})
 		if err != over || woke != 7*time.Second {
 			b.t.Errorf("error %v, woke after %v, want 7 s", err, woke)

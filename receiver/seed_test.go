@@ -196,7 +196,7 @@ func TestWhatComesFromASeedIsStoredSoon(t *testing.T) {
 	// "flushAfter bounds how long a received shard stays in memory only."
 	src := newTree(t, "", 10*512, small(proto.CodeLeopard8, 10, 10))
 	tr := src.receive(receiver.Config{Seeds: readers(src.file[:9*512])})
-	tr.hearAll(src.digest(0, 0))
+	tr.hearAll(src.manifest(), src.digest(0, 0))
 	if got := tr.r.Progress().Reused; got != 9 {
 		t.Fatalf("%d shards reused, want 9", got)
 	}

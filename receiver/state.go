@@ -30,7 +30,6 @@ import (
 //	checkDone       receiving|full|complete|reencoding       same        checking|checkAgain > unchecked    any        same
 //	scanStarted     untouched|receiving                      same        any                                no > yes   same
 //	scanDone        untouched|receiving                      same        any                                yes > no   same
-//	treeGone        any                                      same        any > unchecked                    any > no   same
 type groupState uint8
 
 const (
@@ -88,7 +87,6 @@ const (
 	checkDone                  // the job has ended
 	scanStarted                // its places are compared with bytes already on disk
 	scanDone                   // they have been
-	treeGone                   // the object turned out to have no hash tree
 	events
 )
 
@@ -136,7 +134,6 @@ var transitions = [events]transition{
 
 	scanStarted: {from: []groupState{untouched, receiving}, to: sameState, checkTo: sameCheck, scanning: no, scanningTo: yes},
 	scanDone:    {from: []groupState{untouched, receiving}, to: sameState, checkTo: sameCheck, scanning: yes, scanningTo: no},
-	treeGone:    {to: sameState, checkTo: unchecked, scanningTo: no},
 }
 
 // after returns the status after an event, and whether it may happen.
@@ -172,7 +169,7 @@ var (
 	checkNames = [checkStates]string{"unchecked", "checkQueued", "checking", "checkAgain"}
 	eventNames = [events]string{
 		"opened", "emptyFile", "gathered", "filled", "decodeStarted", "decodeDone", "decodeForged", "forgedDropped", "invalidated",
-		"parityLost", "reencodeDone", "checkWanted", "checkStarted", "leavesCame", "checkDone", "scanStarted", "scanDone", "treeGone",
+		"parityLost", "reencodeDone", "checkWanted", "checkStarted", "leavesCame", "checkDone", "scanStarted", "scanDone",
 	}
 )
 

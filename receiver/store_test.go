@@ -16,72 +16,16 @@ import (
 var errDisk = errors.New("no space left on device")
 
 func TestAFailingStoreEndsTheTransfer(t *testing.T) {
-	// "A StoreError is a failure of the Store. It ends the transfer, unless the
-	// object is unauthenticated"
+	// "A StoreError is a failure of the Store. It ends the transfer."
 	src := newSource(t, "", 100_000, smallest(proto.CodeLeopard8, 40, 40))
 	for _, op := range []string{"WriteAt", "ReadAt", "Reserve", "Sync"} {
 		t.Run(op, func(t *testing.T) {
 			tr := src.receive(receiver.Config{})
-			tr.hearAll(src.shard(0, 0))
-			tr.store().Fail[op] = errDisk
+			tr.hearAll(src.shard(0, 1), src.shard(0, 0))
+			tr.opened = func(s *receiver.MemStore) { s.Fail[op] = errDisk }
 			tr.run(percent(20, 1), src.sender(sender.Config{}))
 			wantStoreError(t, tr)
 		})
-	}
-}
-
-func TestAStoreThatAnUnauthenticatedObjectBreaksEndsNothing(t *testing.T) {
-	// "Where signatures count, an object that is not certified ends nothing: if the
-	// output fails, as on a full disk, the object is dropped and from then on the
-	// receiver begins with none but by a manifest to follow." spec.md 7.2
-	key := keys.Generate()
-	p := small(proto.CodeLeopard8, 10, 10)
-	ghost, third, real := newTree(t, "ghost", 30*512, p), newTree(t, "third", 20*512, p), newTree(t, "real", 40*512, p)
-	good := real.signed(key, sequence(1))
-	decoded := [][]byte{ghost.shard(0, 10)}
-	for i := range 9 {
-		decoded = append(decoded, ghost.shard(0, i))
-	}
-	for name, forged := range map[string][][]byte{
-		"a shard": {ghost.shard(0, 0)}, "a record": {ghost.shard(0, 0), ghost.digest(0, 0)}, "a group to decode": decoded,
-	} {
-		for _, broken := range []string{"Open", "WriteAt", "all"} {
-			t.Run(name+"/"+broken, func(t *testing.T) {
-				var tr *transfer
-				opened := 0
-				tr = real.receive(receiver.Config{Trust: trusting(key), Open: func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
-					if opened++; opened == 1 && broken == "Open" {
-						return nil, errDisk
-					}
-					tr.stores = append(tr.stores, receiver.NewMemStore(int(p.Size)))
-					for _, op := range []string{"WriteAt", "ReadAt"} {
-						if opened == 1 && (broken == op || broken == "all") {
-							tr.store().Fail[op] = errDisk
-						}
-					}
-					return tr.store(), nil
-				}})
-				for _, b := range forged {
-					tr.hear(b, 0)
-				}
-				tr.later(time.Second)
-				if tr.r.Done() || tr.r.Store() != nil {
-					t.Fatalf("done with %v, store %v, want none", tr.r.Err(), tr.r.Store())
-				}
-				if broken != "Open" && (!tr.store().Discarded || count[receiver.Dropped](tr) != 1) {
-					t.Errorf("not dropped: %+v", tr.events)
-				}
-				tr.wantRefused(receiver.ReasonOtherObject, third.shard(0, 0))
-				tr.wantRefused(receiver.ReasonOtherObject, real.shard(0, 0))
-				if opened != 1 {
-					t.Errorf("%d stores were opened without a manifest, want 1", opened)
-				}
-				tr.hearAll(good)
-				tr.wantCertified(real)
-				tr.run(percent(20, 1), real.sender(sender.Config{}))
-				tr.wantFile()
-			})
-		}
 	}
 }
 
@@ -151,10 +95,12 @@ func TestADiskThatIsFullAtAnyMomentEndsTheTransfer(t *testing.T) {
 func TestAStoreThatDoesNotOpenEndsTheTransfer(t *testing.T) {
 	src := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 12))
 	open := func(proto.ObjectID, proto.Params) (receiver.Store, error) { return nil, errDisk }
-	for name, first := range map[string][]byte{"data": src.shard(0, 0), "manifest": src.manifest()} {
+	for name, before := range map[string][]byte{"data": src.shard(0, 0), "manifest": src.manifest()} {
 		tr := src.receive(receiver.Config{Open: open})
-		if err := tr.hear(first, 0); err != nil {
-			t.Errorf("%s: ignored: %v", name, err)
+		for _, b := range [][]byte{before, src.manifest()} {
+			if err := tr.hear(b, 0); err != nil && !tr.r.Done() {
+				t.Errorf("%s: ignored: %v", name, err)
+			}
 		}
 		if err := tr.r.Err(); !tr.r.Done() || !errors.Is(err, errDisk) {
 			t.Errorf("%s: done %v, error %v, want %v", name, tr.r.Done(), err, errDisk)
@@ -166,46 +112,15 @@ func TestAStoreThatDoesNotOpenEndsTheTransfer(t *testing.T) {
 	}
 }
 
-func TestAStoreThatDoesNotOpenAgainEndsTheTransfer(t *testing.T) {
-	// The second store is that of the true parameters, after a forged packet.
-	src := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 12))
-	opened := 0
-	tr := src.receive(receiver.Config{Open: func(_ proto.ObjectID, p proto.Params) (receiver.Store, error) {
-		if opened++; opened > 1 {
-			return nil, errDisk
-		}
-		return receiver.NewMemStore(int(p.Size)), nil
-	}})
-	tr.hearAll(forge(t, src.shard(0, 0), func(h *proto.Header, _ []byte) { h.M = 3 }), src.manifest())
-	if err := tr.r.Err(); !tr.r.Done() || !errors.Is(err, errDisk) {
-		t.Errorf("done %v, error %v, want %v", tr.r.Done(), err, errDisk)
-	}
-}
-
 func TestAStoreThatIsNotDiscardedEndsTheTransfer(t *testing.T) {
-	ghost, real := twoSources(t)
-	tr := real.receive(receiver.Config{})
-	tr.hearAll(ghost.shard(0, 0))
+	old, next := twoSources(t)
+	key := keys.Generate()
+	tr := next.receive(receiver.Config{Trust: trusting(key)})
+	tr.hearAll(old.signed(key, sequence(1)), old.shard(0, 0))
 	tr.store().Fail["Discard"] = errDisk
-	tr.later(time.Minute)
-	tr.hear(real.manifest(), 0)
+	tr.hear(next.signed(key, sequence(2)), 0)
 	if err := tr.r.Err(); !errors.Is(err, errDisk) {
 		t.Errorf("error %v, want %v", err, errDisk)
-	}
-}
-
-func TestSpaceIsReservedOnceTheSizeIsCertain(t *testing.T) {
-	// "space on disk: taken as packets arrive; reserved as a whole only after
-	// certification" spec.md 7.5
-	src := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 12))
-	tr := src.receive(receiver.Config{})
-	tr.hearAll(src.shard(0, 0))
-	if got := tr.store().Calls("Reserve"); got != 0 {
-		t.Errorf("reserved %d times before the manifest", got)
-	}
-	tr.hearAll(src.manifest(), src.manifest())
-	if got := tr.store().Calls("Reserve"); got != 1 {
-		t.Errorf("reserved %d times after two manifests, want once", got)
 	}
 }
 
@@ -216,7 +131,7 @@ func TestShardsAreStoredSoon(t *testing.T) {
 	if at := tr.r.Wake(); !at.IsZero() {
 		t.Errorf("wakes at %v before anything arrived", at)
 	}
-	tr.hearAll(src.shard(0, 0))
+	tr.hearAll(src.manifest(), src.shard(0, 0))
 	wake := tr.r.Wake()
 	tr.later(100 * time.Millisecond)
 	tr.hearAll(src.shard(0, 1))

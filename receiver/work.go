@@ -21,10 +21,6 @@ const (
 // decodes reports whether a job of a kind has the memory of a decoder.
 func (k workKind) decodes() bool { return k == decodeGroup || k == reencodeGroup }
 
-// needsTree reports whether a job of a kind is useless if it turns out that the
-// object has no hash tree.
-func (k workKind) needsTree() bool { return k != decodeGroup && k != reencodeGroup && k != hashFile }
-
 // A task is work that waits for a job.
 type task struct {
 	ticket uint32 // tasks of a kind come in the order of their tickets

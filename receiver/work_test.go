@@ -37,6 +37,11 @@ func TestALaneIsInTheOrderOfItsTickets(t *testing.T) {
 	}
 }
 
+// withTree returns a manifest of an object with a hash tree.
+func withTree(geo proto.Geometry) *proto.Manifest {
+	return &proto.Manifest{Descriptor: proto.Descriptor{Params: geo.Params, Root: proto.Digest{1}}}
+}
+
 // manyGroups is an object with a hash tree and so many groups of two shards, all of
 // which are full. Every second one is about to be compared with its leaves.
 func manyGroups(t testing.TB, groups int) *object {
@@ -46,7 +51,7 @@ func manyGroups(t testing.TB, groups int) *object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newObject(&shared{cfg: Config{}.withDefaults()}, identity{}, geo, NewMemStore(0))
+	o := newObject(&shared{cfg: Config{}.withDefaults()}, identity{}, geo, NewMemStore(0), withTree(geo))
 	for g := range uint32(groups) {
 		grp := o.index.group(g)
 		for i := 2; i < 4; i++ {

@@ -59,15 +59,22 @@ func threshold(ratio *big.Rat) uint64 {
 }
 
 // parseDecimal reads digits with at most one point among them, exactly. It
-// returns nil for any other text, also for 1/3 and 1e-3, which a Rat reads.
+// returns nil for any other text, also for 1/3 and 1e-3, which a Rat reads by more
+// code than this program has other use for.
 func parseDecimal(s string) *big.Rat {
-	if len(s) > 40 || strings.Trim(s, "0123456789.") != "" {
+	whole, decimals, _ := strings.Cut(s, ".")
+	digits := whole + decimals
+	if len(s) > 40 || digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return nil
 	}
-	if ratio, ok := new(big.Rat).SetString(s); ok {
-		return ratio
+	ten, number, unit := big.NewInt(10), new(big.Int), big.NewInt(1)
+	for i, digit := range []byte(digits) {
+		number.Add(number.Mul(number, ten), big.NewInt(int64(digit-'0')))
+		if i >= len(whole) {
+			unit.Mul(unit, ten)
+		}
 	}
-	return nil
+	return new(big.Rat).SetFrac(number, unit)
 }
 
 func trimZeros(decimals string) string {

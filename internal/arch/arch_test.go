@@ -49,9 +49,9 @@ var arrows = map[string][]string{
 		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
-	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto"},
+	"cmd/iotupd/internal/describe": {"cmd/iotupd/internal/cli", "internal/quantity", "proto", "receiver"},
 	"cmd/iotupd/internal/encode": {
-		"cmd/iotupd/internal/cli", "fec", "internal/quantity", "proto", "sender", "sender/filesource",
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "proto", "sender", "sender/filesource",
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/inspect": {
@@ -66,7 +66,8 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/recv": {
 		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
-		"internal/diagnose", "internal/discover", "internal/durable", "internal/netif", "internal/quantity",
+		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/netif",
+		"internal/quantity",
 		"internal/reason", "internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
 		"receiver/installed", "receiver/layers", "receiver/multicast",
 		"github.com/spf13/cobra", "github.com/spf13/pflag",
@@ -97,6 +98,7 @@ var arrows = map[string][]string{
 	"internal/hook":            {},
 	"internal/leak":            {},
 	"internal/listeners":       {"internal/diagnose", "internal/netif", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
+	"internal/memlimit":        {"golang.org/x/sys/unix"},
 	"internal/mcast":           {"internal/netif", "golang.org/x/net/...", "golang.org/x/sys/..."},
 	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
 	"internal/netif":           {"golang.org/x/sys/..."},

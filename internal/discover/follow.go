@@ -60,6 +60,15 @@ func (f *Follower) Ask(now time.Time) bool {
 	return true
 }
 
+// Wake returns when it is time to ask the name servers; the zero time: at once, or
+// not before an answer.
+func (f *Follower) Wake() time.Time {
+	if f.asking {
+		return time.Time{}
+	}
+	return f.askAt
+}
+
 // Found takes an answer, and reports whether there is something else to listen
 // to. If the active level, all better ones and the groups are what they were,
 // the active level stays; otherwise it is the best one again.

@@ -8,8 +8,17 @@ import (
 	"time"
 )
 
-// followEvery is the time between two looks at what was heard.
-const followEvery = 500 * time.Millisecond
+// The time between two looks at what was heard is a fraction of the time that a
+// priority may be silent, within these bounds: every look wakes the processor.
+const (
+	minLookEvery = 500 * time.Millisecond
+	maxLookEvery = 2 * time.Second
+	looks        = 15 // in that time
+)
+
+func lookEvery(failover time.Duration) time.Duration {
+	return max(minLookEvery, min(failover/looks, maxLookEvery))
+}
 
 // FollowOptions are what [Resolver.Follow] needs to know and whom it tells. The
 // functions are called by its goroutine alone, and must not be nil.
@@ -43,8 +52,8 @@ func follow(ctx context.Context, opts FollowOptions, ask func(old *Plan) (*Plan,
 	answers := make(chan resolved, 1)
 	var asking sync.WaitGroup
 	defer asking.Wait()
-	ticker := time.NewTicker(followEvery)
-	defer ticker.Stop()
+	look := time.NewTimer(0)
+	defer look.Stop()
 	for {
 		now := time.Now()
 		w.tick(now)
@@ -55,12 +64,13 @@ func follow(ctx context.Context, opts FollowOptions, ask func(old *Plan) (*Plan,
 				answers <- resolved{p, err}
 			})
 		}
+		look.Reset(w.wake(now).Sub(now))
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case a := <-answers:
 			w.found(time.Now(), a)
-		case <-ticker.C:
+		case <-look.C:
 		}
 	}
 }
@@ -91,6 +101,18 @@ func (w *following) found(now time.Time, a resolved) {
 	if w.core.Found(now, a.plan) {
 		w.stale, w.listenAt, w.failures = true, now, 0
 	}
+}
+
+// wake returns when to call tick, and to see whether it is time to ask.
+func (w *following) wake(now time.Time) time.Time {
+	at := now.Add(lookEvery(w.core.failover))
+	if ask := w.core.Wake(); ask.After(now) && ask.Before(at) {
+		at = ask
+	}
+	if w.stale && w.listenAt.After(now) && w.listenAt.Before(at) {
+		at = w.listenAt
+	}
+	return at
 }
 
 // tick does what is due.

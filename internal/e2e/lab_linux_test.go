@@ -55,6 +55,8 @@ type host struct {
 	name string   // namespace
 	n    int      // last number of its addresses
 	runs []string // the program and what comes before it; empty: binary
+
+	cgroup string // what starts belongs to it; empty: to that of the test
 }
 
 // labs counts those made so far.

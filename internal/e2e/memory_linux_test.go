@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,4 +116,61 @@ func highWater(pid int) int {
 	number, _, _ := strings.Cut(strings.TrimSpace(after), " ")
 	kib, _ := strconv.Atoi(number)
 	return kib
+}
+
+// limitedMemory puts what starts on h from now on into a control group that may
+// take limit bytes, page cache and all.
+func (h *host) limitedMemory(limit int) {
+	h.t.Helper()
+	root, file := "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		root, file = "/sys/fs/cgroup", "memory.max"
+		os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0)
+	}
+	h.cgroup = filepath.Join(root, ownName("memory"))
+	if err := os.Mkdir(h.cgroup, 0o755); err != nil && !os.IsExist(err) {
+		h.t.Skipf("no control group can be made: %v", err)
+	}
+	h.t.Cleanup(func() { // when its processes have gone
+		eventually(h.t, "the control group is empty", func() bool { return os.Remove(h.cgroup) == nil })
+	})
+	if err := os.WriteFile(filepath.Join(h.cgroup, file), []byte(strconv.Itoa(limit)), 0); err != nil {
+		h.t.Skipf("no memory controller: %v", err)
+	}
+}
+
+// "It never meets the OOM killer": default flags, the file itself in memory only
+// as page cache.
+func TestAReceiverKeepsToTheMemoryOfItsControlGroup(t *testing.T) {
+	needsNetwork(t)
+	for _, limit := range []int{32 * mib, 64 * mib} {
+		for _, size := range []int64{mib, 16 * mib} {
+			for _, join := range []string{"first", "middle"} {
+				t.Run(fmt.Sprintf("limit=%dMiB/size=%dMiB/join=%s", limit/mib, size/mib, join), func(t *testing.T) {
+					l := newLab(t)
+					sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
+					receiver.lose(10)
+					receiver.limitedMemory(limit)
+					source, target := newFile(t, size), newTarget(t)
+					var r, s *process
+					if join == "first" {
+						r = receiver.recv(target)
+						s = sender.send(source, "--rate", "50M")
+					} else {
+						s = sender.send(source, "--rate", "50M")
+						s.sendsMore(300)
+						r = receiver.recv(target)
+					}
+					peak := r.watchMemory()
+					e := r.done()
+					s.kill()
+					wantSame(t, target, source)
+					t.Logf("peak RSS %.1f MiB, %d shards rebuilt, %d drops of its own", float64(peak())/1024, e.Rebuilt, e.OwnDrops)
+					if e.Rebuilt == 0 {
+						t.Error("nothing had to be rebuilt")
+					}
+				})
+			}
+		}
+	}
 }

@@ -101,10 +101,15 @@ func (h *host) start(args ...string) *process {
 	if program == nil {
 		program = []string{binary}
 	}
-	args = slices.Concat([]string{"netns", "exec", h.name}, program, args, []string{"--json", "--stats", "100ms"})
+	args = slices.Concat(program, args, []string{"--json", "--stats", "100ms"})
+	if h.cgroup == "" {
+		args = append([]string{"ip", "netns", "exec", h.name}, args...)
+	} else { // which ip would hide, with a /sys of its own
+		args = append([]string{"sh", "-c", `echo $$ > "$0"/cgroup.procs && exec nsenter --net=/run/netns/"$@"`, h.cgroup, h.name}, args...)
+	}
 	p := &process{
 		t:      h.t,
-		cmd:    exec.Command("ip", args...),
+		cmd:    exec.Command(args[0], args[1:]...),
 		events: make(chan event, 1<<13),
 		exited: make(chan struct{}),
 	}
@@ -135,7 +140,7 @@ func (h *host) start(args ...string) *process {
 			p.kill()
 		}
 		if h.t.Failed() {
-			h.t.Logf("%s\n%s%s", strings.Join(args[2:], " "), withoutProgress(p.stdout.String()), p.stderr.String())
+			h.t.Logf("%s\n%s%s", strings.Join(args, " "), withoutProgress(p.stdout.String()), p.stderr.String())
 		}
 	})
 	return p

@@ -51,7 +51,7 @@ var forgeryScenes = []namedScene{
 func corruptOnce(s *scene) {
 	src := s.source(60_000, params(gf8, 30, 30), withoutDigests)
 	s.receive(receiver.Config{})
-	s.hear(stranger, forge(s.t, src.shard(1, 3), flip))
+	s.hear(stranger, src.manifest(), forge(s.t, src.shard(1, 3), flip))
 	s.listen(src, senderDefaults, way{loss: "bernoulli:10%"})
 	s.run(enough)
 	s.wantFile(src)
@@ -74,13 +74,12 @@ func corruptTooOften(s *scene) {
 func corruptWithDigests(s *scene) {
 	src := s.source(60_000, params(gf8, 30, 30), withDigests)
 	s.receive(receiver.Config{})
-	s.hear(stranger, forge(s.t, src.shard(2, 5), flip))
+	s.hear(stranger, src.manifest(), forge(s.t, src.shard(2, 5), flip))
 	for g := range uint32(src.geo.Groups) {
 		for i := range src.geo.RealShards(g) {
 			s.hear(stranger, src.shard(g, i))
 		}
 	}
-	s.hear(stranger, src.manifest())
 	s.listen(src, senderDefaults, way{loss: "bernoulli:10%"})
 	s.run(enough)
 	s.wantFile(src)
@@ -109,8 +108,8 @@ func forgedParameters(s *scene) {
 	s.wantFile(src)
 }
 
-// withoutTree lets the receiver look for leaves until the manifest says that
-// there are none.
+// withoutTree has forged records wait for the manifest, which says that there are
+// none.
 func withoutTree(s *scene) {
 	src := s.source(60_000, params(gf8, 30, 30), withoutDigests)
 	other := newSource(s.t, "other", src.file, src.geo.Params, withDigests)
@@ -143,11 +142,13 @@ var reencodeScenes = []namedScene{
 }
 
 // reencodeOne decodes a group from seven data shards, a forged and a genuine
-// parity shard, and then reports the leaves.
+// parity shard, and then reports the leaves. Nothing is received of the other group
+// before, so that the file is not hashed.
 func reencodeOne(s *scene) {
 	p := params(gf8, 9, 27)
-	src := s.source(9*p.ShardSize, p, withDigests)
+	src := s.source(2*9*p.ShardSize, p, withDigests)
 	s.receive(receiver.Config{})
+	s.hear(stranger, src.manifest())
 	for i := range 6 {
 		s.hear(stranger, src.shard(0, i))
 	}

@@ -93,7 +93,7 @@ func sealedAndKilled(s *scene) {
 	cfg := receiver.Config{GroupKeys: []*seal.GroupKey{groupKey(1)}}
 	s.receive(cfg)
 	s.listen(src, sender.Config{Seal: groupKey(1)}, way{loss: "bernoulli:20%"})
-	s.run(200)
+	s.run(300) // a manifest among them
 	s.end()
 	found := s.store().again()
 	s.stores = nil

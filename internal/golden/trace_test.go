@@ -161,7 +161,7 @@ func (tr *trace) summary() {
 // own.
 func (tr *trace) progress(p receiver.Progress) {
 	tr.line("progress %v certified %v needed %d held %d groups %d decoded %d rebuilt %d",
-		p.Object, p.Certified, p.Needed, p.Held, p.Groups, p.Decoded, p.Rebuilt)
+		p.Object, p.Object != (proto.ObjectID{}), p.Needed, p.Held, p.Groups, p.Decoded, p.Rebuilt)
 	tr.line("progress resumed %d reused %d forged %d records %d of %d", p.Resumed, p.Reused, p.Forged, p.Records, p.AllRecords)
 	tr.line("progress data %d parity %d digests %d outlines %d manifests %d", p.Data, p.Parity, p.Digests, p.Outlines, p.Manifests)
 }

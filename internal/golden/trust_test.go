@@ -21,7 +21,7 @@ var trustScenes = []namedScene{
 	{"several keys, installed releases, an attacker", installedReleases},
 	{"by name, beside another object", byName},
 	{"by SHA-256, beside another object", bySHA},
-	{"an object without a manifest is given up after a while", uncertified},
+	{"an object without a manifest, and another one", uncertified},
 	{"too large", tooLarge},
 	{"releases of the same sequence", sameSequence},
 	{"more refused objects than are remembered", manyRefused},
@@ -213,7 +213,7 @@ func bySHA(s *scene) {
 	s.receiveSecond(a, b, receiver.Config{SHA256: b.object.Manifest.Descriptor.SHA256})
 }
 
-// uncertified begins with an object of which no manifest comes.
+// uncertified hears an object of which no manifest comes, and manifests of another one.
 func uncertified(s *scene) {
 	a, b := s.twoObjects()
 	s.receive(receiver.Config{})

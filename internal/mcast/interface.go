@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"regexp"
+	"slices"
 	"strings"
 
 	"iotupd/internal/netif"
@@ -37,18 +37,28 @@ func (i Interface) has(f family) bool {
 	return i.IPv4
 }
 
-// hostSide matches the names of interfaces that lead to containers, virtual
+// hostSides begin the names of interfaces that lead to containers, virtual
 // machines and tunnels rather than to a network. Inside a container its own end
 // has an ordinary name, so it is not concerned.
-var hostSide = regexp.MustCompile(`^(docker|virbr|cni|podman|lxcbr|lxdbr|cali|flannel|veth|vnet|tun|tap|wg|tailscale|zt)` +
-	`|^br-[0-9a-f]{12}$`) // Docker's networks; br-lan is a real one
+var hostSides = []string{
+	"docker", "virbr", "cni", "podman", "lxcbr", "lxdbr", "cali", "flannel", "veth", "vnet", "tun", "tap", "wg", "tailscale", "zt",
+}
+
+// isHostSide reports whether a name is that of such an interface. Docker's networks
+// are br- and 12 hexadecimal digits; br-lan is a real one.
+func isHostSide(name string) bool {
+	if id, ok := strings.CutPrefix(name, "br-"); ok {
+		return len(id) == 12 && strings.Trim(id, "0123456789abcdef") == ""
+	}
+	return slices.ContainsFunc(hostSides, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
 
 // suitable is the rule for interfaces that are used without being named: up, able
 // to multicast, not one end of a tunnel, and not the host's side of a container
 // or virtual machine. Loopback is left to [Suitable].
 func suitable(ifi net.Interface) bool {
 	const want, refuse = net.FlagUp | net.FlagMulticast, net.FlagPointToPoint | net.FlagLoopback
-	return ifi.Flags&want == want && ifi.Flags&refuse == 0 && !hostSide.MatchString(ifi.Name)
+	return ifi.Flags&want == want && ifi.Flags&refuse == 0 && !isHostSide(ifi.Name)
 }
 
 // Suitable lists the interfaces to use where none is named: those that are up

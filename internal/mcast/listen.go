@@ -5,8 +5,8 @@ package mcast
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -15,9 +15,18 @@ import (
 	"iotupd/internal/netif"
 )
 
-// rescanEvery is the time between two looks at the interfaces of the host. Tests
-// shorten it.
-var rescanEvery = 2 * time.Second
+// rescanEvery is the time between two looks at the interfaces of the host. Where
+// the kernel announces changes, and every group is joined, there are fewer looks,
+// which are for announcements that got lost. Tests shorten both, or have nothing
+// announced.
+var (
+	rescanEvery          = 2 * time.Second
+	rescanAnnouncedEvery = 10 * time.Second
+	announced            = announcements
+)
+
+// settle is how long changes of the interfaces, which come in runs, are waited for.
+const settle = 50 * time.Millisecond
 
 // An Offload tells whether runs of datagrams of one size may cross the kernel in
 // one piece (UDP_SEGMENT, UDP_GRO on Linux). What is sent and received is the
@@ -55,15 +64,29 @@ type ListenConfig struct {
 	Offload Offload
 
 	// Logger, if not nil, is told when memberships change.
-	Logger *slog.Logger
+	Logger Logger
 }
+
+// A Logger is what a [*log/slog.Logger] does here: args are keys and values.
+type Logger interface {
+	Debug(message string, args ...any)
+	Info(message string, args ...any)
+	Warn(message string, args ...any)
+}
+
+// discard is a Logger that nobody reads.
+type discard struct{}
+
+func (discard) Debug(string, ...any) {}
+func (discard) Info(string, ...any)  {}
+func (discard) Warn(string, ...any)  {}
 
 func (c ListenConfig) withDefaults() ListenConfig {
 	if c.ReceiveBuffer == 0 {
 		c.ReceiveBuffer = 32 << 20
 	}
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+		c.Logger = discard{}
 	}
 	return c
 }
@@ -115,6 +138,8 @@ type Listener struct {
 	stop      chan struct{}
 	rescanned chan struct{} // closed when the goroutine has ended
 	closeOnce sync.Once
+
+	ignoreChanges func() // ends the announcements of changes
 }
 
 // Listen joins the groups of cfg. Each family that the host has gets a socket.
@@ -135,11 +160,14 @@ func Listen(cfg ListenConfig) (*Listener, error) {
 		}
 	}
 	l := &Listener{cfg: cfg, groups: cfg.Groups, sources: cfg.Sources, stop: make(chan struct{}), rescanned: make(chan struct{})}
+	changed, ignore := announced() // before start, so that no change is missed
 	if err := l.start(); err != nil {
+		ignore()
 		l.closeSockets()
 		return nil, err
 	}
-	go l.rescan()
+	l.ignoreChanges = ignore
+	go l.rescan(changed)
 	return l, nil
 }
 
@@ -172,22 +200,45 @@ func (l *Listener) start() error {
 	return startable(l.members)
 }
 
-// rescan keeps up with the interfaces of the host.
-func (l *Listener) rescan() {
+// rescan keeps up with the interfaces of the host, until l is closed. An
+// element of changed says that they have changed.
+func (l *Listener) rescan(changed <-chan struct{}) {
 	defer close(l.rescanned)
-	ticker := time.NewTicker(rescanEvery)
-	defer ticker.Stop()
+	timer := time.NewTimer(rescanEvery)
+	defer timer.Stop()
 	for {
 		select {
 		case <-l.stop:
 			return
-		case <-ticker.C:
+		case _, more := <-changed:
+			if !more {
+				changed = nil
+			}
+			if !l.pause(settle) {
+				return
+			}
+		case <-timer.C:
 		}
 		l.mu.Lock()
 		if err := l.update(); err != nil {
 			l.cfg.Logger.Warn("memberships not checked", "error", err)
 		}
+		next := rescanEvery
+		if changed != nil && !slices.ContainsFunc(l.members, func(m member) bool { return m.Err != nil }) {
+			next = rescanAnnouncedEvery
+		}
 		l.mu.Unlock()
+		timer.Reset(next)
+	}
+}
+
+// pause waits, and reports whether l is still open.
+func (l *Listener) pause(d time.Duration) bool {
+	select {
+	case <-l.stop:
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
@@ -246,6 +297,7 @@ func (l *Listener) Close() error {
 	l.closeOnce.Do(func() {
 		close(l.stop)
 		<-l.rescanned
+		l.ignoreChanges()
 		err = l.closeSockets()
 	})
 	return err

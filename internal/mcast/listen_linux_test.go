@@ -220,6 +220,20 @@ func TestAnInterfaceThatAppearsIsJoined(t *testing.T) {
 	h.wantMembers("lo 239.255.8.0")
 }
 
+func TestChangesOfInterfacesAreAnnounced(t *testing.T) {
+	mcasttest.NeedNamespace(t)
+	t.Cleanup(mcast.OnlyAnnounced())
+	h := hear(t, mcast.ListenConfig{})
+	h.wantMembers("lo 239.255.8.0")
+	lan := newLAN(t)
+	lan.withIPv4()
+	h.wantMembers("rx0 ff15::8:0", "rx0 239.255.8.0")
+	lan.say(group4, "announced")
+	h.want("announced")
+	lan.Unplug()
+	h.wantMembers("lo 239.255.8.0")
+}
+
 func TestANamedInterfaceIsJoinedAgainWhenItComesBack(t *testing.T) {
 	lan := newLAN(t)
 	h := hear(t, mcast.ListenConfig{Interfaces: []string{"rx0"}})

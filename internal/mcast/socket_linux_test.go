@@ -122,8 +122,8 @@ func open(t testing.TB, offload Offload) (*Conn, *Socket) {
 		t.Skip(err)
 	}
 	usual := rescanEvery
-	rescanEvery = time.Hour // it allocates
-	t.Cleanup(func() { rescanEvery = usual })
+	rescanEvery, announced = time.Hour, func() (<-chan struct{}, func()) { return nil, func() {} } // a look allocates
+	t.Cleanup(func() { rescanEvery, announced = usual, announcements })
 	group, port := netip.MustParseAddr("239.255.8.32"), freePort(t)
 	l, err := Listen(ListenConfig{Groups: []netip.Addr{group}, Port: port, Interfaces: []string{"lo"}, Offload: offload})
 	if err != nil {

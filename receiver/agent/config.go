@@ -95,6 +95,16 @@ type Config struct {
 	// begun is silent for this time. If zero, never.
 	Timeout, Stall time.Duration
 
+	// MemoryLimit is what receiving may take in bytes, in all: the file that is
+	// received as [receiver.NeedOf] has it, packets on their way, and the
+	// kernel's buffers of the sockets. A file that needs more is refused. If
+	// zero, only Memory and LeafMemory, which go under the limit, count.
+	MemoryLimit int
+
+	// InMemory says that what Target keeps is memory, as on a tmpfs, and counts
+	// against MemoryLimit.
+	InMemory bool
+
 	// Limits of memory in bytes, and of signatures verified in a second, as in
 	// [receiver.Config]. If zero, its defaults.
 	Memory, LeafMemory, SignatureRate int
@@ -105,6 +115,11 @@ type Config struct {
 	// left out, and decisions of the agent such as to give up wait for it. It must not
 	// call the agent.
 	Observe func(Event)
+
+	// Ask, if not nil, asks for an event Progress by each element. Without it, there
+	// are several in a second; with it, other ones come only while something happens,
+	// so that an agent that nobody sends to does not wake the processor.
+	Ask <-chan struct{}
 
 	// For tests and measurements. Lost says for every datagram whether to treat it as
 	// lost on the way. Heard is called with the undamaged packets of the object that
@@ -132,6 +147,9 @@ func (c Config) withDefaults() Config {
 	if c.Listen.ReceiveBuffer == 0 {
 		c.Listen.ReceiveBuffer = 32 << 20
 	}
+	if c.MemoryLimit > 0 {
+		c.Listen.ReceiveBuffer = min(c.Listen.ReceiveBuffer, c.shares().buffer)
+	}
 	if c.Observe == nil {
 		c.Observe = func(Event) {}
 	}
@@ -157,12 +175,32 @@ func (c Config) validate() error {
 		return errors.New("agent: Config without a Channel")
 	case c.Target == nil:
 		return errors.New("agent: Config without a Target")
+	case c.MemoryLimit < 0:
+		return fmt.Errorf("agent: MemoryLimit %d must not be negative", c.MemoryLimit)
 	case c.Timeout < 0 || c.Stall < 0:
 		return fmt.Errorf("agent: Timeout %v and Stall %v must not be negative", c.Timeout, c.Stall)
 	case len(c.Trust) > 0 && c.State == "":
 		return errors.New("agent: no directory to remember in what is installed: set Config.State")
 	}
 	return nil
+}
+
+// shares are how MemoryLimit is divided, in bytes; the file has the rest.
+type shares struct {
+	buffer  int // of a socket, as it is asked for
+	network int // what all of them take, and packets on their way
+}
+
+func (c Config) shares() shares {
+	const (
+		batches  = 2 << 20 // of packets; the receiver makes as many as it needs
+		waiting  = receiver.WaitingMemory
+		shortest = 128 << 10
+		sockets  = 2 // one for each family
+		doubled  = 2 // the kernel takes twice what is asked for, to have room for its own
+	)
+	buffer := max(shortest, c.MemoryLimit/32)
+	return shares{buffer: buffer, network: batches + waiting + sockets*doubled*buffer}
 }
 
 // needsName is what a target is asked that puts files under the names that they
@@ -175,7 +213,12 @@ func (c Config) receiver(policy *receiver.Policy) receiver.Config {
 	if t, ok := c.Target.(needsName); ok && t.NeedsName() {
 		name = func(s string) bool { return s != "" && (c.Name == nil || c.Name(s)) }
 	}
+	limit := 0
+	if c.MemoryLimit > 0 {
+		limit = max(1, c.MemoryLimit-c.shares().network)
+	}
 	return receiver.Config{
+		MemoryLimit: limit, InMemory: c.InMemory,
 		Object: c.Object, SHA256: c.SHA256, Trust: policy, GroupKeys: c.GroupKeys, Seeds: c.Reuse, Name: name,
 		MaxSize: c.MaxSize, Memory: c.Memory, LeafMemory: c.LeafMemory, SignatureRate: c.SignatureRate,
 	}

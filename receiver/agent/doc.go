@@ -31,8 +31,9 @@
 //
 // # Memory
 //
-// Config.Memory, 64 MiB if zero, bounds the buffers of decoders, LeafMemory the
-// cache of hashes. The tables of large codes and an index of a few bits for each
+// Config.MemoryLimit bounds all that receiving takes, the kernel's buffers
+// included; [receiver.NeedOf] tells what a file needs of it. Without, Config.Memory,
+// 64 MiB if zero, bounds the buffers of decoders, LeafMemory the cache of hashes. The tables of large codes and an index of a few bits for each
 // packet of the file come in addition: less than 1 MiB for the tables, and 160 MiB
 // for the index of a file of 256 GiB. The file itself is never in memory. All of
 // these are large buffers without pointers: a program that does little else may

@@ -81,10 +81,10 @@ type StalledError struct {
 	After        time.Duration
 	Held, Needed uint64 // shards
 
-	// Unsigned says that no manifest by a trusted key had come; Instead is what was
-	// heard.
-	Unsigned bool
-	Instead  Instead
+	// NoManifest says that none had come that is to be followed, with Config.Trust
+	// none by a trusted key; Instead is what was heard. Nothing is held then.
+	NoManifest bool
+	Instead    Instead
 
 	// NoDigests says that no hashes of the file were heard, so that the next run
 	// starts over. Else it continues, if the target keeps partial files.
@@ -93,11 +93,10 @@ type StalledError struct {
 
 // Error implements error.
 func (e *StalledError) Error() string {
-	text := fmt.Sprintf("the stream has been silent for %v, with %d of %d shards at hand", e.After, e.Held, e.Needed)
-	if e.Unsigned {
-		text += ", and no signed manifest"
+	if e.NoManifest {
+		return fmt.Sprintf("the stream has been silent for %v, and no manifest to follow was heard", e.After)
 	}
-	return text
+	return fmt.Sprintf("the stream has been silent for %v, with %d of %d shards at hand", e.After, e.Held, e.Needed)
 }
 
 // An InstallError says that a received file could not be installed. It is in

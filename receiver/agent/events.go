@@ -39,7 +39,7 @@ type (
 
 // How the transfer goes.
 type (
-	// Transfer: the receiver reports an event. From is where the first packet of the
+	// Transfer: the receiver reports an event. From is where the manifest of the
 	// object came from, Progress that at the time of the event; of a [receiver.Forged]
 	// and a [receiver.GroupDecoded] it is zero.
 	Transfer struct {
@@ -55,7 +55,8 @@ type (
 		Progress receiver.Progress
 	}
 
-	// Progress: several times a second, unless Observe takes too long.
+	// Progress: several times a second, unless Observe takes too long; with
+	// Config.Ask, while nothing happens only if asked for.
 	Progress struct {
 		At     time.Time
 		Status receiver.Status // Status.Ignored is the observer's
@@ -63,7 +64,6 @@ type (
 		Drops  uint64          // packets that this host lost while it still wanted any
 
 		Collected bool // all is there, and is being decoded and verified
-		Wanted    bool // an object is received that may be the wanted one; with Config.Trust, it has a signed manifest
 	}
 )
 
@@ -85,6 +85,7 @@ type (
 		Reason proto.Reason
 		Object proto.ObjectID // zero: nothing but packets of it are known
 		Name   string         // may be empty
+		Memory uint64         // bytes that it needs, as Config.MemoryLimit counts, for [receiver.ReasonMemory]
 	}
 
 	// AlsoSent: another file is sent.

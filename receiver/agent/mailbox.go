@@ -77,9 +77,9 @@ func (m *mailbox) close() {
 	m.wake()
 }
 
-// take waits for news, and reports whether more may come.
+// take returns the news there are, and reports whether more may come. What has
+// been read from m.changed says that there is something to take.
 func (m *mailbox) take() (news []any, more bool) {
-	<-m.changed
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	news, m.news = m.news, nil

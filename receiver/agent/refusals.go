@@ -43,9 +43,13 @@ func (w *watcher) checkRefused(now time.Time) {
 	if w.status.Needed > 0 {
 		return
 	}
-	for _, r := range []proto.Reason{receiver.ReasonTooLarge, seal.ReasonSeal, receiver.ReasonSealed, receiver.ReasonUnsealed} {
+	for _, r := range []proto.Reason{receiver.ReasonTooLarge, receiver.ReasonMemory, seal.ReasonSeal, receiver.ReasonSealed, receiver.ReasonUnsealed} {
 		if w.isNews(r) {
-			w.reject(Rejected{Reason: r})
+			e := Rejected{Reason: r}
+			if r == receiver.ReasonMemory {
+				e.Memory = w.status.NeededMemory + uint64(w.cfg.shares().network)
+			}
+			w.reject(e)
 		}
 	}
 	// The wanted one may be about to show itself, and a follower waits for it.

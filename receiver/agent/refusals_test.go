@@ -36,31 +36,46 @@ func TestGivingUpSaysWhatWasHeardInstead(t *testing.T) {
 	}
 }
 
-// Data that anybody can send is no reason to wait for a signature for ever.
-func TestWithTrustOnlyASignedObjectIsHeard(t *testing.T) {
-	newSigned := func(cfg Config) *patient {
-		p := newPatient(t, cfg)
-		p.signed = true
-		return p
-	}
-	p := newSigned(Config{Timeout: 3 * time.Second, Stall: time.Second})
+// Data that anybody can send is no reason to wait for a manifest forever.
+func TestPacketsWithoutAManifestAreNoTransfer(t *testing.T) {
+	p := newPatient(t, Config{Timeout: 3 * time.Second, Stall: time.Second})
+	p.signed = true
 	unsigned := ignoring(1, receiver.ReasonSignature)
 	for n := uint64(1); p.at < 2900*time.Millisecond; n++ {
-		unsigned.Progress = receiving(n, n).Progress
+		unsigned.Waiting = n
 		check(t, p.until(p.at, unsigned))
 	}
 	p.wantSilence(p.until(3*time.Second, unsigned), Instead{Reason: receiver.ReasonSignature})
 
-	p = newSigned(Config{Stall: 3 * time.Second})
-	p.wantStalled(p.until(4*time.Second, unsigned), StalledError{Held: unsigned.Held, Unsigned: true, NoDigests: true, Instead: Instead{Reason: receiver.ReasonSignature}})
+	stalled := StalledError{NoManifest: true, NoDigests: true}
+	p = newPatient(t, Config{Stall: 3 * time.Second})
+	p.wantStalled(p.until(4*time.Second, waiting(1)), stalled)
 
-	p = newSigned(Config{Stall: 3 * time.Second})
-	p.wantStalled(p.until(4*time.Second, receiving(1, 1)), StalledError{Held: 1, Unsigned: true, NoDigests: true})
+	p = newPatient(t, Config{Stall: 3 * time.Second})
+	stalled.Instead.Reason = receiver.ReasonSignature
+	p.wantStalled(p.until(4*time.Second, unsigned), stalled)
 
-	signed := receiving(1, 1)
-	signed.Certified = true
-	p = newSigned(Config{Timeout: 3 * time.Second})
-	check(t, p.until(20*time.Second, signed))
+	p = newPatient(t, Config{Stall: 3 * time.Second})
+	p.following = true // what is installed already is sent no more
+	check(t, p.until(20*time.Second, unsigned))
+
+	p = newPatient(t, Config{Timeout: 3 * time.Second})
+	check(t, p.until(20*time.Second, receiving(1, 1)))
+}
+
+// Packets that wait for their manifest are heard: senders at a low rate repeat it
+// after 10 s.
+func TestPacketsThatWaitAreNoSilence(t *testing.T) {
+	p := newPatient(t, Config{Stall: 3 * time.Second})
+	for n := uint64(1); p.at < 10*time.Second; n++ {
+		check(t, p.until(p.at+time.Second, waiting(n)))
+	}
+	p.wantNothing()
+}
+
+// waiting is the status of a receiver that has heard so many packets and no manifest.
+func waiting(packets uint64) receiver.Status {
+	return receiver.Status{Progress: receiver.Progress{Waiting: packets}}
 }
 
 func TestWhatIsRefusedIsReportedOnce(t *testing.T) {
@@ -68,7 +83,7 @@ func TestWhatIsRefusedIsReportedOnce(t *testing.T) {
 	p.observes(receiver.Refused{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
 	p.observes(receiver.Refused{Object: proto.ObjectID{3}, Why: receiver.ReasonOtherObject})
 	got := p.took()
-	if len(got) != 2 || got[0] != Event(Rejected{receiver.ReasonRollback, proto.ObjectID{1}, "fw.bin"}) || got[1] != Event(AlsoSent{Object: proto.ObjectID{3}}) {
+	if len(got) != 2 || got[0] != Event(Rejected{Reason: receiver.ReasonRollback, Object: proto.ObjectID{1}, Name: "fw.bin"}) || got[1] != Event(AlsoSent{Object: proto.ObjectID{3}}) {
 		t.Errorf("got %+v", got)
 	}
 

@@ -28,8 +28,7 @@ type transfer struct {
 	watcher  *watcher
 	check    contentCheck
 
-	from     receiver.Origin                // of the first packet of the object
-	held     bool                           // K shards of every group are there
+	from     receiver.Origin                // of the manifest of the object
 	current  atomic.Pointer[proto.Manifest] // of the object, for checks that end late; nil: none yet
 	overRate bool                           // reported
 }
@@ -107,26 +106,19 @@ func (t *transfer) observe(now time.Time, e receiver.Event) {
 	news := Transfer{At: now, Event: e}
 	switch e := e.(type) {
 	case receiver.ObjectFound:
-		t.from, t.held = e.From, false
+		t.from = e.From
 	case receiver.Certified:
 		t.current.Store(e.Manifest)
 	case receiver.Dropped:
 		t.current.Store(nil)
-	case receiver.Corrupt:
-		t.held = false
-	case receiver.Collected:
-		t.held = true
 	case receiver.GroupDecoded, receiver.Forged:
 		t.news.put(news)
 		return
 	}
 	news.From, news.Progress = t.from, t.core.Progress()
 	t.news.put(news)
-	switch e.(type) {
-	case receiver.Certified, receiver.Collected:
-		if t.held && news.Progress.Certified {
-			t.news.put(Collected{At: now, Progress: news.Progress})
-		}
+	if _, ok := e.(receiver.Collected); ok {
+		t.news.put(Collected{At: now, Progress: news.Progress})
 	}
 }
 
@@ -148,17 +140,35 @@ func (t *transfer) heard(_ time.Time, packets []receiver.Heard) {
 	}
 }
 
-// watch has the watcher see the news until there will be no more.
+// watch has the watcher see the news until there will be no more, and look at the
+// time when it wants to.
 func (t *transfer) watch(cancel context.CancelCauseFunc) {
-	for {
-		news, more := t.news.take()
-		for _, n := range news {
-			if err := t.watcher.see(n); err != nil {
-				cancel(err)
-			}
+	look := time.NewTimer(lookEvery)
+	defer look.Stop()
+	see := func(news any) {
+		if err := t.watcher.see(news); err != nil {
+			cancel(err)
 		}
-		if !more {
-			return
+	}
+	for {
+		select {
+		case <-t.news.changed:
+			news, more := t.news.take()
+			for _, n := range news {
+				see(n)
+			}
+			if !more {
+				return
+			}
+		case now := <-look.C:
+			see(moment(now))
+		case <-t.agent.cfg.Ask:
+			t.watcher.progress(time.Now())
+		}
+		if at := t.watcher.wake(); at.IsZero() {
+			look.Stop()
+		} else {
+			look.Reset(time.Until(at))
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"maps"
 	"runtime"
 	"time"
 
@@ -39,7 +40,19 @@ type watcher struct {
 
 	refusals
 	silence silence
+	looked  time.Time // when report was called last
+	over    bool      // it was time to give up
 }
+
+// The time between two looks at a transfer while something happens, and while
+// nobody has been found whom to listen to.
+const (
+	lookEvery       = 200 * time.Millisecond
+	searchLookEvery = 2 * time.Second
+)
+
+// A moment is when nothing has happened but that time went by.
+type moment time.Time
 
 func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
 	return &watcher{
@@ -55,6 +68,8 @@ func (w *watcher) see(news any) error {
 	switch n := news.(type) {
 	case report:
 		return w.report(n.at, n.status)
+	case moment:
+		return w.report(time.Time(n), w.status)
 	case Transfer:
 		w.observe(n)
 	case Collected:
@@ -74,7 +89,7 @@ func (w *watcher) see(news any) error {
 func (w *watcher) observe(t Transfer) {
 	switch e := t.Event.(type) {
 	case receiver.ObjectFound:
-		w.first = t.At
+		w.first = e.Since
 		w.restart(t.At)
 	case receiver.Certified:
 		w.signers = e.Signers
@@ -99,8 +114,8 @@ func (w *watcher) restart(now time.Time) { w.collected, w.heard = time.Time{}, n
 
 // report sees a report of the receiver. An error says that it is time to give up.
 func (w *watcher) report(now time.Time, s receiver.Status) error {
-	w.status = s
-	if n := s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
+	w.status, w.looked = s, now
+	if n := s.Waiting + s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
 		w.useful, w.heard = n, now
 	}
 	if w.level < 0 {
@@ -108,39 +123,70 @@ func (w *watcher) report(now time.Time, s receiver.Status) error {
 	}
 	w.checkBuffer()
 	w.checkRefused(now)
-	w.emit(Progress{
-		At: now, Status: s, Silent: now.Sub(w.heard), Drops: w.drops,
-		Collected: !w.collected.IsZero(), Wanted: w.wanted(),
-	})
+	w.progress(now)
 	if e, silent := w.explain(now); silent {
 		w.emit(e)
 	}
-	return w.patience(now)
+	err := w.patience(now)
+	w.over = w.over || err != nil
+	return err
 }
 
-// wanted reports whether an object is received that may be the wanted one. If
-// signatures count, that takes more than packets that anybody can send.
-func (w *watcher) wanted() bool {
-	return w.status.Needed > 0 && (!w.signed || w.status.Certified)
+// progress emits how far it is.
+func (w *watcher) progress(now time.Time) {
+	s := w.status
+	s.Ignored = maps.Clone(s.Ignored) // for the observer
+	w.emit(Progress{
+		At: now, Status: s, Silent: now.Sub(w.heard), Drops: w.drops,
+		Collected: !w.collected.IsZero(),
+	})
+}
+
+// wake returns when to look at the time, unless there is news before; the zero
+// time: never.
+func (w *watcher) wake() time.Time {
+	at := w.looked.Add(lookEvery)
+	switch {
+	case w.over:
+		return time.Time{}
+	case w.cfg.Ask == nil:
+		return at
+	case w.silence.watching:
+		at = w.silence.since.Add(w.silence.wait)
+	case w.listener.Place().Port == 0:
+		at = w.looked.Add(searchLookEvery)
+	default:
+		return at
+	}
+	for _, due := range []time.Time{
+		w.idle.Add(silentAfter), // of checkRefused
+		w.idle.Add(w.cfg.Timeout),
+		w.heard.Add(w.cfg.Stall),
+	} {
+		if due.After(w.looked) && due.Before(at) {
+			at = due
+		}
+	}
+	return at
 }
 
 // patience returns an error when it is time to give up.
 func (w *watcher) patience(now time.Time) error {
 	s := w.status
 	switch {
-	case !w.wanted() && w.cfg.Timeout > 0 && now.Sub(w.idle) >= w.cfg.Timeout:
+	case s.Needed == 0 && w.cfg.Timeout > 0 && now.Sub(w.idle) >= w.cfg.Timeout:
 		return &SilenceError{
 			After: w.cfg.Timeout, Interfaces: w.listener.Place().Interfaces, Signed: w.signed,
 			Search: w.listener.Why(), Instead: w.instead(s.Ignored),
 		}
-	case s.Needed == 0 || w.cfg.Stall == 0 || !w.collected.IsZero() || now.Sub(w.heard) < w.cfg.Stall:
+	case s.Needed == 0 && (s.Waiting == 0 || w.following): // no stream has begun, or not one to follow
 		return nil
+	case w.cfg.Stall == 0 || !w.collected.IsZero() || now.Sub(w.heard) < w.cfg.Stall:
+		return nil
+	case s.Needed == 0:
+		return &StalledError{After: w.cfg.Stall, NoManifest: true, NoDigests: true, Instead: w.instead(s.Ignored)}
 	}
-	e := &StalledError{After: w.cfg.Stall, Held: s.Held, Needed: s.Needed, NoDigests: s.Digests == 0 && s.Records == 0}
-	if !w.wanted() {
-		e.Unsigned, e.Instead = true, w.instead(s.Ignored)
-	}
-	return e
+	return &StalledError{After: w.cfg.Stall, Held: s.Held, Needed: s.Needed, NoDigests: s.Digests == 0 && s.Records == 0}
 }
 
 // countDrops updates drops. What overflows while the file is decoded and

@@ -120,7 +120,7 @@ func (p *patient) wantSilence(err error, want Instead) {
 func (p *patient) wantStalled(err error, want StalledError) {
 	p.Helper()
 	var e *StalledError
-	if !errors.As(err, &e) || e.Held != want.Held || e.Needed != 100 || e.Unsigned != want.Unsigned || e.NoDigests != want.NoDigests || e.Instead.Reason != want.Instead.Reason {
+	if !errors.As(err, &e) || e.Held != want.Held || e.NoManifest != (e.Needed != 100) || e.NoManifest != want.NoManifest || e.NoDigests != want.NoDigests || e.Instead.Reason != want.Instead.Reason {
 		p.Errorf("got %+v, want %+v", err, want)
 	}
 }

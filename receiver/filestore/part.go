@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"regexp"
+	"strings"
 	"time"
 
 	"iotupd/internal/durable"
@@ -166,8 +166,12 @@ func (t *FileTarget) means(name string, f *os.File) bool {
 	return err1 == nil && err2 == nil && os.SameFile(mine, named)
 }
 
-// partOfObject matches the partial files of --dir.
-var partOfObject = regexp.MustCompile(`^\.[0-9a-f]{32}` + regexp.QuoteMeta(PartSuffix) + `$`)
+// isPartOfObject reports whether name is that of a partial file of --dir: a dot, the
+// id of an object and PartSuffix.
+func isPartOfObject(name string) bool {
+	id, ok := strings.CutSuffix(name, PartSuffix)
+	return ok && len(id) == 33 && id[0] == '.' && strings.Trim(id[1:], "0123456789abcdef") == ""
+}
 
 // sweep removes the partial files of other objects that nobody has written to
 // for long. A living one is locked; where there are no locks, all are taken for
@@ -178,7 +182,7 @@ func (t *FileTarget) sweep(now time.Time) {
 	}
 	entries, _ := fs.ReadDir(t.dir.FS(), ".")
 	for _, e := range entries {
-		if e.Name() == t.partName || !e.Type().IsRegular() || !partOfObject.MatchString(e.Name()) {
+		if e.Name() == t.partName || !e.Type().IsRegular() || !isPartOfObject(e.Name()) {
 			continue
 		}
 		if info, err := e.Info(); err != nil || now.Sub(info.ModTime()) < keepParts {

@@ -15,6 +15,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"iotupd/internal/durable"
@@ -130,11 +132,13 @@ func (m *Memory) read(key proto.KeyID) (r receiver.Release, known bool, err erro
 
 var errState = errors.New("not a state file")
 
-// parse reads what text wrote, for the same channel and key, and nothing else.
+// parse reads what text wrote, for the same channel and key, and nothing else: what
+// is found in it must make the same text.
 func (m *Memory) parse(key proto.KeyID, text string) (r receiver.Release, err error) {
-	var channel, id, object string
-	_, err = fmt.Sscanf(text, "iotupd installed v1\nchannel %q\nkey %s\nsequence %d\nobject %s\n", &channel, &id, &r.Sequence, &object)
-	if err != nil {
+	_, rest, _ := strings.Cut(text, "\nsequence ")
+	sequence, rest, _ := strings.Cut(rest, "\nobject ")
+	object, _, _ := strings.Cut(rest, "\n")
+	if r.Sequence, err = strconv.ParseUint(sequence, 10, 64); err != nil {
 		return r, errState
 	}
 	if r.Object, err = proto.ParseObjectID(object); err != nil || m.text(key, r) != text {

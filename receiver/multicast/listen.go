@@ -8,7 +8,6 @@
 package multicast
 
 import (
-	"log/slog"
 	"net/netip"
 	"slices"
 
@@ -40,7 +39,15 @@ type Config struct {
 	ReceiveBuffer int
 
 	// Logger, if not nil, gets a record when a group is joined or left, or cannot be.
-	Logger *slog.Logger
+	Logger Logger
+}
+
+// A Logger takes records, as a [*log/slog.Logger] does: args are keys and values.
+// Programs that only receive are smaller without that package.
+type Logger interface {
+	Debug(message string, args ...any)
+	Info(message string, args ...any)
+	Warn(message string, args ...any)
 }
 
 func (c Config) internal() mcast.ListenConfig {

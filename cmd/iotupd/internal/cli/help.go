@@ -114,7 +114,7 @@ func HelpOf(f *pflag.Flag) (h flagHelp) {
 		h.Label += " " + value
 	}
 	switch f.DefValue {
-	case "0", "0%", "0s", "0 bit/s", "[]", "false", "none":
+	case "0", "0%", "0s", "0 B", "0 bit/s", "[]", "false", "none":
 	default:
 		h.preset = f.DefValue
 	}

@@ -31,6 +31,8 @@ type ManifestEvent struct {
 	Unknown    []unknownEvent   `json:"unknown,omitempty"`
 	Signatures []signatureEvent `json:"signatures"`
 	VerifiedBy string           `json:"verified_by,omitempty"` // key id
+	Memory     int64            `json:"receivers_memory_bytes"`
+	FastMemory int64            `json:"receivers_fast_memory_bytes"` // to decode fast
 }
 
 // An unknownEvent is a field of a later version.
@@ -64,6 +66,8 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 		Notes: cli.PrintableLines(m.Notes), Metadata: m.Metadata,
 		Signatures: []signatureEvent{}, // not null in JSON
 	}
+	least, fast := ReceiversNeed(d.Params)
+	e.Memory, e.FastMemory = int64(least), int64(fast)
 	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
 	for _, t := range m.Targets {
 		e.Targets = append(e.Targets, cli.Printable(t))
@@ -115,6 +119,9 @@ func (e *ManifestEvent) Text() string {
 		digests = "no digests"
 	}
 	add("shards", "%s of %d bytes, code %s, %s", Shape(e.Groups, e.K, e.M), e.Shard, e.Code, digests)
+	if e.Memory > 0 {
+		add("memory", "%s", Memory(e.Memory, e.FastMemory))
+	}
 	addText("channel", e.Channel)
 	addText("version", e.Version)
 	if e.Sequence != 0 || len(e.Signatures) > 0 {

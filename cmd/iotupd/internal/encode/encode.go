@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/fec"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -27,8 +28,9 @@ import (
 type Options struct {
 	Parity    string // in percent, or auto
 	Profile   string
-	ShardSize int    // bytes
-	Digest    string // on or off
+	ShardSize int           // bytes
+	ForMemory quantity.Size // of receivers; zero: Profile counts
+	Digest    string        // on or off
 	Memory    quantity.Size
 	Cache     string // directory; empty: none
 }
@@ -41,6 +43,7 @@ var digestChoices = []string{"on", "off"}
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Parity, "parity", "auto", "parity in `percent` of the data, 0% to 300%")
 	flags.StringVar(&o.Profile, "profile", "standard", "`kind` of groups: standard, tiny for receivers with little memory, large for slow lossy links, fast for links above 1 Gbit/s")
+	flags.Var(&o.ForMemory, "for-memory", "instead of --profile: the best groups that receivers with so much memory decode")
 	flags.IntVar(&o.ShardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500")
 	flags.StringVar(&o.Digest, "digest", "on", "`on` for receivers to verify every packet, or off")
 	o.Memory = sender.DefaultMemory
@@ -66,7 +69,10 @@ func (o *Options) Validate() error {
 	case o.Cache != "" && o.Digest == "off":
 		return cli.UsageError("--cache needs digests, by which it is verified: leave out --digest off")
 	}
-	_, err := o.Policy()
+	if o.ForMemory != 0 && o.Profile != fec.Standard.String() {
+		return cli.UsageError("--for-memory chooses the profile: leave out --profile")
+	}
+	_, err := o.policy()
 	return cmp.Or(CheckShardSize(o.ShardSize), err)
 }
 
@@ -78,8 +84,27 @@ func CheckShardSize(n int) error {
 	return nil
 }
 
-// Policy says what groups the flags ask for.
-func (o *Options) Policy() (p fec.Policy, err error) {
+// Policy says what groups the flags ask for, for a file of so many bytes.
+func (o *Options) Policy(size int64) (fec.Policy, error) {
+	p, err := o.policy()
+	if err != nil || o.ForMemory == 0 {
+		return p, err
+	}
+	least := quantity.Size(0)
+	for _, p.Profile = range []fec.Profile{fec.Standard, fec.Tiny} {
+		params, err := p.Params(uint64(size))
+		if err != nil {
+			return p, PolicyError(err)
+		}
+		if least, _ = describe.ReceiversNeed(params); least <= o.ForMemory {
+			return p, nil
+		}
+	}
+	return p, cli.UsageError("--for-memory %v: receivers of a file of %v need at least %v", o.ForMemory, quantity.Size(size), least)
+}
+
+// policy is what the flags say for a file of any size.
+func (o *Options) policy() (p fec.Policy, err error) {
 	if p.Profile, err = fec.ParseProfile(o.Profile); err != nil {
 		return p, cli.UsageError("--profile %q: want %s", o.Profile, cli.Choice(profiles))
 	}
@@ -103,7 +128,7 @@ func (o *Options) Policy() (p fec.Policy, err error) {
 
 // Params chooses the parameters of a file of so many bytes.
 func (o *Options) Params(size int64) (proto.Params, error) {
-	policy, err := o.Policy()
+	policy, err := o.Policy(size)
 	if err != nil {
 		return proto.Params{}, err
 	}
@@ -136,7 +161,7 @@ func (o *Options) CheckTree(geo proto.Geometry) error {
 		return nil
 	}
 	for s := geo.ShardSize + proto.ShardUnit; s <= proto.MaxShardSize; s += proto.ShardUnit {
-		policy, err := o.Policy()
+		policy, err := o.Policy(int64(geo.Size))
 		if err != nil {
 			return err
 		}

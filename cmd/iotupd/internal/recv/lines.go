@@ -16,7 +16,7 @@ import (
 	"iotupd/receiver/agent"
 )
 
-// found tells of the first packet of an object.
+// found tells of an object that is received.
 func (v *view) found(e receiver.ObjectFound) {
 	object := describe.NewObjectEvent(e.Object, e.Params)
 	object.From, object.Interface = v.origin()
@@ -107,6 +107,9 @@ func (v *view) progress(e agent.Progress) {
 		return
 	}
 	switch {
+	case s.Needed == 0 && s.Waiting > 0 && e.Silent < 2*time.Second:
+		v.out.WaitingLine(fmt.Sprintf(" %d packets heard, and no manifest to follow yet", s.Waiting))
+		return
 	case s.Needed == 0:
 		v.out.WaitingLine(fmt.Sprintf(" nothing heard for %s", quantity.Duration(e.Silent)))
 		return
@@ -125,8 +128,6 @@ func (v *view) progress(e agent.Progress) {
 		quantity.Size(min(s.Held*uint64(s.Params.ShardSize), s.Params.Size)), quantity.Size(s.Params.Size),
 		quantity.Rate(v.rate(s.Params)), 100*s.Loss.Ratio())
 	switch {
-	case s.Held == s.Needed && !e.Wanted:
-		line += "  waiting for a signed manifest"
 	case e.Silent >= 2*time.Second:
 		line += "  silent for " + quantity.Duration(e.Silent)
 	case left > 0:
@@ -188,6 +189,8 @@ func (v *view) stopped(e agent.Stopped) string {
 		return "stopped; no newer release was heard"
 	case e.Instead.Reason != "":
 		return "stopped; " + insteadText(e.Instead)
+	case s.Waiting > 0:
+		return "stopped; no manifest was heard"
 	}
 	return "stopped; nothing was heard"
 }

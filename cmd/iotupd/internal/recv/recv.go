@@ -8,9 +8,11 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"path"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -20,7 +22,9 @@ import (
 
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/listen"
+	"iotupd/internal/memlimit"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -85,7 +89,7 @@ type options struct {
 // NewCommand returns the command.
 func NewCommand() *cobra.Command {
 	opts := options{
-		buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, memory: receiver.DefaultMemory, leafMemory: receiver.DefaultLeafMemory,
+		buffer: 32 << 20, maxSize: receiver.DefaultMaxSize, leafMemory: receiver.DefaultLeafMemory,
 		signatures: receiver.DefaultSignatureRate, seed: cli.LossSeed{Seed: 1},
 	}
 	cmd := &cobra.Command{
@@ -141,8 +145,8 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
 	cli.Under(flags, "Network")
 
-	flags.Var(&o.memory, "memory", "buffers for decoding; tables and index come extra")
-	flags.Var(&o.leafMemory, "leaf-memory", "hashes of shards to keep in memory; the others are read from the disk")
+	flags.Var(&o.memory, "memory", "all that the program may take, with the kernel's buffers (default what control groups and the system allow)")
+	flags.Var(&o.leafMemory, "leaf-memory", "hashes of shards to keep in memory, of --memory; the others are read from the disk")
 	flags.IntVar(&o.signatures, "signature-rate", o.signatures, "verify at most `n` signatures in a second")
 	flags.StringVar(&o.record, "record", "", "write to this `file` which packets were lost on the way, for bench")
 	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` bernoulli:5%, gilbert:10%,burst=5, trace:FILE or another one of bench")
@@ -150,6 +154,45 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	cli.Under(flags, "Other")
 
 	o.OutputOptions.AddFlags(flags)
+}
+
+const (
+	// codeBytes of the program's memory are pages of its file, which the collector
+	// does not count.
+	codeBytes = 7 << 20
+
+	// leastMemory is what receiving a small file takes.
+	leastMemory = 16 << 20
+
+	// plentyOfMemory is more than receiving takes with its defaults.
+	plentyOfMemory = 512 << 20
+)
+
+// limitMemory returns what receiving may take, zero for as much as it likes, and
+// has the collector keep to the rest. undo takes that back.
+func (o *options) limitMemory() (limit int, undo func()) {
+	total := int64(o.memory)
+	if total == 0 {
+		found := memlimit.Find().Bytes
+		if found == 0 || found >= plentyOfMemory {
+			return 0, func() {}
+		}
+		// The rest is for the kernel, whose memory for this process counts too.
+		total = max(found-found/8, leastMemory)
+	}
+	before := debug.SetMemoryLimit(max(total-codeBytes, leastMemory/2))
+	return int(min(total-describe.ProgramMemory, math.MaxInt32)), func() { debug.SetMemoryLimit(before) }
+}
+
+// targetDir is where the file that is received grows.
+func (o *options) targetDir() string {
+	switch {
+	case o.dir != "":
+		return o.dir
+	case o.keeps():
+		return filepath.Dir(o.output)
+	}
+	return os.TempDir()
 }
 
 // tightHeap is how much garbage, in percent of what is in use, a receiver lets
@@ -175,6 +218,9 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if err != nil {
 		return err
 	}
+	limit, undo := opts.limitMemory()
+	defer undo()
+	cfg.MemoryLimit, cfg.InMemory = limit, memlimit.IsMemory(opts.targetDir())
 	events := std.Out
 	if opts.output == "-" {
 		events = std.Err
@@ -250,8 +296,8 @@ func (o *options) validate() error {
 		return cli.UsageError("--timeout %v: want a time that is not negative", o.timeout)
 	case o.stall < 0:
 		return cli.UsageError("--stall %v: want a time that is not negative", o.stall)
-	case o.memory < 1<<20:
-		return cli.UsageError("--memory %v: want at least 1 MiB", o.memory)
+	case o.memory != 0 && o.memory < leastMemory:
+		return cli.UsageError("--memory %v: want at least %v, of which %v are for the program itself", o.memory, quantity.Size(leastMemory), quantity.Size(describe.ProgramMemory))
 	case o.leafMemory < 64<<10 || o.leafMemory > 1<<30:
 		return cli.UsageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
 	case o.signatures < 1:
@@ -280,7 +326,7 @@ func (o *options) lost() func() bool {
 func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Config, names map[proto.KeyID]string, err error) {
 	cfg = agent.Config{
 		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade,
-		MaxSize: uint64(o.maxSize), Memory: int(o.memory), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
+		MaxSize: uint64(o.maxSize), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
 		KeepPending: o.exec != "", DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(),
 	}
 	for _, f := range seeds {

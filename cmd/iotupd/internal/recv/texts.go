@@ -67,10 +67,10 @@ func silenceText(e *agent.SilenceError) string {
 func (o *options) stalledText(e *agent.StalledError) string {
 	silent := "the stream has been silent for " + quantity.Duration(e.After)
 	switch {
-	case e.Unsigned && e.Instead.Reason != "":
+	case e.NoManifest && e.Instead.Reason != "":
 		return silent + ": " + insteadText(e.Instead)
-	case e.Unsigned:
-		return "nothing that is signed was heard, and " + silent
+	case e.NoManifest:
+		return "incomplete: " + silent + ", and no manifest was heard"
 	}
 	return fmt.Sprintf("incomplete: %s, with %d of %d shards at hand%s", silent, e.Held, e.Needed, o.next(e.NoDigests))
 }

@@ -54,9 +54,9 @@ func TestErrorsInTheWordsOfTheCommandLine(t *testing.T) {
 			"incomplete: the stream has been silent for 3 s, with 4 of 100 shards at hand; the next run continues from there",
 		},
 		// "The stream went silent for --stall before the file was complete": exit.go.
-		{&agent.StalledError{After: s3, Unsigned: true}, cli.ExitIncomplete, "nothing that is signed was heard, and the stream has been silent for 3 s"},
-		{&agent.StalledError{After: s3, Unsigned: true, Instead: instead(receiver.ReasonSignature)}, cli.ExitAuthenticity, "the stream has been silent for 3 s: the file on the air is not signed"},
-		{&agent.StalledError{After: s3, Unsigned: true, Instead: instead(receiver.ReasonOtherObject)}, cli.ExitIncomplete, "the stream has been silent for 3 s: only other objects"},
+		{&agent.StalledError{After: s3, NoManifest: true}, cli.ExitIncomplete, "incomplete: the stream has been silent for 3 s, and no manifest was heard"},
+		{&agent.StalledError{After: s3, NoManifest: true, Instead: instead(receiver.ReasonSignature)}, cli.ExitAuthenticity, "the stream has been silent for 3 s: the file on the air is not signed"},
+		{&agent.StalledError{After: s3, NoManifest: true, Instead: instead(receiver.ReasonOtherObject)}, cli.ExitIncomplete, "the stream has been silent for 3 s: only other objects"},
 
 		{&agent.InstallError{Err: errors.New("rauc: exit status 1: no slot")}, cli.ExitHook, "--exec rauc: exit status 1: no slot"},
 		{&agent.InstallError{Err: &agent.TimeoutError{Name: "rauc", After: 10 * time.Minute}}, cli.ExitHook, "--exec rauc: stopped after 10m00s, the time of --exec-timeout"},

@@ -20,7 +20,7 @@ type view struct {
 	names map[proto.KeyID]string // of the files that trusted keys are from
 
 	first   time.Time       // packet of the object
-	from    receiver.Origin // of that
+	from    receiver.Origin // of its manifest
 	arrival cli.Speed       // of packets of the object
 	gain    cli.Speed       // of shards held
 }
@@ -63,7 +63,7 @@ func (v *view) observe(e agent.Event) {
 func (v *view) transfer(t agent.Transfer) {
 	switch e := t.Event.(type) {
 	case receiver.ObjectFound:
-		v.first, v.from = t.At, e.From
+		v.first, v.from = e.Since, e.From
 		v.arrival, v.gain = cli.Speed{}, cli.Speed{}
 		v.arrival.Add(t.At, 0)
 		v.gain.Add(t.At, 0)
@@ -87,7 +87,7 @@ func (v *view) transfer(t agent.Transfer) {
 	}
 }
 
-// origin returns who sent the first packet, and the interface it came in by,
+// origin returns who sent the manifest, and the interface it came in by,
 // as far as they are known.
 func (v *view) origin() (from, iface string) {
 	if v.from.From.IsValid() {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/diagnose"
 	"iotupd/internal/quantity"
@@ -38,7 +39,12 @@ func (v *view) warn(e agent.Event) {
 		if e.Object != (proto.ObjectID{}) {
 			file = strings.TrimSpace("object " + e.Object.Short() + "... " + e.Name)
 		}
-		v.out.Warn(cli.Warning{Code: string(e.Reason), Text: file + " " + reason.Of(e.Reason).File})
+		text := file + " " + reason.Of(e.Reason).File
+		if e.Memory > 0 {
+			text = fmt.Sprintf("%s takes at least %v of memory with the program, more than --memory or this system allows; "+
+				"give it more, or have it sent by --profile tiny", file, quantity.Size(e.Memory+describe.ProgramMemory))
+		}
+		v.out.Warn(cli.Warning{Code: string(e.Reason), Text: text})
 	case agent.AlsoSent:
 		v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
 	case agent.OnlyOthers:

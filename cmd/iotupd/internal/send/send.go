@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 
@@ -193,7 +194,11 @@ func (o *sendOptions) config(path string) (cfg agent.Config, err error) {
 	cfg.File = path
 	cfg.Prepare = o.Prepare()
 	cfg.Carousel.Start = int(o.start)
-	if cfg.Encoding, err = o.Policy(); err != nil {
+	size := int64(0)
+	if info, err := os.Stat(path); err == nil { // else the agent says what is wrong
+		size = info.Size()
+	}
+	if cfg.Encoding, err = o.Policy(size); err != nil {
 		return cfg, err
 	}
 	if cfg.Carousel.Sender, cfg.Carousel.Senders, err = parseSender(o.senderOf); err != nil {

@@ -73,6 +73,8 @@ type schedule struct {
 	Port      uint16   `json:"port"`
 	Sources   []string `json:"sources,omitempty"` // for recv --source
 	TempFile  uint64   `json:"temporary_file_bytes"`
+	Memory    int64    `json:"receivers_memory_bytes"`      // at least
+	Fast      int64    `json:"receivers_fast_memory_bytes"` // to decode fast
 	Cached    uint64   `json:"cache_bytes,omitempty"`
 	Failure   string   `json:"network_error,omitempty"` // of a dry run
 	Prepared  float64  `json:"seconds_preparing,omitempty"`
@@ -100,6 +102,8 @@ func (v *sendView) schedule() schedule {
 	}
 	s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
 	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
+	least, fast := describe.ReceiversNeed(g.Params)
+	s.Memory, s.Fast = int64(least), int64(fast)
 	// The file was refused if there is an error.
 	s.Cached, _ = v.opts.Prepare().CacheBytes(g)
 	s.TempFile, _ = v.opts.Prepare().ScratchBytes(g)
@@ -144,6 +148,7 @@ func (v *sendView) describe(s schedule) {
 		origin += ", sealed"
 	}
 	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
+	v.out.Line("memory: %s", describe.Memory(s.Memory, s.Fast))
 }
 
 // fasterHint is for those who have not chosen a rate.

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"iotupd/fec"
+	"iotupd/proto"
+)
+
+// tableBytes is what the tables of the codes take at most.
+const tableBytes = 1 << 20
+
+// A Need is how much memory a file takes while it is received, in bytes, beside
+// the program and its sockets.
+type Need struct {
+	Least uint64 // with less, it cannot be received
+	Fast  uint64 // with more, it is not decoded noticeably faster by one processor
+}
+
+// NeedOf returns what files with parameters p take. The error is that of
+// [proto.Params.Geometry].
+func NeedOf(p proto.Params) (Need, error) {
+	geo, err := p.Geometry()
+	if err != nil {
+		return Need{}, err
+	}
+	return Need{
+		Least: leastNeed(geo),
+		Fast:  fixedNeed(geo) + uint64(min(DefaultLeafMemory, allRecords(geo))+fec.DecoderMemory(p, goodStrip)),
+	}, nil
+}
+
+func leastNeed(geo proto.Geometry) uint64 {
+	return fixedNeed(geo) + uint64(leastRecords(geo)+fec.DecoderMemory(geo.Params, proto.ShardUnit))
+}
+
+// fixedNeed returns what does not depend on how much there is: index, with as
+// much parked parity as can be, tables, and what rebuilds hash records.
+func fixedNeed(geo proto.Geometry) uint64 {
+	const parked = 4 // bytes
+	need := indexBytes(geo) + parked*geo.Groups*uint64(min(geo.K, geo.M)) + tableBytes
+	if t, err := geo.Tree(); err == nil && t.Parity > 0 {
+		records := proto.Params{Code: t.Code, K: t.Records, M: t.Parity, ShardSize: t.RecordLen()}
+		need += uint64(t.PerGroup()*t.RecordLen() + fec.DecoderMemory(records, t.RecordLen()))
+	}
+	return need
+}
+
+// allRecords returns the bytes of all hash records, and leastRecords those of a
+// cache that is hardly one.
+func allRecords(geo proto.Geometry) int {
+	t, err := geo.Tree()
+	if err != nil {
+		return 0
+	}
+	return int(min(t.Groups*uint64(t.Records)*uint64(t.RecordLen()), 1<<30))
+}
+
+func leastRecords(geo proto.Geometry) int { return min(64<<10, allRecords(geo)) }
+
+// leastNeed is what a file takes at least with this configuration.
+func (c Config) leastNeed(geo proto.Geometry) uint64 {
+	if c.InMemory {
+		return leastNeed(geo) + geo.Size
+	}
+	return leastNeed(geo)
+}
+
+// A budget is how the memory of a file is divided, in bytes.
+type budget struct{ decoders, records int }
+
+// budget returns that of a file, and whether it fits the limit.
+func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
+	b = budget{decoders: min(c.Memory, decodersWorth(geo)), records: c.LeafMemory}
+	if c.MemoryLimit == 0 {
+		return b, true
+	}
+	if c.leastNeed(geo) > uint64(c.MemoryLimit) {
+		return b, false
+	}
+	rest := int64(uint64(c.MemoryLimit) - c.leastNeed(geo)) // beyond the least
+	b.records = min(b.records, max(leastRecords(geo), int(min(rest, int64(c.MemoryLimit/16)))))
+	rest -= int64(min(b.records, allRecords(geo)) - leastRecords(geo))
+	b.decoders = int(min(int64(b.decoders), rest+int64(fec.DecoderMemory(geo.Params, proto.ShardUnit))))
+	return b, true
+}
+
+// decodersWorth returns the memory with which decoding is a small part of
+// receiving a file: a quarter of it, or what one decoder of a large group is fast
+// with.
+func decodersWorth(geo proto.Geometry) int {
+	const fast = 6 << 20
+	return int(max(fast, min(geo.Size/4, 1<<30)))
+}
