@@ -68,7 +68,8 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/recv": {
 		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
-		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/netif", "internal/quantity",
+		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/netif",
+		"internal/quantity",
 		"internal/reason", "internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
 		"receiver/installed", "receiver/layers", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",

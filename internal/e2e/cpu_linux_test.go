@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"iotupd/fec"
+	"iotupd/proto"
 )
 
 // A cpu is a kind of processor that the program is built for, and emulated.
@@ -151,10 +152,11 @@ func (p cpuPair) receiveKilled(t *testing.T) (result string) {
 	source, target := newFile(t, cpuFile), newTarget(t)
 	trust, manifest, a := p.key.trust(newDir(t)), p.key.sign(t, source, 1), dissect(t, source, fec.Standard)
 	p.emulated.lose(cpuLoss)
-	p.emulated.closeAfter(cpuFile * 3 / 4)
+	p.emulated.only(proto.TypeManifest) // which may be rare, and lost, behind a valve that closes
 	r := p.emulated.recv(target, trust...)
 	s := p.native.send(source, manifest, "-6", "--rate", cpuRate)
 	first := r.wait("found")
+	p.emulated.closeAfter(cpuFile * 3 / 4)
 	at := r.waitUntilHeld(0.3)
 	eventually(t, "the partial file proves shards", func() bool { return a.examine(t, partOf(target)).proven > 0 })
 	r.kill()
