@@ -7,14 +7,10 @@ import (
 	"sync"
 )
 
-// A kernel does the arithmetic of the transforms, on whole rows or columns of
-// them: slices that start and end at multiples of its unit and have the same
-// length. It is immutable and safe for concurrent use. Between load and store
-// the form of the elements is its own; zeros are zero in every form.
+// A kernel does the arithmetic of the transforms, on rows whose width suits it
+// ([kernelFor]). It is immutable and safe for concurrent use. Between load and
+// store the form of the elements is its own; zeros are zero in every form.
 type kernel interface {
-	// unit is the number of bytes that must stay together.
-	unit() int
-
 	// load sets the row dst to w times the elements of src, in the form of the
 	// kernel. Both may be the same slice, in this and in store.
 	load(dst, src []byte, w element)
@@ -26,17 +22,13 @@ type kernel interface {
 	// addProduct adds w times y to x.
 	addProduct(x, y []byte, w element)
 
-	// fft2 adds w times the second half of rows to the first, then the first
-	// to the second; ifft2 undoes that.
-	fft2(rows []byte, w element)
-	ifft2(rows []byte, w element)
-
-	// fft2s and ifft2s do so for up to 64 pairs of halves that follow each
-	// other, each half bytes long, with w for the first pair and 2 more from
-	// pair to pair; w is a multiple of twice the next power of two of their
-	// number. fft2s leaves out pairs whose bits in which are 0.
-	fft2s(rows []byte, half int, w element, which uint64)
-	ifft2s(rows []byte, half int, w element)
+	// fft2 adds w times the second of two parts of rows, of half bytes each, to
+	// the first, then the first to the second. It does so for up to 64 pairs
+	// that follow each other, with w for the first pair and 2 more from pair to
+	// pair; w is a multiple of twice the next power of two of their number.
+	// Pairs whose bits in which are 0 are left out. ifft2 undoes that of all.
+	fft2(rows []byte, half int, w element, which uint64)
+	ifft2(rows []byte, half int, w element)
 
 	// fft4 does two levels on the four quarters of rows: outer on the first and
 	// third and on the second and fourth, then left on the first two and right

@@ -88,7 +88,7 @@ func newTestDecoder(t testing.TB, k, m, width int, kernel kernel) *Decoder {
 // fixed gives the larger planes up where columns do not fit them, as kernelFor.
 func fixed(k kernel) func(int) kernel {
 	return func(width int) kernel {
-		if width%k.unit() != 0 {
+		if k == planes64() && width%planeUnit64 != 0 {
 			return planes32()
 		}
 		return k

@@ -82,8 +82,6 @@ func pick(maps *[4][16]indexing, w element) (x indexing) {
 	return x
 }
 
-func (p *planes[W]) unit() int { return int(unsafe.Sizeof([fieldBits]W{})) }
-
 // units returns the units that b holds: memory made of 64-bit words, at a
 // multiple of the unit.
 func units[W word](b []byte) [][fieldBits]W {
@@ -126,9 +124,7 @@ func (p *planes[W]) addProduct(x, y []byte, w element) {
 	}
 }
 
-func (p *planes[W]) fft2(rows []byte, w element) { p.fft2s(rows, len(rows)/2, w, 1) }
-
-func (p *planes[W]) fft2s(rows []byte, half int, w element, which uint64) {
+func (p *planes[W]) fft2(rows []byte, half int, w element, which uint64) {
 	for ; len(rows) > 0; rows, w, which = rows[2*half:], w+2, which>>1 {
 		x, y := rows[:half], rows[half:2*half]
 		switch {
@@ -147,9 +143,7 @@ func (p *planes[W]) fft2s(rows []byte, half int, w element, which uint64) {
 	}
 }
 
-func (p *planes[W]) ifft2(rows []byte, w element) { p.ifft2s(rows, len(rows)/2, w) }
-
-func (p *planes[W]) ifft2s(rows []byte, half int, w element) {
+func (p *planes[W]) ifft2(rows []byte, half int, w element) {
 	for ; len(rows) > 0; rows, w = rows[2*half:], w+2 {
 		x, y := rows[:half], rows[half:2*half]
 		if w == 0 {

@@ -66,7 +66,7 @@ func (t *transform) ifft(row, n int, fill func(row int) bool) bool {
 		}
 	}
 	if outer := t.multiplier(row, n/2); parts == 2 {
-		t.ifft2(t.rows(row, n), outer)
+		t.ifft2(t.rows(row, n), part*t.width, outer)
 	} else {
 		t.ifft4(t.rows(row, n), outer, t.multiplier(row, part), t.multiplier(row+n/2, part))
 	}
@@ -89,7 +89,7 @@ func (t *transform) ifftBlock(row, n int, fill func(row int) bool) bool {
 		}
 	}
 	for half := 1; half < n; half *= 2 {
-		t.ifft2s(t.rows(row, n), half*t.width, t.multiplier(row, half))
+		t.ifft2(t.rows(row, n), half*t.width, t.multiplier(row, half))
 	}
 	return true
 }
@@ -107,7 +107,7 @@ func (t *transform) fft(row, n int, needed set, each func(row int)) {
 	parts := t.parts(row, n)
 	part := n / parts
 	if outer := t.multiplier(row, n/2); parts == 2 {
-		t.fft2(t.rows(row, n), outer)
+		t.fft2(t.rows(row, n), part*t.width, outer, 1)
 	} else {
 		t.fft4(t.rows(row, n), outer, t.multiplier(row, part), t.multiplier(row+n/2, part))
 	}
@@ -124,7 +124,7 @@ func (t *transform) fftBlock(row, n int, needed set, each func(row int)) {
 		pairs[i+1] = everySecond(pairs[i] | pairs[i]>>1)
 	}
 	for i := levels - 1; i >= 0; i-- {
-		t.fft2s(t.rows(row, n), t.width<<i, t.multiplier(row, 1<<i), pairs[i+1])
+		t.fft2(t.rows(row, n), t.width<<i, t.multiplier(row, 1<<i), pairs[i+1])
 	}
 	for rest := pairs[0]; rest != 0; rest &= rest - 1 {
 		each(row + bits.TrailingZeros64(rest))

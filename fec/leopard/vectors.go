@@ -57,8 +57,6 @@ func lookupOf(m *matrix) (l lookup) {
 	return l
 }
 
-func (s *shuffles) unit() int { return UnitLen }
-
 func (s *shuffles) load(dst, src []byte, w element) {
 	productVector(&dst[0], &src[0], len(dst), &s.loads, w)
 }
@@ -71,15 +69,11 @@ func (s *shuffles) addProduct(x, y []byte, w element) {
 	addProductVector(&x[0], &y[0], len(x), &s.products, w)
 }
 
-func (s *shuffles) fft2(rows []byte, w element) { s.fft2s(rows, len(rows)/2, w, 1) }
-
-func (s *shuffles) fft2s(rows []byte, half int, w element, which uint64) {
+func (s *shuffles) fft2(rows []byte, half int, w element, which uint64) {
 	fft2Vector(&rows[0], half, len(rows)/(2*half), &s.products, w, &s.bytes, which)
 }
 
-func (s *shuffles) ifft2(rows []byte, w element) { s.ifft2s(rows, len(rows)/2, w) }
-
-func (s *shuffles) ifft2s(rows []byte, half int, w element) {
+func (s *shuffles) ifft2(rows []byte, half int, w element) {
 	ifft2Vector(&rows[0], half, len(rows)/(2*half), &s.products, w, &s.bytes)
 }
 
