@@ -3,6 +3,7 @@
 package proto
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 )
@@ -221,6 +222,13 @@ func PutChecksum(b []byte) {
 }
 
 // ChecksumOK reports whether datagram b, which [Parse] accepted, is undamaged.
-func ChecksumOK(b []byte) bool {
-	return binary.BigEndian.Uint32(b[offChecksum:]) == checksum(b)
+func ChecksumOK(b []byte) bool { return Checksum(b) == checksum(b) }
+
+// Checksum returns the checksum that datagram b, which [Parse] accepted, carries.
+func Checksum(b []byte) uint32 { return binary.BigEndian.Uint32(b[offChecksum:]) }
+
+// SamePacket reports whether two datagrams, which [Parse] accepted, are the same
+// but for the path word: what different senders make of one packet.
+func SamePacket(a, b []byte) bool {
+	return bytes.Equal(a[:offPath], b[:offPath]) && bytes.Equal(a[HeaderLen:], b[HeaderLen:])
 }

@@ -3,8 +3,6 @@
 package receiver
 
 import (
-	"bytes"
-	"encoding/binary"
 	"slices"
 	"time"
 	"unsafe"
@@ -24,12 +22,6 @@ const (
 
 	// waitingBytes is what is left for their datagrams.
 	waitingBytes = WaitingMemory - maxWaiting*int(unsafe.Sizeof(waitingPacket{})+unsafe.Sizeof(uint32(0))) - proto.MaxDatagramLen
-)
-
-// Where a datagram has its checksum and its path word (spec.md 2.2).
-const (
-	offChecksum = 52
-	offPath     = 56
 )
 
 // A waitingRoom keeps the latest packets that arrived before the manifest of their
@@ -84,7 +76,7 @@ func (w *waitingRoom) add(now time.Time, p *packet) bool {
 	start := (w.start + w.used) % len(w.bytes)
 	copy(w.bytes, p.datagram[copy(w.bytes[start:], p.datagram):])
 	i := (w.first + w.count) % len(w.packets)
-	w.checksums[i] = binary.BigEndian.Uint32(p.datagram[offChecksum:])
+	w.checksums[i] = proto.Checksum(p.datagram)
 	w.packets[i] = waitingPacket{
 		at: now, from: p.from, object: p.Object, start: int32(start), size: int32(n),
 		shard: p.Type == proto.TypeData || p.Type == proto.TypeParity,
@@ -99,13 +91,12 @@ func (w *waitingRoom) packet(i int) *waitingPacket { return &w.packets[(w.first+
 // find returns the same packet, nil if it does not wait. It compares the bytes of one
 // packet only, since checksums can be forged.
 func (w *waitingRoom) find(datagram []byte) *waitingPacket {
-	checksum := binary.BigEndian.Uint32(datagram[offChecksum:])
+	checksum := proto.Checksum(datagram)
 	for i, c := range w.checksums {
 		if c != checksum || (i-w.first+len(w.packets))%len(w.packets) >= w.count {
 			continue
 		}
-		b := w.datagram(&w.packets[i])
-		if bytes.Equal(b[:offPath], datagram[:offPath]) && bytes.Equal(b[proto.HeaderLen:], datagram[proto.HeaderLen:]) {
+		if proto.SamePacket(w.datagram(&w.packets[i]), datagram) {
 			return &w.packets[i]
 		}
 		break
