@@ -160,7 +160,7 @@ func (t *transfer) watch(cancel context.CancelCauseFunc) {
 			if !more {
 				return
 			}
-			t.watcher.looked, t.watcher.news = time.Now(), true
+			t.watcher.heardNews(time.Now())
 		case now := <-look.C:
 			see(moment(now))
 		case <-t.agent.cfg.Ask:

@@ -147,6 +147,9 @@ func (w *watcher) progress(now time.Time) {
 	})
 }
 
+// heardNews says that there was news up to now.
+func (w *watcher) heardNews(now time.Time) { w.looked, w.news = now, true }
+
 // quiet reports whether nothing has happened for a while.
 func (w *watcher) quiet() bool { return w.silence.watching && !w.news }
 
