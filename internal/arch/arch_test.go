@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/cobra":       {"cmd/iotupd/internal/cobra/small", "github.com/spf13/cobra"},
 	"cmd/iotupd/internal/cobra/small": {"github.com/spf13/pflag"},
-	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/quantity", "proto", "receiver"},
+	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/quantity", "proto", "receiver", "receiver/agent"},
 	"cmd/iotupd/internal/encode": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "proto", "sender", "sender/filesource",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",

@@ -191,16 +191,23 @@ type shares struct {
 	network int // what all of them take, and packets on their way
 }
 
+const (
+	packetMemory   = 2<<20 + receiver.WaitingMemory // of batches, and of packets that wait
+	shortestBuffer = 128 << 10
+	bufferOfLimit  = 32 // a buffer is this part of the limit
+	buffers        = 4  // one for each family, and the kernel takes twice what is asked for
+)
+
 func (c Config) shares() shares {
-	const (
-		batches  = 2 << 20 // of packets; the receiver makes as many as it needs
-		waiting  = receiver.WaitingMemory
-		shortest = 128 << 10
-		sockets  = 2 // one for each family
-		doubled  = 2 // the kernel takes twice what is asked for, to have room for its own
-	)
-	buffer := max(shortest, c.MemoryLimit/32)
-	return shares{buffer: buffer, network: batches + waiting + sockets*doubled*buffer}
+	buffer := max(shortestBuffer, c.MemoryLimit/bufferOfLimit)
+	return shares{buffer: buffer, network: packetMemory + buffers*buffer}
+}
+
+// MemoryFor returns the least MemoryLimit with which a file is received that needs so
+// many bytes ([receiver.NeedOf]).
+func MemoryFor(need uint64) uint64 {
+	rest := need + packetMemory // and the limit is that with its part for buffers
+	return max(rest+buffers*shortestBuffer, (rest*bufferOfLimit+bufferOfLimit-1)/(bufferOfLimit-buffers))
 }
 
 // needsName is what a target is asked that puts files under the names that they

@@ -85,7 +85,7 @@ type (
 		Reason proto.Reason
 		Object proto.ObjectID // zero: nothing but packets of it are known
 		Name   string         // may be empty
-		Memory uint64         // bytes that it needs, as Config.MemoryLimit counts, for [receiver.ReasonMemory]
+		Memory uint64         // the least Config.MemoryLimit for it, for [receiver.ReasonMemory]
 	}
 
 	// AlsoSent: another file is sent.

@@ -31,9 +31,9 @@ func (w *watcher) refused(e receiver.Refused) {
 		w.others = append(w.others, cmp.Or(e.Name, "object "+e.Object.Short()+"..."))
 	}
 	if reason.Of(e.Why).File != "" {
-		rejected := Rejected{Reason: e.Why, Object: e.Object, Name: e.Name, Memory: e.Memory}
+		rejected := Rejected{Reason: e.Why, Object: e.Object, Name: e.Name}
 		if e.Memory > 0 {
-			rejected.Memory += uint64(w.cfg.shares().network)
+			rejected.Memory = MemoryFor(e.Memory)
 		}
 		w.reject(rejected)
 		return

@@ -8,29 +8,31 @@ import (
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/agent"
 )
 
 const (
 	// ProgramMemory is what recv takes in bytes before it receives anything.
 	ProgramMemory = 10 << 20
 
-	// networkMemory is what packets on their way take, and small socket buffers.
-	networkMemory = 3 << 20
+	// LeastMemory is the least that recv can be told to do with.
+	LeastMemory = 16 << 20
 )
 
-// ReceiversNeed returns what recv takes for a file with parameters p at least,
-// and what it takes to decode it fast.
+// ReceiversNeed returns the least --memory with which recv receives a file with
+// parameters p, and that with which it decodes it fast.
 func ReceiversNeed(p proto.Params) (least, fast quantity.Size) {
 	need, err := receiver.NeedOf(p)
 	if err != nil {
 		return 0, 0
 	}
-	return wholeMiB(need.Least), wholeMiB(need.Fast)
+	return RecvMemory(agent.MemoryFor(need.Least)), RecvMemory(agent.MemoryFor(need.Fast))
 }
 
-func wholeMiB(n uint64) quantity.Size {
+// RecvMemory returns the --memory, in whole MiB, that leaves so much for receiving.
+func RecvMemory(limit uint64) quantity.Size {
 	const mib = 1 << 20
-	return quantity.Size((n + ProgramMemory + networkMemory + mib - 1) / mib * mib)
+	return quantity.Size(max(LeastMemory, (limit+ProgramMemory+mib-1)/mib*mib))
 }
 
 // Memory tells what receivers need.

@@ -126,7 +126,7 @@ func TestWhatIsHeardIsShown(t *testing.T) {
   size        7 B
   SHA-256     ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73
   shards      1 group of 1+0 shards of 1152 bytes, code none, no digests
-  memory      receivers need 15.0 MiB
+  memory      receivers need 16.0 MiB
   channel     iotupd
   version     1.0
   sequence    7

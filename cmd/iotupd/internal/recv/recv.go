@@ -161,9 +161,6 @@ const (
 	// does not count.
 	codeBytes = 7 << 20
 
-	// leastMemory is what receiving a small file takes.
-	leastMemory = 16 << 20
-
 	// plentyOfMemory is more than receiving takes with its defaults.
 	plentyOfMemory = 512 << 20
 )
@@ -178,9 +175,9 @@ func (o *options) limitMemory() (limit int, undo func()) {
 			return 0, func() {}
 		}
 		// The rest is for the kernel, whose memory for this process counts too.
-		total = max(found-found/8, leastMemory)
+		total = max(found-found/8, describe.LeastMemory)
 	}
-	before := debug.SetMemoryLimit(max(total-codeBytes, leastMemory/2))
+	before := debug.SetMemoryLimit(max(total-codeBytes, describe.LeastMemory/2))
 	return int(min(total-describe.ProgramMemory, math.MaxInt32)), func() { debug.SetMemoryLimit(before) }
 }
 
@@ -311,8 +308,8 @@ func (o *options) validate() error {
 		return cli.UsageError("--timeout %v: want a time that is not negative", o.timeout)
 	case o.stall < 0:
 		return cli.UsageError("--stall %v: want a time that is not negative", o.stall)
-	case o.memory != 0 && o.memory < leastMemory:
-		return cli.UsageError("--memory %v: want at least %v, of which %v are for the program itself", o.memory, quantity.Size(leastMemory), quantity.Size(describe.ProgramMemory))
+	case o.memory != 0 && o.memory < describe.LeastMemory:
+		return cli.UsageError("--memory %v: want at least %v, of which %v are for the program itself", o.memory, quantity.Size(describe.LeastMemory), quantity.Size(describe.ProgramMemory))
 	case o.leafMemory < 64<<10 || o.leafMemory > 1<<30:
 		return cli.UsageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
 	case o.signatures < 1:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
@@ -72,14 +73,15 @@ func TestASilenceIsShown(t *testing.T) {
 
 func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
 	for _, test := range []struct {
-		granted, asked int
-		fix            string
+		buffer, granted, asked int
+		fix                    string
 	}{
-		{208 << 10, 32 << 20, "buffer of 208.0 KiB too small [own-drops]\n  try: sysctl -w net.core.rmem_max=33554432 "},
-		{4 << 10, 4 << 10, "buffer of 4.0 KiB too small [own-drops]\n  try: iotupd recv --receive-buffer 32M "},
-		{32 << 20, 32 << 20, "buffer of 32.0 MiB too small [own-drops]\n  try: iotupd send --rate RATE FILE "},
+		{32 << 20, 704 << 10, 704 << 10, "buffer of 704.0 KiB too small [own-drops]\n  try: iotupd recv --memory SIZE "},
+		{32 << 20, 208 << 10, 32 << 20, "buffer of 208.0 KiB too small [own-drops]\n  try: sysctl -w net.core.rmem_max=33554432 "},
+		{4 << 10, 4 << 10, 4 << 10, "buffer of 4.0 KiB too small [own-drops]\n  try: iotupd recv --receive-buffer 32M "},
+		{32 << 20, 32 << 20, 32 << 20, "buffer of 32.0 MiB too small [own-drops]\n  try: iotupd send --rate RATE FILE "},
 	} {
-		s := newScreen(t, options{})
+		s := newScreen(t, options{buffer: quantity.Size(test.buffer)})
 		s.observe(agent.OwnDrops{Drops: 7, Granted: test.granted, Wanted: test.asked})
 		if got := s.stderr.String(); !strings.Contains(got, test.fix) {
 			t.Errorf("%d of %d bytes granted: got %q, want %q", test.granted, test.asked, got, test.fix)

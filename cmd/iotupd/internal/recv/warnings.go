@@ -23,10 +23,14 @@ func (v *view) warn(e agent.Event) {
 	switch e := e.(type) {
 	case agent.OwnDrops:
 		granted, wanted := quantity.Size(e.Granted), quantity.Size(e.Wanted)
+		fix := diagnose.BufferFix(granted, wanted)
+		if wanted < v.opts.buffer { // the limit of memory has made it smaller
+			fix = "iotupd recv --memory SIZE   # if this host has more: a part of it is for the buffer"
+		}
 		v.out.Warn(cli.Warning{
 			Code: "own-drops",
 			Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", granted),
-			Fix:  diagnose.BufferFix(granted, wanted),
+			Fix:  fix,
 		})
 	case agent.OverRate:
 		v.out.Warn(cli.Warning{
@@ -41,8 +45,8 @@ func (v *view) warn(e agent.Event) {
 		}
 		text := file + " " + reason.Of(e.Reason).File
 		if e.Memory > 0 {
-			text = fmt.Sprintf("%s takes at least %v of memory with the program, more than --memory or this system allows; "+
-				"give it more, or have it sent by --profile tiny", file, quantity.Size(e.Memory+describe.ProgramMemory))
+			text = fmt.Sprintf("%s takes %v of memory at least, more than --memory or this system allows; "+
+				"give it more, or have it sent by --profile tiny", file, describe.RecvMemory(e.Memory))
 		}
 		v.out.Warn(cli.Warning{Code: string(e.Reason), Text: text})
 	case agent.AlsoSent:
