@@ -24,7 +24,7 @@ func (o *object) queueCheck(g uint32) {
 // A pendingCheck is a provisional shard, where it lies, and what it should be.
 type pendingCheck struct {
 	shard, place int
-	leaf         proto.Digest
+	leaf         knownLeaf
 	genuine      bool
 }
 
@@ -33,29 +33,25 @@ type checkWork struct {
 	*object
 	group   uint32
 	pending []pendingCheck
+	records recordReader
 	tail    []byte // parity in the last place of the file
-	err     error  // why it cannot be done
 }
 
 func newCheckWork(o *object, g uint32) *checkWork {
 	o.index.groups[g].apply(checkStarted)
-	w := &checkWork{object: o, group: g}
-	if w.list(); w.err == nil && len(w.pending) > 0 {
-		w.err = o.places.flush()
-	}
-	w.tail = o.places.tail
+	w := &checkWork{object: o, group: g, tail: o.places.tail}
+	w.records = recordReader{leaves: o.leaves, store: o.places.queue.store}
+	w.list()
 	return w
 }
 
 // list finds the provisional shards whose leaves are known.
 func (w *checkWork) list() {
 	add := func(shard, place int) {
-		if w.err != nil || w.index.isVerified(w.group, shard) {
+		if w.index.isVerified(w.group, shard) {
 			return
 		}
-		var leaf proto.Digest
-		var known bool
-		if leaf, known, w.err = w.leaves.leaf(&w.places, w.group, shard); known {
+		if leaf, known := w.leaves.leaf(w.group, shard); known {
 			w.pending = append(w.pending, pendingCheck{shard: shard, place: place, leaf: leaf})
 		}
 	}
@@ -71,21 +67,21 @@ func (w *checkWork) list() {
 
 // run reads the shards back and finds out which are genuine.
 func (w *checkWork) run() error {
-	if w.err != nil {
-		return w.err
-	}
 	h, b := proto.NewHasher(), make([]byte, w.geo.ShardSize)
 	for i := range w.pending {
 		c := &w.pending[i]
 		if w.aborted.Load() {
 			return errAborted
 		}
-		if c.shard >= w.geo.K && w.geo.ShardLen(w.group, c.place) < len(b) {
-			copy(b, w.tail)
-		} else if err := w.places.read(w.group, c.place, b); err != nil {
+		if err := w.records.complete(&c.leaf); err != nil {
 			return err
 		}
-		c.genuine = h.Leaf(b) == c.leaf
+		if c.shard >= w.geo.K && w.places.inTail(w.group, c.place) {
+			copy(b, w.tail)
+		} else if err := w.places.read(w.places.queue.store, w.group, c.place, b); err != nil {
+			return err
+		}
+		c.genuine = h.Leaf(b) == c.leaf.Digest
 	}
 	return nil
 }
@@ -94,6 +90,7 @@ func (w *checkWork) finish() error {
 	grp := &w.index.groups[w.group]
 	again := grp.check == checkAgain
 	grp.apply(checkDone)
+	w.records.done()
 	w.apply()
 	if again {
 		w.queueCheck(w.group)

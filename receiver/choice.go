@@ -138,7 +138,7 @@ func (r *Receiver) drop(why string) {
 	o := r.object
 	r.observe(Dropped{Object: o.wire, Why: why})
 	o.aborted.Store(true)
-	if err := o.places.store.Discard(); err != nil && r.err == nil {
+	if err := o.places.queue.store.Discard(); err != nil && r.err == nil {
 		r.err = storeError("discard", err) // whatever is received next
 	}
 	r.object = nil

@@ -123,17 +123,17 @@ func TestAHashThatWasOvertakenSaysNothing(t *testing.T) {
 	for i := 1; i < 8; i++ {
 		tr.hearAll(src.shard(0, i))
 	}
-	hash := tr.r.NextJob()
+	hash := tr.job()
 	hash.Run() // it is wrong
 	tr.hearAll(src.digest(0, 0))
-	check := tr.r.NextJob()
+	check := tr.job()
 	check.Run()
 	tr.r.Finish(tr.now, check)
 	tr.wantForged(1)
 	for i := range 8 {
 		tr.hear(src.shard(0, i), 0)
 	}
-	if j := tr.r.NextJob(); j != nil {
+	if j := tr.job(); j != nil {
 		t.Error("hashes twice at a time")
 	}
 	tr.r.Finish(tr.now, hash)

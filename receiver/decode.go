@@ -28,17 +28,17 @@ func newDecodeWork(o *object, g uint32) *decodeWork {
 	w := &decodeWork{object: o, task: newDecodeTask(o, g)}
 	w.decoder, w.err = o.decoders.get()
 	w.checked = o.leaves != nil && !w.task.proven
-	if w.err == nil && w.checked {
-		w.err = w.task.expectLeaves(o)
-	}
-	if w.err == nil {
-		w.err = o.places.flush()
+	if w.checked {
+		w.task.expectLeaves(o)
 	}
 	return w
 }
 
 func (w *decodeWork) run() error {
 	if w.err != nil {
+		return w.err
+	}
+	if w.err = w.task.readLeaves(); w.err != nil {
 		return w.err
 	}
 	group := fec.Group{Held: w.task.held, Read: w.task.read, Write: w.task.write}
@@ -111,22 +111,23 @@ func (d *decoders) release() { d.idle = nil }
 // A decodeTask is one group at the moment when it was full. Nothing changes in
 // the group until the task is finished, so it needs no lock.
 type decodeTask struct {
+	layout
 	group uint32
-	geo   proto.Geometry
 	stop  *atomic.Bool // set: nobody waits for this any more
 	store Store
 	tail  []byte
 	held  []int       // shards at hand, virtual ones included
 	place map[int]int // of a parked parity shard
 
-	missing  []int                 // data shards to rebuild
+	missing  []int                 // data shards to rebuild, in their order
 	proven   bool                  // all that is held is verified
 	expected map[int]*expectedLeaf // of missing shards; if empty, nothing is checked
+	records  recordReader
 }
 
 // An expectedLeaf is compared with a rebuilt shard, which comes in pieces.
 type expectedLeaf struct {
-	leaf proto.Digest
+	leaf knownLeaf
 	hash *proto.LeafHash // nil before the first and after the last piece
 }
 
@@ -137,7 +138,7 @@ var errForged = errors.New("receiver: rebuilt from a forged shard")
 func newDecodeTask(o *object, g uint32) *decodeTask {
 	grp := &o.index.groups[g]
 	t := &decodeTask{
-		group: g, geo: o.geo, stop: &o.aborted, store: o.places.store, tail: o.places.tail,
+		layout: o.places.layout, group: g, stop: &o.aborted, store: o.places.queue.store, tail: o.places.tail,
 		held:   make([]int, 0, o.geo.K),
 		place:  make(map[int]int, len(grp.parked)),
 		proven: grp.provisional == 0,
@@ -158,15 +159,23 @@ func newDecodeTask(o *object, g uint32) *decodeTask {
 }
 
 // expectLeaves has the rebuilt shards compared with the leaves that are known.
-func (t *decodeTask) expectLeaves(o *object) error {
+func (t *decodeTask) expectLeaves(o *object) {
 	t.expected = make(map[int]*expectedLeaf)
+	t.records = recordReader{leaves: o.leaves, store: t.store}
 	for _, i := range t.missing {
-		leaf, known, err := o.leaves.leaf(&o.places, t.group, i)
-		if err != nil {
-			return err
-		}
-		if known {
+		if leaf, known := o.leaves.leaf(t.group, i); known {
 			t.expected[i] = &expectedLeaf{leaf: leaf}
+		}
+	}
+}
+
+// readLeaves reads the leaves that are to be compared.
+func (t *decodeTask) readLeaves() error {
+	for _, i := range t.missing {
+		if e := t.expected[i]; e != nil {
+			if err := t.records.complete(&e.leaf); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -197,7 +206,7 @@ func (t *decodeTask) check(shard, column int, b []byte) error {
 	}
 	leaf := e.hash.Leaf()
 	e.hash = nil
-	if leaf != e.leaf {
+	if leaf != e.leaf.Digest {
 		return errForged
 	}
 	return nil
@@ -225,7 +234,7 @@ func (t *decodeTask) read(shard, column int, b []byte) error {
 	if parked {
 		place = t.place[shard]
 	}
-	offset, n := t.geo.Extent(t.group, place)
+	offset, n := t.extent(t.group, place)
 	if parked && n < t.geo.ShardSize {
 		copy(b, t.tail[column:])
 		return nil
@@ -235,17 +244,17 @@ func (t *decodeTask) read(shard, column int, b []byte) error {
 	if len(stored) == 0 {
 		return nil
 	}
-	_, err := t.store.ReadAt(stored, int64(offset)+int64(column))
+	_, err := t.store.ReadAt(stored, offset+int64(column))
 	return storeError("read back", err)
 }
 
 // write stores the bytes b of a rebuilt data shard from column on.
 func (t *decodeTask) write(shard, column int, b []byte) error {
-	offset, n := t.geo.Extent(t.group, shard)
+	offset, n := t.extent(t.group, shard)
 	b = b[:min(max(n-column, 0), len(b))]
 	if len(b) == 0 {
 		return nil
 	}
-	_, err := t.store.WriteAt(b, int64(offset)+int64(column))
+	_, err := t.store.WriteAt(b, offset+int64(column))
 	return storeError("write", err)
 }

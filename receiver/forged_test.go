@@ -121,6 +121,7 @@ func TestTheDecoderFindsAForgedShard(t *testing.T) {
 			}
 			if len(known) == 2 {
 				tr.wantHeld(7) // the parked parity among them
+				tr.later(time.Second)
 				after := tr.store().Bytes()
 				if !bytes.Equal(before[:6*256], after[:6*256]) || !bytes.Equal(before[7*256:], after[7*256:]) || bytes.Equal(after[6*256:7*256], src.file[6*256:7*256]) {
 					t.Error("something was overwritten")

@@ -283,6 +283,18 @@ func (tr *transfer) work() {
 	}
 }
 
+// job returns the next job, after those that write to the store.
+func (tr *transfer) job() *receiver.Job {
+	for {
+		j := tr.r.NextJob()
+		if j == nil || !j.Writes() {
+			return j
+		}
+		j.Run()
+		tr.r.Finish(tr.now, j)
+	}
+}
+
 // workBeside starts some jobs, and takes some back that were started before.
 func (tr *transfer) workBeside() {
 	for tr.beside.IntN(3) > 0 {
@@ -308,6 +320,9 @@ func (tr *transfer) workBeside() {
 func (tr *transfer) later(d time.Duration) {
 	tr.now = tr.now.Add(d)
 	tr.r.Tick(tr.now)
+	if !tr.idle {
+		tr.work()
+	}
 }
 
 // next returns the next datagram of a carousel, and moves the time on to it.

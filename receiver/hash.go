@@ -26,14 +26,14 @@ type hashWork struct {
 
 func newHashWork(o *object) *hashWork {
 	o.hashed = true
-	return &hashWork{object: o, err: o.places.flush()}
+	return &hashWork{object: o}
 }
 
 func (w *hashWork) run() error {
 	if w.err != nil {
 		return w.err
 	}
-	if err := w.places.store.Sync(); err != nil {
+	if err := w.places.queue.store.Sync(); err != nil {
 		return storeError("sync", err)
 	}
 	sum, err := w.sum()
@@ -44,7 +44,7 @@ func (w *hashWork) run() error {
 // sum reads the whole file back.
 func (w *hashWork) sum() (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
-	file := io.NewSectionReader(w.places.store, 0, int64(w.geo.Size))
+	file := io.NewSectionReader(w.places.queue.store, 0, int64(w.geo.Size))
 	for b := make([]byte, 1<<20); ; {
 		n, err := io.ReadFull(file, b)
 		h.Write(b[:n])

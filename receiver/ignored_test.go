@@ -176,7 +176,7 @@ func TestUselessShardsAreCounted(t *testing.T) {
 	hear(nil, 1, 0, 1, 2, 3)
 	hear(receiver.ReasonDuplicate, 1, 0, 3)
 	hear(receiver.ReasonNotNeeded, 1, 4)
-	j := tr.r.NextJob()
+	j := tr.job()
 	j.Run()
 	tr.r.Finish(tr.now, j)
 	hear(receiver.ReasonDuplicate, 0, 1) // it was rebuilt

@@ -9,9 +9,9 @@ import (
 	"iotupd/proto"
 )
 
-// A group is the index of one group. Its places are those of its real data
-// shards in the file. A data shard goes to its own place, a parity shard to
-// the highest place that is free. So at any time
+// A group is the index of one group. A data shard goes to its own place, a parity
+// shard to the parity region or to the highest place in the file that is free. So at
+// any time
 //
 //   - every place above next is taken, by its data shard or by parity;
 //   - parked is sorted by falling place.
@@ -22,10 +22,11 @@ type group struct {
 	provisional uint16 // of held, those that no leaf has confirmed
 	next        int32
 	ticket      uint32 // of the work that it waits for, see workList
+	batch       uint32 // the last one with bytes of it, see writeQueue
 	parked      []parkedShard
 }
 
-// A parkedShard is parity shard index, kept in the place of data shard place.
+// A parkedShard is parity shard index, kept in a place: see [places].
 type parkedShard struct{ place, index uint16 }
 
 func comparePlaces(p parkedShard, place uint16) int { return int(place) - int(p.place) }
@@ -135,7 +136,9 @@ func (x *index) drop(g uint32, forged []pendingCheck) {
 	grp.apply(forgedDropped)
 	for _, c := range forged {
 		x.held.clear(x.number(g, c.shard))
-		grp.next = max(grp.next, int32(c.place))
+		if c.place < x.geo.K {
+			grp.next = max(grp.next, int32(c.place))
+		}
 	}
 	n := uint16(len(forged))
 	grp.held, grp.provisional = grp.held-n, grp.provisional-n
@@ -208,6 +211,21 @@ func (x *index) freePlace(g uint32) int {
 	}
 	return int(grp.next)
 }
+
+// wholePlace returns the highest place of group g that is free and as long as a shard,
+// -1 if there is none.
+func (x *index) wholePlace(g uint32) int {
+	place := x.freePlace(g)
+	for ; place >= 0; place-- {
+		if !x.has(g, place) && !x.groups[g].taken(place) && x.geo.ShardLen(g, place) == x.geo.ShardSize {
+			break
+		}
+	}
+	return place
+}
+
+// wrote records that bytes of the group are in a batch of writes.
+func (grp *group) wrote(batch uint32) { grp.batch = max(grp.batch, batch) }
 
 // parkedAt reports whether parity shard number shard is parked in a place.
 func (grp *group) parkedAt(place, shard int) bool {

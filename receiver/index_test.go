@@ -4,6 +4,7 @@ package receiver
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"math/rand/v2"
 	"testing"
@@ -111,9 +112,7 @@ func (p *parking) checkPlaces(g uint32, real int) {
 		last = int(s.place)
 		parked[last] = int(s.index)
 	}
-	if err := p.o.places.flush(); err != nil {
-		p.t.Fatal(err)
-	}
+	p.write()
 	for place := range real {
 		shard, isParked := parked[place]
 		if !isParked {
@@ -125,15 +124,25 @@ func (p *parking) checkPlaces(g uint32, real int) {
 			}
 		}
 		got := make([]byte, geo.ShardSize)
-		var err error
-		if isParked {
-			err = p.o.places.parked(g, place, got)
-		} else {
-			_, err = p.o.places.store.ReadAt(got[:geo.ShardLen(g, place)], int64(geo.Offset(g, place)))
+		err := p.o.places.read(p.o.places.queue.store, g, place, got)
+		if isParked && p.o.places.inTail(g, place) {
+			got = p.o.places.tail
 		}
 		if err != nil || !bytes.Equal(got, fill(geo, g, shard)) {
 			p.t.Fatalf("%+v: group %d: place %d does not hold shard %d (%v)", geo.Params, g, place, shard, err)
 		}
+	}
+}
+
+// write does the job of writing to the store.
+func (p *parking) write() {
+	q := &p.o.places.queue
+	if q.settle(q.last) {
+		return
+	}
+	w := newWriteWork(p.o)
+	if err := errors.Join(w.run(), w.finish()); err != nil {
+		p.t.Fatal(err)
 	}
 }
 
@@ -229,7 +238,7 @@ func TestTheIndexIsTwoBitsAShard(t *testing.T) {
 			t.Fatal(err)
 		}
 		bits := 2 * geo.Groups * uint64(geo.K+geo.M)
-		got, want := indexBytes(geo), bits/8*103/100+48*geo.Groups+8
+		got, want := indexBytes(geo), bits/8*103/100+56*geo.Groups+8
 		if got > want {
 			t.Errorf("%+v: the index takes %d bytes for %d bits, want at most %d", p, got, bits, want)
 		}

@@ -27,7 +27,11 @@ func (j *Job) Run() { j.err = j.work.run() }
 // finish takes a job back.
 func (j *Job) finish() error {
 	w := &j.object.work
-	w.running--
+	if j.kind == writeStore {
+		w.writing = false
+	} else {
+		w.running--
+	}
 	if j.kind.decodes() {
 		w.decoding--
 	}
@@ -50,7 +54,11 @@ func (o *object) nextJob() *Job {
 		if w == nil {
 			continue
 		}
-		o.work.running++
+		if kind == writeStore {
+			o.work.writing = true
+		} else {
+			o.work.running++
+		}
 		if kind.decodes() {
 			o.work.decoding++
 		}
@@ -70,6 +78,8 @@ func (o *object) hasRoom(kind workKind) bool {
 		return !waits && !w.reencoding && w.decoding < o.decoders.atOnce()
 	case hashFile:
 		return w.running == 0
+	case writeStore:
+		return !w.writing
 	}
 	return w.running-w.decoding < o.cfg.Workers
 }
@@ -77,8 +87,13 @@ func (o *object) hasRoom(kind workKind) bool {
 // nextWork takes work of a kind from the list, nil if there is none.
 func (o *object) nextWork(kind workKind) work {
 	switch kind {
+	case writeStore:
+		if len(o.places.queue.queued) == 0 {
+			return nil
+		}
+		return newWriteWork(o)
 	case hashFile:
-		if !o.index.done() || o.hashed {
+		if !o.index.done() || o.hashed || !o.places.queue.settle(o.places.queue.last) {
 			return nil
 		}
 		return newHashWork(o)
@@ -90,7 +105,7 @@ func (o *object) nextWork(kind workKind) work {
 		return newOutlineWork(o, w, n)
 	}
 	t, ok := o.nextTask(kind)
-	if !ok {
+	if !ok || !o.places.queue.settle(o.index.groups[t.group].batch) {
 		return nil
 	}
 	o.work.lanes[kind].pop()

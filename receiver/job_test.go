@@ -19,7 +19,7 @@ func TestAbortEndsRunningJobs(t *testing.T) {
 	for _, index := range []int{0, 1, 4, 5} {
 		tr.hear(src.shard(0, index), 0)
 	}
-	j := tr.r.NextJob()
+	j := tr.job()
 	if j == nil {
 		t.Fatal("nothing to decode")
 	}

@@ -9,9 +9,6 @@ import (
 	"iotupd/proto"
 )
 
-// workspaceAlign is a multiple of the block of every usual file system.
-const workspaceAlign = 4096
-
 // leaves are the hash records of an object that are known. They lie in the
 // store behind the object, each as the payload of its DIGEST packet, so that a
 // later run finds them and can prove them again; memory has a bit for each, and
@@ -40,16 +37,12 @@ type recordCount struct {
 func newLeaves(t proto.Tree, memory int) *leaves {
 	return &leaves{
 		tree:   t,
-		start:  workspaceStart(t.Size),
+		start:  alignUp(int64(t.Size)),
 		known:  newBitset(t.Total()),
 		counts: make([]recordCount, t.Groups),
 		hasher: proto.NewHasher(),
 		cache:  newRecordCache(t, memory),
 	}
-}
-
-func workspaceStart(size uint64) int64 {
-	return int64((size + workspaceAlign - 1) / workspaceAlign * workspaceAlign)
 }
 
 // slot returns where a record stands in the workspace: records that travel
@@ -61,9 +54,8 @@ func (l *leaves) slot(g uint32, record int) uint64 {
 // offset returns the position of a slot in the store.
 func (l *leaves) offset(slot uint64) int64 { return l.start + int64(slot)*int64(l.tree.ShardSize) }
 
-// end returns the size of the store that holds object and workspace, with the
-// trailer that names the object.
-func (l *leaves) end() int64 { return l.offset(l.tree.Total()) + trailerLen }
+// size returns how many bytes of the store the records take.
+func (l *leaves) size() int64 { return int64(l.tree.Total()) * int64(l.tree.ShardSize) }
 
 // recordAt returns the position of the record within a slot.
 func (l *leaves) recordAt() int { return sha256.Size + l.tree.Depth*proto.DigestLen }
@@ -134,23 +126,6 @@ func (l *leaves) readAll(from io.ReaderAt, g uint32, known []bool) ([]proto.Dige
 	return all, nil
 }
 
-// leaf returns the leaf of a shard, if it is known.
-func (l *leaves) leaf(p *places, g uint32, shard int) (leaf proto.Digest, known bool, err error) {
-	record, i := shard/l.tree.Leaves, shard%l.tree.Leaves
-	slot := l.slot(g, record)
-	if !l.known.has(slot) {
-		return leaf, false, nil
-	}
-	b, hit := l.cache.get(slot)
-	if !hit {
-		if err := l.read(p.store, slot, b); err != nil {
-			l.cache.forget(slot)
-			return leaf, false, err
-		}
-	}
-	return proto.Digest(b[i*proto.DigestLen:]), true, nil
-}
-
 // A recordCache holds recently used records, each in the only entry that its
 // slot may have: the records of a row of all groups, which are used at a time,
 // have consecutive slots.
@@ -165,19 +140,18 @@ func newRecordCache(t proto.Tree, memory int) recordCache {
 	return recordCache{memory: make([]byte, int(n)*t.RecordLen()), slots: make([]uint64, n), length: t.RecordLen()}
 }
 
-// get returns the entry for a slot, and whether the record is in it. If not,
-// the caller fills it.
-func (c *recordCache) get(slot uint64) (record []byte, hit bool) {
+// get returns the record of a slot, nil if it is not there.
+func (c *recordCache) get(slot uint64) []byte {
 	i := slot % uint64(len(c.slots))
-	hit = c.slots[i] == slot+1
-	c.slots[i] = slot + 1
-	return c.memory[int(i)*c.length:][:c.length], hit
+	if c.slots[i] != slot+1 {
+		return nil
+	}
+	return c.memory[int(i)*c.length:][:c.length]
 }
 
 // put fills the entry of a slot.
 func (c *recordCache) put(slot uint64, record []byte) {
-	b, _ := c.get(slot)
-	copy(b, record)
+	i := slot % uint64(len(c.slots))
+	c.slots[i] = slot + 1
+	copy(c.memory[int(i)*c.length:][:c.length], record)
 }
-
-func (c *recordCache) forget(slot uint64) { c.slots[slot%uint64(len(c.slots))] = 0 }

@@ -146,3 +146,6 @@ func (m *MemStore) Discard() error {
 	m.mu.Unlock()
 	return err
 }
+
+// Writes reports whether a job writes to the store what was received.
+func (j *Job) Writes() bool { return j.kind == writeStore }

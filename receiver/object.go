@@ -51,13 +51,16 @@ type received struct{ data, parity, digests, outlines, manifests uint64 }
 func newObject(s *shared, id identity, geo proto.Geometry, store Store, m *proto.Manifest) *object {
 	o := &object{
 		shared: s, identity: id, geo: geo, manifest: m,
-		index: newIndex(geo), places: places{store: store, geo: geo}, spare: make([]byte, geo.ShardSize),
+		index: newIndex(geo), spare: make([]byte, geo.ShardSize),
 	}
 	b, _ := s.cfg.budget(geo)
 	o.decoders = decoders{params: geo.Params, groups: geo.Groups, memory: b.decoders, workers: s.cfg.Workers}
+	records := int64(0)
 	if tree, err := geo.Tree(); err == nil && m.Descriptor.Root != (proto.Digest{}) {
 		o.leaves = newLeaves(tree, b.records)
+		records = o.leaves.size()
 	}
+	o.places.layout, o.places.queue.store = newLayout(geo, records), store
 	return o
 }
 
@@ -119,10 +122,13 @@ func (o *object) begin() error {
 
 // reserve makes room for the object and, if it has leaves, for them.
 func (o *object) reserve() error {
+	p := &o.places
 	if o.leaves == nil {
-		return o.places.store.Reserve(int64(o.geo.Size))
+		return p.queue.store.Reserve(int64(o.geo.Size))
 	}
-	if err := o.places.store.Reserve(o.leaves.end()); err != nil {
+	if large := p.withParity(); large.parityRows > 0 && !o.cfg.InMemory && p.queue.store.Reserve(large.trailer()+trailerLen) == nil {
+		p.layout = large
+	} else if err := p.queue.store.Reserve(p.trailer() + trailerLen); err != nil {
 		return err
 	}
 	return o.writeTrailer()
@@ -166,7 +172,7 @@ func (o *object) checkCollected() {
 // forget drops everything received and starts with an empty index.
 func (o *object) forget() {
 	o.index = newIndex(o.geo)
-	o.places.run, o.places.tail = o.places.run[:0], nil
-	o.work = workList{running: o.work.running, decoding: o.work.decoding}
+	o.places.tail, o.places.rows = nil, rowTable{}
+	o.work = workList{writing: o.work.writing, running: o.work.running, decoding: o.work.decoding}
 	o.hashed, o.collected, o.rebuilt = false, false, 0
 }

@@ -121,8 +121,8 @@ func newOutlineWork(o *object, outlined outlined, number uint64) *outlineWork {
 		object: o, outlined: outlined, number: int(number - from), files: o.cfg.Seeds,
 		maker: recordMaker{tree: t, geo: o.geo, group: g, record: record, aborted: o.aborted.Load},
 	}
-	if o.places.store.Found() > 0 {
-		w.files = append([]io.ReaderAt{o.places.store}, w.files...)
+	if o.places.queue.store.Found() > 0 {
+		w.files = append([]io.ReaderAt{o.places.queue.store}, w.files...)
 	}
 	return w
 }

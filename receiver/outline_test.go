@@ -186,6 +186,7 @@ func TestAnOutlineGivesTheDigestsOfWhatIsOnDisk(t *testing.T) {
 			}
 		}
 	}
+	tr.later(time.Second)
 	workspace := tr.store().All()[(len(src.file)+4095)/4096*4096:]
 	for slot := range 24 {
 		_, want, _ := proto.Parse(src.digest(uint32(slot%2), slot/2))

@@ -22,7 +22,7 @@ var errNoTrailer = errors.New("not a partial file")
 
 func (o *object) writeTrailer() error {
 	b := o.manifest.Descriptor.AppendTo([]byte(trailerMagic))
-	_, err := o.places.store.WriteAt(b, o.leaves.end()-trailerLen)
+	_, err := o.places.queue.store.WriteAt(b, o.places.trailer())
 	return err
 }
 
@@ -62,7 +62,11 @@ func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 		return s, errNoTrailer
 	}
 	l, never := newLeaves(tree, 0), func() bool { return false }
-	if size != l.end() { // before any work that the trailer asks for
+	at := newLayout(geo, l.size())
+	if size != at.trailer()+trailerLen {
+		at = at.withParity()
+	}
+	if size != at.trailer()+trailerLen { // before any work that the trailer asks for
 		return s, errNoTrailer
 	}
 	found, err := l.recall(file, &identity{wire: s.Descriptor.Object()}, never)
@@ -71,11 +75,14 @@ func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 	}
 	l.addAll(found)
 	s.Needed, s.Records, s.AllRecords = geo.DataShards, l.records, tree.Groups*uint64(tree.Records)
-	scan := scan{disk: newDisk(readOnly{file}, geo, nil), leaves: l, aborted: never}
+	scan := scan{disk: newDisk(readOnly{file}, at, nil), leaves: l, aborted: never}
 	for g := range uint32(geo.Groups) {
 		scan.group, scan.known, scan.free = g, l.of(g), scan.free[:0]
 		for i := range geo.RealShards(g) {
 			scan.free = append(scan.free, i)
+		}
+		for row := range at.parityRows {
+			scan.free = append(scan.free, geo.K+row)
 		}
 		f, err := scan.run()
 		if err != nil {

@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-
-	"iotupd/proto"
 )
 
 // A Store keeps the bytes of an object while it is received. ReadAt and WriteAt
@@ -51,86 +49,61 @@ func storeError(op string, err error) error {
 	return &StoreError{Op: op, Err: err}
 }
 
-// maxRun bounds the consecutive shards that are written at once: 2 to 4 times
-// faster than single ones, since in the carousel's order they follow each
-// other in the file.
-const maxRun = 256 << 10
-
-// places reads and writes whole shards in their places of the store. The last
-// place of a file may be shorter than a shard; then parity for it is kept in
-// memory.
+// places are where the shards of an object lie in the store. Those of a group are
+// numbered: data shard i has place i, in the file, and parity may be parked there
+// as long as it is missing. Places from K on are in the parity region, if there is
+// one. The last place of a file may be shorter than a shard; then parity for it is
+// kept in memory.
 type places struct {
-	store Store
-	geo   proto.Geometry
-
-	run       []byte // consecutive bytes not written yet
-	runOffset uint64
-
-	tail []byte // parity parked in the short last place
+	layout
+	queue writeQueue
+	rows  rowTable
+	tail  []byte // parity parked in the short last place
 }
 
-// put writes a data shard, which belongs at an offset of the file, to its place.
-func (p *places) put(offset uint64, shard []byte) error {
-	return p.write(offset, shard[:min(uint64(len(shard)), p.geo.Size-offset)])
+// put writes a data shard, which belongs at an offset of the file, to its place. It
+// returns the number of its batch, as all that writes does.
+func (p *places) put(offset uint64, shard []byte) uint32 {
+	return p.queue.put(fileRegion, int64(offset), shard[:min(uint64(len(shard)), p.geo.Size-offset)])
 }
 
-// park writes a parity shard to the place of a data shard.
-func (p *places) park(g uint32, place int, shard []byte) error {
-	offset, n := p.geo.Extent(g, place)
-	if n < len(shard) {
+// park writes a parity shard to a place.
+func (p *places) park(g uint32, place int, shard []byte) uint32 {
+	offset, n := p.extent(g, place)
+	switch {
+	case n < len(shard):
 		p.tail = bytes.Clone(shard) // a job may still read the last one
-		return nil
+		return 0
+	case place < p.geo.K:
+		return p.queue.put(fileRegion, offset, shard)
 	}
-	return p.write(offset, shard)
+	return p.queue.put(parityRegion, offset, shard)
 }
 
-// parked reads a parked shard back into b.
-func (p *places) parked(g uint32, place int, b []byte) error {
-	offset, n := p.geo.Extent(g, place)
-	if n < len(b) {
-		copy(b, p.tail)
-		return nil
+// move takes a parity shard to another place of the file.
+func (p *places) move(g uint32, to, from int) uint32 {
+	target, _ := p.extent(g, to)
+	source, n := p.extent(g, from)
+	if n < p.geo.ShardSize {
+		return p.park(g, to, p.tail)
 	}
-	if err := p.flush(); err != nil {
-		return err
-	}
-	_, err := p.store.ReadAt(b, int64(offset))
-	return storeError("read back", err)
+	return p.queue.move(target, source, n)
+}
+
+// mayStay reports whether a parity shard that an earlier run has parked may stay in its
+// place.
+func (p *places) mayStay(s parkedShard) bool {
+	return int(s.place) < p.geo.K || p.rows.found(&p.layout, int(s.place), int(s.index))
 }
 
 // read fills b with the shard that lies in a place, padded with zeros. What was
 // never written is zero.
-func (p *places) read(g uint32, place int, b []byte) error {
-	offset, n := p.geo.Extent(g, place)
+func (l layout) read(from io.ReaderAt, g uint32, place int, b []byte) error {
+	offset, n := l.extent(g, place)
 	clear(b)
-	_, err := p.store.ReadAt(b[:n], int64(offset))
+	_, err := from.ReadAt(b[:n], offset)
 	if err == io.EOF {
 		err = nil
 	}
 	return storeError("read back", err)
-}
-
-// write gathers bytes as long as they follow each other.
-func (p *places) write(offset uint64, b []byte) error {
-	if offset != p.runOffset+uint64(len(p.run)) || len(p.run)+len(b) > maxRun {
-		if err := p.flush(); err != nil {
-			return err
-		}
-		p.runOffset = offset
-	}
-	if p.run == nil {
-		p.run = make([]byte, 0, maxRun)
-	}
-	p.run = append(p.run, b...)
-	return nil
-}
-
-// flush writes what was gathered.
-func (p *places) flush() error {
-	if len(p.run) == 0 {
-		return nil
-	}
-	_, err := p.store.WriteAt(p.run, int64(p.runOffset))
-	p.run = p.run[:0]
-	return storeError("write", err)
 }

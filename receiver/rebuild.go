@@ -72,13 +72,13 @@ func newRebuildWork(o *object, g uint32) *rebuildWork {
 
 func (w *rebuildWork) run() error {
 	if w.err == nil {
-		w.err = w.leaves.readRecords(w.places.store, w.group, w.records)
+		w.err = w.leaves.readRecords(w.places.queue.store, w.group, w.records)
 	}
 	if w.err == nil {
 		w.err = w.space.code.Rebuild(w.records)
 	}
 	if w.err == nil {
-		w.err = w.leaves.writeUnproven(w.places.store, w.group, w.records, w.missing)
+		w.err = w.leaves.writeUnproven(w.places.queue.store, w.group, w.records, w.missing)
 	}
 	return w.err
 }

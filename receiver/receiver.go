@@ -65,7 +65,7 @@ func (r *Receiver) Store() Store {
 	if r.object == nil {
 		return nil
 	}
-	return r.object.places.store
+	return r.object.places.queue.store
 }
 
 // Streams returns what is measured of the streams on which undamaged packets of
@@ -87,7 +87,7 @@ func (r *Receiver) Tick(now time.Time) {
 		return
 	}
 	r.object.flushAt = time.Time{}
-	r.fail(r.object.places.flush())
+	r.object.places.queue.flush(r.object.places.queue.last)
 }
 
 // Handle takes a datagram that arrived at now. It does not keep it. An error,

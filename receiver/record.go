@@ -32,9 +32,8 @@ func (o *object) takeRecord(p *packet) (err error) {
 // keepRecord stores a record that has proven itself and was not known.
 func (o *object) keepRecord(record recordOf, leaves []byte) error {
 	g := record.group
-	if _, err := o.places.store.WriteAt(record.payload, o.leaves.offset(o.leaves.slot(g, record.index))); err != nil {
-		return storeError("write", err)
-	}
+	o.index.groups[g].wrote(o.places.queue.put(recordRegion, o.leaves.offset(o.leaves.slot(g, record.index)), record.payload))
+	o.flushSoon()
 	o.leaves.add(g, record.index)
 	if record.index < o.leaves.tree.Records {
 		o.leaves.cache.put(o.leaves.slot(g, record.index), leaves)

@@ -55,7 +55,6 @@ type reencodeWork struct {
 	lost   []uint16
 	leaves *leaves // run uses only what never changes of them
 	known  []bool  // records of leaves
-	err    error
 
 	restored []parkedShard // what is parked again
 }
@@ -65,14 +64,10 @@ func newReencodeWork(o *object, g uint32) *reencodeWork {
 	o.decoders.release()
 	o.work.reencoding = true
 	w := &reencodeWork{object: o, source: newDecodeTask(o, g), lost: o.overwritten[g].shards, leaves: o.leaves, known: o.leaves.of(g)}
-	w.err = o.places.flush()
 	return w
 }
 
 func (w *reencodeWork) run() error {
-	if w.err != nil {
-		return w.err
-	}
 	p := w.source.geo.Params
 	p.Size = uint64(p.K) * uint64(p.ShardSize)
 	geo, err := p.Geometry()

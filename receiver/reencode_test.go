@@ -66,15 +66,15 @@ func TestASpoiltGroupGetsItsParityBack(t *testing.T) {
 			tr.idle = true
 			tr.hearAll(src.forgery(0, 20))
 			for count[receiver.Corrupt](tr) == 0 {
-				j := tr.r.NextJob()
+				j := tr.job()
 				j.Run()
 				tr.r.Finish(tr.now, j)
 			}
 			tr.wantHeld(0)
-			cure := tr.r.NextJob()
+			cure := tr.job()
 			tr.wantRefused(receiver.ReasonScanning, src.shard(0, 15))
 			tr.hearAll(src.digest(0, 3))
-			if j := tr.r.NextJob(); j != nil {
+			if j := tr.job(); j != nil {
 				t.Error("there is more to do during a cure")
 			}
 			cure.Run()

@@ -27,7 +27,7 @@ func (o *object) startResume() {
 	if o.leaves == nil || o.geo.Size == 0 {
 		return
 	}
-	found := o.places.store.Found() > 0
+	found := o.places.queue.store.Found() > 0
 	o.resume.active = found || len(o.cfg.Seeds) > 0
 	if o.resume.active {
 		o.resume.outlined = newBitset(o.leaves.tree.Outlines())
@@ -59,7 +59,7 @@ type recordScan struct {
 func newRecordScan(o *object) *recordScan { return &recordScan{object: o, leaves: o.leaves} }
 
 func (w *recordScan) run() (err error) {
-	w.found, err = w.leaves.recall(w.places.store, &w.identity, w.aborted.Load)
+	w.found, err = w.leaves.recall(w.places.queue.store, &w.identity, w.aborted.Load)
 	return err
 }
 
@@ -79,11 +79,14 @@ func (w *recordScan) finish() error {
 	return nil
 }
 
+// recallBytes is how much is read at a time to look for records.
+const recallBytes = 256 << 10
+
 // recall returns the slots whose record proves itself to be of object id.
 func (l *leaves) recall(from io.ReaderAt, id *identity, aborted func() bool) (found bitset, err error) {
 	t, h := l.tree, proto.NewHasher()
 	found = newBitset(t.Total())
-	b := make([]byte, max(1, maxRun/t.ShardSize)*t.ShardSize)
+	b := make([]byte, max(1, recallBytes/t.ShardSize)*t.ShardSize)
 	for first := uint64(0); first < t.Total(); first += uint64(len(b) / t.ShardSize) {
 		if aborted() {
 			return nil, errAborted
@@ -112,7 +115,6 @@ type groupScan struct {
 	*object
 	scan   scan
 	first  bool // of this group
-	err    error
 	result scanResult
 }
 
@@ -123,7 +125,7 @@ func newGroupScan(o *object, g uint32) *groupScan {
 		grp.apply(scanStarted)
 	}
 	w.scan = scan{
-		disk:   newDisk(o.places.store, o.geo, o.cfg.Seeds),
+		disk:   newDisk(o.places.queue.store, o.places.layout, o.cfg.Seeds),
 		leaves: o.leaves, group: g, known: o.leaves.of(g), aborted: o.aborted.Load,
 	}
 	for i := range o.geo.RealShards(g) {
@@ -131,15 +133,17 @@ func newGroupScan(o *object, g uint32) *groupScan {
 			w.scan.free = append(w.scan.free, i)
 		}
 	}
-	w.err = o.places.flush()
+	for row := range o.places.parityRows {
+		if place := o.geo.K + row; !grp.taken(place) {
+			w.scan.free = append(w.scan.free, place)
+		}
+	}
 	return w
 }
 
-func (w *groupScan) run() error {
-	if w.err == nil {
-		w.result, w.err = w.scan.run()
-	}
-	return w.err
+func (w *groupScan) run() (err error) {
+	w.result, err = w.scan.run()
+	return err
 }
 
 func (w *groupScan) finish() error {
@@ -170,7 +174,7 @@ func (w *groupScan) takeOver() {
 		if grp.state != receiving {
 			break
 		}
-		if w.index.has(g, int(p.index)) {
+		if w.index.has(g, int(p.index)) || !w.places.mayStay(p) {
 			continue // an old copy of a shard that lies elsewhere
 		}
 		grp.park(int(p.place), int(p.index))
@@ -187,21 +191,23 @@ func (w *groupScan) takeOver() {
 // shards are just about to arrive.
 func (o *object) scanRecord(g uint32, record int) error {
 	grp := o.index.group(g)
-	d := disk{store: o.places.store, geo: o.geo, seeds: o.cfg.Seeds, hasher: o.leaves.hasher, buffer: o.spare}
+	d := disk{store: o.places.queue.store, layout: o.places.layout, seeds: o.cfg.Seeds, hasher: o.leaves.hasher, buffer: o.spare}
 	c := o.leaves.tree.Leaves
 	for i := record * c; i < min((record+1)*c, o.geo.RealShards(g)) && grp.state == receiving; i++ {
 		if o.index.has(g, i) || grp.taken(i) {
 			continue
 		}
-		leaf, _, err := o.leaves.leaf(&o.places, g, i)
+		leaf, _ := o.leaves.leaf(g, i) // it is in the cache
 		var resumed, reused bool
-		if err == nil && d.store.Found() > 0 {
+		var err error
+		if d.store.Found() > 0 {
 			var sum proto.Digest
 			sum, err = d.leafAt(g, i)
-			resumed = sum == leaf
+			resumed = sum == leaf.Digest
 		}
-		if err == nil && !resumed && d.inSeeds(g, i, leaf) {
-			reused, err = true, o.places.put(o.geo.Offset(g, i), d.buffer)
+		if err == nil && !resumed && d.inSeeds(g, i, leaf.Digest) {
+			reused = true
+			grp.wrote(o.places.put(o.geo.Offset(g, i), d.buffer))
 			o.flushSoon()
 		}
 		switch {

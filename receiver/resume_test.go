@@ -245,11 +245,11 @@ func TestAnObjectWithoutATreeStartsAnew(t *testing.T) {
 			for i := range manifestAt {
 				tr.hear(src.shard(0, i%20), 0)
 			}
-			job := tr.r.NextJob() // looks for records, if there may be a tree
+			job := tr.job() // looks for records, if there may be a tree
 			if jobs && job != nil {
 				job.Run()
 				tr.r.Finish(tr.now, job)
-				job = tr.r.NextJob()
+				job = tr.job()
 			}
 			tr.hearAll(src.manifest())
 			if job != nil {
@@ -282,7 +282,7 @@ func TestWhileAGroupIsComparedItTakesNothing(t *testing.T) {
 	for range 2 { // the search for records, then one group
 		tr.wantRefused(receiver.ReasonScanning, src.shard(1, 15))
 		tr.wantRefused(receiver.ReasonScanning, src.digest(1, 1))
-		job := tr.r.NextJob()
+		job := tr.job()
 		job.Run()
 		tr.r.Finish(tr.now, job)
 	}

@@ -10,21 +10,20 @@ import (
 
 // A disk has files whose bytes are compared with leaves.
 type disk struct {
+	layout
 	store  Store
-	geo    proto.Geometry
 	seeds  []io.ReaderAt
 	hasher *proto.Hasher
 	buffer []byte // of a shard
 }
 
-func newDisk(store Store, geo proto.Geometry, seeds []io.ReaderAt) disk {
-	return disk{store: store, geo: geo, seeds: seeds, hasher: proto.NewHasher(), buffer: make([]byte, geo.ShardSize)}
+func newDisk(store Store, l layout, seeds []io.ReaderAt) disk {
+	return disk{layout: l, store: store, seeds: seeds, hasher: proto.NewHasher(), buffer: make([]byte, l.geo.ShardSize)}
 }
 
 // leafAt returns the leaf of the shard that lies in a place.
 func (d *disk) leafAt(g uint32, place int) (proto.Digest, error) {
-	p := places{store: d.store, geo: d.geo}
-	if err := p.read(g, place, d.buffer); err != nil {
+	if err := d.read(d.store, g, place, d.buffer); err != nil {
 		return proto.Digest{}, err
 	}
 	return d.hasher.Leaf(d.buffer), nil
@@ -88,12 +87,12 @@ func (s *scan) run() (found scanResult, err error) {
 		}
 		shard, parked := parity[sum]
 		switch {
-		case s.knows(i) && sum == all[i]:
+		case i < s.geo.K && s.knows(i) && sum == all[i]:
 			found.data = append(found.data, i)
-		case parked && s.geo.ShardLen(s.group, i) == s.geo.ShardSize:
+		case parked && !s.inTail(s.group, i):
 			found.parity = append(found.parity, parkedShard{place: uint16(i), index: uint16(shard)})
 			delete(parity, sum) // an old copy may lie elsewhere
-		case s.knows(i):
+		case i < s.geo.K && s.knows(i):
 			other = append(other, i)
 		}
 	}

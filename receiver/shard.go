@@ -24,76 +24,67 @@ func (o *object) takeShard(p *packet) (err error) {
 		return ReasonNotNeeded
 	case grp.scanning:
 		return ReasonScanning
+	case p.Type == proto.TypeData && grp.taken(p.Index) && o.index.wholePlace(p.Group) < 0:
+		return ReasonNotNeeded // the parity in its place cannot move
 	}
 	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
 		return err
 	}
-	trust, err := o.trustOf(p)
+	trust, known, err := o.trustOf(p)
 	switch {
 	case err != nil:
 		return err
 	case p.Type == proto.TypeData:
-		err = o.putData(&p.Header, p.payload)
+		o.putData(&p.Header, p.payload)
 	default:
-		err = o.parkParity(p.Group, p.Index, p.payload)
+		o.parkParity(p.Group, p.Index, p.payload)
 	}
-	if err == nil {
-		o.index.add(p.Group, p.Index, trust)
-		o.wantRecords(p.Group)
+	o.index.add(p.Group, p.Index, trust)
+	if known && trust == provisional {
+		o.queueCheck(p.Group)
 	}
-	return err
+	o.wantRecords(p.Group)
+	return nil
 }
 
-// trustOf compares a shard with its leaf.
-func (o *object) trustOf(p *packet) (trustLevel, error) {
+// trustOf compares a shard with its leaf. A leaf that is known and has to be read from
+// the store is compared by a job, before anything is made of the shard.
+func (o *object) trustOf(p *packet) (trust trustLevel, known bool, err error) {
 	if o.leaves == nil {
-		return provisional, nil
+		return provisional, false, nil
 	}
-	leaf, known, err := o.leaves.leaf(&o.places, p.Group, p.Index)
+	leaf, known := o.leaves.leaf(p.Group, p.Index)
 	switch {
-	case err != nil:
-		return 0, err
-	case known && o.leaves.hasher.Leaf(p.payload) != leaf:
-		return 0, ReasonForged
-	case known:
-		return verified, nil
-	case o.index.groups[p.Group].verifiedOnly:
-		return 0, ReasonUnverified
+	case leaf.read && o.leaves.hasher.Leaf(p.payload) != leaf.Digest:
+		return 0, known, ReasonForged
+	case leaf.read:
+		return verified, known, nil
+	case !known && o.index.groups[p.Group].verifiedOnly:
+		return 0, known, ReasonUnverified
 	}
-	return provisional, nil
+	return provisional, known, nil
 }
 
 // putData writes a data shard to its place. If parity was parked there, it
-// moves to another free place first.
-func (o *object) putData(h *proto.Header, payload []byte) error {
-	if o.index.groups[h.Group].taken(h.Index) {
-		if err := o.move(h.Group, h.Index); err != nil {
-			return err
-		}
+// moves first to another free place that is long enough.
+func (o *object) putData(h *proto.Header, payload []byte) {
+	grp := &o.index.groups[h.Group]
+	if grp.taken(h.Index) {
+		to := o.index.wholePlace(h.Group)
+		grp.wrote(o.places.move(h.Group, to, h.Index))
+		grp.park(to, grp.unpark(h.Index))
 	}
-	return o.places.put(h.Offset, payload)
+	grp.wrote(o.places.put(h.Offset, payload))
 }
 
-// move takes the parity shard in a place to another one.
-func (o *object) move(g uint32, place int) error {
-	grp := o.index.group(g)
-	if err := o.places.parked(g, place, o.spare); err != nil {
-		return err
+// parkParity parks a parity shard in the parity region, or in a free place of its
+// group.
+func (o *object) parkParity(g uint32, i int, payload []byte) {
+	place, ok := o.places.rows.place(&o.places.layout, i)
+	if !ok {
+		place = o.index.freePlace(g)
 	}
-	to := o.index.freePlace(g)
-	if err := o.places.park(g, to, o.spare); err != nil {
-		return err
-	}
-	grp.park(to, grp.unpark(place))
-	return nil
-}
-
-// parkParity parks a parity shard in a free place of its group.
-func (o *object) parkParity(g uint32, i int, payload []byte) error {
-	place := o.index.freePlace(g)
-	if err := o.places.park(g, place, payload); err != nil {
-		return err
-	}
-	o.index.groups[g].park(place, i)
-	return nil
+	grp := &o.index.groups[g]
+	grp.wrote(o.places.park(g, place, payload))
+	grp.park(place, i)
 }

@@ -147,6 +147,7 @@ func TestShardsAreStoredSoon(t *testing.T) {
 		t.Errorf("%d writes before their time", got)
 	}
 	tr.r.Tick(wake)
+	tr.work()
 	if got := tr.store().Calls("WriteAt"); got != 1 {
 		t.Errorf("%d writes, want one for two shards that follow each other", got)
 	}

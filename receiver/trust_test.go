@@ -277,7 +277,7 @@ func TestANewerReleaseTakesOver(t *testing.T) {
 		tr.hearAll(a.shard(0, i))
 	}
 	tr.hearAll(a.signed(key, sequence(5)))
-	job := tr.r.NextJob()
+	job := tr.job()
 	tr.wantRefused(receiver.ReasonOtherObject, b.shard(0, 0))
 	tr.wantRefused(receiver.ReasonOtherObject, b.signed(key, sequence(4)))
 	tr.wantRefused(receiver.ReasonOtherObject, b.signed(key, sequence(5)))

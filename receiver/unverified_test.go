@@ -33,7 +33,7 @@ func TestForgedPacketsAreNotDecoded(t *testing.T) {
 			for i := range 2 {
 				tr.hearAll(forge(t, src.shard(0, 10), func(h *proto.Header, _ []byte) { h.Params, h.Index = params, 2+i }))
 			}
-			if tr.r.NextJob() != nil || len(tr.stores) > 0 || len(tr.events) > 0 {
+			if tr.job() != nil || len(tr.stores) > 0 || len(tr.events) > 0 {
 				t.Errorf("a job, or %d stores, events %+v; want nothing", len(tr.stores), tr.events)
 			}
 			tr.idle = false

@@ -15,6 +15,7 @@ const (
 	scanGroup                      // compare the places of a group with its leaves
 	scanOutline                    // make records of an outline from files on disk
 	hashFile                       // read the finished file back
+	writeStore                     // write what was received
 	workKinds
 )
 
@@ -38,7 +39,8 @@ type workList struct {
 	lanes      [workKinds]lane
 	lastTicket uint32
 
-	running    int  // jobs handed out
+	writing    bool // a job handed out writes to the store
+	running    int  // other jobs handed out
 	decoding   int  // jobs handed out that have a decoder or its memory
 	reencoding bool // a job handed out has the memory of all decoders
 }

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"io"
+	"slices"
+)
+
+const (
+	// batchBytes is the size of the buffer in which writes are gathered. It is a
+	// multiple of [blockSize].
+	batchBytes = 128 << 10
+
+	// writeMemory bounds the bytes that wait to be written, in bytes of their
+	// buffers.
+	writeMemory = 8 * batchBytes
+
+	// blockSize is a multiple of the block of every usual file system. A long run of
+	// bytes ends at a multiple of it, so that no block is written twice.
+	blockSize = 4096
+)
+
+// A region is a part of the store that is written in ascending order, as a rule. The
+// writes to each are gathered apart from the others, which arrive between them.
+type region uint8
+
+const (
+	fileRegion   region = iota // the file
+	recordRegion               // its hash records
+	parityRegion               // parity that is parked behind them
+	regions
+)
+
+// A writeQueue gathers what is to be written to the store. A job writes it, one batch
+// after the other, in the order in which they were queued. The zero value with a
+// store is empty.
+//
+// Batches are numbered. Whoever wants to read bytes of the store that went through
+// the queue needs the number of their batch, and waits until it is written: see settle.
+type writeQueue struct {
+	store  Store
+	open   [regions]*batch // being gathered; nil: none
+	queued []*batch        // in the order in which they are to be written
+	active []*batch        // with a job
+	idle   [][]byte        // buffers to use again
+	last   uint32          // number of the batch that was opened last
+}
+
+// A batch is some writes to a region of the store. Its first bytes may have been put
+// into an older batch, number first.
+type batch struct {
+	number, first uint32
+	buffer        []byte
+	writes        []write
+}
+
+// A write is the next n bytes of the buffer of a batch, which belong at an offset of
+// the store. A move copies as many bytes of the store from another offset instead.
+type write struct {
+	offset, from int64 // from: negative for bytes of the buffer
+	n            int
+}
+
+// put takes bytes that belong at an offset of the store, and returns the number of
+// their batch.
+func (q *writeQueue) put(r region, offset int64, b []byte) (number uint32) {
+	if o := q.open[r]; o != nil && len(o.buffer)+len(b) > cap(o.buffer) {
+		q.enqueue(r)
+	}
+	o := q.openBatch(r)
+	o.add(offset, b)
+	return o.number
+}
+
+// move copies n bytes of the store to another offset, after all that was put before.
+func (q *writeQueue) move(to, from int64, n int) (number uint32) {
+	q.flush(q.last)
+	q.last++
+	q.queued = append(q.queued, &batch{number: q.last, first: q.last, writes: []write{{offset: to, from: from, n: n}}})
+	return q.last
+}
+
+// openBatch returns the batch that is gathered for a region.
+func (q *writeQueue) openBatch(r region) *batch {
+	if q.open[r] == nil {
+		q.last++
+		q.open[r] = &batch{number: q.last, first: q.last, buffer: q.buffer()}
+	}
+	return q.open[r]
+}
+
+// buffer returns an empty buffer.
+func (q *writeQueue) buffer() []byte {
+	if n := len(q.idle); n > 0 {
+		b := q.idle[n-1]
+		q.idle = q.idle[:n-1]
+		return b[:0]
+	}
+	return make([]byte, 0, batchBytes)
+}
+
+// add appends a write, or makes the last one longer.
+func (b *batch) add(offset int64, bytes []byte) {
+	b.buffer = append(b.buffer, bytes...)
+	if n := len(b.writes); n > 0 && b.writes[n-1].end() == offset {
+		b.writes[n-1].n += len(bytes)
+		return
+	}
+	b.writes = append(b.writes, write{offset: offset, from: -1, n: len(bytes)})
+}
+
+func (w write) end() int64 { return w.offset + int64(w.n) }
+
+// enqueue queues the open batch of a region, which is full. A long run of bytes goes
+// on in the next batch from the start of a block.
+func (q *writeQueue) enqueue(r region) {
+	full := q.open[r]
+	q.queued, q.open[r] = append(q.queued, full), nil
+	last := &full.writes[len(full.writes)-1]
+	rest := int(last.end() % blockSize)
+	if last.n < 2*blockSize || rest == 0 {
+		return
+	}
+	next := q.openBatch(r)
+	next.first = full.first
+	keep := len(full.buffer) - rest
+	next.add(last.end()-int64(rest), full.buffer[keep:])
+	full.buffer, last.n = full.buffer[:keep], last.n-rest
+}
+
+// flush queues what was gathered of the batches up to a number.
+func (q *writeQueue) flush(number uint32) {
+	for r, b := range q.open {
+		if b != nil && b.first <= number {
+			q.queued, q.open[r] = append(q.queued, b), nil
+		}
+	}
+}
+
+// settle reports whether the batches up to a number are written. It queues those that
+// are not.
+func (q *writeQueue) settle(number uint32) bool {
+	q.flush(number)
+	waits := func(b *batch) bool { return b.first <= number }
+	return !slices.ContainsFunc(q.active, waits) && !slices.ContainsFunc(q.queued, waits)
+}
+
+// busy reports whether as much waits to be written as may.
+func (q *writeQueue) busy() bool {
+	return (len(q.queued)+len(q.active))*batchBytes >= writeMemory
+}
+
+// take returns the batches that wait, for one job to write. There must be no other.
+func (q *writeQueue) take() []*batch {
+	q.active, q.queued = q.queued, q.active[:0]
+	return q.active
+}
+
+// done takes the batches of a job back.
+func (q *writeQueue) done() {
+	for i, b := range q.active {
+		if b.buffer != nil && len(q.idle) < int(regions) {
+			q.idle = append(q.idle, b.buffer)
+		}
+		q.active[i] = nil
+	}
+	q.active = q.active[:0]
+}
+
+// drop forgets what waits.
+func (q *writeQueue) drop() { q.open, q.queued = [regions]*batch{}, nil }
+
+// write writes the batch to the store.
+func (b *batch) write(store Store) error {
+	rest := b.buffer
+	for _, w := range b.writes {
+		bytes := rest
+		if w.from >= 0 {
+			bytes = make([]byte, w.n)
+			if _, err := store.ReadAt(bytes, w.from); err != nil && err != io.EOF {
+				return storeError("read back", err)
+			}
+		} else {
+			bytes, rest = rest[:w.n], rest[w.n:]
+		}
+		if _, err := store.WriteAt(bytes, w.offset); err != nil {
+			return storeError("write", err)
+		}
+	}
+	return nil
+}
+
+// A writeWork writes what has been queued.
+type writeWork struct {
+	*object
+	batches []*batch
+}
+
+func newWriteWork(o *object) *writeWork { return &writeWork{o, o.places.queue.take()} }
+
+func (w *writeWork) run() error {
+	for _, b := range w.batches {
+		if err := b.write(w.places.queue.store); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writeWork) finish() error {
+	w.places.queue.done()
+	return nil
+}
