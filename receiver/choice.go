@@ -24,6 +24,8 @@ func (r *Receiver) meet(p *packet) error {
 	case err != nil:
 		return err
 	case r.object == nil:
+	case r.object.opening:
+		return ReasonScanning // it is sent again
 	case !r.supersedes(m.Manifest):
 		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
 		return ReasonOtherObject
@@ -32,12 +34,12 @@ func (r *Receiver) meet(p *packet) error {
 		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: ReasonMemory, Memory: r.cfg.leastNeed(geo)})
 		return ReasonMemory
 	}
+	var old Store
 	if r.object != nil {
-		r.drop("a newer release is on the air")
+		old = r.drop("a newer release is on the air")
 	}
-	if err := r.choose(p, id, geo, m); err != nil {
-		return err
-	}
+	r.choose(p, id, geo, m)
+	r.object.old = old
 	return r.object.accept(p)
 }
 
@@ -84,39 +86,30 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	return geo, nil
 }
 
-// choose begins with the object of a manifest to follow. Packets of it that have
-// waited are taken by and by: see [Receiver.NextJob].
-func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verifiedManifest) error {
-	store, err := r.cfg.Open(p.Object, p.Params)
-	if err != nil {
-		return err
-	}
-	since, waited := r.now, r.waiting.claim(p.Object)
+// choose begins with the object of a manifest to follow. Its packets wait until its
+// store is open: see openWork.
+func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verifiedManifest) {
+	waited := r.waiting.of(p.Object)
+	since := r.now
 	if len(waited) > 0 {
 		since = waited[0].at
 	}
-	r.object = newObject(&r.shared, id, geo, store, m.Manifest)
+	r.object = newObject(&r.shared, id, geo, m.Manifest)
 	r.streams.restart()
 	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from, Since: since})
-	r.object.startResume()
 	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
-	if err := r.object.begin(); err != nil {
-		return err
-	}
 	for i := range waited {
 		if p := r.waiting.open(&waited[i]); geo.Admits(&p.Header) == nil {
 			r.object.note(waited[i].at, &p, 1+uint64(waited[i].copies))
 		}
 	}
-	r.waiting.recordsFirst()
-	return nil
 }
 
 // takeWaiting takes a packet of the chosen object that has waited, as if it arrived
-// now. It reports whether there was one. While the object is compared with what is on
-// disk, and takes no packets, they wait on.
+// now. It reports whether there was one. While the store is opened, or compared with
+// the object, and takes no packets, they wait on.
 func (r *Receiver) takeWaiting() bool {
-	if r.object.resume.waiting > 0 {
+	if r.object.opening || r.object.resume.waiting > 0 {
 		return false
 	}
 	p, ok := r.waiting.next()
@@ -133,13 +126,11 @@ func (r *Receiver) takeWaiting() bool {
 	return true
 }
 
-// drop gives up the chosen object.
-func (r *Receiver) drop(why string) {
+// drop gives up the chosen object, and returns its store to be discarded.
+func (r *Receiver) drop(why string) Store {
 	o := r.object
 	r.observe(Dropped{Object: o.wire, Why: why})
 	o.aborted.Store(true)
-	if err := o.places.queue.store.Discard(); err != nil && r.err == nil {
-		r.err = storeError("discard", err) // whatever is received next
-	}
 	r.object = nil
+	return o.places.queue.store
 }

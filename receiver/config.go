@@ -24,7 +24,7 @@ const (
 // zero.
 type Config struct {
 	// Open makes the store of an object that the receiver begins with. A
-	// manifest to follow has confirmed the parameters.
+	// manifest to follow has confirmed the parameters. It is called by a [Job].
 	Open func(proto.ObjectID, proto.Params) (Store, error)
 
 	// Object is the only object to receive. If zero, any.

@@ -15,7 +15,7 @@
 //   - config.go, event.go, reason.go, progress.go: what goes in and comes out
 //   - receiver.go: the calls, and what a failure means
 //   - packet.go, choice.go, waiting.go, gate.go, policy.go: whose object is received
-//   - object.go, shard.go, places.go, layout.go, writes.go, index.go, state.go: a shard
+//   - object.go, open.go, shard.go, places.go, layout.go, writes.go, index.go, state.go: a shard
 //     on its way to the store, and the states of its group
 //   - record.go, leaves.go, recordreader.go, rebuild.go, check.go: hashes of shards, and what is done
 //     with them

@@ -257,8 +257,19 @@ func (tr *transfer) hear(datagram []byte, from int) error {
 	}
 	if !tr.idle {
 		tr.work()
+	} else {
+		openStore(tr.r, tr.now)
 	}
 	return err
+}
+
+// openStore does the job of opening the store, if it is the next one.
+func openStore(r *receiver.Receiver, now time.Time) {
+	if r.Opening() {
+		open := r.NextJob()
+		open.Run()
+		r.Finish(now, open)
+	}
 }
 
 // hearAll gives datagrams to the receiver, none of which it may ignore.

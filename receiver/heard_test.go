@@ -26,6 +26,7 @@ func TestEveryUndamagedPacketOfTheObjectIsListed(t *testing.T) {
 		b = forge(t, b, func(h *proto.Header, _ []byte) { h.Path.Seq = seq })
 		b[len(b)-1] ^= damage
 		r.Handle(epoch, receiver.Origin{}, b)
+		openStore(r, epoch)
 	}
 	hear := func(s *source, seq uint32, damage byte) { heard(s.shard(0, 3), seq, damage) }
 	heard(file.shard(0, 5), 3, 0) // waits for the manifest

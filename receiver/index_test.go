@@ -156,7 +156,7 @@ func TestParityWaitsInThePlacesOfMissingShards(t *testing.T) {
 	for range 300 {
 		geo := anyParams(rnd)
 		store := NewMemStore(int(geo.Size))
-		p := &parking{t: t, arrived: map[[2]int]bool{}, o: newObject(new(shared), identity{}, geo, store, new(proto.Manifest))}
+		p := &parking{t: t, arrived: map[[2]int]bool{}, o: newOpenObject(new(shared), geo, store, new(proto.Manifest))}
 		order := rnd.Perm(int(geo.Groups) * (geo.K + geo.M))
 		for _, n := range append(order, order...) { // the second time all are useless
 			g, shard := uint32(n/(geo.K+geo.M)), n%(geo.K+geo.M)
@@ -188,7 +188,7 @@ func TestParityTakesTheHighestFreePlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &parking{t: t, arrived: map[[2]int]bool{}, o: newObject(new(shared), identity{}, geo, NewMemStore(int(geo.Size)), new(proto.Manifest))}
+	p := &parking{t: t, arrived: map[[2]int]bool{}, o: newOpenObject(new(shared), geo, NewMemStore(int(geo.Size)), new(proto.Manifest))}
 	arrive := func(shard int) {
 		t.Helper()
 		if err := p.arrive(0, shard); err != nil {

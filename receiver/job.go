@@ -47,6 +47,9 @@ var errAborted = errors.New("receiver: aborted")
 // nextJob returns the first job that can start now, nil if there is none.
 func (o *object) nextJob() *Job {
 	for kind := range workKinds {
+		if o.opening && kind != openStore {
+			break
+		}
 		if !o.hasRoom(kind) {
 			continue
 		}
@@ -87,6 +90,11 @@ func (o *object) hasRoom(kind workKind) bool {
 // nextWork takes work of a kind from the list, nil if there is none.
 func (o *object) nextWork(kind workKind) work {
 	switch kind {
+	case openStore:
+		if !o.opening || o.work.running > 0 {
+			return nil
+		}
+		return newOpenWork(o)
 	case writeStore:
 		if len(o.places.queue.queued) == 0 {
 			return nil

@@ -46,6 +46,9 @@ func (l layout) withParity() layout {
 	return l
 }
 
+// size returns the size of the store.
+func (l layout) size() int64 { return l.trailer() + trailerLen }
+
 // trailer returns the offset of the trailer.
 func (l layout) trailer() int64 {
 	return l.parity + int64(l.parityRows)*int64(l.geo.Groups)*int64(l.geo.ShardSize)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iotupd/proto"
 	"sync"
 )
 
@@ -149,3 +150,15 @@ func (m *MemStore) Discard() error {
 
 // Writes reports whether a job writes to the store what was received.
 func (j *Job) Writes() bool { return j.kind == writeStore }
+
+// Opening reports whether the job that opens the store is the next one.
+func (r *Receiver) Opening() bool {
+	return r.object != nil && r.object.opening && r.object.work.running == 0
+}
+
+// newOpenObject returns an object with an open store.
+func newOpenObject(s *shared, geo proto.Geometry, store Store, m *proto.Manifest) *object {
+	o := newObject(s, identity{}, geo, m)
+	o.places.queue.store, o.opening = store, false
+	return o
+}

@@ -32,6 +32,8 @@ type object struct {
 	overwritten map[uint32]*overwritten // of the groups that are reencoding
 	aborted     atomic.Bool             // running jobs shall end
 
+	opening   bool      // the store is not open yet
+	old       Store     // of the object that was dropped for this one, to be discarded; nil: none
 	flushAt   time.Time // zero: nothing to flush
 	collected bool      // Collected was observed
 	hashed    bool      // the final hash was handed out
@@ -47,10 +49,10 @@ type object struct {
 // received counts the useful and useless packets of the chosen object.
 type received struct{ data, parity, digests, outlines, manifests uint64 }
 
-// newObject returns an object of which nothing is held.
-func newObject(s *shared, id identity, geo proto.Geometry, store Store, m *proto.Manifest) *object {
+// newObject returns an object of which nothing is held, and whose store is not open.
+func newObject(s *shared, id identity, geo proto.Geometry, m *proto.Manifest) *object {
 	o := &object{
-		shared: s, identity: id, geo: geo, manifest: m,
+		shared: s, identity: id, geo: geo, manifest: m, opening: true,
 		index: newIndex(geo), spare: make([]byte, geo.ShardSize),
 	}
 	b, _ := s.cfg.budget(geo)
@@ -60,7 +62,7 @@ func newObject(s *shared, id identity, geo proto.Geometry, store Store, m *proto
 		o.leaves = newLeaves(tree, b.records)
 		records = o.leaves.size()
 	}
-	o.places.layout, o.places.queue.store = newLayout(geo, records), store
+	o.places.layout = newLayout(geo, records)
 	return o
 }
 
@@ -107,31 +109,6 @@ func (o *object) take(p *packet) error {
 	o.flushSoon()
 	o.gained(p.Group)
 	return nil
-}
-
-// begin makes room in the store. An empty object is complete then.
-func (o *object) begin() error {
-	if err := o.reserve(); err != nil {
-		return storeError("reserve space", err)
-	}
-	if o.geo.Size == 0 {
-		o.checkCollected()
-	}
-	return nil
-}
-
-// reserve makes room for the object and, if it has leaves, for them.
-func (o *object) reserve() error {
-	p := &o.places
-	if o.leaves == nil {
-		return p.queue.store.Reserve(int64(o.geo.Size))
-	}
-	if large := p.withParity(); large.parityRows > 0 && !o.cfg.InMemory && p.queue.store.Reserve(large.trailer()+trailerLen) == nil {
-		p.layout = large
-	} else if err := p.queue.store.Reserve(p.trailer() + trailerLen); err != nil {
-		return err
-	}
-	return o.writeTrailer()
 }
 
 // flushSoon is called when something was gathered to be written.

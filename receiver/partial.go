@@ -20,11 +20,7 @@ const (
 
 var errNoTrailer = errors.New("not a partial file")
 
-func (o *object) writeTrailer() error {
-	b := o.manifest.Descriptor.AppendTo([]byte(trailerMagic))
-	_, err := o.places.queue.store.WriteAt(b, o.places.trailer())
-	return err
-}
+func trailer(d proto.Descriptor) []byte { return d.AppendTo([]byte(trailerMagic)) }
 
 // A PartialFile says what a partial file holds.
 type PartialFile struct {
@@ -63,10 +59,10 @@ func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 	}
 	l, never := newLeaves(tree, 0), func() bool { return false }
 	at := newLayout(geo, l.size())
-	if size != at.trailer()+trailerLen {
+	if size != at.size() {
 		at = at.withParity()
 	}
-	if size != at.trailer()+trailerLen { // before any work that the trailer asks for
+	if size != at.size() { // before any work that the trailer asks for
 		return s, errNoTrailer
 	}
 	found, err := l.recall(file, &identity{wire: s.Descriptor.Object()}, never)

@@ -87,7 +87,7 @@ func (p *places) move(g uint32, to, from int) uint32 {
 	if n < p.geo.ShardSize {
 		return p.park(g, to, p.tail)
 	}
-	return p.queue.move(target, source, n)
+	return p.queue.move(fileRegion, target, source, n)
 }
 
 // mayStay reports whether a parity shard that an earlier run has parked may stay in its

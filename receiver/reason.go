@@ -21,6 +21,7 @@ const (
 	ReasonRollback      proto.Reason = "rollback"       // a signed manifest older than what was installed
 	ReasonDuplicate     proto.Reason = "duplicate"      // this shard or record is held already
 	ReasonNotNeeded     proto.Reason = "not-needed"     // its group has all it needs
+	ReasonBusy          proto.Reason = "busy"           // too much waits to be written
 	ReasonScanning      proto.Reason = "adopting"       // its group is being compared with bytes on disk, or its parity is made again
 	ReasonForged        proto.Reason = "forged"         // a shard that is not what its leaf says
 	ReasonUnverified    proto.Reason = "unverified"     // no leaf is known for it, in a group that was forged

@@ -60,7 +60,8 @@ func (r *Receiver) Manifest() *proto.Manifest {
 	return r.object.manifest
 }
 
-// Store returns the store of the chosen object, nil if there is none.
+// Store returns the store of the chosen object, nil if there is none or it is not open
+// yet.
 func (r *Receiver) Store() Store {
 	if r.object == nil {
 		return nil
@@ -136,11 +137,25 @@ func (r *Receiver) chosen(wire proto.ObjectID) bool { return r.object != nil && 
 // one, in the order of spec.md 7.1. The error is a Reason to ignore it, or a
 // failure.
 func (r *Receiver) take(p *packet) error {
-	if !r.chosen(p.Object) {
+	switch {
+	case !r.chosen(p.Object):
 		return r.meet(p)
+	case r.object.opening && p.Type != proto.TypeManifest:
+		if err := r.object.geo.Admits(&p.Header); err != nil {
+			return err
+		}
+		r.object.note(r.now, p, 1)
+		return r.wait(p)
+	case r.object.places.queue.busy():
+		return ReasonBusy
 	}
 	return r.object.accept(p)
 }
+
+// Busy reports whether as much waits to be written to the store as may, so that
+// packets of the object are ignored. It is better to leave packets in the buffers of
+// the sockets until a job has ended.
+func (r *Receiver) Busy() bool { return r.object != nil && r.object.places.queue.busy() }
 
 // fail ends the transfer with err, if that is a failure.
 func (r *Receiver) fail(err error) {
@@ -174,6 +189,13 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 		return // of an object that was dropped meanwhile
 	}
 	r.fail(j.finish())
+	switch {
+	case j.kind != openStore:
+	case r.err != nil:
+		r.object = nil // there is no store
+	default:
+		r.waiting.claim(r.object.wire)
+	}
 }
 
 // Abort makes running jobs end soon. Their transfer fails.

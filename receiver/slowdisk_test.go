@@ -28,7 +28,7 @@ func (tr *transfer) slowly(s *sender.Sender, datagrams int) (taken int) {
 		for j := tr.r.NextJob(); j != nil; j = tr.r.NextJob() {
 			running = append(running, due{j, n + datagrams})
 		}
-		for len(running) > 0 && running[0].at <= n {
+		for len(running) > 0 && (running[0].at <= n || tr.r.Busy()) { // meanwhile datagrams are in the socket's buffer
 			running[0].job.Run()
 			tr.r.Finish(tr.now, running[0].job)
 			running = running[1:]

@@ -121,18 +121,22 @@ func (w *waitingRoom) dropFirst() {
 	w.count--
 }
 
-// claim drops the packets of all objects but one, which was chosen. It returns the
-// packets of that in the order of their arrival.
-func (w *waitingRoom) claim(id proto.ObjectID) []waitingPacket {
-	w.mine = nil
+// of returns the packets of an object in the order of their arrival.
+func (w *waitingRoom) of(id proto.ObjectID) (all []waitingPacket) {
 	for i := range w.count {
 		if e := w.packet(i); e.object == id {
-			w.mine = append(w.mine, *e)
+			all = append(all, *e)
 		}
 	}
+	return all
+}
+
+// claim drops the packets of all objects but one, which are to be taken: see next.
+func (w *waitingRoom) claim(id proto.ObjectID) {
+	w.mine = w.of(id)
 	w.packets, w.checksums, w.count = nil, nil, 0
+	w.recordsFirst()
 	w.freeIfEmpty()
-	return w.mine
 }
 
 // recordsFirst changes the order of the claimed packets: the leaves of shards, then

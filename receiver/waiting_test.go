@@ -60,7 +60,7 @@ func TestTheLatestPacketsWait(t *testing.T) {
 			t.Errorf("sizes %v: %d packets wait, of %d bytes only", sizes, w.count, w.used)
 		}
 		kept := all[dropped:]
-		mine := slices.Clone(w.claim(proto.ObjectID{1}))
+		mine := claimed(&w, proto.ObjectID{1})
 		for i, p := range kept {
 			if p.Object != (proto.ObjectID{1}) {
 				continue
@@ -127,10 +127,16 @@ func TestRecordsAreTakenFirst(t *testing.T) {
 		w.add(time.Unix(0, 0), p)
 	}
 	w.claim(proto.ObjectID{1})
-	w.recordsFirst()
 	for i, seq := range want {
 		if p, ok := w.next(); !ok || p.Path.Seq != seq {
 			t.Fatalf("packet %d is not the one that was to come", i)
 		}
 	}
+}
+
+// claimed has an object chosen and its packets claimed.
+func claimed(w *waitingRoom, id proto.ObjectID) []waitingPacket {
+	all := w.of(id)
+	w.claim(id)
+	return all
 }

@@ -7,7 +7,8 @@ package receiver
 type workKind uint8
 
 const (
-	scanRecords    workKind = iota // search the workspace for the records of an earlier run
+	openStore      workKind = iota // open the store and make room in it
+	scanRecords                    // search the workspace for the records of an earlier run
 	rebuildRecords                 // compute the records that a group lacks from those that it has
 	reencodeGroup                  // make the overwritten parity of a group again
 	decodeGroup                    // rebuild the data shards that a full group lacks

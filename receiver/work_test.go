@@ -51,7 +51,7 @@ func manyGroups(t testing.TB, groups int) *object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newObject(&shared{cfg: Config{}.withDefaults()}, identity{}, geo, NewMemStore(0), withTree(geo))
+	o := newOpenObject(&shared{cfg: Config{}.withDefaults()}, geo, NewMemStore(0), withTree(geo))
 	for g := range uint32(groups) {
 		grp := o.index.group(g)
 		for i := 2; i < 4; i++ {
@@ -101,7 +101,7 @@ func TestAGroupThatHadToWaitKeepsItsTurn(t *testing.T) {
 func TestWhatMakesOtherWorkCheaperComesFirst(t *testing.T) {
 	o := manyGroups(t, 4)
 	for kind := range workKinds {
-		if kind != scanOutline && kind != hashFile && kind != decodeGroup && kind != checkGroup && kind != reencodeGroup {
+		if kind != openStore && kind != writeStore && kind != scanOutline && kind != hashFile && kind != decodeGroup && kind != checkGroup && kind != reencodeGroup {
 			o.work.add(kind, 0)
 		}
 	}

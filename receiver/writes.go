@@ -12,9 +12,11 @@ const (
 	// multiple of [blockSize].
 	batchBytes = 128 << 10
 
-	// writeMemory bounds the bytes that wait to be written, in bytes of their
-	// buffers.
-	writeMemory = 8 * batchBytes
+	// maxWrites is the most writes of a batch.
+	maxWrites = 512
+
+	// maxBatches bounds those that wait to be written.
+	maxBatches = 8
 
 	// blockSize is a multiple of the block of every usual file system. A long run of
 	// bytes ends at a multiple of it, so that no block is written twice.
@@ -43,7 +45,7 @@ type writeQueue struct {
 	open   [regions]*batch // being gathered; nil: none
 	queued []*batch        // in the order in which they are to be written
 	active []*batch        // with a job
-	idle   [][]byte        // buffers to use again
+	idle   []*batch        // to be used again
 	last   uint32          // number of the batch that was opened last
 }
 
@@ -73,37 +75,35 @@ func (q *writeQueue) put(r region, offset int64, b []byte) (number uint32) {
 	return o.number
 }
 
-// move copies n bytes of the store to another offset, after all that was put before.
-func (q *writeQueue) move(to, from int64, n int) (number uint32) {
-	q.flush(q.last)
-	q.last++
-	q.queued = append(q.queued, &batch{number: q.last, first: q.last, writes: []write{{offset: to, from: from, n: n}}})
-	return q.last
+// move copies n bytes of a region to another offset of it, after all that was put
+// there before.
+func (q *writeQueue) move(r region, to, from int64, n int) (number uint32) {
+	b := q.openBatch(r)
+	b.writes = append(b.writes, write{offset: to, from: from, n: n})
+	return b.number
 }
 
 // openBatch returns the batch that is gathered for a region.
 func (q *writeQueue) openBatch(r region) *batch {
+	if o := q.open[r]; o != nil && len(o.writes) == maxWrites {
+		q.enqueue(r)
+	}
 	if q.open[r] == nil {
+		b := &batch{buffer: make([]byte, 0, batchBytes)}
+		if n := len(q.idle); n > 0 {
+			b, q.idle = q.idle[n-1], q.idle[:n-1]
+		}
 		q.last++
-		q.open[r] = &batch{number: q.last, first: q.last, buffer: q.buffer()}
+		*b = batch{number: q.last, first: q.last, buffer: b.buffer[:0], writes: b.writes[:0]}
+		q.open[r] = b
 	}
 	return q.open[r]
-}
-
-// buffer returns an empty buffer.
-func (q *writeQueue) buffer() []byte {
-	if n := len(q.idle); n > 0 {
-		b := q.idle[n-1]
-		q.idle = q.idle[:n-1]
-		return b[:0]
-	}
-	return make([]byte, 0, batchBytes)
 }
 
 // add appends a write, or makes the last one longer.
 func (b *batch) add(offset int64, bytes []byte) {
 	b.buffer = append(b.buffer, bytes...)
-	if n := len(b.writes); n > 0 && b.writes[n-1].end() == offset {
+	if n := len(b.writes); n > 0 && b.writes[n-1].end() == offset && b.writes[n-1].from < 0 {
 		b.writes[n-1].n += len(bytes)
 		return
 	}
@@ -118,6 +118,9 @@ func (q *writeQueue) enqueue(r region) {
 	full := q.open[r]
 	q.queued, q.open[r] = append(q.queued, full), nil
 	last := &full.writes[len(full.writes)-1]
+	if last.from >= 0 {
+		return
+	}
 	rest := int(last.end() % blockSize)
 	if last.n < 2*blockSize || rest == 0 {
 		return
@@ -148,7 +151,7 @@ func (q *writeQueue) settle(number uint32) bool {
 
 // busy reports whether as much waits to be written as may.
 func (q *writeQueue) busy() bool {
-	return (len(q.queued)+len(q.active))*batchBytes >= writeMemory
+	return len(q.queued)+len(q.active) >= maxBatches
 }
 
 // take returns the batches that wait, for one job to write. There must be no other.
@@ -160,24 +163,20 @@ func (q *writeQueue) take() []*batch {
 // done takes the batches of a job back.
 func (q *writeQueue) done() {
 	for i, b := range q.active {
-		if b.buffer != nil && len(q.idle) < int(regions) {
-			q.idle = append(q.idle, b.buffer)
-		}
-		q.active[i] = nil
+		q.idle, q.active[i] = append(q.idle, b), nil
 	}
 	q.active = q.active[:0]
 }
 
-// drop forgets what waits.
-func (q *writeQueue) drop() { q.open, q.queued = [regions]*batch{}, nil }
-
 // write writes the batch to the store.
 func (b *batch) write(store Store) error {
 	rest := b.buffer
+	var moved []byte
 	for _, w := range b.writes {
 		bytes := rest
 		if w.from >= 0 {
-			bytes = make([]byte, w.n)
+			moved = slices.Grow(moved[:0], w.n)[:w.n]
+			bytes = moved
 			if _, err := store.ReadAt(bytes, w.from); err != nil && err != io.EOF {
 				return storeError("read back", err)
 			}
