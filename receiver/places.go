@@ -19,9 +19,10 @@ type Store interface {
 	// opened: left by an earlier run, or anything at all. 0: nothing.
 	Found() int64
 
-	// Reserve makes sure that size bytes fit, so that a full disk shows
-	// before the transfer and not at its end. It is the first call. What is behind the object is workspace: whoever
-	// commits the object cuts it off.
+	// Reserve makes sure that size bytes fit, so that a full disk shows before
+	// the transfer and not at its end. It is the first call, and comes again with less
+	// if it fails. What is behind the object is workspace: whoever commits the object
+	// cuts it off.
 	Reserve(size int64) error
 
 	// Sync makes all that was written durable.

@@ -79,9 +79,9 @@ func (s *store) Reserve(size int64) error {
 	if err != nil {
 		return s.failure(err)
 	}
-	if err := durable.Allocate(s.file, size); err != nil {
+	err = durable.Allocate(s.file, size)
+	if s.refused = err != nil; s.refused {
 		s.file.Truncate(info.Size())
-		s.refused = true
 		return s.failure(err, ": it needs "+s.needs(size))
 	}
 	return nil
