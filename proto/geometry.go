@@ -60,6 +60,15 @@ func (g Geometry) Shard(group uint32, index int) uint64 {
 	return s.First*uint64(g.K) + uint64(index)*s.Groups + uint64(group) - s.First
 }
 
+// DataShard returns which data shard of which group shard n of the file is, n < Nd: the
+// inverse of Shard.
+func (g Geometry) DataShard(n uint64) (group uint32, index int) {
+	inSegment := g.segmentGroups * uint64(g.K)
+	s := g.SegmentOf(uint32(n / inSegment * g.segmentGroups))
+	n -= s.First * uint64(g.K)
+	return uint32(s.First + n%s.Groups), int(n / s.Groups)
+}
+
 // Virtual reports whether data shard index of group lies past the end of the
 // file.
 func (g Geometry) Virtual(group uint32, index int) bool {

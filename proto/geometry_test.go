@@ -159,3 +159,21 @@ func TestEveryGroupOfAFileHasARealShard(t *testing.T) {
 		}
 	}
 }
+
+func TestDataShardIsTheInverseOfShard(t *testing.T) {
+	for _, p := range []Params{
+		{Code: CodeLeopard8, K: 3, M: 3, ShardSize: 512, Size: 10*512 - 1},
+		{Code: CodeLeopard8, K: 192, M: 64, ShardSize: 8832, Size: 700 << 20},
+		{Code: CodeLeopard16, K: 8192, M: 8192, ShardSize: 1152, Size: 600 << 20},
+	} {
+		geo, err := p.Geometry()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range geo.DataShards {
+			if g, i := geo.DataShard(n); geo.Shard(g, i) != n || i >= geo.RealShards(g) {
+				t.Fatalf("%+v: shard %d is %d of group %d", p, n, i, g)
+			}
+		}
+	}
+}

@@ -123,6 +123,7 @@ func (w *checkWork) apply() {
 		w.dropUnverified(g)
 	} else {
 		w.index.drop(g, forged)
+		w.hash.restart()
 		w.collected = false
 	}
 	w.foundForged(g, len(forged))
@@ -142,6 +143,7 @@ func (o *object) dropUnverified(g uint32) {
 	} else {
 		o.index.dropProvisional(g, decodeForged)
 	}
-	o.hashed, o.collected = false, false
+	o.hash.restart()
+	o.collected = false
 	o.wantRecords(g)
 }

@@ -5,6 +5,7 @@ package receiver
 import (
 	"crypto/sha256"
 	"errors"
+	"hash"
 	"io"
 )
 
@@ -17,63 +18,145 @@ var ErrIntegrity = errors.New("the received file does not match its SHA-256")
 // without digests again.
 const maxAttempts = 3
 
-// A hashWork reads the finished file back and compares its SHA-256: the last word.
-type hashWork struct {
-	*object
-	right bool
-	err   error
+// A fileHash is the SHA-256 of the bytes that are read back from the store: the last
+// word. It follows the part from the start of the file on in which all data shards are
+// in their places, so that little is left to hash at the end.
+type fileHash struct {
+	state   hash.Hash // of the first bytes; belongs to a job while one runs
+	hashed  int64     // so many
+	running bool
+	again   bool // a shard was given up while a job ran: it starts again
+
+	prefix  uint64 // data shards from the start of the file on that are in their places
+	written int64  // bytes of these that are in the store
+	next    int64  // that will be when batch is written
+	batch   uint32
+
+	right, synced bool // the whole is the wanted file, and durable
 }
 
-func newHashWork(o *object) *hashWork {
-	o.hashed = true
-	return &hashWork{object: o}
+const (
+	// hashStep is how many bytes are worth a job while the file is received.
+	hashStep = 4 << 20
+
+	// hashBuffer is how many bytes are read at a time.
+	hashBuffer = 256 << 10
+)
+
+// advance moves on with the shards that have come into their places.
+func (f *fileHash) advance(o *object) {
+	for f.prefix < o.geo.DataShards {
+		if g, i := o.geo.DataShard(f.prefix); !o.index.has(g, i) {
+			break
+		}
+		f.prefix++
+	}
+	queue := &o.places.queue
+	if queue.isWritten(f.batch) {
+		f.written = f.next
+		f.next, f.batch = int64(min(f.prefix*uint64(o.geo.ShardSize), o.geo.Size)), queue.last
+	}
+}
+
+// restart starts again from the first byte: a shard was given up.
+func (f *fileHash) restart() { *f = fileHash{running: f.running, again: f.running} }
+
+// A hashWork hashes some more bytes of the store.
+type hashWork struct {
+	*object
+	state    hash.Hash
+	from, to int64
+}
+
+// newHashWork returns nil if there is not enough to hash.
+func newHashWork(o *object) work {
+	f := &o.hash
+	if f.right {
+		return nil
+	}
+	f.advance(o)
+	last := o.index.done() && o.work.running == 0 && o.places.queue.settle(o.places.queue.last)
+	switch size := int64(o.geo.Size); {
+	case last:
+		f.written = size
+	case f.written-f.hashed < hashStep || f.written == size:
+		return nil
+	}
+	if f.state == nil {
+		f.state = sha256.New()
+	}
+	f.running = true
+	return &hashWork{object: o, state: f.state, from: f.hashed, to: f.written}
 }
 
 func (w *hashWork) run() error {
-	if w.err != nil {
-		return w.err
-	}
-	if err := w.places.queue.store.Sync(); err != nil {
-		return storeError("sync", err)
-	}
-	sum, err := w.sum()
-	w.right = sum == w.manifest.Descriptor.SHA256
-	return err
-}
-
-// sum reads the whole file back.
-func (w *hashWork) sum() (sum [sha256.Size]byte, err error) {
-	h := sha256.New()
-	file := io.NewSectionReader(w.places.queue.store, 0, int64(w.geo.Size))
-	for b := make([]byte, 1<<20); ; {
-		n, err := io.ReadFull(file, b)
-		h.Write(b[:n])
-		switch {
-		case err == io.EOF || err == io.ErrUnexpectedEOF:
-			return [sha256.Size]byte(h.Sum(nil)), nil
-		case err != nil:
-			return sum, storeError("read back", err)
-		case w.aborted.Load():
-			return sum, errAborted
+	store := w.places.queue.store
+	b := make([]byte, min(hashBuffer, w.to-w.from))
+	for at := w.from; at < w.to; at += int64(len(b)) {
+		if w.aborted.Load() {
+			return errAborted
+		}
+		b = b[:min(int64(len(b)), w.to-at)]
+		n, err := store.ReadAt(b, at)
+		w.state.Write(b[:n])
+		if n < len(b) && err != io.EOF { // a file that is too short has the wrong hash
+			return storeError("read back", err)
 		}
 	}
+	return nil
 }
 
 func (w *hashWork) finish() error {
-	switch {
-	case !w.hashed: // a forged shard was found meanwhile
-	case w.right:
-		w.object.verified = true
-		w.observe(Verified{})
-	default:
+	f := &w.hash
+	f.running = false
+	if f.again {
+		f.again = false
+		return nil
+	}
+	f.hashed = w.to
+	if w.to < int64(w.geo.Size) || !w.index.done() {
+		return nil
+	}
+	if [sha256.Size]byte(w.state.Sum(nil)) != w.manifest.Descriptor.SHA256 {
 		return w.corrupt()
 	}
+	f.right = true
+	w.checkVerified()
 	return nil
+}
+
+// A syncWork makes the finished file durable.
+type syncWork struct{ *object }
+
+func newSyncWork(o *object) work {
+	if !o.index.done() || o.hash.synced || !o.places.queue.settle(o.places.queue.last) {
+		return nil
+	}
+	o.hash.synced = true
+	o.work.syncing = true
+	return &syncWork{o}
+}
+
+func (w *syncWork) run() error { return storeError("sync", w.places.queue.store.Sync()) }
+
+func (w *syncWork) finish() error {
+	w.work.syncing = false
+	w.checkVerified()
+	return nil
+}
+
+// checkVerified ends the transfer when the file is right and durable.
+func (o *object) checkVerified() {
+	if o.hash.right && o.hash.synced && !o.work.syncing {
+		o.verified = true
+		o.observe(Verified{})
+	}
 }
 
 // corrupt is called when the SHA-256 of the whole is wrong: shards that no leaf has
 // confirmed are given up. Where every leaf is right, the object itself is wrong.
 func (w *hashWork) corrupt() error {
+	w.hash.restart()
 	w.attempts++
 	w.observe(Corrupt{Attempt: w.attempts})
 	if w.leaves == nil {

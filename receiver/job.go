@@ -27,9 +27,10 @@ func (j *Job) Run() { j.err = j.work.run() }
 // finish takes a job back.
 func (j *Job) finish() error {
 	w := &j.object.work
-	if j.kind == writeStore {
+	switch {
+	case j.kind == writeStore:
 		w.writing = false
-	} else {
+	case j.kind.counts():
 		w.running--
 	}
 	if j.kind.decodes() {
@@ -57,9 +58,10 @@ func (o *object) nextJob() *Job {
 		if w == nil {
 			continue
 		}
-		if kind == writeStore {
+		switch {
+		case kind == writeStore:
 			o.work.writing = true
-		} else {
+		case kind.counts():
 			o.work.running++
 		}
 		if kind.decodes() {
@@ -80,7 +82,9 @@ func (o *object) hasRoom(kind workKind) bool {
 		_, waits := o.nextTask(reencodeGroup)
 		return !waits && !w.reencoding && w.decoding < o.decoders.atOnce()
 	case hashFile:
-		return w.running == 0
+		return !o.hash.running
+	case syncStore:
+		return !w.syncing
 	case writeStore:
 		return !w.writing
 	}
@@ -101,10 +105,9 @@ func (o *object) nextWork(kind workKind) work {
 		}
 		return newWriteWork(o)
 	case hashFile:
-		if !o.index.done() || o.hashed || !o.places.queue.settle(o.places.queue.last) {
-			return nil
-		}
 		return newHashWork(o)
+	case syncStore:
+		return newSyncWork(o)
 	case scanOutline:
 		w, n, ok := o.nextOutlined()
 		if !ok {

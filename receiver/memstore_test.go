@@ -148,8 +148,9 @@ func (m *MemStore) Discard() error {
 	return err
 }
 
-// Writes reports whether a job writes to the store what was received.
-func (j *Job) Writes() bool { return j.kind == writeStore }
+// Writes reports whether a job writes to the store what was received, or makes it
+// durable.
+func (j *Job) Writes() bool { return j.kind == writeStore || j.kind == syncStore }
 
 // Opening reports whether the job that opens the store is the next one.
 func (r *Receiver) Opening() bool {

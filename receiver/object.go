@@ -36,9 +36,9 @@ type object struct {
 	old       Store     // of the object that was dropped for this one, to be discarded; nil: none
 	flushAt   time.Time // zero: nothing to flush
 	collected bool      // Collected was observed
-	hashed    bool      // the final hash was handed out
-	verified  bool      // and it was right
-	attempts  int       // wrong hashes
+	hash      fileHash
+	verified  bool // it is complete, right and durable
+	attempts  int  // wrong hashes
 
 	received received
 	rebuilt  uint64
@@ -150,6 +150,7 @@ func (o *object) checkCollected() {
 func (o *object) forget() {
 	o.index = newIndex(o.geo)
 	o.places.tail, o.places.rows = nil, rowTable{}
-	o.work = workList{writing: o.work.writing, running: o.work.running, decoding: o.work.decoding}
-	o.hashed, o.collected, o.rebuilt = false, false, 0
+	o.work = workList{writing: o.work.writing, syncing: o.work.syncing, running: o.work.running, decoding: o.work.decoding}
+	o.hash.restart()
+	o.collected, o.rebuilt = false, 0
 }

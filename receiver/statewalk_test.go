@@ -43,6 +43,9 @@ func TestGroupsAreInNoOtherStateThanTheTableAllows(t *testing.T) {
 					}
 				}
 			}
+			if len(tr.stores) == 0 {
+				continue // the job that opens one has not ended
+			}
 			old = tr.killed()
 			damage(rnd, old)
 		}

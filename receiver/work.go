@@ -15,13 +15,18 @@ const (
 	checkGroup                     // compare provisional shards with their leaves
 	scanGroup                      // compare the places of a group with its leaves
 	scanOutline                    // make records of an outline from files on disk
-	hashFile                       // read the finished file back
+	hashFile                       // hash the file as it is in the store
+	syncStore                      // make the finished file durable
 	writeStore                     // write what was received
 	workKinds
 )
 
 // decodes reports whether a job of a kind has the memory of a decoder.
 func (k workKind) decodes() bool { return k == decodeGroup || k == reencodeGroup }
+
+// counts reports whether a job of a kind is one of those that go before the end: no
+// more than [Config.Workers] at a time, but for decoders.
+func (k workKind) counts() bool { return k != writeStore && k != hashFile && k != syncStore }
 
 // A task is work that waits for a job.
 type task struct {
@@ -41,7 +46,8 @@ type workList struct {
 	lastTicket uint32
 
 	writing    bool // a job handed out writes to the store
-	running    int  // other jobs handed out
+	syncing    bool // a job handed out makes the store durable
+	running    int  // other jobs handed out, but for the one that hashes
 	decoding   int  // jobs handed out that have a decoder or its memory
 	reencoding bool // a job handed out has the memory of all decoders
 }

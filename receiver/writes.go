@@ -145,8 +145,14 @@ func (q *writeQueue) flush(number uint32) {
 // are not.
 func (q *writeQueue) settle(number uint32) bool {
 	q.flush(number)
+	return q.isWritten(number)
+}
+
+// isWritten reports whether the batches up to a number are written.
+func (q *writeQueue) isWritten(number uint32) bool {
 	waits := func(b *batch) bool { return b.first <= number }
-	return !slices.ContainsFunc(q.active, waits) && !slices.ContainsFunc(q.queued, waits)
+	return !slices.ContainsFunc(q.active, waits) && !slices.ContainsFunc(q.queued, waits) &&
+		!slices.ContainsFunc(q.open[:], func(b *batch) bool { return b != nil && waits(b) })
 }
 
 // busy reports whether as much waits to be written as may.

@@ -37,8 +37,8 @@ func Room(f *os.File) (bytes int64, known bool) {
 	return int64(fs.Bavail)*int64(fs.Bsize) + 512*int64(st.Blocks), true
 }
 
-// DropPages makes the system forget what it has of f in memory, so that it is
-// read from the disk again. File systems that cannot do that ignore it.
-func DropPages(f *os.File) {
-	unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+// StartWriting makes the system begin to write n bytes of f, and does not wait for
+// them. File systems that cannot do that ignore it.
+func StartWriting(f *os.File, offset, n int64) {
+	unix.SyncFileRange(int(f.Fd()), offset, n, unix.SYNC_FILE_RANGE_WRITE)
 }

@@ -13,5 +13,5 @@ func Allocate(f *os.File, size int64) error { return f.Truncate(size) }
 // Room does not know how many bytes f could have.
 func Room(*os.File) (bytes int64, known bool) { return 0, false }
 
-// DropPages does nothing: what is read back may come from memory.
-func DropPages(*os.File) {}
+// StartWriting does nothing: the system writes when it likes.
+func StartWriting(f *os.File, offset, n int64) {}

@@ -25,6 +25,7 @@ type store struct {
 	found    int64  // of the file when it was opened
 	giveBack func() // what the target does with a file that cannot be written on
 
+	began     atomic.Int64 // bytes of the file that the system was told to write
 	failed    atomic.Bool
 	mu        sync.RWMutex // held during every access
 	discarded bool
@@ -42,7 +43,30 @@ func (s *store) ReadAt(b []byte, offset int64) (int, error) {
 }
 
 func (s *store) WriteAt(b []byte, offset int64) (int, error) {
-	return s.access(func() (int, error) { return s.file.WriteAt(b, offset) })
+	return s.access(func() (int, error) {
+		n, err := s.file.WriteAt(b, offset)
+		s.startWriting(offset + int64(n))
+		return n, err
+	})
+}
+
+const (
+	// largeFile is the size in bytes from which on the system is told to begin to
+	// write early: else the end of a transfer waits for the medium.
+	largeFile = 256 << 20
+
+	// writingStep is how many bytes it is told to write at a time.
+	writingStep = 16 << 20
+)
+
+// startWriting has the system write what is well behind the end of the bytes that
+// arrive in their order. Those that are lost come later, and are written again.
+func (s *store) startWriting(end int64) {
+	began := s.began.Load()
+	if s.size < largeFile || end < began+2*writingStep || end > s.size || !s.began.CompareAndSwap(began, began+writingStep) {
+		return
+	}
+	durable.StartWriting(s.file, began, writingStep)
 }
 
 func (s *store) access(do func() (int, error)) (int, error) {
@@ -99,12 +123,7 @@ func (s *store) needs(size int64) string {
 	return text
 }
 
-// Sync also makes the reads that follow come from the disk, where it can.
-func (s *store) Sync() error {
-	err := s.file.Sync()
-	durable.DropPages(s.file)
-	return s.failure(err)
-}
+func (s *store) Sync() error { return s.failure(s.file.Sync()) }
 
 // Discard leaves the bytes in the file for the object that takes it over, unless
 // there was an error: then they may fill the disk. It waits for accesses that have
