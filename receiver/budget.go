@@ -38,7 +38,7 @@ func leastNeed(geo proto.Geometry) uint64 {
 // much parked parity as can be, tables, and what rebuilds hash records.
 func fixedNeed(geo proto.Geometry) uint64 {
 	const parked = 4 // bytes
-	need := indexBytes(geo) + parked*geo.Groups*uint64(min(geo.K, geo.M)) + tableBytes
+	need := indexBytes(geo) + parked*geo.Groups*uint64(min(geo.K, geo.M)) + tableBytes + (leastBatches+uint64(regions))*batchBytes
 	if t, err := geo.Tree(); err == nil && t.Parity > 0 {
 		records := proto.Params{Code: t.Code, K: t.Records, M: t.Parity, ShardSize: t.RecordLen()}
 		need += uint64(t.PerGroup()*t.RecordLen() + fec.DecoderMemory(records, t.RecordLen()))
@@ -67,11 +67,11 @@ func (c Config) leastNeed(geo proto.Geometry) uint64 {
 }
 
 // A budget is how the memory of a file is divided, in bytes.
-type budget struct{ decoders, records int }
+type budget struct{ decoders, records, batches int }
 
 // budget returns that of a file, and whether it fits the limit.
 func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
-	b = budget{decoders: c.Memory, records: c.LeafMemory}
+	b = budget{decoders: c.Memory, records: c.LeafMemory, batches: mostBatches}
 	if c.MemoryLimit == 0 {
 		return b, true
 	}
@@ -81,6 +81,8 @@ func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
 	rest := int64(uint64(c.MemoryLimit) - c.leastNeed(geo)) // beyond the least
 	b.records = min(b.records, max(leastRecords(geo), int(min(rest, int64(c.MemoryLimit/16)))))
 	rest -= int64(min(b.records, allRecords(geo)) - leastRecords(geo))
+	b.batches = min(b.batches, max(leastBatches, c.MemoryLimit/64/batchBytes))
+	rest = max(0, rest-int64(b.batches-leastBatches)*batchBytes)
 	b.decoders = int(min(int64(b.decoders), rest+int64(fec.DecoderMemory(geo.Params, proto.ShardUnit))))
 	return b, true
 }

@@ -15,7 +15,7 @@ import (
 // Defaults and limits of a [Config].
 const (
 	DefaultMaxSize       = 256 << 30
-	DefaultMemory        = 6500 << 10 // one decoder of the largest usual group is fast with it
+	DefaultMemory        = 4400 << 10 // one decoder of the largest usual group is fast with it
 	DefaultLeafMemory    = 4 << 20
 	DefaultSignatureRate = 2000
 )

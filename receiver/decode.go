@@ -69,7 +69,7 @@ func (w *decodeWork) finish() error {
 
 // goodStrip is how many bytes of every shard a decoder should hold at a time
 // before another decoder gets memory of its own.
-const goodStrip = 384
+const goodStrip = 256
 
 // decoders are those of an object. They share memory and processors.
 type decoders struct {

@@ -9,9 +9,9 @@ import (
 	"iotupd/proto"
 )
 
-// A group is the index of one group. A data shard goes to its own place, a parity
-// shard to the parity region or to the highest place in the file that is free. So at
-// any time
+// A group is the index of one group. Its places are those of its real data
+// shards in the file. A data shard goes to its own place, a parity shard to
+// the highest place that is free. So at any time
 //
 //   - every place above next is taken, by its data shard or by parity;
 //   - parked is sorted by falling place.
@@ -26,7 +26,7 @@ type group struct {
 	parked      []parkedShard
 }
 
-// A parkedShard is parity shard index, kept in a place: see [places].
+// A parkedShard is parity shard index, kept in the place of data shard place.
 type parkedShard struct{ place, index uint16 }
 
 func comparePlaces(p parkedShard, place uint16) int { return int(place) - int(p.place) }
@@ -136,9 +136,7 @@ func (x *index) drop(g uint32, forged []pendingCheck) {
 	grp.apply(forgedDropped)
 	for _, c := range forged {
 		x.held.clear(x.number(g, c.shard))
-		if c.place < x.geo.K {
-			grp.next = max(grp.next, int32(c.place))
-		}
+		grp.next = max(grp.next, int32(c.place))
 	}
 	n := uint16(len(forged))
 	grp.held, grp.provisional = grp.held-n, grp.provisional-n

@@ -62,7 +62,7 @@ func newObject(s *shared, id identity, geo proto.Geometry, m *proto.Manifest) *o
 		o.leaves = newLeaves(tree, b.records)
 		records = o.leaves.size()
 	}
-	o.places.layout = newLayout(geo, records)
+	o.places.layout, o.places.queue.most = newLayout(geo, records), b.batches
 	return o
 }
 
@@ -149,7 +149,7 @@ func (o *object) checkCollected() {
 // forget drops everything received and starts with an empty index.
 func (o *object) forget() {
 	o.index = newIndex(o.geo)
-	o.places.tail, o.places.rows = nil, rowTable{}
+	o.places.tail = nil
 	o.work = workList{writing: o.work.writing, syncing: o.work.syncing, running: o.work.running, decoding: o.work.decoding}
 	o.hash.restart()
 	o.collected, o.rebuilt = false, 0

@@ -59,9 +59,6 @@ func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 	}
 	l, never := newLeaves(tree, 0), func() bool { return false }
 	at := newLayout(geo, l.size())
-	if size != at.size() {
-		at = at.withParity()
-	}
 	if size != at.size() { // before any work that the trailer asks for
 		return s, errNoTrailer
 	}
@@ -76,9 +73,6 @@ func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 		scan.group, scan.known, scan.free = g, l.of(g), scan.free[:0]
 		for i := range geo.RealShards(g) {
 			scan.free = append(scan.free, i)
-		}
-		for row := range at.parityRows {
-			scan.free = append(scan.free, geo.K+row)
 		}
 		f, err := scan.run()
 		if err != nil {

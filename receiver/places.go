@@ -20,8 +20,7 @@ type Store interface {
 	Found() int64
 
 	// Reserve makes sure that size bytes fit, so that a full disk shows before
-	// the transfer and not at its end. It is the first call, and comes again with less
-	// if it fails. What is behind the object is workspace: whoever commits the object
+	// the transfer and not at its end. It is the first call. What is behind the object is workspace: whoever commits the object
 	// cuts it off.
 	Reserve(size int64) error
 
@@ -50,20 +49,15 @@ func storeError(op string, err error) error {
 	return &StoreError{Op: op, Err: err}
 }
 
-// places are where the shards of an object lie in the store. Those of a group are
-// numbered: data shard i has place i, in the file, and parity may be parked there
-// as long as it is missing. Places from K on are in the parity region, if there is
-// one. The last place of a file may be shorter than a shard; then parity for it is
-// kept in memory.
+// places are where the shards of an object lie in the store, with the queue of what is
+// to be written there. All that writes returns the number of its batch.
 type places struct {
 	layout
 	queue writeQueue
-	rows  rowTable
 	tail  []byte // parity parked in the short last place
 }
 
-// put writes a data shard, which belongs at an offset of the file, to its place. It
-// returns the number of its batch, as all that writes does.
+// put writes a data shard, which belongs at an offset of the file, to its place.
 func (p *places) put(offset uint64, shard []byte) uint32 {
 	return p.queue.put(fileRegion, int64(offset), shard[:min(uint64(len(shard)), p.geo.Size-offset)])
 }
@@ -71,17 +65,14 @@ func (p *places) put(offset uint64, shard []byte) uint32 {
 // park writes a parity shard to a place.
 func (p *places) park(g uint32, place int, shard []byte) uint32 {
 	offset, n := p.extent(g, place)
-	switch {
-	case n < len(shard):
+	if n < len(shard) {
 		p.tail = bytes.Clone(shard) // a job may still read the last one
 		return 0
-	case place < p.geo.K:
-		return p.queue.put(fileRegion, offset, shard)
 	}
-	return p.queue.put(parityRegion, offset, shard)
+	return p.queue.put(fileRegion, offset, shard)
 }
 
-// move takes a parity shard to another place of the file.
+// move takes a parity shard to another place, which is as long as a shard.
 func (p *places) move(g uint32, to, from int) uint32 {
 	target, _ := p.extent(g, to)
 	source, n := p.extent(g, from)
@@ -89,22 +80,4 @@ func (p *places) move(g uint32, to, from int) uint32 {
 		return p.park(g, to, p.tail)
 	}
 	return p.queue.move(fileRegion, target, source, n)
-}
-
-// mayStay reports whether a parity shard that an earlier run has parked may stay in its
-// place.
-func (p *places) mayStay(s parkedShard) bool {
-	return int(s.place) < p.geo.K || p.rows.found(&p.layout, int(s.place), int(s.index))
-}
-
-// read fills b with the shard that lies in a place, padded with zeros. What was
-// never written is zero.
-func (l layout) read(from io.ReaderAt, g uint32, place int, b []byte) error {
-	offset, n := l.extent(g, place)
-	clear(b)
-	_, err := from.ReadAt(b[:n], offset)
-	if err == io.EOF {
-		err = nil
-	}
-	return storeError("read back", err)
 }

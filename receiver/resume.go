@@ -133,11 +133,6 @@ func newGroupScan(o *object, g uint32) *groupScan {
 			w.scan.free = append(w.scan.free, i)
 		}
 	}
-	for row := range o.places.parityRows {
-		if place := o.geo.K + row; !grp.taken(place) {
-			w.scan.free = append(w.scan.free, place)
-		}
-	}
 	return w
 }
 
@@ -174,7 +169,7 @@ func (w *groupScan) takeOver() {
 		if grp.state != receiving {
 			break
 		}
-		if w.index.has(g, int(p.index)) || !w.places.mayStay(p) {
+		if w.index.has(g, int(p.index)) {
 			continue // an old copy of a shard that lies elsewhere
 		}
 		grp.park(int(p.place), int(p.index))

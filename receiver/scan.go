@@ -87,12 +87,12 @@ func (s *scan) run() (found scanResult, err error) {
 		}
 		shard, parked := parity[sum]
 		switch {
-		case i < s.geo.K && s.knows(i) && sum == all[i]:
+		case s.knows(i) && sum == all[i]:
 			found.data = append(found.data, i)
 		case parked && !s.inTail(s.group, i):
 			found.parity = append(found.parity, parkedShard{place: uint16(i), index: uint16(shard)})
 			delete(parity, sum) // an old copy may lie elsewhere
-		case i < s.geo.K && s.knows(i):
+		case s.knows(i):
 			other = append(other, i)
 		}
 	}

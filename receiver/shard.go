@@ -77,13 +77,9 @@ func (o *object) putData(h *proto.Header, payload []byte) {
 	grp.wrote(o.places.put(h.Offset, payload))
 }
 
-// parkParity parks a parity shard in the parity region, or in a free place of its
-// group.
+// parkParity parks a parity shard in a free place of its group.
 func (o *object) parkParity(g uint32, i int, payload []byte) {
-	place, ok := o.places.rows.place(&o.places.layout, i)
-	if !ok {
-		place = o.index.freePlace(g)
-	}
+	place := o.index.freePlace(g)
 	grp := &o.index.groups[g]
 	grp.wrote(o.places.park(g, place, payload))
 	grp.park(place, i)

@@ -10,13 +10,13 @@ import (
 const (
 	// batchBytes is the size of the buffer in which writes are gathered. It is a
 	// multiple of [blockSize].
-	batchBytes = 128 << 10
+	batchBytes = 64 << 10
 
 	// maxWrites is the most writes of a batch.
-	maxWrites = 512
+	maxWrites = 256
 
-	// maxBatches bounds those that wait to be written.
-	maxBatches = 8
+	// leastBatches and mostBatches bound how many may wait to be written.
+	leastBatches, mostBatches = 4, 32
 
 	// blockSize is a multiple of the block of every usual file system. A long run of
 	// bytes ends at a multiple of it, so that no block is written twice.
@@ -30,7 +30,6 @@ type region uint8
 const (
 	fileRegion   region = iota // the file
 	recordRegion               // its hash records
-	parityRegion               // parity that is parked behind them
 	regions
 )
 
@@ -47,6 +46,7 @@ type writeQueue struct {
 	active []*batch        // with a job
 	idle   []*batch        // to be used again
 	last   uint32          // number of the batch that was opened last
+	most   int             // batches that may wait to be written
 }
 
 // A batch is some writes to a region of the store. Its first bytes may have been put
@@ -157,7 +157,7 @@ func (q *writeQueue) isWritten(number uint32) bool {
 
 // busy reports whether as much waits to be written as may.
 func (q *writeQueue) busy() bool {
-	return len(q.queued)+len(q.active) >= maxBatches
+	return len(q.queued)+len(q.active) >= max(q.most, leastBatches)
 }
 
 // take returns the batches that wait, for one job to write. There must be no other.

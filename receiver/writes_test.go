@@ -110,15 +110,16 @@ func TestALongRunWritesNoBlockTwice(t *testing.T) {
 }
 
 func TestTheQueueIsBusyWhenItsMemoryIsUsed(t *testing.T) {
-	q := writeQueue{store: NewMemStore(1 << 20)}
+	const most = 8
+	q := writeQueue{store: NewMemStore(1 << 20), most: most}
 	n := 0
 	for ; !q.busy(); n++ {
-		if n > 2*maxBatches*batchBytes/4096 {
+		if n > 2*most*batchBytes/4096 {
 			t.Fatal("it takes whatever comes")
 		}
 		q.put(fileRegion, int64(n%100)*2*4096, make([]byte, 4096))
 	}
-	if n < maxBatches*batchBytes/4096 {
+	if n < most*batchBytes/4096 {
 		t.Errorf("busy with %d bytes", n*4096)
 	}
 	q.run(t)
