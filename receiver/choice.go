@@ -46,6 +46,9 @@ func (r *Receiver) meet(p *packet) error {
 // wait keeps a packet until a manifest of its object has come. Until then nothing
 // but its bytes is of use: its object may be anybody's invention.
 func (r *Receiver) wait(p *packet) error {
+	if r.object == nil {
+		r.waited++
+	}
 	if !r.waiting.add(r.now, p) {
 		return ReasonDuplicate
 	}
@@ -107,12 +110,13 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verified
 
 // takeWaiting takes a packet of the chosen object that has waited, as if it arrived
 // now. It reports whether there was one. While the store is opened, or compared with
-// the object, and takes no packets, they wait on.
+// the group of a packet, it waits on.
 func (r *Receiver) takeWaiting() bool {
-	if r.object.opening || r.object.resume.waiting > 0 {
+	o := r.object
+	if o.opening {
 		return false
 	}
-	p, ok := r.waiting.next()
+	p, ok := r.waiting.next(func(group uint32) bool { return group >= uint32(o.geo.Groups) || !o.index.groups[group].scanning })
 	if !ok {
 		return false
 	}

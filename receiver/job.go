@@ -116,6 +116,9 @@ func (o *object) nextWork(kind workKind) work {
 		return newOutlineWork(o, w, n)
 	}
 	t, ok := o.nextTask(kind)
+	if kind == scanGroup && o.scansRecords(t.group) {
+		return nil // it is about to end
+	}
 	if !ok || !o.places.queue.settle(o.index.groups[t.group].batch) {
 		return nil
 	}
@@ -131,6 +134,8 @@ func (o *object) nextWork(kind workKind) work {
 		return newDecodeWork(o, g)
 	case checkGroup:
 		return newCheckWork(o, g)
+	case scanRecord:
+		return newPlacesWork(o, g)
 	default:
 		return newGroupScan(o, g)
 	}

@@ -24,7 +24,6 @@ type object struct {
 	places places
 	leaves *leaves // nil: the object has no hash tree
 	resume resume
-	spare  []byte // room for a shard
 
 	work        workList
 	decoders    decoders
@@ -53,7 +52,7 @@ type received struct{ data, parity, digests, outlines, manifests uint64 }
 func newObject(s *shared, id identity, geo proto.Geometry, m *proto.Manifest) *object {
 	o := &object{
 		shared: s, identity: id, geo: geo, manifest: m, opening: true,
-		index: newIndex(geo), spare: make([]byte, geo.ShardSize),
+		index: newIndex(geo),
 	}
 	b, _ := s.cfg.budget(geo)
 	o.decoders = decoders{params: geo.Params, groups: geo.Groups, memory: b.decoders, workers: s.cfg.Workers}

@@ -63,7 +63,7 @@ func (o *object) awaits(i uint32) error {
 	from, end := t.OutlineRange(i)
 	for n := t.NextDataRecord(from); n < end; n = t.NextDataRecord(n + 1) {
 		g, record := t.RecordAt(n)
-		if o.index.groups[g].scanning {
+		if o.index.groups[g].scanning && !o.scansRecords(g) {
 			return ReasonScanning
 		}
 		wanted = wanted || o.lacksRecord(g, record)
@@ -79,7 +79,7 @@ func (o *object) awaits(i uint32) error {
 
 // lacksRecord reports whether a record is of use to its group now.
 func (o *object) lacksRecord(g uint32, record int) bool {
-	return !o.leaves.has(g, record) && o.needsRecords(g) && !o.index.groups[g].scanning
+	return !o.leaves.has(g, record) && o.needsRecords(g) && (!o.index.groups[g].scanning || o.scansRecords(g))
 }
 
 // nextOutlined returns the number of the next record to look for, and an outline

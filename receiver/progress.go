@@ -38,10 +38,10 @@ type Progress struct {
 func (r *Receiver) Progress() Progress {
 	o := r.object
 	if o == nil {
-		return Progress{Waiting: r.waiting.total}
+		return Progress{Waiting: r.waited}
 	}
 	p := Progress{
-		Object: o.wire, Params: o.geo.Params, Waiting: r.waiting.total,
+		Object: o.wire, Params: o.geo.Params, Waiting: r.waited,
 		Needed: o.geo.DataShards, Held: o.index.shards,
 		Groups: o.geo.Groups, Decoded: o.index.complete, Rebuilt: o.rebuilt,
 		Resumed: o.resume.resumed, Reused: o.resume.reused, Forged: o.forged,

@@ -15,6 +15,7 @@ type Receiver struct {
 	shared
 	gate    gate
 	waiting waitingRoom
+	waited  uint64  // packets that came before a manifest to follow did
 	object  *object // the chosen one; nil: none yet
 	err     error   // why the transfer failed
 }
@@ -149,13 +150,20 @@ func (r *Receiver) take(p *packet) error {
 	case r.object.places.queue.busy():
 		return ReasonBusy
 	}
-	return r.object.accept(p)
+	err := r.object.accept(p)
+	if err == ReasonScanning && p.Type != proto.TypeOutline && r.object.index.groups[p.Group].scanning {
+		return r.wait(p)
+	}
+	return err
 }
 
-// Busy reports whether as much waits to be written to the store as may, so that
-// packets of the object are ignored. It is better to leave packets in the buffers of
-// the sockets until a job has ended.
-func (r *Receiver) Busy() bool { return r.object != nil && r.object.places.queue.busy() }
+// Busy reports whether as much waits to be written to the store, or for it to be read,
+// as may, so that packets of the object are lost. It is better to leave packets in the
+// buffers of the sockets until a job has ended.
+func (r *Receiver) Busy() bool {
+	o := r.object
+	return o != nil && (o.places.queue.busy() || r.waiting.isFull() && !o.opening && o.resume.waiting == 0)
+}
 
 // fail ends the transfer with err, if that is a failure.
 func (r *Receiver) fail(err error) {
@@ -190,11 +198,15 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	}
 	r.fail(j.finish())
 	switch {
-	case j.kind != openStore:
-	case r.err != nil:
+	case j.kind == openStore && r.err != nil:
 		r.object = nil // there is no store
-	default:
+	case j.kind == openStore:
 		r.waiting.claim(r.object.wire)
+		if r.object.resume.waiting > 0 { // nothing is decoded meanwhile
+			r.waiting.grow(max(1, min(4, r.object.decoders.memory/WaitingMemory)))
+		}
+	case j.kind.scans():
+		r.waiting.again()
 	}
 }
 

@@ -16,7 +16,7 @@ func (o *object) takeRecord(p *packet) (err error) {
 		return ReasonDuplicate
 	case !o.needsRecords(p.Group):
 		return ReasonNotNeeded
-	case o.index.groups[p.Group].scanning:
+	case o.index.groups[p.Group].scanning && !o.scansRecords(p.Group):
 		return ReasonScanning
 	}
 	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
@@ -37,11 +37,7 @@ func (o *object) keepRecord(record recordOf, leaves []byte) error {
 	o.leaves.add(g, record.index)
 	if record.index < o.leaves.tree.Records {
 		o.leaves.cache.put(o.leaves.slot(g, record.index), leaves)
-		if o.resume.active && !o.index.groups[g].scanning {
-			if err := o.scanRecord(g, record.index); err != nil {
-				return err
-			}
-		}
+		o.scanLater(g, record.index)
 		o.queueCheck(g)
 	}
 	o.wantRecords(g)

@@ -15,6 +15,8 @@ type resume struct {
 	active  bool   // there may be something
 	waiting uint64 // groups that have not been scanned yet
 
+	records map[uint32][]int // new ones by group, whose shards are to be looked for
+
 	outlined bitset // ranges of records whose OUTLINE has come
 	outlines []outlined
 
@@ -181,42 +183,120 @@ func (w *groupScan) takeOver() {
 	}
 }
 
-// scanRecord looks for the data shards whose leaves a new record has, in their
-// places and in seeds. It is done at once, a record at a time: the packets of these
+// scanLater has the data shards looked for whose leaves a new record has, in their
+// places and in seeds. The group takes no packets until that is done: those of these
 // shards are just about to arrive.
-func (o *object) scanRecord(g uint32, record int) error {
+func (o *object) scanLater(g uint32, record int) {
 	grp := o.index.group(g)
-	d := disk{store: o.places.queue.store, layout: o.places.layout, seeds: o.cfg.Seeds, hasher: o.leaves.hasher, buffer: o.spare}
-	c := o.leaves.tree.Leaves
-	for i := record * c; i < min((record+1)*c, o.geo.RealShards(g)) && grp.state == receiving; i++ {
-		if o.index.has(g, i) || grp.taken(i) {
-			continue
+	if !o.resume.active || grp.state != receiving {
+		return
+	}
+	if !grp.scanning {
+		o.beginRecordScan(g)
+	}
+	if o.scansRecords(g) {
+		o.resume.records[g] = append(o.resume.records[g], record)
+	}
+}
+
+// beginRecordScan begins to look for shards of new records of a group.
+func (o *object) beginRecordScan(g uint32) {
+	o.index.groups[g].apply(scanStarted)
+	if o.resume.records == nil {
+		o.resume.records = make(map[uint32][]int)
+	}
+	o.resume.records[g] = nil
+	o.work.add(scanRecord, g)
+}
+
+// scansRecords reports whether a group is scanned for the shards of new records, and
+// not as a whole. More records may come then.
+func (o *object) scansRecords(g uint32) bool {
+	_, ok := o.resume.records[g]
+	return ok
+}
+
+// A placesWork looks for the data shards of new records of a group, which takes no
+// shards meanwhile.
+type placesWork struct {
+	*object
+	disk    disk
+	group   uint32
+	shards  []int // to look for
+	leaves  []knownLeaf
+	records recordReader
+
+	resumed, reused []int
+}
+
+func newPlacesWork(o *object, g uint32) *placesWork {
+	w := &placesWork{
+		object: o, group: g, disk: newDisk(o.places.queue.store, o.places.layout, o.cfg.Seeds),
+		records: recordReader{leaves: o.leaves, store: o.places.queue.store},
+	}
+	c, grp := o.leaves.tree.Leaves, &o.index.groups[g]
+	for _, record := range o.resume.records[g] {
+		for i := record * c; i < min((record+1)*c, o.geo.RealShards(g)); i++ {
+			if !o.index.has(g, i) && !grp.taken(i) {
+				leaf, _ := o.leaves.leaf(g, i)
+				w.shards, w.leaves = append(w.shards, i), append(w.leaves, leaf)
+			}
 		}
-		leaf, _ := o.leaves.leaf(g, i) // it is in the cache
-		var resumed, reused bool
-		var err error
-		if d.store.Found() > 0 {
-			var sum proto.Digest
-			sum, err = d.leafAt(g, i)
-			resumed = sum == leaf.Digest
+	}
+	o.resume.records[g] = nil
+	return w
+}
+
+func (w *placesWork) run() error {
+	for n, i := range w.shards {
+		if w.aborted.Load() {
+			return errAborted
 		}
-		if err == nil && !resumed && d.inSeeds(g, i, leaf.Digest) {
-			reused = true
-			grp.wrote(o.places.put(o.geo.Offset(g, i), d.buffer))
-			o.flushSoon()
-		}
-		switch {
-		case err != nil:
+		leaf := &w.leaves[n]
+		if err := w.records.complete(leaf); err != nil {
 			return err
-		case resumed:
-			o.resume.resumed++
-		case reused:
-			o.resume.reused++
-		default:
-			continue
 		}
-		o.index.add(g, i, verified)
-		o.gained(g)
+		if w.disk.store.Found() > 0 {
+			sum, err := w.disk.leafAt(w.group, i)
+			if err != nil {
+				return err
+			}
+			if sum == leaf.Digest {
+				w.resumed = append(w.resumed, i)
+				continue
+			}
+		}
+		reused, err := w.disk.reuse(w.group, i, leaf.Digest)
+		if err != nil {
+			return err
+		}
+		if reused {
+			w.reused = append(w.reused, i)
+		}
+	}
+	return nil
+}
+
+func (w *placesWork) finish() error {
+	grp := &w.index.groups[w.group]
+	more := w.resume.records[w.group]
+	delete(w.resume.records, w.group)
+	grp.apply(scanDone)
+	for n, i := range append(w.resumed, w.reused...) {
+		if grp.state != receiving {
+			return nil
+		}
+		w.index.add(w.group, i, verified)
+		if n < len(w.resumed) {
+			w.resume.resumed++
+		} else {
+			w.resume.reused++
+		}
+		w.gained(w.group)
+	}
+	if len(more) > 0 && grp.state == receiving {
+		w.beginRecordScan(w.group)
+		w.resume.records[w.group] = more
 	}
 	return nil
 }

@@ -266,8 +266,8 @@ func TestAnObjectWithoutATreeStartsAnew(t *testing.T) {
 	}
 }
 
-func TestWhileAGroupIsComparedItTakesNothing(t *testing.T) {
-	// "A group takes no packets while it is compared." spec.md 7.4
+func TestWhileAGroupIsComparedItsPacketsWait(t *testing.T) {
+	// "Packets of a group wait while it is compared." spec.md 7.4
 	src := newTree(t, "", 40*512, small(proto.CodeLeopard8, 20, 20))
 	first := src.receive(receiver.Config{})
 	first.hearAll(src.manifest(), src.digest(0, 0), src.digest(1, 0))
@@ -279,20 +279,22 @@ func TestWhileAGroupIsComparedItTakesNothing(t *testing.T) {
 	tr := src.resume(first.killed(), receiver.Config{Workers: 1})
 	tr.idle = true
 	tr.hearAll(src.manifest())
-	for range 2 { // the search for records, then one group
-		tr.wantRefused(receiver.ReasonScanning, src.shard(1, 15))
-		tr.wantRefused(receiver.ReasonScanning, src.digest(1, 1))
+	for i := range 2 { // the search for records, then one group
+		tr.hearAll(src.shard(1, 15+i), src.digest(1, 1+i))
+		tr.wantRefused(receiver.ReasonDuplicate, src.shard(1, 15))
+		if held := tr.r.Progress().Held; held != 0 {
+			t.Errorf("%d shards are held", held)
+		}
 		job := tr.job()
 		job.Run()
 		tr.r.Finish(tr.now, job)
 	}
 	tr.hearAll(src.shard(0, 15))
 	tr.wantRefused(receiver.ReasonDuplicate, src.shard(0, 14))
-	tr.wantRefused(receiver.ReasonScanning, src.shard(1, 15))
 	tr.idle = false
 	tr.work()
-	tr.hearAll(src.shard(1, 15))
-	if p := tr.r.Progress(); p.Resumed != 30 || p.Held != 32 || count[receiver.Resumed](tr) != 1 {
+	tr.wantRefused(receiver.ReasonDuplicate, src.shard(1, 15))
+	if p := tr.r.Progress(); p.Resumed != 30 || p.Held != 33 || count[receiver.Resumed](tr) != 1 {
 		t.Errorf("%+v, %+v", p, tr.events)
 	}
 	tr.run(nothing, src.sender(sender.Config{}))

@@ -3,7 +3,6 @@
 package receiver
 
 import (
-	"slices"
 	"time"
 	"unsafe"
 
@@ -26,10 +25,11 @@ const (
 
 // A waitingRoom keeps the latest packets that arrived before the manifest of their
 // object, of all objects together: whatever is in them, they take WaitingMemory
-// at most. It is of use until an object is chosen, and has the packets of that from
-// then on. The zero value is empty and takes nothing.
+// at most. When an object is chosen, it has the packets of that which cannot be taken
+// yet, since their group is compared with what is on disk. The zero value is empty and
+// takes nothing.
 type waitingRoom struct {
-	packets   []waitingPacket // a ring; nil: nothing has waited yet
+	packets   []waitingPacket // a ring; nil: nothing waits
 	checksums []uint32        // of these, for a quick search
 	first     int             // the oldest
 	count     int
@@ -39,9 +39,10 @@ type waitingRoom struct {
 	used  int
 
 	scratch []byte // room for a datagram
-	total   uint64 // packets that came to wait, copies included
 
-	mine []waitingPacket // of the chosen object, not taken yet
+	// Where next goes on: shards are looked at when all others have been.
+	at     int
+	shards bool
 }
 
 // A waitingPacket is a datagram in the ring of bytes.
@@ -52,7 +53,9 @@ type waitingPacket struct {
 	start  int32
 	size   int32
 	copies uint32 // that came later, and are not kept
+	group  uint32
 	shard  bool
+	gone   bool // taken, or of another object than the chosen one
 }
 
 // add keeps a copy of an undamaged packet that arrived at now, in place of the oldest
@@ -60,11 +63,8 @@ type waitingPacket struct {
 // sender, does not wait yet.
 func (w *waitingRoom) add(now time.Time, p *packet) bool {
 	if w.packets == nil {
-		w.packets, w.checksums = make([]waitingPacket, maxWaiting), make([]uint32, maxWaiting)
-		w.bytes = make([]byte, waitingBytes)
-		w.scratch = make([]byte, 0, proto.MaxDatagramLen)
+		w.make(maxWaiting, waitingBytes)
 	}
-	w.total++
 	if same := w.find(p.datagram); same != nil {
 		same.copies++
 		return false
@@ -79,10 +79,34 @@ func (w *waitingRoom) add(now time.Time, p *packet) bool {
 	w.checksums[i] = proto.Checksum(p.datagram)
 	w.packets[i] = waitingPacket{
 		at: now, from: p.from, object: p.Object, start: int32(start), size: int32(n),
-		shard: p.Type == proto.TypeData || p.Type == proto.TypeParity,
+		group: p.Group, shard: p.Type == proto.TypeData || p.Type == proto.TypeParity,
 	}
 	w.used, w.count = w.used+n, w.count+1
 	return true
+}
+
+func (w *waitingRoom) make(packets, bytes int) {
+	w.packets, w.checksums = make([]waitingPacket, packets), make([]uint32, packets)
+	w.bytes, w.scratch = make([]byte, bytes), make([]byte, 0, proto.MaxDatagramLen)
+}
+
+// grow makes room for so many times as much as before an object is chosen.
+func (w *waitingRoom) grow(times int) {
+	old := *w
+	*w = waitingRoom{}
+	w.make(times*maxWaiting, times*waitingBytes)
+	for i := range old.count {
+		if e := old.packet(i); !e.gone {
+			p := old.open(e)
+			w.add(e.at, &p)
+			w.packet(w.count - 1).copies = e.copies
+		}
+	}
+}
+
+// isFull reports whether the next packet may push out an older one.
+func (w *waitingRoom) isFull() bool {
+	return w.packets != nil && (w.count == len(w.packets) || w.used+proto.MaxDatagramLen > len(w.bytes))
 }
 
 // packet returns number i from the oldest on.
@@ -96,8 +120,8 @@ func (w *waitingRoom) find(datagram []byte) *waitingPacket {
 		if c != checksum || (i-w.first+len(w.packets))%len(w.packets) >= w.count {
 			continue
 		}
-		if proto.SamePacket(w.datagram(&w.packets[i]), datagram) {
-			return &w.packets[i]
+		if e := &w.packets[i]; !e.gone && proto.SamePacket(w.datagram(e), datagram) {
+			return e
 		}
 		break
 	}
@@ -119,6 +143,7 @@ func (w *waitingRoom) dropFirst() {
 	w.start = (w.start + size) % len(w.bytes)
 	w.used -= size
 	w.count--
+	w.at = max(0, w.at-1)
 }
 
 // of returns the packets of an object in the order of their arrival.
@@ -131,35 +156,37 @@ func (w *waitingRoom) of(id proto.ObjectID) (all []waitingPacket) {
 	return all
 }
 
-// claim drops the packets of all objects but one, which are to be taken: see next.
+// claim drops the packets of all objects but one. Those are to be taken: see next.
 func (w *waitingRoom) claim(id proto.ObjectID) {
-	w.mine = w.of(id)
-	w.packets, w.checksums, w.count = nil, nil, 0
-	w.recordsFirst()
-	w.freeIfEmpty()
+	for i := range w.count {
+		e := w.packet(i)
+		e.gone = e.object != id
+	}
+	w.again()
 }
 
-// recordsFirst changes the order of the claimed packets: the leaves of shards, then
-// the shards, so that a forged one does not take the place of a genuine one.
-func (w *waitingRoom) recordsFirst() {
-	order := func(e waitingPacket) int {
-		if e.shard {
-			return 1
+// again has next look at all packets.
+func (w *waitingRoom) again() { w.at, w.shards = 0, false }
+
+// next takes out the next packet of a group that is ready, valid until the next call.
+// Leaves come before shards, so that a forged one does not take the place of a genuine
+// one. If there is none, there will be none until again is called.
+func (w *waitingRoom) next(ready func(group uint32) bool) (p packet, ok bool) {
+	for {
+		for w.at < w.count {
+			e := w.packet(w.at)
+			w.at++
+			if !e.gone && e.shard == w.shards && ready(e.group) {
+				e.gone = true
+				return w.open(e), true
+			}
 		}
-		return 0
+		if w.shards {
+			w.free()
+			return p, false
+		}
+		w.at, w.shards = 0, true
 	}
-	slices.SortStableFunc(w.mine, func(a, b waitingPacket) int { return order(a) - order(b) })
-}
-
-// next takes the next claimed packet out, valid until the next call.
-func (w *waitingRoom) next() (p packet, ok bool) {
-	if len(w.mine) == 0 {
-		w.freeIfEmpty()
-		return p, false
-	}
-	e := &w.mine[0]
-	w.mine = w.mine[1:]
-	return w.open(e), true
 }
 
 // open returns a packet, valid until the next call.
@@ -172,9 +199,12 @@ func (w *waitingRoom) open(e *waitingPacket) packet {
 	return packet{from: e.from, Header: h, datagram: b, payload: payload, sealed: h.Sealed}
 }
 
-// freeIfEmpty gives the memory back once all claimed packets were taken.
-func (w *waitingRoom) freeIfEmpty() {
-	if len(w.mine) == 0 {
-		*w = waitingRoom{total: w.total}
+// free gives the memory back of packets that are gone, as far as no other is older.
+func (w *waitingRoom) free() {
+	for w.count > 0 && w.packet(0).gone {
+		w.dropFirst()
+	}
+	if w.count == 0 {
+		*w = waitingRoom{shards: true}
 	}
 }

@@ -74,11 +74,11 @@ func TestTheLatestPacketsWait(t *testing.T) {
 		if len(mine) > 0 {
 			t.Errorf("%d packets too many", len(mine))
 		}
-		for range w.mine {
-			w.next()
+		for range w.count {
+			w.next(always)
 		}
-		if _, ok := w.next(); ok || w.bytes != nil || w.total != 2500 {
-			t.Errorf("in the end there is a packet: %v, %d bytes of memory; %d packets in all", ok, len(w.bytes), w.total)
+		if _, ok := w.next(always); ok || w.bytes != nil {
+			t.Errorf("in the end there is a packet: %v, %d bytes of memory", ok, len(w.bytes))
 		}
 	}
 }
@@ -128,11 +128,43 @@ func TestRecordsAreTakenFirst(t *testing.T) {
 	}
 	w.claim(proto.ObjectID{1})
 	for i, seq := range want {
-		if p, ok := w.next(); !ok || p.Path.Seq != seq {
+		if p, ok := w.next(always); !ok || p.Path.Seq != seq {
 			t.Fatalf("packet %d is not the one that was to come", i)
 		}
 	}
 }
+
+func TestALargerRoomHasTheSamePackets(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	var w waitingRoom
+	var want []uint32
+	add := func() {
+		p := someShard(t, rnd, 1, 1152)
+		w.add(time.Unix(int64(len(want)), 0), p)
+		want = append(want, p.Path.Seq)
+	}
+	for range maxWaiting + 10 {
+		add()
+	}
+	want = want[len(want)-w.count:]
+	w.claim(proto.ObjectID{1})
+	w.next(always)
+	want = want[1:]
+	w.grow(3)
+	for range maxWaiting {
+		add()
+	}
+	for _, seq := range want {
+		if p, ok := w.next(always); !ok || p.Path.Seq != seq {
+			t.Fatalf("got packet %d, want %d", p.Path.Seq, seq)
+		}
+	}
+	if _, ok := w.next(always); ok || w.bytes != nil {
+		t.Error("there is more")
+	}
+}
+
+func always(uint32) bool { return true }
 
 // claimed has an object chosen and its packets claimed.
 func claimed(w *waitingRoom, id proto.ObjectID) []waitingPacket {

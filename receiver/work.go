@@ -14,6 +14,7 @@ const (
 	decodeGroup                    // rebuild the data shards that a full group lacks
 	checkGroup                     // compare provisional shards with their leaves
 	scanGroup                      // compare the places of a group with its leaves
+	scanRecord                     // and those of the shards of one record
 	scanOutline                    // make records of an outline from files on disk
 	hashFile                       // hash the file as it is in the store
 	syncStore                      // make the finished file durable
@@ -23,6 +24,9 @@ const (
 
 // decodes reports whether a job of a kind has the memory of a decoder.
 func (k workKind) decodes() bool { return k == decodeGroup || k == reencodeGroup }
+
+// scans reports whether a group may take packets again after a job of a kind.
+func (k workKind) scans() bool { return k == scanRecords || k == scanGroup || k == scanRecord }
 
 // counts reports whether a job of a kind is one of those that go before the end: no
 // more than [Config.Workers] at a time, but for decoders.

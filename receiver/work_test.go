@@ -101,7 +101,7 @@ func TestAGroupThatHadToWaitKeepsItsTurn(t *testing.T) {
 func TestWhatMakesOtherWorkCheaperComesFirst(t *testing.T) {
 	o := manyGroups(t, 4)
 	for kind := range workKinds {
-		if kind != openStore && kind != scanOutline && kind < hashFile && kind != decodeGroup && kind != checkGroup && kind != reencodeGroup {
+		if kind != openStore && kind != scanOutline && kind != scanRecord && kind < hashFile && kind != decodeGroup && kind != checkGroup && kind != reencodeGroup {
 			o.work.add(kind, 0)
 		}
 	}
