@@ -4,6 +4,7 @@ package mcast
 
 import (
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -76,6 +77,22 @@ func (q *quietSocket) wantQuiet(t *testing.T, b *Batch, s *Socket) {
 	}
 	if err := s.PollBatch(b); err != nil || q.armed {
 		t.Errorf("after a look: announced %v, error %v", q.armed, err)
+	}
+}
+
+func TestSystemsWithoutQuietSocketsReadAtOnce(t *testing.T) {
+	makeQuiet = func(*net.UDPConn, func(uintptr) bool) (*quietSocket, error) { return nil, unix.ENOSYS }
+	defer func() { makeQuiet = newQuietSocket }()
+	c, s := open(t, OffloadNever)
+	b, buf := NewBatch(8), make([]byte, 64*1232)
+	for range 3 {
+		exchange(t, c, s, buf, b)
+		if b.Pause() != 0 {
+			t.Errorf("a pause of %v, want none", b.Pause())
+		}
+	}
+	if err := s.PollBatch(b); err != nil || b.Len() != 0 {
+		t.Errorf("a look found %d datagrams (%v), want none", b.Len(), err)
 	}
 }
 

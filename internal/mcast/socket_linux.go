@@ -104,6 +104,9 @@ func (m *messages) rearm(n int) {
 	}
 }
 
+// makeQuiet is a variable for tests.
+var makeQuiet = newQuietSocket
+
 // socketState is what a Socket has on Linux.
 type socketState struct {
 	raw   syscall.RawConn
@@ -132,8 +135,8 @@ func (s *Socket) prepare(cfg ListenConfig) error {
 	if err != nil {
 		return err
 	}
-	if s.sys.quiet, err = newQuietSocket(s.conn, s.sys.read); err == nil {
-		raw = s.sys.quiet
+	if quiet, err := makeQuiet(s.conn, s.sys.read); err == nil { // without, there are no pauses
+		s.sys.quiet, raw = quiet, quiet
 		s.groups = newPacketConn(s.family, optionConn{s.conn, raw})
 	}
 	s.sys.raw = raw
