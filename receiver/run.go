@@ -30,6 +30,17 @@ type Batch interface {
 	Datagram(i int) ([]byte, Origin)
 }
 
+// A Poller is a [Batch] that [Run] may look into by its own clock, so that no
+// goroutine has to be woken for each of the datagrams that come one after the other.
+type Poller interface {
+	Batch
+	// Pause returns when to call Poll, after a Read or Poll: so long from then. Zero:
+	// call Read, since there may be more already, or nothing will come soon.
+	Pause() time.Duration
+	// Poll is a Read that does not wait. The batch is empty if nothing has arrived.
+	Poll() error
+}
+
 // queueDepth is the most batches between a reader and the loop. When all are in
 // use the reader waits, and the kernel's buffer takes over, whose overflow is
 // counted there. A batch is large, and is made only when none is idle.
@@ -132,6 +143,7 @@ type shell struct {
 	opts RunOptions
 
 	full    chan read
+	polled  []poll
 	stop    chan struct{} // closed: readers give up
 	readers sync.WaitGroup
 
@@ -157,27 +169,118 @@ type read struct {
 	err   error
 }
 
-// readFrom keeps batches of c moving to the loop until c is closed. There is
-// room in the queue for every batch, so that only an empty one is waited for.
-// As many are made as the loop was ever behind, since each holds buffers.
+// A reader reads from a Conn.
+type reader struct {
+	conn Conn
+	back chan Batch // from the loop; there is room for every batch
+	idle []Batch
+	made int
+	stop chan struct{}
+}
+
+// readFrom keeps batches of c moving to the loop until c is closed. A batch that
+// the loop may poll is waited for, so that one of both reads at a time.
 func (s *shell) readFrom(c Conn) {
-	back := make(chan Batch, queueDepth)
-	for made := 0; ; {
-		if len(back) == 0 && made < queueDepth {
-			back <- c.NewBatch()
-			made++
+	r := reader{conn: c, back: make(chan Batch, queueDepth), stop: s.stop}
+	for {
+		b := r.empty()
+		if b == nil {
+			return
 		}
-		select {
-		case b := <-back:
-			err := b.Read()
-			s.full <- read{batch: b, back: back, err: err}
-			if err != nil {
-				return
-			}
-		case <-s.stop:
+		err := b.Read()
+		alone := pauseOf(b) > 0
+		s.full <- read{batch: b, back: r.back, err: err}
+		if err != nil || alone && !r.await(b) {
 			return
 		}
 	}
+}
+
+// empty returns a batch to read into; nil when it is time to stop. As many are made
+// as the loop was ever behind, since each holds buffers.
+func (r *reader) empty() Batch {
+	for {
+		select {
+		case b := <-r.back:
+			r.idle = append(r.idle, b)
+			continue
+		case <-r.stop:
+			return nil
+		default:
+		}
+		if last := len(r.idle) - 1; last >= 0 {
+			b := r.idle[last]
+			r.idle = r.idle[:last]
+			return b
+		}
+		if r.made < queueDepth {
+			r.made++
+			return r.conn.NewBatch()
+		}
+		if !r.await(nil) {
+			return nil
+		}
+	}
+}
+
+// await waits until b, or any batch if b is nil, is back. It reports false when it
+// is time to stop.
+func (r *reader) await(b Batch) bool {
+	for {
+		select {
+		case got := <-r.back:
+			r.idle = append(r.idle, got)
+			if b == nil || got == b {
+				return true
+			}
+		case <-r.stop:
+			return false
+		}
+	}
+}
+
+// pauseOf returns how long from now b wants to be polled; zero: it does not.
+func pauseOf(b Batch) time.Duration {
+	if p, ok := b.(Poller); ok {
+		return p.Pause()
+	}
+	return 0
+}
+
+// A poll is a batch that the loop keeps, to look for more datagrams at a time.
+type poll struct {
+	read
+	at time.Time
+}
+
+// release keeps a batch that wants to be polled, and gives others back.
+func (s *shell) release(rd read) {
+	if pause := pauseOf(rd.batch); pause > 0 {
+		s.polled = append(s.polled, poll{rd, time.Now().Add(pause)})
+		return
+	}
+	rd.back <- rd.batch
+}
+
+// pollDue reads the batches whose time has come.
+func (s *shell) pollDue(now time.Time) error {
+	due := s.polled
+	s.polled = s.polled[:0] // release appends what has been read before
+	for _, p := range due {
+		if now.Before(p.at) {
+			s.polled = append(s.polled, p)
+			continue
+		}
+		if err := p.batch.(Poller).Poll(); err != nil {
+			return readError(err)
+		}
+		if p.batch.Len() > 0 {
+			s.handle(now, p.batch)
+			s.reportSoon()
+		}
+		s.release(p.read)
+	}
+	return nil
 }
 
 func (s *shell) loop(ctx context.Context) error {
@@ -199,7 +302,7 @@ func (s *shell) loop(ctx context.Context) error {
 				return readError(rd.err)
 			}
 			s.handle(time.Now(), rd.batch)
-			rd.back <- rd.batch
+			s.release(rd)
 			s.reportSoon()
 		case j := <-s.jobs:
 			s.running--
@@ -207,6 +310,9 @@ func (s *shell) loop(ctx context.Context) error {
 			s.reportSoon()
 		case now := <-wake.C:
 			s.tick(now)
+			if err := s.pollDue(time.Now()); err != nil {
+				return err
+			}
 		case now := <-s.report.C:
 			s.reported = true
 			if err := s.reportNow(now); err != nil {
@@ -257,16 +363,24 @@ func (s *shell) heard(now time.Time, packets []Heard) {
 	}
 }
 
-// wake returns when to call tick; the zero time: never.
+// wake returns when to call tick and pollDue; the zero time: never.
 func (s *shell) wake() time.Time {
 	at := s.r.Wake()
-	if s.opts.Layers == nil {
-		return at
+	if s.opts.Layers != nil {
+		at = earlier(at, s.opts.Layers.Wake())
 	}
-	if other := s.opts.Layers.Wake(); at.IsZero() || !other.IsZero() && other.Before(at) {
-		return other
+	for i := range s.polled {
+		at = earlier(at, s.polled[i].at)
 	}
 	return at
+}
+
+// earlier returns the earlier time; the zero time stands for never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (s *shell) tick(now time.Time) {

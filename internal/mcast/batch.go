@@ -5,6 +5,7 @@ package mcast
 import (
 	"bytes"
 	"net/netip"
+	"time"
 )
 
 // A Batch holds the datagrams of one read. It is made by [NewBatch], filled by
@@ -12,6 +13,7 @@ import (
 type Batch struct {
 	datagrams []datagram
 	messages  messages // buffers that the datagrams alias
+	pause     time.Duration
 }
 
 type datagram struct {
@@ -20,14 +22,15 @@ type datagram struct {
 	index int
 }
 
-// NewBatch returns a batch with room for n messages of the kernel, 1 to 64. Each
-// is a datagram or a run of datagrams of one size, so that [Batch.Len] may be
-// greater. More than 32 gain nothing, and 8 are enough where runs come in one
-// piece. Each takes 64 KiB of address space, but no more memory than what was
-// ever received into it.
+// NewBatch returns a batch with room for n runs of datagrams of one size that come
+// in one piece, 1 to 64, or for some times as many datagrams that come alone, so that
+// [Batch.Len] may be greater. It takes 64 KiB of memory for each run at most, and no
+// more than what was ever received into it.
 func NewBatch(n int) *Batch {
 	n = min(max(n, 1), 64)
-	return &Batch{messages: newMessages(n)}
+	b := &Batch{messages: newMessages(n)}
+	b.messages.release(b)
+	return b
 }
 
 // Len returns the number of datagrams.
@@ -45,8 +48,14 @@ func (b *Batch) From(i int) netip.AddrPort { return b.datagrams[i].from }
 // where the system does not tell.
 func (b *Batch) Interface(i int) int { return b.datagrams[i].index }
 
+// Pause returns how long to wait until the next read, to take several datagrams at
+// once. [Socket.ReadBatch] does so by itself; it is for who calls
+// [Socket.PollBatch] at that time instead. Zero: there may be more, or nothing will
+// come soon, so that ReadBatch is the one to call.
+func (b *Batch) Pause() time.Duration { return b.pause }
+
 // Reset empties b.
-func (b *Batch) Reset() { b.datagrams = b.datagrams[:0] }
+func (b *Batch) Reset() { b.datagrams, b.pause = b.datagrams[:0], 0 }
 
 // Add puts a copy of a datagram into b, as if it had been read from a socket. It
 // is for stand-ins of a socket.

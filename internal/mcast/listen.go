@@ -306,7 +306,7 @@ func (l *Listener) Close() error {
 func (l *Listener) closeSockets() error {
 	var err error
 	for _, s := range l.Sockets() {
-		err = errors.Join(err, s.conn.Close())
+		err = errors.Join(err, s.close())
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
@@ -24,6 +25,8 @@ type Socket struct {
 	groups packetConn
 	buffer int // bytes, as the kernel reports them
 
+	pace pace // belongs to the goroutine that reads
+
 	filter                          atomic.Pointer[filter]
 	kernelDrops, foreign, truncated atomic.Uint64
 
@@ -32,15 +35,37 @@ type Socket struct {
 
 // ReadBatch waits for at least one datagram and puts what has arrived into b,
 // whose previous contents are lost. Datagrams for other destinations and longer
-// ones than [MaxDatagram] are dropped and counted. After [Listener.Close] the
-// error is [net.ErrClosed].
+// ones than [MaxDatagram] are dropped and counted. While they come one after the
+// other, it waits two milliseconds at most to take several at once. After
+// [Listener.Close] the error is [net.ErrClosed].
 func (s *Socket) ReadBatch(b *Batch) error {
-	for b.Reset(); b.Len() == 0; {
-		if err := s.receive(b); err != nil {
-			return fmt.Errorf("cannot receive over %v: %w", s.family, err)
+	if s.pace.rest > 0 {
+		time.Sleep(time.Until(s.pace.last.Add(s.pace.rest)))
+		if err := s.PollBatch(b); err != nil || b.Len() > 0 {
+			return err
 		}
 	}
+	for b.Reset(); b.Len() == 0; {
+		if err := s.receive(b); err != nil {
+			return s.explain(err)
+		}
+	}
+	b.pause = s.pace.rest
 	return nil
+}
+
+// PollBatch is ReadBatch that does not wait: b is empty if nothing has arrived.
+func (s *Socket) PollBatch(b *Batch) error {
+	b.Reset()
+	if err := s.look(b); err != nil {
+		return s.explain(err)
+	}
+	b.pause = s.pace.rest
+	return nil
+}
+
+func (s *Socket) explain(err error) error {
+	return fmt.Errorf("cannot receive over %v: %w", s.family, err)
 }
 
 // openSocket opens a socket that is not a member of any group yet.
@@ -64,8 +89,11 @@ func openSocket(f family, cfg ListenConfig) (*Socket, error) {
 	s := &Socket{family: f, conn: pc.(*net.UDPConn)}
 	s.groups = newPacketConn(f, s.conn)
 	if err := s.prepare(cfg); err != nil {
-		s.conn.Close()
+		s.close()
 		return nil, fmt.Errorf("%v socket: %w", f, err)
+	}
+	if s.canLook() {
+		s.pace = newPace(s.buffer)
 	}
 	s.filter.Store(&filter{})
 	return s, nil

@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"os"
+	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +20,11 @@ const (
 	// controlSize is enough for the destination, the drop counter and the size of
 	// the segments, each with its header.
 	controlSize = 128
+
+	// Datagrams that come alone take a page each, so that a batch has room for more
+	// of them than of runs, in no more memory; after so many without a run.
+	perRun     = 4
+	aloneAfter = 256
 )
 
 // An mmsghdr is struct mmsghdr of recvmmsg(2), which package unix lacks. Go pads
@@ -34,16 +41,21 @@ type messages struct {
 	iovecs   []unix.Iovec
 	names    []sockaddr
 	controls []byte
-	buffers  []byte
+	buffers  []byte // outside of the heap: a page that is not written takes no memory
+
+	runs   int  // so many headers are for runs, all of them for datagrams that come alone
+	beyond bool // there may be a run behind these
 }
 
-func newMessages(n int) messages {
+func newMessages(runs int) messages {
+	n := runs * max(1, min(perRun, bufferSize/os.Getpagesize()))
 	m := messages{
 		headers:  make([]mmsghdr, n),
 		iovecs:   make([]unix.Iovec, n),
 		names:    make([]sockaddr, n),
 		controls: make([]byte, n*controlSize),
-		buffers:  make([]byte, n*bufferSize),
+		buffers:  newBuffers(n * bufferSize),
+		runs:     runs,
 	}
 	for i := range m.headers {
 		m.iovecs[i].Base = &m.buffers[i*bufferSize]
@@ -58,6 +70,31 @@ func newMessages(n int) messages {
 	return m
 }
 
+func newBuffers(bytes int) []byte {
+	b, err := unix.Mmap(-1, 0, bytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return make([]byte, bytes)
+	}
+	return b
+}
+
+// release gives the buffers back when b, which has them, is no longer used.
+func (m *messages) release(b *Batch) {
+	runtime.AddCleanup(b, func(buffers []byte) { unix.Munmap(buffers) }, m.buffers) // EINVAL: on the heap
+}
+
+// room returns the headers to read into.
+func (m *messages) room(alone bool) []mmsghdr {
+	if alone {
+		return m.headers
+	}
+	if m.beyond {
+		m.beyond = false
+		unix.Madvise(m.buffers[m.runs*bufferSize:], unix.MADV_DONTNEED)
+	}
+	return m.headers[:m.runs]
+}
+
 // rearm restores what the kernel overwrote in the first n headers.
 func (m *messages) rearm(n int) {
 	for i := range n {
@@ -67,14 +104,19 @@ func (m *messages) rearm(n int) {
 	}
 }
 
+// makeQuiet is a variable for tests.
+var makeQuiet = newQuietSocket
+
 // socketState is what a Socket has on Linux.
 type socketState struct {
-	raw  syscall.RawConn
-	read func(fd uintptr) bool // Socket.recvmmsg, bound once: a closure a read is an allocation a read
+	raw   syscall.RawConn
+	quiet *quietSocket               // the same; nil where the system cannot
+	read  func(fd uintptr) (ok bool) // Socket.recvmmsg, bound once: a closure a read is an allocation a read
 
-	reading *messages // argument of read
+	reading []mmsghdr // argument of read
 	n       int       // its result: so many messages
 	errno   syscall.Errno
+	alone   int // datagrams since the last run
 
 	dropCounter uint32 // of the kernel, as last seen
 
@@ -88,11 +130,16 @@ type socketState struct {
 
 // prepare sets the options of a socket that has been bound.
 func (s *Socket) prepare(cfg ListenConfig) error {
+	s.sys.read = s.recvmmsg
 	raw, err := s.conn.SyscallConn()
 	if err != nil {
 		return err
 	}
-	s.sys.raw, s.sys.read = raw, s.recvmmsg
+	if quiet, err := makeQuiet(s.conn, s.sys.read); err == nil { // without, there are no pauses
+		s.sys.quiet, raw = quiet, quiet
+		s.groups = newPacketConn(s.family, optionConn{s.conn, raw})
+	}
+	s.sys.raw = raw
 	if err := s.groups.wantDestination(); err != nil {
 		return err
 	}
@@ -105,26 +152,69 @@ func (s *Socket) prepare(cfg ListenConfig) error {
 	})
 }
 
+// canLook reports whether look works.
+func (s *Socket) canLook() bool { return s.sys.quiet != nil }
+
+func (s *Socket) close() error {
+	if s.sys.quiet != nil {
+		return s.sys.quiet.close()
+	}
+	return s.conn.Close()
+}
+
 // receive waits for datagrams and adds those that are ours to b.
 func (s *Socket) receive(b *Batch) error {
-	s.sys.reading = &b.messages
-	if err := s.sys.raw.Read(s.sys.read); err != nil {
+	s.sys.reading = b.messages.room(s.sys.alone >= aloneAfter)
+	var err error
+	if s.sys.quiet != nil {
+		err = s.sys.quiet.wait()
+	} else {
+		err = s.sys.raw.Read(s.sys.read)
+	}
+	if err != nil {
 		return err
 	}
+	if err := s.take(b); err != nil || s.pace.rest == 0 {
+		return err
+	}
+	return s.sys.quiet.hush()
+}
+
+// look adds the datagrams that are there and ours to b.
+func (s *Socket) look(b *Batch) error {
+	if s.sys.quiet == nil {
+		return nil
+	}
+	s.sys.reading = b.messages.room(s.sys.alone >= aloneAfter)
+	found, err := s.sys.quiet.look()
+	if err != nil {
+		return err
+	}
+	if !found {
+		s.pace.nothing(time.Now())
+		return nil
+	}
+	return s.take(b)
+}
+
+// take adds the datagrams that recvmmsg has read to b if they are ours.
+func (s *Socket) take(b *Batch) error {
 	if s.sys.errno != 0 {
 		return os.NewSyscallError("recvmmsg", s.sys.errno)
 	}
-	filter := s.filter.Load()
+	filter, bytes := s.filter.Load(), 0
 	for i := range s.sys.n {
+		bytes += int(b.messages.headers[i].n)
 		s.accept(b, i, filter)
 	}
 	b.messages.rearm(s.sys.n)
+	s.pace.read(time.Now(), bytes, s.sys.n < len(s.sys.reading))
 	return nil
 }
 
 // recvmmsg takes what is there, and reports false if there is nothing.
 func (s *Socket) recvmmsg(fd uintptr) bool {
-	h := s.sys.reading.headers
+	h := s.sys.reading
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&h[0])), uintptr(len(h)), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
@@ -151,8 +241,11 @@ func (s *Socket) accept(b *Batch, i int, f *filter) {
 		s.sys.dropCounter = c.drops
 	}
 	segment := len(run)
-	if c.segment > 0 {
-		segment = min(c.segment, len(run))
+	s.sys.alone = min(s.sys.alone+1, aloneAfter)
+	if c.segment > 0 && c.segment < len(run) {
+		segment = c.segment
+		s.sys.alone = 0
+		m.beyond = m.beyond || i >= m.runs
 	}
 	if segment > MaxDatagram || h.Flags&unix.MSG_TRUNC != 0 {
 		s.truncated.Add(segments(len(run), segment))

@@ -19,6 +19,15 @@ type messages struct{ buffer [MaxDatagram + 1]byte }
 
 func newMessages(int) messages { return messages{} }
 
+func (m *messages) release(*Batch) {}
+
+func (s *Socket) close() error { return s.conn.Close() }
+
+// canLook reports whether look works.
+func (s *Socket) canLook() bool { return false }
+
+func (s *Socket) look(*Batch) error { return nil }
+
 // prepare sets the options of a socket that has been bound.
 func (s *Socket) prepare(cfg ListenConfig) error {
 	if err := s.groups.wantDestination(); err != nil && runtime.GOOS != "windows" {

@@ -377,13 +377,13 @@ func (d *discovery) Conns() []receiver.Conn { return []receiver.Conn{d} }
 
 // NewBatch returns a batch that reads from any of the sockets.
 func (d *discovery) NewBatch() receiver.Batch {
-	return &anyBatch{batch: batch{Batch: mcast.NewBatch(readMessages)}, from: d, filled: make(chan error, 1)}
+	return &anyBatch{datagrams: datagrams{mcast.NewBatch(readMessages)}, from: d, filled: make(chan error, 1)}
 }
 
 // An anyBatch reads from whichever socket has something: its reader gets the
 // empty buffers of this batch for the ones that it has filled.
 type anyBatch struct {
-	batch
+	datagrams
 	from   *discovery
 	filled chan error
 }
