@@ -23,7 +23,7 @@
 //   - budget.go: the memory of a file, and how it is divided
 //   - resume.go, scan.go, outline.go, partial.go: bytes that are already on disk
 //   - streams.go: loss, for display and for the choice of layers
-//   - run.go: the loop
+//   - run.go, readers.go: the loop, and what reads for it
 //   - indexalone.go: the index without a receiver, for simulations
 //
 // Package layers, below this one, decides how many layers to receive.

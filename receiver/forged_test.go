@@ -116,6 +116,9 @@ func TestTheDecoderFindsAForgedShard(t *testing.T) {
 			before := tr.store().Bytes()
 			tr.hearAll(src.forgery(0, 16)) // the eighth, in place 6
 			tr.wantForged(1)
+			if !tr.r.Wants() {
+				t.Error("it wants no packets, with a forged shard")
+			}
 			if p := tr.r.Progress(); p.Decoded != 0 || p.Rebuilt != 0 {
 				t.Errorf("decoded from a forged shard: %+v", p)
 			}

@@ -157,6 +157,10 @@ func (r *Receiver) take(p *packet) error {
 	return err
 }
 
+// Wants reports whether packets are of use: not when K shards of every group are held,
+// and all that is left to do is local. Forged shards may change that again.
+func (r *Receiver) Wants() bool { return r.object == nil || !r.object.collected }
+
 // Busy reports whether as much waits to be written to the store, or for it to be read,
 // as may, so that packets of the object are lost. It is better to leave packets in the
 // buffers of the sockets until a job has ended.

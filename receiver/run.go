@@ -41,11 +41,6 @@ type Poller interface {
 	Poll() error
 }
 
-// queueDepth is the most batches between a reader and the loop. When all are in
-// use the reader waits, and the kernel's buffer takes over, whose overflow is
-// counted there. A batch is large, and is made only when none is idle.
-const queueDepth = 4
-
 // reportEvery is the least time between two calls of RunOptions.Report.
 const reportEvery = 200 * time.Millisecond
 
@@ -144,6 +139,8 @@ type shell struct {
 
 	full    chan read
 	polled  []poll
+	current read // whose datagrams from number next on are not handled yet; no batch: none
+	next    int
 	stop    chan struct{} // closed: readers give up
 	readers sync.WaitGroup
 
@@ -153,134 +150,14 @@ type shell struct {
 	report   *time.Timer // of the next report
 	reported bool        // nothing has happened since the last report: report is stopped
 
-	level  int      // that Layers has decided for
+	level  int // that Layers has decided for
+	joined int // that Join was last told to listen to
+	leave  leaving
 	levels chan int // that Join is to be called for next, at most one; nil: there is no Join
 	joins  sync.WaitGroup
 
 	datagrams, dropped uint64
 	ignored            map[proto.Reason]uint64
-}
-
-// A read is what a reader hands to the loop: a filled batch, and where it goes
-// when it is empty again; or the reader's error.
-type read struct {
-	batch Batch
-	back  chan Batch
-	err   error
-}
-
-// A reader reads from a Conn.
-type reader struct {
-	conn Conn
-	back chan Batch // from the loop; there is room for every batch
-	idle []Batch
-	made int
-	stop chan struct{}
-}
-
-// readFrom keeps batches of c moving to the loop until c is closed. A batch that
-// the loop may poll is waited for, so that one of both reads at a time.
-func (s *shell) readFrom(c Conn) {
-	r := reader{conn: c, back: make(chan Batch, queueDepth), stop: s.stop}
-	for {
-		b := r.empty()
-		if b == nil {
-			return
-		}
-		err := b.Read()
-		alone := pauseOf(b) > 0
-		s.full <- read{batch: b, back: r.back, err: err}
-		if err != nil || alone && !r.await(b) {
-			return
-		}
-	}
-}
-
-// empty returns a batch to read into; nil when it is time to stop. As many are made
-// as the loop was ever behind, since each holds buffers.
-func (r *reader) empty() Batch {
-	for {
-		select {
-		case b := <-r.back:
-			r.idle = append(r.idle, b)
-			continue
-		case <-r.stop:
-			return nil
-		default:
-		}
-		if last := len(r.idle) - 1; last >= 0 {
-			b := r.idle[last]
-			r.idle = r.idle[:last]
-			return b
-		}
-		if r.made < queueDepth {
-			r.made++
-			return r.conn.NewBatch()
-		}
-		if !r.await(nil) {
-			return nil
-		}
-	}
-}
-
-// await waits until b, or any batch if b is nil, is back. It reports false when it
-// is time to stop.
-func (r *reader) await(b Batch) bool {
-	for {
-		select {
-		case got := <-r.back:
-			r.idle = append(r.idle, got)
-			if b == nil || got == b {
-				return true
-			}
-		case <-r.stop:
-			return false
-		}
-	}
-}
-
-// pauseOf returns how long from now b wants to be polled; zero: it does not.
-func pauseOf(b Batch) time.Duration {
-	if p, ok := b.(Poller); ok {
-		return p.Pause()
-	}
-	return 0
-}
-
-// A poll is a batch that the loop keeps, to look for more datagrams at a time.
-type poll struct {
-	read
-	at time.Time
-}
-
-// release keeps a batch that wants to be polled, and gives others back.
-func (s *shell) release(rd read) {
-	if pause := pauseOf(rd.batch); pause > 0 {
-		s.polled = append(s.polled, poll{rd, time.Now().Add(pause)})
-		return
-	}
-	rd.back <- rd.batch
-}
-
-// pollDue reads the batches whose time has come.
-func (s *shell) pollDue(now time.Time) error {
-	due := s.polled
-	s.polled = s.polled[:0] // release appends what has been read before
-	for _, p := range due {
-		if now.Before(p.at) {
-			s.polled = append(s.polled, p)
-			continue
-		}
-		if err := p.batch.(Poller).Poll(); err != nil {
-			return readError(err)
-		}
-		if p.batch.Len() > 0 {
-			s.handle(now, p.batch)
-			s.reportSoon()
-		}
-		s.release(p.read)
-	}
-	return nil
 }
 
 func (s *shell) loop(ctx context.Context) error {
@@ -293,20 +170,26 @@ func (s *shell) loop(ctx context.Context) error {
 			s.running++
 			go func() { j.Run(); s.jobs <- j }()
 		}
+		now := time.Now()
+		s.follow(now)
 		if at := s.wake(); !at.IsZero() {
-			wake.Reset(time.Until(at))
+			wake.Reset(at.Sub(now))
+		}
+		full := s.full
+		if s.current.batch != nil {
+			full = nil
 		}
 		select {
-		case rd := <-s.full:
+		case rd := <-full:
 			if rd.err != nil {
 				return readError(rd.err)
 			}
-			s.handle(time.Now(), rd.batch)
-			s.release(rd)
-			s.reportSoon()
+			s.handle(time.Now(), rd)
 		case j := <-s.jobs:
 			s.running--
-			s.r.Finish(time.Now(), j)
+			now := time.Now()
+			s.r.Finish(now, j)
+			s.goOn(now)
 			s.reportSoon()
 		case now := <-wake.C:
 			s.tick(now)
@@ -335,14 +218,30 @@ func readError(err error) error {
 	return err
 }
 
-func (s *shell) handle(now time.Time, b Batch) {
-	for i := range b.Len() {
+// handle gives the datagrams of a batch to the receiver.
+func (s *shell) handle(now time.Time, rd read) {
+	s.current, s.next = rd, 0
+	s.goOn(now)
+}
+
+// goOn handles what is left of the current batch. While the receiver is busy it
+// waits, and then nothing else is read: the kernel's buffers take what arrives, and
+// count what does not fit.
+func (s *shell) goOn(now time.Time) {
+	b := s.current.batch
+	if b == nil {
+		return
+	}
+	for ; s.next < b.Len(); s.next++ {
+		if s.r.Busy() {
+			return
+		}
 		s.datagrams++
 		if s.opts.Lost != nil && s.opts.Lost() {
 			s.dropped++
 			continue
 		}
-		datagram, from := b.Datagram(i)
+		datagram, from := b.Datagram(s.next)
 		if err := s.r.Handle(now, from, datagram); err != nil {
 			s.ignored[err.(proto.Reason)]++
 		}
@@ -350,6 +249,12 @@ func (s *shell) handle(now time.Time, b Batch) {
 	if packets := s.r.Streams().Take(); len(packets) > 0 {
 		s.heard(now, packets)
 	}
+	if b.Len() > 0 {
+		s.reportSoon()
+	}
+	rd := s.current
+	s.current = read{}
+	s.release(rd)
 }
 
 // heard passes on which packets a batch had.
@@ -359,15 +264,17 @@ func (s *shell) heard(now time.Time, packets []Heard) {
 	}
 	if s.opts.Layers != nil {
 		s.opts.Layers.Hear(now, packets)
-		s.follow(now)
 	}
 }
 
 // wake returns when to call tick and pollDue; the zero time: never.
 func (s *shell) wake() time.Time {
-	at := s.r.Wake()
+	at := earlier(s.r.Wake(), s.leave.at)
 	if s.opts.Layers != nil {
 		at = earlier(at, s.opts.Layers.Wake())
+	}
+	if s.current.batch != nil {
+		return at
 	}
 	for i := range s.polled {
 		at = earlier(at, s.polled[i].at)
@@ -387,24 +294,52 @@ func (s *shell) tick(now time.Time) {
 	s.r.Tick(now)
 	if s.opts.Layers != nil {
 		s.opts.Layers.Tick(now)
-		s.follow(now)
 	}
 }
 
-// follow has another level joined if the policy has decided for one.
+// follow has another level joined if the policy has decided for one, and all left
+// while packets are of no use.
 func (s *shell) follow(now time.Time) {
-	level := s.opts.Layers.Level()
-	if level == s.level {
-		return
+	if s.opts.Layers != nil && s.opts.Layers.Level() != s.level {
+		s.level = s.opts.Layers.Level()
+		if s.opts.LevelChanged != nil {
+			s.opts.LevelChanged(now, s.level)
+		}
 	}
-	s.level = level
-	if s.opts.LevelChanged != nil {
-		s.opts.LevelChanged(now, level)
+	level := s.level
+	if s.leave.due(now, s.r.Wants()) {
+		level = -1
 	}
-	if s.levels != nil {
+	if level != s.joined && s.levels != nil {
+		s.joined = level
 		s.skipLevel()
 		s.levels <- level // there is room: nobody else sends
 	}
+}
+
+// A leaving says when to leave all groups because nothing is missing: at once, and
+// each further time after twice as long, so that forged shards, which show when a group
+// is decoded, do not have the groups left and joined all the time.
+type leaving struct {
+	times int       // that they were left
+	left  bool      // they are
+	at    time.Time // when to leave them; zero: not yet
+}
+
+// due reports whether to be out of the groups at now, if the receiver wants packets or
+// does not.
+func (l *leaving) due(now time.Time, wants bool) bool {
+	switch {
+	case wants:
+		l.left, l.at = false, time.Time{}
+	case l.left:
+	case l.at.IsZero() && l.times > 0:
+		l.at = now.Add(time.Second << min(l.times-1, 6))
+	case !now.Before(l.at):
+		l.left, l.at = true, time.Time{}
+		l.times++
+	}
+	return l.left
 }
 
 // skipLevel takes back a level whose turn has not come.

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import "time"
+
+// queueDepth is the most batches between a reader and the loop. When all are in
+// use the reader waits, and the kernel's buffer takes over, whose overflow is
+// counted there. A batch is large, and is made only when none is idle.
+const queueDepth = 4
+
+// A read is what a reader hands to the loop: a filled batch, and where it goes
+// when it is empty again; or the reader's error.
+type read struct {
+	batch Batch
+	back  chan Batch
+	err   error
+}
+
+// A reader reads from a Conn.
+type reader struct {
+	conn Conn
+	back chan Batch // from the loop; there is room for every batch
+	idle []Batch
+	made int
+	stop chan struct{}
+}
+
+// readFrom keeps batches of c moving to the loop until c is closed. A batch that
+// the loop may poll is waited for, so that one of both reads at a time.
+func (s *shell) readFrom(c Conn) {
+	r := reader{conn: c, back: make(chan Batch, queueDepth), stop: s.stop}
+	for {
+		b := r.empty()
+		if b == nil {
+			return
+		}
+		err := b.Read()
+		alone := pauseOf(b) > 0
+		s.full <- read{batch: b, back: r.back, err: err}
+		if err != nil || alone && !r.await(b) {
+			return
+		}
+	}
+}
+
+// empty returns a batch to read into; nil when it is time to stop. As many are made
+// as the loop was ever behind, since each holds buffers.
+func (r *reader) empty() Batch {
+	for {
+		select {
+		case b := <-r.back:
+			r.idle = append(r.idle, b)
+			continue
+		case <-r.stop:
+			return nil
+		default:
+		}
+		if last := len(r.idle) - 1; last >= 0 {
+			b := r.idle[last]
+			r.idle = r.idle[:last]
+			return b
+		}
+		if r.made < queueDepth {
+			r.made++
+			return r.conn.NewBatch()
+		}
+		if !r.await(nil) {
+			return nil
+		}
+	}
+}
+
+// await waits until b, or any batch if b is nil, is back. It reports false when it
+// is time to stop.
+func (r *reader) await(b Batch) bool {
+	for {
+		select {
+		case got := <-r.back:
+			r.idle = append(r.idle, got)
+			if b == nil || got == b {
+				return true
+			}
+		case <-r.stop:
+			return false
+		}
+	}
+}
+
+// pauseOf returns how long from now b wants to be polled; zero: it does not.
+func pauseOf(b Batch) time.Duration {
+	if p, ok := b.(Poller); ok {
+		return p.Pause()
+	}
+	return 0
+}
+
+// A poll is a batch that the loop keeps, to look for more datagrams at a time.
+type poll struct {
+	read
+	at time.Time
+}
+
+// release keeps a batch that wants to be polled, and gives others back.
+func (s *shell) release(rd read) {
+	if pause := pauseOf(rd.batch); pause > 0 {
+		s.polled = append(s.polled, poll{rd, time.Now().Add(pause)})
+		return
+	}
+	rd.back <- rd.batch
+}
+
+// pollDue reads the batches whose time has come.
+func (s *shell) pollDue(now time.Time) error {
+	due := s.polled
+	s.polled = s.polled[:0] // release appends what has been read before
+	for _, p := range due {
+		if now.Before(p.at) || s.current.batch != nil {
+			s.polled = append(s.polled, p)
+			continue
+		}
+		if err := p.batch.(Poller).Poll(); err != nil {
+			return readError(err)
+		}
+		s.handle(now, p.read)
+	}
+	return nil
+}
