@@ -100,29 +100,3 @@ type poll struct {
 	read
 	at time.Time
 }
-
-// release keeps a batch that wants to be polled, and gives others back.
-func (s *shell) release(rd read) {
-	if pause := pauseOf(rd.batch); pause > 0 {
-		s.polled = append(s.polled, poll{rd, time.Now().Add(pause)})
-		return
-	}
-	rd.back <- rd.batch
-}
-
-// pollDue reads the batches whose time has come.
-func (s *shell) pollDue(now time.Time) error {
-	due := s.polled
-	s.polled = s.polled[:0] // release appends what has been read before
-	for _, p := range due {
-		if now.Before(p.at) || s.current.batch != nil {
-			s.polled = append(s.polled, p)
-			continue
-		}
-		if err := p.batch.(Poller).Poll(); err != nil {
-			return readError(err)
-		}
-		s.handle(now, p.read)
-	}
-	return nil
-}
