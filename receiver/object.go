@@ -9,7 +9,8 @@ import (
 	"iotupd/proto"
 )
 
-// flushAfter bounds how long a received shard stays in memory only.
+// flushAfter bounds how long a received shard stays in memory only, but for the start
+// of a block.
 const flushAfter = 250 * time.Millisecond
 
 // An object is the state of the object being received. Errors of its methods are

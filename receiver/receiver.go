@@ -89,7 +89,7 @@ func (r *Receiver) Tick(now time.Time) {
 		return
 	}
 	r.object.flushAt = time.Time{}
-	r.object.places.queue.flush(r.object.places.queue.last)
+	r.object.places.queue.flushBlocks()
 }
 
 // Handle takes a datagram that arrived at now. It does not keep it. An error,

@@ -112,8 +112,18 @@ func (b *batch) add(offset int64, bytes []byte) {
 
 func (w write) end() int64 { return w.offset + int64(w.n) }
 
-// enqueue queues the open batch of a region, which is full. A long run of bytes goes
-// on in the next batch from the start of a block.
+// flushBlocks queues what was gathered, but for the start of a block at the end of a
+// long run.
+func (q *writeQueue) flushBlocks() {
+	for r, b := range q.open {
+		if b != nil {
+			q.enqueue(region(r))
+		}
+	}
+}
+
+// enqueue queues the open batch of a region. A long run of bytes goes on in the next
+// batch from the start of a block.
 func (q *writeQueue) enqueue(r region) {
 	full := q.open[r]
 	q.queued, q.open[r] = append(q.queued, full), nil
