@@ -116,6 +116,7 @@ var table = []Explanation{
 	{Reason: receiver.ReasonDuplicate, Packets: "received before", Fix: lookAround},
 	{Reason: receiver.ReasonNotNeeded, Packets: "of groups that need no more", Fix: lookAround},
 	{Reason: receiver.ReasonScanning, Packets: "of groups that are being compared with the disk", Fix: lookAround},
+	{Reason: receiver.ReasonBusy, Packets: "that came faster than the disk takes them", Fix: "iotupd recv -o /dev/shm/FILE   # shows whether it is the disk"},
 	{Reason: receiver.ReasonForged, Packets: "forged, as their hashes show", Fix: lookAround},
 	{Reason: receiver.ReasonUnverified, Packets: "of groups with forged shards, whose hashes are not known yet", Fix: lookAround},
 }
