@@ -50,8 +50,8 @@ func (b *Batch) Interface(i int) int { return b.datagrams[i].index }
 
 // Pause returns how long to wait until the next read, to take several datagrams at
 // once. [Socket.ReadBatch] does so by itself; it is for who calls
-// [Socket.PollBatch] at that time instead. Zero: there may be more, or nothing will
-// come soon, so that ReadBatch is the one to call.
+// [Socket.PollBatch] at that time instead. Zero: there may be more, or much at a time,
+// or nothing will come soon, so that ReadBatch is the one to call.
 func (b *Batch) Pause() time.Duration { return b.pause }
 
 // Reset empties b.

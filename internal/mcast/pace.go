@@ -14,6 +14,7 @@ type pace struct {
 	last   time.Time     // when something was read
 	taken  int           // bytes read since the buffer was last empty
 	rest   time.Duration // until the next read; zero: at once
+	many   bool          // bytes were read last, more than few
 }
 
 const (
@@ -28,6 +29,10 @@ const (
 	// about, and flood what a buffer must stand during a pause: 1 Gbit/s.
 	charge = 2
 	flood  = charge * 125 // bytes in a microsecond
+
+	// few bytes in a pause, at some 130 Mbit/s, are not worth a goroutine that reads
+	// beside the one that uses them.
+	few = 32 << 10
 )
 
 // newPace returns the pace of a socket with such a buffer: two thirds of it must
@@ -53,12 +58,21 @@ func (p *pace) read(now time.Time, bytes int, all bool) {
 	if p.dense(now) && charge*p.taken <= p.buffer/2 {
 		p.rest = p.pause
 	}
-	p.last, p.taken = now, 0
+	p.last, p.taken, p.many = now, 0, p.taken > few
+}
+
+// shared returns the rest for who both reads and uses what was read: zero if two
+// goroutines should.
+func (p *pace) shared() time.Duration {
+	if p.many {
+		return 0
+	}
+	return p.rest
 }
 
 // nothing notes that there was nothing to read.
 func (p *pace) nothing(now time.Time) {
-	p.rest, p.taken = 0, 0
+	p.rest, p.taken, p.many = 0, 0, false
 	if p.dense(now) {
 		p.rest = p.pause
 	}

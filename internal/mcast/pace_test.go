@@ -97,8 +97,20 @@ func TestAPauseThatTheBufferMayNotStandIsLeftOut(t *testing.T) {
 			t.Errorf("%s: rest of %v, want %v", test.what, p.rest, test.want)
 		}
 	}
-	// In several batches.
+	// Much at a time is for two goroutines.
 	p := newPace(buffer)
+	p.read(now, few, true)
+	if p.read(now, few, true); p.shared() != longestPause {
+		t.Errorf("little: a pause of %v for one goroutine", p.shared())
+	}
+	if p.read(now, few+1, true); p.shared() != 0 || p.rest != longestPause {
+		t.Errorf("much: a pause of %v for one goroutine and %v for two", p.shared(), p.rest)
+	}
+	if p.nothing(now); p.shared() != longestPause {
+		t.Errorf("nothing: a pause of %v for one goroutine", p.shared())
+	}
+	// In several batches.
+	p = newPace(buffer)
 	for range 10 {
 		p.read(now, buffer/30, false)
 	}

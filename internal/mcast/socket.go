@@ -50,7 +50,7 @@ func (s *Socket) ReadBatch(b *Batch) error {
 			return s.explain(err)
 		}
 	}
-	b.pause = s.pace.rest
+	b.pause = s.pace.shared()
 	return nil
 }
 
@@ -60,7 +60,7 @@ func (s *Socket) PollBatch(b *Batch) error {
 	if err := s.look(b); err != nil {
 		return s.explain(err)
 	}
-	b.pause = s.pace.rest
+	b.pause = s.pace.shared()
 	return nil
 }
 
