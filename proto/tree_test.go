@@ -149,8 +149,11 @@ func TestLeafVectors(t *testing.T) {
 		}
 		for group, shards := range shardsOf(t, v, g) {
 			var got, inPieces []byte
-			for _, shard := range shards {
+			for i, shard := range shards {
 				leaf := h.Leaf(shard)
+				if a, b := h.Leaves(shard, shards[0]); a != leaf || !bytes.HasPrefix(append(got, a[:]...), b[:]) {
+					t.Errorf("group %d: shards %d and 0 at once have leaves %x and %x", group, i, a, b)
+				}
 				got = append(got, leaf[:]...)
 				pieces.Reset()
 				pieces.Write(shard[:100])
