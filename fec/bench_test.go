@@ -48,7 +48,7 @@ func BenchmarkEncode(b *testing.B) {
 		file := make([]byte, p.Size)
 		rand.NewChaCha8([32]byte{}).Read(file)
 		src := bytes.NewReader(file)
-		cfg := EncodeConfig{Workers: workers, Put: func(uint32, []byte) error { return nil }}
+		cfg := EncodeConfig{Workers: workers, Put: func(uint32, int, []byte) error { return nil }}
 		if _, err := newEncoder(p, columnUnit(p)); err != nil { // makes the tables
 			b.Fatal(err)
 		}

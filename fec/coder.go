@@ -10,12 +10,12 @@ import (
 	"iotupd/proto"
 )
 
-// An encoder makes parity, for one goroutine at a time.
+// An encoder makes the parity of one group after the other, for one goroutine at a
+// time: as [leopard.Encoder] describes.
 type encoder interface {
-	// Encode makes n bytes of every parity shard from those of all data shards.
-	// data returns these for shards 0 to K-1, parity the places for the others,
-	// from 0 to M-1.
-	Encode(n int, data, parity func(i int) []byte)
+	Start(n int)
+	Add(i int, data []byte)
+	Finish(ready func(first int, parity []byte))
 }
 
 // A rebuilder makes the missing data shards of a group, for one goroutine at a

@@ -55,7 +55,7 @@ func encode8Buffers(p proto.Params) int {
 func decode8Buffers(p proto.Params) int { return ceilPow2(p.K + ceilPow2(p.M)) }
 
 func encoder8Memory(p proto.Params, width int) int {
-	return encode8Buffers(p)*width + bookkeeping8(p)
+	return (p.K+p.M+encode8Buffers(p))*width + bookkeeping8(p)
 }
 
 func rebuilder8Memory(p proto.Params, width int) int {
@@ -69,23 +69,31 @@ func bookkeeping8(p proto.Params) int {
 	return 3*header*(p.K+p.M+decode8Buffers(p)) + end
 }
 
-// encoder8 implements [encoder].
-type encoder8 struct{ *coder8 }
-
-func newEncoder8(p proto.Params, width int) (encoder8, error) {
-	c, err := newCoder8(p, encode8Buffers(p), width)
-	return encoder8{c}, err
+// encoder8 implements [encoder]. The library wants all shards of a group at once.
+type encoder8 struct {
+	*coder8
+	memory []byte // K+M shards
+	n      int    // bytes of each, now
 }
 
-func (e encoder8) Encode(n int, data, parity func(i int) []byte) {
-	for i := range e.params.K {
-		e.shards[i] = data(i)[:n]
-	}
-	for j := range e.params.M {
-		e.shards[e.params.K+j] = parity(j)[:n]
+func newEncoder8(p proto.Params, width int) (*encoder8, error) {
+	c, err := newCoder8(p, encode8Buffers(p), width)
+	return &encoder8{coder8: c, memory: make([]byte, (p.K+p.M)*width)}, err
+}
+
+func (e *encoder8) Start(n int) { e.n = n }
+
+func (e *encoder8) Add(i int, data []byte) { copy(e.shard(i), data) }
+
+func (e *encoder8) Finish(ready func(first int, parity []byte)) {
+	for i := range e.shards {
+		e.shards[i] = e.shard(i)
 	}
 	refused(e.rs.Encode(e.shards))
+	ready(0, e.memory[e.params.K*e.n:][:e.params.M*e.n])
 }
+
+func (e *encoder8) shard(i int) []byte { return e.memory[i*e.n:][:e.n] }
 
 // rebuilder8 implements [rebuilder]. Every data shard has a slot; in those of
 // missing ones are the parity shards that are used, until these are replaced:

@@ -116,9 +116,9 @@ func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work 
 	parity := parityStore{place: d.parity, geo: d.geo}
 	cfg := fec.EncodeConfig{
 		Memory: memory,
-		Put: func(group uint32, b []byte) error {
+		Put: func(group uint32, first int, b []byte) error {
 			work.add(len(b))
-			return parity.put(group, b)
+			return parity.put(group, first, b)
 		},
 	}
 	if !d.hasTree() {

@@ -77,9 +77,10 @@ func (p *parityStore) position(group uint32, row int) int64 {
 	return (int64(group)*int64(p.geo.M) + int64(row)) * int64(p.geo.ShardSize)
 }
 
-// put takes the parity of one group. Puts of different groups may be concurrent.
-func (p *parityStore) put(group uint32, parity []byte) error {
-	return p.write(parity, p.position(group, 0))
+// put takes parity of one group, from number first on. Puts of different groups may be
+// concurrent.
+func (p *parityStore) put(group uint32, first int, parity []byte) error {
+	return p.write(parity, p.position(group, first))
 }
 
 // shard returns a parity shard, which is valid until the next call.
