@@ -49,7 +49,7 @@ func BenchmarkEncode(b *testing.B) {
 		rand.NewChaCha8([32]byte{}).Read(file)
 		src := bytes.NewReader(file)
 		cfg := EncodeConfig{Workers: workers, Put: func(uint32, int, []byte) error { return nil }}
-		if _, err := newEncoder(p, columnUnit(p)); err != nil { // makes the tables
+		if _, err := newEncoders(p, columnUnit(p), 1); err != nil { // makes the tables
 			b.Fatal(err)
 		}
 		b.SetBytes(int64(p.Size))

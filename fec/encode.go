@@ -97,8 +97,8 @@ type team struct {
 	config   EncodeConfig
 	plan     encodePlan
 
-	encoders [][]encoder // by group of the batch, of the members, each for some of the columns; nil without parity
-	window   []byte      // rows of a batch, or of a strip of one group, that were read last
+	encoders [][]encoder // of the members, each for some of the columns, by group of the batch; nil without parity
+	window   []byte      // rows of a batch, or of a strip of one group, that were read last, or all
 	parity   []byte      // of one group, where members or strips have parts of shards; else nil
 	leaves   leaves
 }
@@ -106,16 +106,13 @@ type team struct {
 func newTeam(g proto.Geometry, src io.ReaderAt, cfg EncodeConfig, p encodePlan) (*team, error) {
 	t := &team{geometry: g, src: src, config: cfg, plan: p, window: make([]byte, p.windowBytes(g))}
 	if g.M > 0 { // else the members only read and hash
-		t.encoders = make([][]encoder, p.batch)
 		n, width := p.encoders(columnUnit(g.Params))
-		for i := range t.encoders {
-			for range n {
-				e, err := newEncoder(g.Params, width)
-				if err != nil {
-					return nil, err
-				}
-				t.encoders[i] = append(t.encoders[i], e)
+		for range n {
+			list, err := newEncoders(g.Params, width, p.batch)
+			if err != nil {
+				return nil, err
 			}
+			t.encoders = append(t.encoders, list)
 		}
 		if n := p.parityBytes(g); n > 0 {
 			t.parity = make([]byte, n)
@@ -145,14 +142,14 @@ func (t *team) run(ctx context.Context, q *queue) error {
 // strip encodes width bytes from column of every shard of n groups, more than
 // one only if that is the whole shard, and hands out the groups it completes.
 func (t *team) strip(ctx context.Context, first uint32, n, column, width int) error {
-	for i := range min(n, len(t.encoders)) {
-		for member, e := range t.encoders[i] {
-			if from, to := columnPart(width, columnUnit(t.geometry.Params), member, len(t.encoders[i])); from < to {
+	for member, list := range t.encoders {
+		if from, to := t.columns(member, width); from < to {
+			for _, e := range list[:n] {
 				e.Start(to - from)
 			}
 		}
 	}
-	rows := max(1, len(t.window)/(n*width))
+	rows := max(1, min(len(t.window), t.plan.members*windowSize)/(n*width))
 	for row := 0; row < t.geometry.K; row += rows {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -172,9 +169,13 @@ func (t *team) strip(ctx context.Context, first uint32, n, column, width int) er
 // rows reads, hashes and encodes so many rows of a strip, while they are in a cache.
 func (t *team) rows(first uint32, n, row, rows, column, width int) error {
 	length := n * width
+	window := t.window
+	if keepsData(t.geometry.Params) {
+		window = window[row*length:]
+	}
 	err := inParallel(t.plan.members, func(member int) error {
 		from, to := part(rows, member, t.plan.members)
-		b := t.window[from*length : to*length]
+		b := window[from*length : to*length]
 		if err := t.read(first, n, row+from, column, width, b); err != nil {
 			return err
 		}
@@ -184,17 +185,20 @@ func (t *team) rows(first uint32, n, row, rows, column, width int) error {
 	if err != nil || t.encoders == nil {
 		return err
 	}
-	members := len(t.encoders[0])
-	return inParallel(members, func(member int) error {
-		from, to := columnPart(width, columnUnit(t.geometry.Params), member, members)
-		for i := range n {
-			e := t.encoders[i][member]
+	return inParallel(len(t.encoders), func(member int) error {
+		from, to := t.columns(member, width)
+		for i, e := range t.encoders[member][:n] {
 			for r := 0; r < rows && from < to; r++ {
-				e.Add(row+r, t.window[r*length+i*width:][from:to])
+				e.Add(row+r, window[r*length+i*width:][from:to])
 			}
 		}
 		return nil
 	})
+}
+
+// columns returns which of width columns are those of a member.
+func (t *team) columns(member, width int) (from, to int) {
+	return columnPart(width, columnUnit(t.geometry.Params), member, len(t.encoders))
 }
 
 // finish makes the parity of group i of the batch, as much as a strip has of it, and
@@ -234,7 +238,7 @@ func (t *team) finish(group uint32, i, column, width int) error {
 // is in a cache.
 func (t *team) putParts(group uint32, i int) (err error) {
 	h := t.leaves.hasher()
-	t.encoders[i][0].Finish(func(first int, parity []byte) {
+	t.encoders[0][i].Finish(func(first int, parity []byte) {
 		if err == nil {
 			h.parity(i, first, parity)
 			err = t.config.Put(group, first, parity)
@@ -245,11 +249,11 @@ func (t *team) putParts(group uint32, i int) (err error) {
 
 // gather puts the columns that members have of a strip together.
 func (t *team) gather(i, column, width int) {
-	members, s := len(t.encoders[i]), t.geometry.ShardSize
-	inParallel(members, func(member int) error {
-		from, to := columnPart(width, columnUnit(t.geometry.Params), member, members)
+	s := t.geometry.ShardSize
+	inParallel(len(t.encoders), func(member int) error {
+		from, to := t.columns(member, width)
 		if n := to - from; n > 0 {
-			t.encoders[i][member].Finish(func(first int, parity []byte) {
+			t.encoders[member][i].Finish(func(first int, parity []byte) {
 				for j := 0; j*n < len(parity); j++ {
 					copy(t.parity[(first+j)*s+column+from:], parity[j*n:][:n])
 				}

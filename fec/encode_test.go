@@ -217,8 +217,8 @@ func TestEncodePlansUseTheCoresAndKeepToTheMemory(t *testing.T) {
 		{Policy{}, 64 << 20, 256 << 20, 2, encodePlan{teams: 2, members: 1, batch: 4, width: 1152}},
 		{Policy{}, 64 << 20, 32 << 20, 16, encodePlan{teams: 1, members: 6, batch: 2, width: 1152}},
 		{Policy{}, 1 << 20, 0, 8, encodePlan{teams: 1, members: 6, batch: 1, width: 1152}},
-		{Policy{Profile: Fast}, 1 << 30, 0, 2, encodePlan{teams: 2, members: 1, batch: 7, width: 1152}},
-		{Policy{Profile: Tiny}, 100 << 20, 1 << 20, 4, encodePlan{teams: 1, members: 4, batch: 1, width: 576}},
+		{Policy{Profile: Fast}, 1 << 30, 0, 2, encodePlan{teams: 2, members: 1, batch: 14, width: 1152}},
+		{Policy{Profile: Tiny}, 100 << 20, 1 << 20, 4, encodePlan{teams: 1, members: 4, batch: 1, width: 1152}},
 		{Policy{Profile: Large}, 64 << 20, 0, 2, encodePlan{teams: 1, members: 2, batch: 1, width: 576}},
 	} {
 		p, err := tt.policy.Params(tt.size)

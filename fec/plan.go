@@ -20,9 +20,9 @@ type encodePlan struct {
 const (
 	// readSize is how many bytes of a row are enough for one read: the shards of
 	// adjacent groups are adjacent in the file. More is hardly faster and takes memory.
-	readSize = 8 << 10
-	// windowSize is how many bytes of rows are read, hashed and encoded together, so
-	// that they stay in a cache. Members wait for each other between windows.
+	readSize = 16 << 10
+	// windowSize is how many bytes of rows are read and hashed together, and mostly
+	// encoded, so that they stay in a cache. Members wait for each other between windows.
 	windowSize = 64 << 10
 )
 
@@ -68,7 +68,7 @@ func encodeMemory(g proto.Geometry, p encodePlan) int {
 	n, width := p.encoders(columnUnit(g.Params))
 	batch := p.batch * leavesMemory(g.Params, p)
 	if g.M > 0 {
-		batch += p.batch * n * encoderMemory(g.Params, width)
+		batch += n * encodersMemory(g.Params, width, p.batch)
 	}
 	return p.teams * (batch + p.windowBytes(g) + p.parityBytes(g))
 }
@@ -80,9 +80,12 @@ func (p encodePlan) encoders(unit int) (n, width int) {
 	return n, widestPart(p.width, unit, n)
 }
 
-// windowBytes returns the bytes of the rows of a batch that are read together.
+// windowBytes returns the bytes of the rows of a batch that are kept.
 func (p encodePlan) windowBytes(g proto.Geometry) int {
 	row := p.batch * p.width
+	if keepsData(g.Params) {
+		return row * g.K
+	}
 	return row * max(1, min(g.K, p.members*windowSize/row))
 }
 

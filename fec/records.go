@@ -36,10 +36,11 @@ func (r *Records) Encode(records [][]byte) error {
 		return nil
 	}
 	if r.encoder == nil {
-		var err error
-		if r.encoder, err = newEncoder(r.params(), r.tree.RecordLen()); err != nil {
+		list, err := newEncoders(r.params(), r.tree.RecordLen(), 1)
+		if err != nil {
 			return err
 		}
+		r.encoder = list[0]
 	}
 	n := r.tree.RecordLen()
 	r.encoder.Start(n)
