@@ -199,6 +199,9 @@ func at(level []Digest, i int) Digest {
 // Root returns the root of the tree.
 func (n *Nodes) Root() Digest { return n.levels[len(n.levels)-1][0] }
 
+// Record returns the node over the record with that number, which must exist.
+func (n *Nodes) Record(number uint64) Digest { return n.levels[0][number] }
+
 // AppendProof appends the proof of the record with that number, which must
 // exist, to b: the siblings on its way to the root, the lowest first.
 func (n *Nodes) AppendProof(b []byte, number uint64) []byte { return n.appendProof(b, 0, number) }

@@ -16,13 +16,14 @@ type fileDigests struct {
 	sum     [sha256.Size]byte
 	nodes   *proto.Nodes
 	records recordStore
+	check   verifier
 
 	proof   []byte        // of the last call
 	outline proto.Outline // likewise
 }
 
 func (d *fileDigests) view() Digests {
-	v := &fileDigests{sum: d.sum, nodes: d.nodes, records: d.records}
+	v := &fileDigests{sum: d.sum, nodes: d.nodes, records: d.records, check: d.check.verifier()}
 	v.records.leaves, v.records.parity = run{}, run{}
 	return v
 }
@@ -30,12 +31,29 @@ func (d *fileDigests) view() Digests {
 // AppendDigest implements [Digests].
 func (d *fileDigests) AppendDigest(b []byte, group uint32, index int) ([]byte, error) {
 	t := d.records.tree
-	record, err := d.records.record(group, index)
+	record, err := d.record(group, index)
 	if err != nil {
 		return b, err
 	}
 	d.proof = d.nodes.AppendProof(d.proof[:0], t.Number(group, index))
 	return proto.DigestRecord{SHA256: d.sum, Proof: d.proof, Record: record}.AppendTo(b, t.ShardSize), nil
+}
+
+// record returns a record, which is valid until the next call. One that is damaged
+// is repaired.
+func (d *fileDigests) record(group uint32, index int) ([]byte, error) {
+	record, err := d.records.record(group, index)
+	if err != nil || !d.check.on() || d.records.memory != nil || d.check.isRecord(record, group, index) {
+		return record, err
+	}
+	if err := d.check.repair(group); err != nil {
+		return nil, err
+	}
+	d.records.leaves, d.records.parity = run{}, run{}
+	if record, err = d.records.record(group, index); err == nil && !d.check.isRecord(record, group, index) {
+		return nil, errDamagedAgain
+	}
+	return record, err
 }
 
 // AppendOutline implements [Digests].
@@ -98,6 +116,22 @@ func newRecordMaker(t proto.Tree) (*recordMaker, error) {
 	return m, err
 }
 
+// encode makes all records of a group from its leaves.
+func (m *recordMaker) encode(leaves []byte) error {
+	copy(m.memory, leaves) // the rest of the last record stays zero
+	return m.code.Encode(m.records)
+}
+
+// write writes the records of a group.
+func (m *recordMaker) write(store *recordStore, group uint32) error {
+	for i, record := range m.records {
+		if err := store.write(record, store.position(group, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // put takes the leaves of one group.
 func (w *recordWriter) put(group uint32, leaves []byte) (err error) {
 	m, ok := w.free.Get().(*recordMaker)
@@ -107,15 +141,11 @@ func (w *recordWriter) put(group uint32, leaves []byte) (err error) {
 		}
 	}
 	defer w.free.Put(m)
-	copy(m.memory, leaves) // the rest of the last record stays zero
-	if err := m.code.Encode(m.records); err != nil {
+	if err := m.encode(leaves); err != nil {
 		return err
 	}
 	for i, record := range m.records {
 		w.nodes[w.store.tree.Number(group, i)] = m.hasher.Record(record)
-		if err := w.store.write(record, w.store.position(group, i)); err != nil {
-			return err
-		}
 	}
-	return nil
+	return m.write(w.store, group)
 }

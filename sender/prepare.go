@@ -42,8 +42,13 @@ type PrepareConfig struct {
 
 	// Keep, if not nil, gets all parity and digests, KeepBytes bytes, also those
 	// that fit into Memory: [Restore] reads them. The others are read back from
-	// it, instead of from a Scratch.
+	// it, instead of from a Scratch, and verified.
 	Keep Scratch
+
+	// Repaired, if not nil, is told of a group of which something in Keep was
+	// damaged, and why it could not be repaired, or nil. It is called by what reads
+	// the object.
+	Repaired func(group uint32, err error)
 
 	// WithoutDigests makes an object without a hash tree. Otherwise a file for
 	// which there is none is refused with [proto.ErrNoTree].
@@ -96,7 +101,7 @@ func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareCo
 	if nodes != nil {
 		descriptor.Root = nodes.Root()
 	}
-	return d.object(src, descriptor, nodes), nil
+	return d.object(src, descriptor, nodes, cfg), nil
 }
 
 // work returns how many bytes there are to hash and to encode.
@@ -135,20 +140,30 @@ func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work 
 	if err := fec.Encode(ctx, d.geo, src, cfg); err != nil {
 		return nil, err
 	}
+	if d.nodes.scratch != nil {
+		if err := d.keepNodes(w.nodes); err != nil {
+			return nil, err
+		}
+	}
 	return proto.NewNodes(d.tree, w.nodes), nil
 }
 
 // object returns the object of a file of which all is derived.
-func (d *derived) object(src io.ReaderAt, descriptor proto.Descriptor, nodes *proto.Nodes) *Object {
+func (d *derived) object(src io.ReaderAt, descriptor proto.Descriptor, nodes *proto.Nodes, cfg PrepareConfig) *Object {
+	var keeper *keeper
+	if cfg.Keep != nil && nodes != nil {
+		keeper = newKeeper(d, nodes, src, cfg)
+	}
 	o := &Object{
 		Manifest: proto.Manifest{Descriptor: descriptor},
-		Shards:   &fileShards{geo: d.geo, src: src, parity: parityStore{place: d.parity, geo: d.geo}},
+		Shards:   &fileShards{geo: d.geo, src: src, parity: parityStore{place: d.parity, geo: d.geo, check: keeper.verifier()}},
 	}
 	if nodes != nil {
 		o.Digests = &fileDigests{
 			sum:     descriptor.SHA256,
 			nodes:   nodes,
 			records: recordStore{place: d.records, tree: d.tree},
+			check:   keeper.verifier(),
 		}
 	}
 	return o
