@@ -176,7 +176,7 @@ func TestRestoreFindsAnyDamage(t *testing.T) {
 			}
 		}
 		groups := map[uint32]error{}
-		cfg := sender.PrepareConfig{Memory: rnd.Int64N(2), Keep: keep, Repaired: func(group uint32, err error) { groups[group] = err }}
+		cfg := sender.PrepareConfig{Memory: rnd.Int64N(2), Keep: keep, Repaired: func(group uint32, err error) error { groups[group] = err; return err }}
 		got, err := sender.Restore(t.Context(), bytes.NewReader(file), d, cfg)
 		switch {
 		case err != nil && cut || errors.Is(err, sender.ErrNotKept):
@@ -246,7 +246,7 @@ func TestWhatTheFileDoesNotGiveIsRefused(t *testing.T) {
 		nodes := len(keep.b) - int(tree.Total())*proto.DigestLen
 		copy(damaged.b[nodes:], keep.b[nodes:])
 		var told error
-		cfg := sender.PrepareConfig{Keep: damaged, Repaired: func(_ uint32, err error) { told = err }}
+		cfg := sender.PrepareConfig{Keep: damaged, Repaired: func(_ uint32, err error) error { told = err; return err }}
 		o, err := sender.Restore(t.Context(), bytes.NewReader(append([]byte("other"), file[5:]...)), d, cfg)
 		if err != nil {
 			t.Fatal(err)

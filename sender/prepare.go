@@ -46,9 +46,9 @@ type PrepareConfig struct {
 	Keep Scratch
 
 	// Repaired, if not nil, is told of a group of which something in Keep was
-	// damaged, and why it could not be repaired, or nil. It is called by what reads
-	// the object.
-	Repaired func(group uint32, err error)
+	// damaged, and why it could not be repaired, or nil. Its error is that of what
+	// reads the object, which calls it.
+	Repaired func(group uint32, err error) error
 
 	// WithoutDigests makes an object without a hash tree. Otherwise a file for
 	// which there is none is refused with [proto.ErrNoTree].

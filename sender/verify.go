@@ -30,7 +30,7 @@ type keeper struct {
 	nodes   *proto.Nodes
 	src     io.ReaderAt
 	memory  int // for repairs
-	told    func(group uint32, err error)
+	told    func(group uint32, err error) error
 }
 
 func newKeeper(d *derived, nodes *proto.Nodes, src io.ReaderAt, cfg PrepareConfig) *keeper {
@@ -107,7 +107,7 @@ func (v *verifier) repair(group uint32) error {
 	v.forget()
 	err := v.keeper.repair(group)
 	if v.keeper.told != nil {
-		v.keeper.told(group, err)
+		return v.keeper.told(group, err)
 	}
 	return err
 }

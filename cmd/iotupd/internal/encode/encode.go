@@ -214,6 +214,8 @@ func ShowCached(out *cli.Output, u filesource.CacheUse) {
 		out.Decision("not kept in %s: %s changed just now, and may again", u.Dir, u.Path)
 	case filesource.CacheMiss:
 		out.Decision("%s has nothing for this: %v", u.Dir, u.Err)
+	case filesource.CacheRepaired:
+		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s had wrong data for %s, which were made again; is the disk failing?", u.Dir, u.Path)})
 	case filesource.CacheFailed:
 		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", u.Dir, u.Err)})
 	}
