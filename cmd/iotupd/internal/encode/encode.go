@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -195,13 +194,6 @@ func (o *Options) Prepare() filesource.Config {
 		Memory:         max(1, int64(o.Memory)), // zero would be the default
 		WithoutDigests: o.Digest == "off",
 		Cache:          o.Cache,
-	}
-}
-
-// ShowPreparing shows the progress of encoding.
-func ShowPreparing(out *cli.Output, fraction float64) {
-	if out.JSON == nil && out.ProgressDue(time.Now()) {
-		out.ProgressLine(fmt.Sprintf(" preparing %d%%", int(100*fraction)))
 	}
 }
 

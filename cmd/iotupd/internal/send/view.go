@@ -26,8 +26,10 @@ type sendView struct {
 	agent *agent.Agent
 	route multicast.Route
 
-	speed  cli.Speed // of packets
-	paused bool      // nobody listens
+	preparation encode.Preparation
+	sends       bool      // it is prepared
+	speed       cli.Speed // of packets
+	paused      bool      // nobody listens
 }
 
 // observe shows an event.
@@ -36,7 +38,7 @@ func (v *sendView) observe(e agent.Event) {
 	case agent.Watching:
 		v.warnBeyondRouter()
 	case agent.Preparing:
-		encode.ShowPreparing(v.out, e.Fraction)
+		v.preparation.Show(v.out, time.Now(), e.Fraction)
 	case agent.Cached:
 		encode.ShowCached(v.out, e.CacheUse)
 	case agent.Sending:
@@ -176,6 +178,7 @@ func seconds(s float64) string { return quantity.Duration(time.Duration(s * floa
 
 // started prints what is sent and where.
 func (v *sendView) started(took time.Duration) {
+	v.sends = true
 	m := v.agent.Manifest()
 	s := v.schedule()
 	s.Object = m.Descriptor.Object().String()
