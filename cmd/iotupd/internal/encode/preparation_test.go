@@ -19,7 +19,7 @@ func TestProgressSaysHowLongPreparingTakes(t *testing.T) {
 	var p Preparation
 	now := time.Unix(1, 0)
 	p.Show(out, now, 0.01)
-	for i, want := range []string{" preparing 25%  ETA 3 s\n", " preparing 50%  ETA 2s\n", " preparing 75%  ETA 1s\n"} {
+	for i, want := range []string{" preparing 25%  ETA 3 s\n", " preparing 50%  ETA 2 s\n", " preparing 75%  ETA 1 s\n"} {
 		text.Reset()
 		p.Show(out, now.Add(time.Duration(i+1)*time.Second), 0.25*float64(i+1))
 		if got := text.String(); got != want {
