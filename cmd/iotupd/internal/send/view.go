@@ -126,6 +126,7 @@ func (v *sendView) plan(networkErr error) {
 	v.out.Event("plan", s)
 	v.describe(s)
 	v.showRoute(s, fasterHint)
+	v.showHint()
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
@@ -186,6 +187,7 @@ func (v *sendView) started(took time.Duration) {
 	v.out.Event("sending", s)
 	v.describe(s)
 	v.showRoute(s, "Ctrl-C stops", fasterHint)
+	v.showHint()
 	if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
 		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}
