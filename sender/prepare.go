@@ -17,8 +17,13 @@ import (
 // unless told otherwise.
 const DefaultMemory = 256 << 20
 
-// hashBlock is the size in bytes of the reads for the SHA-256.
-const hashBlock = 1 << 20
+const (
+	// hashBlock is the size in bytes of the reads for the SHA-256: what is read is
+	// hashed while it is in a cache.
+	hashBlock = 128 << 10
+	// restoreBlock is the size in bytes of reads of what was kept.
+	restoreBlock = 1 << 20
+)
 
 // Scratch is a place for what does not fit into memory: a temporary file.
 // WriteAt is called from several goroutines at once.

@@ -59,7 +59,7 @@ func Restore(ctx context.Context, src io.ReaderAt, d proto.Descriptor, cfg Prepa
 
 // restoreNodes reads the nodes over the records.
 func (d *derived) restoreNodes() (*proto.Nodes, error) {
-	records, buf := make([]proto.Digest, d.tree.Total()), make([]byte, min(d.nodeBytes, hashBlock))
+	records, buf := make([]proto.Digest, d.tree.Total()), make([]byte, min(d.nodeBytes, restoreBlock))
 	for at := uint64(0); at < d.nodeBytes; at += uint64(len(buf)) {
 		buf = buf[:min(uint64(len(buf)), d.nodeBytes-at)]
 		if err := d.nodes.read(buf, int64(at)); err != nil {
@@ -74,7 +74,7 @@ func (d *derived) restoreNodes() (*proto.Nodes, error) {
 
 // keepNodes writes the nodes over the records.
 func (d *derived) keepNodes(records []proto.Digest) error {
-	buf := make([]byte, 0, min(d.nodeBytes, hashBlock))
+	buf := make([]byte, 0, min(d.nodeBytes, restoreBlock))
 	at := int64(0)
 	for i := range records {
 		buf = append(buf, records[i][:]...)
@@ -95,7 +95,7 @@ func (d *derived) restoreRecords(ctx context.Context, work *meter) (*proto.Nodes
 	t, store := d.tree, recordStore{place: d.records, tree: d.tree}
 	records := make([]proto.Digest, t.Total())
 	size := uint64(t.RecordLen())
-	batch := max(1, hashBlock/size)
+	batch := max(1, restoreBlock/size)
 	err := onAllCores(ctx, (t.Total()+batch-1)/batch, func() func(uint64) error {
 		h, buf := proto.NewHasher(), make([]byte, min(batch, t.Total())*size)
 		return func(i uint64) error {
