@@ -26,6 +26,10 @@ type EncodeConfig struct {
 	// keep leaves. It ends Encode by an error.
 	Leaves func(group uint32, leaves []byte) error
 
+	// ParityLeaves says that of the leaves only those of parity are wanted, the last M.
+	// The others are zero.
+	ParityLeaves bool
+
 	// Memory is the budget for buffers in bytes. If zero, DefaultMemory is
 	// used. A group cannot take less than M*S + (K + 2*ceilPow2(M))*64 bytes
 	// for shards of S bytes, M*64 more for the code over GF(2^8), and with Leaves

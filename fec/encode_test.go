@@ -48,6 +48,7 @@ func TestLeavesAreThoseOfAllShards(t *testing.T) {
 			got[group] = bytes.Clone(leaves)
 			return nil
 		}
+		cfg.ParityLeaves = rnd.IntN(3) == 0
 		if err := Encode(context.Background(), o.Geometry, bytes.NewReader(o.file), cfg); err != nil {
 			t.Fatal(err)
 		}
@@ -61,6 +62,9 @@ func TestLeavesAreThoseOfAllShards(t *testing.T) {
 			}
 			for i := range p.K + p.M {
 				want := h.Leaf(o.shard(uint32(group), i))
+				if cfg.ParityLeaves && i < p.K {
+					want = proto.Digest{}
+				}
 				if got := leaves[i*proto.DigestLen:][:proto.DigestLen]; !bytes.Equal(got, want[:]) {
 					t.Fatalf("%+v, %+v: leaf %d of group %d is %x, want %x", p, plan, i, group, got, want)
 				}
@@ -215,11 +219,12 @@ func TestEncodePlansUseTheCoresAndKeepToTheMemory(t *testing.T) {
 	}{
 		{Policy{}, 64 << 20, 0, 2, encodePlan{teams: 2, members: 1, batch: 3, width: 1152}},
 		{Policy{}, 64 << 20, 256 << 20, 2, encodePlan{teams: 2, members: 1, batch: 4, width: 1152}},
-		{Policy{}, 64 << 20, 32 << 20, 16, encodePlan{teams: 1, members: 6, batch: 2, width: 1152}},
+		{Policy{}, 64 << 20, 32 << 20, 3, encodePlan{teams: 3, members: 1, batch: 1, width: 1152}},
 		{Policy{}, 1 << 20, 0, 8, encodePlan{teams: 1, members: 6, batch: 1, width: 1152}},
 		{Policy{Profile: Fast}, 1 << 30, 0, 2, encodePlan{teams: 2, members: 1, batch: 14, width: 1152}},
 		{Policy{Profile: Tiny}, 100 << 20, 1 << 20, 4, encodePlan{teams: 1, members: 4, batch: 1, width: 1152}},
-		{Policy{Profile: Large}, 64 << 20, 0, 2, encodePlan{teams: 1, members: 2, batch: 1, width: 576}},
+		{Policy{Profile: Large, ShardSize: 1024}, 64 << 20, 0, 2, encodePlan{teams: 1, members: 2, batch: 1, width: 512}},
+		{Policy{}, 8192 * 1152, 8 << 20, 2, encodePlan{teams: 1, members: 1, batch: 1, width: 1152}},
 	} {
 		p, err := tt.policy.Params(tt.size)
 		if err != nil {

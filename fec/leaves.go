@@ -8,6 +8,7 @@ import "iotupd/proto"
 // memory for the encoder. The zero value takes none.
 type leaves struct {
 	params proto.Params
+	alone  bool              // those of parity
 	b      []byte            // group after group
 	strips []*proto.LeafHash // of data shards that come in strips
 }
@@ -20,15 +21,15 @@ func leavesMemory(p proto.Params, plan encodePlan) int {
 	switch {
 	case !plan.leaves:
 		return 0
-	case plan.width < p.ShardSize:
+	case plan.width < p.ShardSize && !plan.parityLeaves:
 		return (p.K+p.M)*proto.DigestLen + p.K*stripHash
 	}
 	return (p.K + p.M) * proto.DigestLen
 }
 
 func newLeaves(p proto.Params, plan encodePlan) leaves {
-	l := leaves{params: p, b: make([]byte, plan.batch*(p.K+p.M)*proto.DigestLen)}
-	if plan.width < p.ShardSize {
+	l := leaves{params: p, alone: plan.parityLeaves, b: make([]byte, plan.batch*(p.K+p.M)*proto.DigestLen)}
+	if plan.width < p.ShardSize && !plan.parityLeaves {
 		l.strips = make([]*proto.LeafHash, p.K)
 		for i := range l.strips {
 			l.strips[i] = proto.NewLeafHash()
@@ -60,7 +61,7 @@ func (l *leaves) hasher() leafHasher {
 // groups in every row; or the next strip, width bytes from column on, of data
 // shards of the only group.
 func (l leafHasher) rows(n, index, column, width int, b []byte) {
-	if l.h == nil {
+	if l.h == nil || l.alone {
 		return
 	}
 	if l.strips == nil {

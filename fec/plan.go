@@ -15,6 +15,7 @@ type encodePlan struct {
 	batch          int // groups that are read together, 1 unless width is the shard size
 	width          int // bytes of every shard that are encoded at the same time
 	leaves         bool
+	parityLeaves   bool // of parity alone
 }
 
 const (
@@ -35,28 +36,43 @@ func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	s := g.ShardSize
-	p := encodePlan{teams: 1, members: 1, batch: 1, width: s, leaves: cfg.Leaves != nil}
+	p := encodePlan{teams: 1, members: 1, batch: 1, width: s, leaves: cfg.Leaves != nil, parityLeaves: cfg.ParityLeaves}
 	for p.teams = int(min(uint64(workers), g.Groups)); ; p.teams-- {
 		p.members = max(1, min(workers/p.teams, s/minColumns))
 		if p.teams == 1 || encodeMemory(g, p) <= memory {
 			break
 		}
 	}
-	if spare := memory - encodeMemory(g, p); spare < 0 {
-		p.width = widestStrip(s, columnUnit(g.Params), func(width int) bool {
+	if encodeMemory(g, p) > memory {
+		return p.inStrips(g, memory)
+	}
+	most := int(min(g.Groups/uint64(p.teams), readSize/uint64(s)))
+	for more := p; p.batch < most; p = more {
+		if more.batch++; encodeMemory(g, more) > memory {
+			break
+		}
+	}
+	return p
+}
+
+// inStrips returns the plan of one team that encodes strips of shards, as wide as the
+// memory allows. Parity that strips are put together to may take more memory than
+// whole shards do, where one member needs no such place.
+func (p encodePlan) inStrips(g proto.Geometry, memory int) encodePlan {
+	whole := p
+	whole.members = 1
+	narrow := func(p encodePlan) encodePlan {
+		p.width = widestStrip(g.ShardSize, columnUnit(g.Params), func(width int) bool {
 			p.width = width
 			return encodeMemory(g, p) <= memory
 		})
-	} else {
-		most := int(min(g.Groups/uint64(p.teams), readSize/uint64(s)))
-		for p.batch < most {
-			more := p
-			more.batch++
-			if encodeMemory(g, more) > memory {
-				break
-			}
-			p = more
-		}
+		return p
+	}
+	if p = narrow(p); encodeMemory(g, p) > memory {
+		p = narrow(whole)
+	}
+	if p.members == 1 && encodeMemory(g, whole) <= encodeMemory(g, p) {
+		return whole
 	}
 	return p
 }

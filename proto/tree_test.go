@@ -4,6 +4,7 @@ package proto
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -138,6 +139,25 @@ func shardsOf(t *testing.T, v vector, g Geometry) [][][]byte {
 		groups[group] = append(groups[group], shard)
 	}
 	return groups
+}
+
+func TestFileHashIsThatOfTheFileAndItsShards(t *testing.T) {
+	h, ok := NewFileHash()
+	if !ok {
+		t.Skip("this machine would gain nothing")
+	}
+	hasher, file := NewHasher(), make([]byte, 10*DefaultShardSize+777)
+	rand.NewChaCha8([32]byte{3}).Read(file)
+	rest := file
+	for ; len(rest) >= DefaultShardSize; rest = rest[DefaultShardSize:] {
+		shard := rest[:DefaultShardSize]
+		if got, want := h.Shard(shard), hasher.Leaf(shard); got != want {
+			t.Fatalf("leaf %x, want %x", got, want)
+		}
+	}
+	if got, want := h.Sum(rest), sha256.Sum256(file); got != want {
+		t.Errorf("SHA-256 %x, want %x", got, want)
+	}
 }
 
 func TestLeafVectors(t *testing.T) {

@@ -81,12 +81,6 @@ func (w *reencodeWork) run() error {
 	if err != nil {
 		return err
 	}
-	if w.all, err = w.leaves.readAll(w.source.store, w.source.group, w.known); err != nil {
-		return err
-	}
-	w.free = slices.DeleteFunc(slices.Clone(w.source.missing), func(place int) bool {
-		return w.source.geo.ShardLen(w.source.group, place) < p.ShardSize
-	})
 	cfg := fec.EncodeConfig{Memory: w.cfg.Memory, Workers: w.cfg.Workers}
 	cfg.Put = func(_ uint32, first int, parity []byte) error { return w.park(first, parity) }
 	return fec.Encode(context.Background(), geo, w, cfg)
@@ -134,6 +128,9 @@ func (w *reencodeWork) ReadAt(b []byte, offset int64) (n int, err error) {
 // All data of the group have been read by then.
 func (w *reencodeWork) park(first int, parity []byte) error {
 	geo, h := w.source.geo, proto.NewHasher()
+	if err := w.readLeaves(); err != nil {
+		return err
+	}
 	for _, index := range w.lost {
 		n, at := len(w.free), (int(index)-geo.K-first)*geo.ShardSize
 		if at < 0 || at >= len(parity) {
@@ -150,5 +147,20 @@ func (w *reencodeWork) park(first int, parity []byte) error {
 		w.free = w.free[:n-1]
 		w.restored = append(w.restored, parkedShard{place: uint16(place), index: index})
 	}
+	return nil
+}
+
+// readLeaves reads the leaves of the group, once, and notes where parity may go.
+func (w *reencodeWork) readLeaves() (err error) {
+	if w.all != nil {
+		return nil
+	}
+	geo, g := w.source.geo, w.source.group
+	if w.all, err = w.leaves.readAll(w.source.store, g, w.known); err != nil {
+		return err
+	}
+	w.free = slices.DeleteFunc(slices.Clone(w.source.missing), func(place int) bool {
+		return geo.ShardLen(g, place) < geo.ShardSize
+	})
 	return nil
 }

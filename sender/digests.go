@@ -3,6 +3,7 @@
 package sender
 
 import (
+	"context"
 	"crypto/sha256"
 	"slices"
 	"sync"
@@ -93,12 +94,27 @@ func (s *recordStore) record(group uint32, index int) ([]byte, error) {
 	return run.at(s.scratch, s.offset+at, n, int(ahead))
 }
 
+// leaf returns the place of a leaf of a group in memory.
+func (s *recordStore) leaf(group uint32, shard int) []byte {
+	at := s.position(group, shard/s.tree.Leaves) + int64(shard%s.tree.Leaves)*proto.DigestLen
+	return s.memory[at:][:proto.DigestLen]
+}
+
 // A recordWriter makes the records of a hash tree, and the nodes over them.
 // Puts of different groups may be concurrent.
 type recordWriter struct {
-	store *recordStore
-	nodes []proto.Digest
-	free  sync.Pool // of *recordMaker
+	store    *recordStore
+	nodes    []proto.Digest
+	free     sync.Pool // of *recordMaker
+	together bool      // leaves of data come by [derived.hashTogether]
+}
+
+func newRecordWriter(d *derived) *recordWriter {
+	return &recordWriter{
+		store:    &recordStore{place: d.records, tree: d.tree},
+		nodes:    make([]proto.Digest, d.tree.Total()),
+		together: d.together(),
+	}
 }
 
 // A recordMaker makes the records of one group at a time.
@@ -148,4 +164,39 @@ func (w *recordWriter) put(group uint32, leaves []byte) (err error) {
 		w.nodes[w.store.tree.Number(group, i)] = m.hasher.Record(record)
 	}
 	return m.write(w.store, group)
+}
+
+// putParity takes the leaves of one group, of which only those of parity count.
+func (w *recordWriter) putParity(group uint32, leaves []byte) {
+	for i := w.store.tree.K; i < w.store.tree.K+w.store.tree.M; i++ {
+		copy(w.store.leaf(group, i), leaves[i*proto.DigestLen:][:proto.DigestLen])
+	}
+}
+
+// finish returns the nodes when all leaves are there: nil without a tree.
+func (w *recordWriter) finish(ctx context.Context, d *derived) (*proto.Nodes, error) {
+	if w == nil {
+		return nil, nil
+	}
+	if w.together {
+		n := w.store.tree.RecordLen()
+		err := onAllCores(ctx, w.store.tree.Groups, func() func(uint64) error {
+			leaves := make([]byte, w.store.tree.Records*n)
+			return func(group uint64) error {
+				for i := range w.store.tree.Records {
+					copy(leaves[i*n:][:n], w.store.memory[w.store.position(uint32(group), i):])
+				}
+				return w.put(uint32(group), leaves)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if d.nodes.scratch != nil {
+		if err := d.keepNodes(w.nodes); err != nil {
+			return nil, err
+		}
+	}
+	return proto.NewNodes(d.tree, w.nodes), nil
 }

@@ -4,7 +4,6 @@ package sender
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"sync"
@@ -16,14 +15,6 @@ import (
 // DefaultMemory is how much parity and digests are kept in memory, in bytes,
 // unless told otherwise.
 const DefaultMemory = 256 << 20
-
-const (
-	// hashBlock is the size in bytes of the reads for the SHA-256: what is read is
-	// hashed while it is in a cache.
-	hashBlock = 128 << 10
-	// restoreBlock is the size in bytes of reads of what was kept.
-	restoreBlock = 1 << 20
-)
 
 // Scratch is a place for what does not fit into memory: a temporary file.
 // WriteAt is called from several goroutines at once.
@@ -88,19 +79,27 @@ func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareCo
 	defer cancel(nil)
 	work := meter{total: d.work(), report: cfg.Progress}
 	descriptor := proto.Descriptor{Params: p}
+	hash := d.hashFile
+	if d.together() {
+		hash = d.hashTogether
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		var err error
-		if descriptor.SHA256, err = hashFile(ctx, src, geo.Size, &work); err != nil {
+		if descriptor.SHA256, err = hash(ctx, src, &work); err != nil {
 			cancel(err)
 		}
 	})
-	nodes, err := d.encode(ctx, src, int(cfg.memory()/2), &work)
+	records, err := d.encode(ctx, src, int(cfg.memory()/2), &work)
 	if err != nil {
 		cancel(err)
 	}
 	wg.Wait()
 	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	nodes, err := records.finish(ctx, d)
+	if err != nil {
 		return nil, err
 	}
 	if nodes != nil {
@@ -120,9 +119,9 @@ func (d *derived) work() uint64 {
 
 func (d *derived) hasTree() bool { return d.recordBytes > 0 }
 
-// encode makes parity and records, with so much memory for buffers, and returns
-// the nodes over the records: nil if there is no tree.
-func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work *meter) (*proto.Nodes, error) {
+// encode makes parity and records, with so much memory for buffers. The records have
+// to be finished; there are none if there is no tree.
+func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work *meter) (*recordWriter, error) {
 	parity := parityStore{place: d.parity, geo: d.geo}
 	cfg := fec.EncodeConfig{
 		Memory: memory,
@@ -134,23 +133,20 @@ func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work 
 	if !d.hasTree() {
 		return nil, fec.Encode(ctx, d.geo, src, cfg)
 	}
-	w := recordWriter{
-		store: &recordStore{place: d.records, tree: d.tree},
-		nodes: make([]proto.Digest, d.tree.Total()),
-	}
-	cfg.Leaves = func(group uint32, leaves []byte) error {
-		work.add(d.geo.K * d.geo.ShardSize)
-		return w.put(group, leaves)
-	}
-	if err := fec.Encode(ctx, d.geo, src, cfg); err != nil {
-		return nil, err
-	}
-	if d.nodes.scratch != nil {
-		if err := d.keepNodes(w.nodes); err != nil {
-			return nil, err
+	w := newRecordWriter(d)
+	if w.together {
+		cfg.ParityLeaves = true
+		cfg.Leaves = func(group uint32, leaves []byte) error {
+			w.putParity(group, leaves)
+			return nil
+		}
+	} else {
+		cfg.Leaves = func(group uint32, leaves []byte) error {
+			work.add(d.geo.K * d.geo.ShardSize)
+			return w.put(group, leaves)
 		}
 	}
-	return proto.NewNodes(d.tree, w.nodes), nil
+	return w, fec.Encode(ctx, d.geo, src, cfg)
 }
 
 // object returns the object of a file of which all is derived.
@@ -174,21 +170,6 @@ func (d *derived) object(src io.ReaderAt, descriptor proto.Descriptor, nodes *pr
 	return o
 }
 
-func hashFile(ctx context.Context, src io.ReaderAt, size uint64, work *meter) (sum [sha256.Size]byte, err error) {
-	h := sha256.New()
-	buf := make([]byte, min(size, hashBlock))
-	for offset := uint64(0); offset < size && ctx.Err() == nil; {
-		b := buf[:min(uint64(len(buf)), size-offset)]
-		if err := readFull(src, b, int64(offset)); err != nil {
-			return sum, err
-		}
-		h.Write(b)
-		offset += uint64(len(b))
-		work.add(len(b))
-	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
-}
-
 // readFull fills b. A file that ends too early has been cut meanwhile.
 func readFull(src io.ReaderAt, b []byte, offset int64) error {
 	n, err := src.ReadAt(b, offset)
@@ -209,7 +190,7 @@ type meter struct {
 }
 
 func (m *meter) add(bytes int) {
-	if m.report == nil {
+	if m.report == nil || bytes == 0 {
 		return
 	}
 	m.mu.Lock()

@@ -57,6 +57,9 @@ func Restore(ctx context.Context, src io.ReaderAt, d proto.Descriptor, cfg Prepa
 	return kept.object(src, d, nodes, cfg), nil
 }
 
+// restoreBlock is the size in bytes of reads of what was kept.
+const restoreBlock = 1 << 20
+
 // restoreNodes reads the nodes over the records.
 func (d *derived) restoreNodes() (*proto.Nodes, error) {
 	records, buf := make([]proto.Digest, d.tree.Total()), make([]byte, min(d.nodeBytes, restoreBlock))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package sha256pair computes the SHA-256 of two messages of the same length at
-// once. The instructions for SHA-256 have to wait for each other: those of a second
-// message cost little while those of the first one wait.
+// Package sha256pair computes the SHA-256 of two messages at once. The instructions
+// for SHA-256 have to wait for each other: those of a second message cost little while
+// those of the first one wait.
 package sha256pair
 
 import (
@@ -48,21 +48,22 @@ func Tagged(tag byte, a, b []byte) (sumA, sumB [sha256.Size]byte, ok bool) {
 	if whole > 0 {
 		blocks(&states, &a[0], &b[0], whole)
 	}
-	n := pad(&endA, a[whole*blockSize:], blockSize*(1+whole))
-	pad(&endB, b[whole*blockSize:], blockSize*(1+whole))
+	before := uint64(blockSize * (1 + whole))
+	n := pad(&endA, a[whole*blockSize:], before)
+	pad(&endB, b[whole*blockSize:], before)
 	blocks(&states, &endA[0], &endB[0], n)
 	return states[0].sum(), states[1].sum(), true
 }
 
 // pad fills end with the rest of a message that follows so many bytes, and with
 // what ends it. It returns the number of blocks.
-func pad(end *[2 * blockSize]byte, rest []byte, before int) (blocks int) {
+func pad(end *[2 * blockSize]byte, rest []byte, before uint64) (blocks int) {
 	clear(end[copy(end[:], rest):])
 	end[len(rest)] = 0x80
 	blocks = 1
 	if len(rest)+1+lengthLen > blockSize {
 		blocks = 2
 	}
-	binary.BigEndian.PutUint64(end[blocks*blockSize-lengthLen:], uint64(before+len(rest))*8)
+	binary.BigEndian.PutUint64(end[blocks*blockSize-lengthLen:], (before+uint64(len(rest)))*8)
 	return blocks
 }
