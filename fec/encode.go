@@ -52,7 +52,7 @@ func Encode(ctx context.Context, g proto.Geometry, src io.ReaderAt, cfg EncodeCo
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p := planEncode(g, cfg)
-	q := &queue{geometry: g, most: p.batch}
+	q := &queue{geometry: g, most: p.batch, teams: p.teams}
 	var wg sync.WaitGroup
 	for range p.teams {
 		wg.Go(func() {
@@ -70,10 +70,12 @@ func Encode(ctx context.Context, g proto.Geometry, src io.ReaderAt, cfg EncodeCo
 }
 
 // A queue deals out the groups in order, in batches that do not cross the end
-// of a segment. It is safe for concurrent use.
+// of a segment. The last ones are smaller, so that all teams end at about the same
+// time. It is safe for concurrent use.
 type queue struct {
 	geometry proto.Geometry
 	most     int // groups of a batch
+	teams    int
 
 	mu   sync.Mutex
 	next uint64
@@ -89,7 +91,8 @@ func (q *queue) take() (first uint32, n int) {
 	}
 	first = uint32(q.next)
 	s := q.geometry.SegmentOf(first)
-	n = int(min(uint64(q.most), s.First+s.Groups-q.next))
+	share := max(1, (q.geometry.Groups-q.next)/uint64(2*q.teams))
+	n = int(min(uint64(q.most), share, s.First+s.Groups-q.next))
 	q.next += uint64(n)
 	return first, n
 }
