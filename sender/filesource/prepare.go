@@ -17,7 +17,8 @@ import (
 type Config struct {
 	// Memory is how much parity and digests are kept in memory, in bytes. If
 	// zero, [sender.DefaultMemory]. What does not fit goes to a temporary file in
-	// $TMPDIR, or else /var/tmp, or to the cache.
+	// $TMPDIR, or else /var/tmp, or to the cache. What the cache has already is
+	// read from there.
 	Memory int64
 
 	// WithoutDigests makes an object whose packets receivers cannot verify one by
