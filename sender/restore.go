@@ -16,7 +16,7 @@ import (
 
 // ErrNotKept is wrapped by the error of an object whose file does not give any more
 // what [Prepare] kept of it. The file has to be prepared again.
-var ErrNotKept = errors.New("sender: what was kept does not belong to the file")
+var ErrNotKept = errors.New("sender: the data that were kept do not belong to this file")
 
 // Restore returns the object that [Prepare] made, from what it wrote to Keep. It
 // reads no more of that than the nodes of the hash tree, which must give the root in

@@ -109,7 +109,7 @@ func (p *parityStore) shard(group uint32, row int) ([]byte, error) {
 }
 
 // errDamagedAgain: what was repaired is damaged when it is read.
-var errDamagedAgain = errors.New("sender: what is kept of the file was repaired, and is damaged again")
+var errDamagedAgain = errors.New("sender: data that are kept of the file were repaired, and are corrupted again")
 
 // inTile returns a shard of the tile.
 func (p *parityStore) inTile(group uint32, row int) []byte {

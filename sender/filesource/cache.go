@@ -127,7 +127,7 @@ func (c *cache) repaired(f *os.File, src *File, told func(uint32, error) error) 
 			if errors.Is(err, sender.ErrNotKept) {
 				return &ChangedError{Path: src.path}
 			}
-			cause := fmt.Errorf("damaged, and cannot be repaired: %w; start again to make it anew", durable.Cause(err))
+			cause := fmt.Errorf("corrupted, and cannot be repaired: %w; start again to recreate it", durable.Cause(err))
 			err = &FileError{Path: filepath.Join(c.path, c.name), Err: cause}
 		}
 		return told(group, err)

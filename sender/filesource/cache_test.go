@@ -303,7 +303,7 @@ func TestAnEntryThatCannotBeRepairedIsRemoved(t *testing.T) {
 	}
 	_, readOnly := scratchFile{File: f}.WriteAt([]byte("x"), 0)
 	err = repaired(0, readOnly)
-	if want := filepath.Join(c.path, c.name) + ": damaged, and cannot be repaired: "; err == nil || !strings.HasPrefix(Cause(err).Error(), want) {
+	if want := filepath.Join(c.path, c.name) + ": corrupted, and cannot be repaired: "; err == nil || !strings.HasPrefix(Cause(err).Error(), want) {
 		t.Errorf("got %v, want %q", err, want)
 	}
 	if entries, err := os.ReadDir(d.Cache); err != nil || len(entries) > 0 {

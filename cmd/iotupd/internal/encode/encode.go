@@ -207,7 +207,7 @@ func ShowCached(out *cli.Output, u filesource.CacheUse) {
 	case filesource.CacheMiss:
 		out.Decision("%s has nothing for this: %v", u.Dir, u.Err)
 	case filesource.CacheRepaired:
-		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s had wrong data for %s, which were made again; is the disk failing?", u.Dir, u.Path)})
+		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s: corrupted data for %s were found, and encoded again from the file; check the disk", u.Dir, u.Path)})
 	case filesource.CacheFailed:
 		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", u.Dir, u.Err)})
 	}

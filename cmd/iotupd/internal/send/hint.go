@@ -38,6 +38,6 @@ func (v *sendView) hint() string {
 // showHint prints it.
 func (v *sendView) showHint() {
 	if flags := v.hint(); flags != "" {
-		v.out.Line("hint: at this rate %s takes less of the processors; all senders of the file need the same", flags)
+		v.out.Line("hint: at this rate, %s needs less CPU time; use the same flags for all senders of this file", flags)
 	}
 }
