@@ -39,7 +39,14 @@ func benchmark(b *testing.B, run func(b *testing.B, p proto.Params, workers int)
 }
 
 // BenchmarkEncode encodes a file in memory; the bytes are those of the file.
-func BenchmarkEncode(b *testing.B) {
+func BenchmarkEncode(b *testing.B) { benchmarkEncode(b, nil) }
+
+// BenchmarkEncodeAndHash makes the leaves of the hash tree as well.
+func BenchmarkEncodeAndHash(b *testing.B) {
+	benchmarkEncode(b, func(uint32, []byte) error { return nil })
+}
+
+func benchmarkEncode(b *testing.B, leaves func(uint32, []byte) error) {
 	benchmark(b, func(b *testing.B, p proto.Params, workers int) {
 		g, err := p.Geometry()
 		if err != nil {
@@ -48,8 +55,8 @@ func BenchmarkEncode(b *testing.B) {
 		file := make([]byte, p.Size)
 		rand.NewChaCha8([32]byte{}).Read(file)
 		src := bytes.NewReader(file)
-		cfg := EncodeConfig{Workers: workers, Put: func(uint32, []byte) error { return nil }}
-		if _, err := newEncoder(p, columnUnit(p)); err != nil { // makes the tables
+		cfg := EncodeConfig{Workers: workers, Put: func(uint32, int, []byte) error { return nil }, Leaves: leaves}
+		if _, err := newEncoders(p, columnUnit(p), 1); err != nil { // makes the tables
 			b.Fatal(err)
 		}
 		b.SetBytes(int64(p.Size))

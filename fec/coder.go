@@ -10,12 +10,12 @@ import (
 	"iotupd/proto"
 )
 
-// An encoder makes parity, for one goroutine at a time.
+// An encoder makes the parity of one group after the other, for one goroutine at a
+// time: as [leopard.Encoder] describes, but see keepsData.
 type encoder interface {
-	// Encode makes n bytes of every parity shard from those of all data shards.
-	// data returns these for shards 0 to K-1, parity the places for the others,
-	// from 0 to M-1.
-	Encode(n int, data, parity func(i int) []byte)
+	Start(n int)
+	Add(i int, data []byte)
+	Finish(ready func(first int, parity []byte))
 }
 
 // A rebuilder makes the missing data shards of a group, for one goroutine at a
@@ -30,17 +30,29 @@ type rebuilder interface {
 	Rebuild()
 }
 
-// newEncoder returns an encoder for width bytes of every shard, the most that
-// are there at a time.
-func newEncoder(p proto.Params, width int) (encoder, error) {
+// newEncoders returns encoders for so many groups at a time, which are finished one
+// after the other, for width bytes of every shard, the most that are there at a time.
+func newEncoders(p proto.Params, width, groups int) ([]encoder, error) {
 	if err := checkCode(p); err != nil {
 		return nil, err
 	}
 	if p.Code == proto.CodeLeopard8 {
-		return newEncoder8(p, width)
+		return newEncoders8(p, width, groups)
 	}
-	return leopard.NewEncoder(p.K, p.M, width)
+	list := make([]encoder, groups)
+	for i := range list {
+		e, err := leopard.NewEncoder(p.K, p.M, width)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = e
+	}
+	return list, nil
 }
+
+// keepsData reports whether encoders use the data shards that were added until they
+// are finished.
+func keepsData(p proto.Params) bool { return p.Code == proto.CodeLeopard8 }
 
 // newRebuilder returns a rebuilder that holds width bytes of every shard at a
 // time, and at least so many.
@@ -64,14 +76,14 @@ func checkCode(p proto.Params) error {
 	return nil
 }
 
-// encoderMemory and rebuilderMemory return the bytes that one of them takes.
-// They grow evenly with width.
-func encoderMemory(p proto.Params, width int) int {
+// encodersMemory and rebuilderMemory return the bytes that encoders for so many
+// groups, or a rebuilder, take. They grow evenly with width.
+func encodersMemory(p proto.Params, width, groups int) int {
 	switch p.Code {
 	case proto.CodeLeopard8:
-		return encoder8Memory(p, width)
+		return encoders8Memory(p, width, groups)
 	case proto.CodeLeopard16:
-		return leopard.EncoderMemory(p.K, p.M, width)
+		return groups * leopard.EncoderMemory(p.K, p.M, width)
 	}
 	return 0
 }

@@ -38,7 +38,7 @@ func TestTheFieldNeverChangesSilently(t *testing.T) {
 		{Code: proto.CodeNone, K: 5, M: 3},
 		{Code: 77, K: 5, M: 3},
 	} {
-		if _, err := newEncoder(p, proto.ShardUnit); err == nil {
+		if _, err := newEncoders(p, proto.ShardUnit, 1); err == nil {
 			t.Errorf("%v %d+%d: an encoder was made", p.Code, p.K, p.M)
 		}
 		if _, err := newRebuilder(p, proto.ShardUnit); err == nil {

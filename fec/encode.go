@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime"
 	"sync"
 
 	"iotupd/proto"
@@ -15,21 +14,26 @@ import (
 // An EncodeConfig says what [Encode] does with parity, and with how much. Only
 // Put is needed, and that only if there is parity.
 type EncodeConfig struct {
-	// Put takes the parity of one group: M*ShardSize bytes, shard K first. It
-	// is called once for every group, for several at the same time and in any
-	// order, must not keep parity, and ends Encode by an error. Counting its
-	// calls up to Groups tells the progress.
-	Put func(group uint32, parity []byte) error
+	// Put takes parity of one group: some shards, end to end, the first of which is
+	// parity shard first, 0 to M-1. Those of a group come in order, one call after the
+	// other, when all data of the group were read; those of several groups come at the
+	// same time and in any order. It must not keep parity, and ends Encode by an error.
+	Put func(group uint32, first int, parity []byte) error
 
 	// Leaves, if not nil, takes the leaves of the hash tree (spec.md 4.2) of all
-	// K+M shards of one group, DigestLen bytes each. It is called as Put is,
-	// and for every group before that.
+	// K+M shards of one group, DigestLen bytes each. It is called once for every
+	// group, after its parity was put, for several at the same time, and must not
+	// keep leaves. It ends Encode by an error.
 	Leaves func(group uint32, leaves []byte) error
+
+	// ParityLeaves says that of the leaves only those of parity are wanted, the last M.
+	// The others are zero.
+	ParityLeaves bool
 
 	// Memory is the budget for buffers in bytes. If zero, DefaultMemory is
 	// used. A group cannot take less than M*S + (K + 2*ceilPow2(M))*64 bytes
-	// for shards of S bytes, and with Leaves some (K+M)*16 + K*256 more. It is
-	// encoded with so much if need be.
+	// for shards of S bytes, M*64 more for the code over GF(2^8), and with Leaves
+	// some (K+M)*16 + K*256 more. It is encoded with so much if need be.
 	Memory int
 
 	// Workers is the number of cores to use. If zero, it is GOMAXPROCS.
@@ -48,12 +52,15 @@ func Encode(ctx context.Context, g proto.Geometry, src io.ReaderAt, cfg EncodeCo
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p := planEncode(g, cfg)
-	q := &queue{geometry: g, most: p.batch}
+	q := &queue{geometry: g, most: p.batch, teams: p.teams}
 	var wg sync.WaitGroup
 	for range p.teams {
 		wg.Go(func() {
-			t := &team{geometry: g, src: src, config: cfg, plan: p}
-			if err := t.run(ctx, q); err != nil {
+			t, err := newTeam(g, src, cfg, p)
+			if err == nil {
+				err = t.run(ctx, q)
+			}
+			if err != nil {
 				cancel(err)
 			}
 		})
@@ -62,66 +69,13 @@ func Encode(ctx context.Context, g proto.Geometry, src io.ReaderAt, cfg EncodeCo
 	return context.Cause(ctx)
 }
 
-// An encodePlan divides cores and memory: every team encodes batches of groups
-// of its own, its members share the columns of each group.
-type encodePlan struct {
-	teams, members int
-	batch          int // groups that are read together, 1 unless width is the shard size
-	width          int // bytes of every shard that are in memory at the same time
-	leaves         bool
-}
-
-// readSize is how many bytes of a row are enough for one read: the shards of
-// adjacent groups are adjacent in the file. More is hardly faster and leaves the cache.
-const readSize = 32 << 10
-
-func planEncode(g proto.Geometry, cfg EncodeConfig) encodePlan {
-	memory, workers := cfg.Memory, cfg.Workers
-	if memory <= 0 {
-		memory = DefaultMemory
-	}
-	if workers <= 0 {
-		workers = runtime.GOMAXPROCS(0)
-	}
-	s := g.ShardSize
-	p := encodePlan{teams: 1, members: 1, batch: 1, width: s, leaves: cfg.Leaves != nil}
-	p.teams = int(min(uint64(max(1, memory/encodeMemory(g, p))), uint64(workers), g.Groups))
-	p.members = max(1, min(workers/p.teams, s/minColumns))
-
-	if spare := memory - encodeMemory(g, p); spare < 0 {
-		p.width = widestStrip(s, columnUnit(g.Params), func(width int) bool {
-			p.width = width
-			return encodeMemory(g, p) <= memory
-		})
-	} else {
-		most := int(min(g.Groups/uint64(p.teams), readSize/uint64(s)))
-		p.batch = max(1, min(1+spare/(p.teams*(g.K*s+leavesMemory(g.Params, p))), most))
-	}
-	return p
-}
-
-// encodeMemory returns the bytes that encoding by p takes: the data of a
-// batch and its leaves, the parity of one group and the encoders of its members,
-// for every team.
-func encodeMemory(g proto.Geometry, p encodePlan) int {
-	data := p.batch * (g.K*p.width + leavesMemory(g.Params, p))
-	parity := g.M * g.ShardSize
-	n, width := p.encoders(columnUnit(g.Params))
-	return p.teams * (data + parity + n*encoderMemory(g.Params, width))
-}
-
-// encoders returns how many members of a team encode, and how many columns each
-// of them gets at most.
-func (p encodePlan) encoders(unit int) (n, width int) {
-	n = min(p.members, p.width/unit)
-	return n, widestPart(p.width, unit, n)
-}
-
 // A queue deals out the groups in order, in batches that do not cross the end
-// of a segment. It is safe for concurrent use.
+// of a segment. The last ones are smaller, so that all teams end at about the same
+// time. It is safe for concurrent use.
 type queue struct {
 	geometry proto.Geometry
 	most     int // groups of a batch
+	teams    int
 
 	mu   sync.Mutex
 	next uint64
@@ -137,7 +91,8 @@ func (q *queue) take() (first uint32, n int) {
 	}
 	first = uint32(q.next)
 	s := q.geometry.SegmentOf(first)
-	n = int(min(uint64(q.most), s.First+s.Groups-q.next))
+	share := max(1, (q.geometry.Groups-q.next)/uint64(2*q.teams))
+	n = int(min(uint64(q.most), share, s.First+s.Groups-q.next))
 	q.next += uint64(n)
 	return first, n
 }
@@ -149,40 +104,42 @@ type team struct {
 	config   EncodeConfig
 	plan     encodePlan
 
-	encoders []encoder // of the members, each for some of the columns; nil without parity
-	data     []byte    // row after row of a batch, or of a strip of one group
-	parity   []byte    // shard after shard of one group
+	encoders [][]encoder // of the members, each for some of the columns, by group of the batch; nil without parity
+	window   []byte      // rows of a batch, or of a strip of one group, that were read last, or all
+	parity   []byte      // of one group, where members or strips have parts of shards; else nil
 	leaves   leaves
 }
 
-func (t *team) run(ctx context.Context, q *queue) error {
-	g := t.geometry
+func newTeam(g proto.Geometry, src io.ReaderAt, cfg EncodeConfig, p encodePlan) (*team, error) {
+	t := &team{geometry: g, src: src, config: cfg, plan: p, window: make([]byte, p.windowBytes(g))}
 	if g.M > 0 { // else the members only read and hash
-		n, width := t.plan.encoders(columnUnit(g.Params))
+		n, width := p.encoders(columnUnit(g.Params))
 		for range n {
-			e, err := newEncoder(g.Params, width)
+			list, err := newEncoders(g.Params, width, p.batch)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			t.encoders = append(t.encoders, e)
+			t.encoders = append(t.encoders, list)
+		}
+		if n := p.parityBytes(g); n > 0 {
+			t.parity = make([]byte, n)
 		}
 	}
-	t.data = make([]byte, g.K*t.plan.batch*t.plan.width)
-	t.parity = make([]byte, g.M*g.ShardSize)
-	if t.config.Leaves != nil {
-		t.leaves = newLeaves(g.Params, t.plan)
+	if cfg.Leaves != nil {
+		t.leaves = newLeaves(g.Params, p)
 	}
+	return t, nil
+}
+
+func (t *team) run(ctx context.Context, q *queue) error {
 	for {
 		first, n := q.take()
 		if n == 0 {
 			return nil
 		}
-		for column := 0; column < g.ShardSize; column += t.plan.width {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			width := min(t.plan.width, g.ShardSize-column)
-			if err := t.strip(first, n, column, width); err != nil {
+		for column := 0; column < t.geometry.ShardSize; column += t.plan.width {
+			width := min(t.plan.width, t.geometry.ShardSize-column)
+			if err := t.strip(ctx, first, n, column, width); err != nil {
 				return err
 			}
 		}
@@ -190,74 +147,148 @@ func (t *team) run(ctx context.Context, q *queue) error {
 }
 
 // strip encodes width bytes from column of every shard of n groups, more than
-// one only if that is the whole shard, and puts the groups it completes.
-func (t *team) strip(first uint32, n, column, width int) error {
-	k, s := t.geometry.K, t.geometry.ShardSize
-	row := n * width
-	err := inParallel(t.plan.members, func(member int) error {
-		from, to := part(k, member, t.plan.members)
-		h := t.leaves.hasher()
-		for r := from; r < to; r++ {
-			b := t.data[r*row:][:row]
-			if err := t.read(first, r, column, b); err != nil {
-				return err
+// one only if that is the whole shard, and hands out the groups it completes.
+func (t *team) strip(ctx context.Context, first uint32, n, column, width int) error {
+	for member, list := range t.encoders {
+		if from, to := t.columns(member, width); from < to {
+			for _, e := range list[:n] {
+				e.Start(to - from)
 			}
-			h.row(r, column, b)
-		}
-		return nil
-	})
-	for i := 0; i < n && err == nil; i++ {
-		t.encode(i, row, column, width)
-		if column+width == s {
-			err = t.put(first, i)
 		}
 	}
-	return err
+	rows := max(1, min(len(t.window), t.plan.members*windowSize)/(n*width))
+	for row := 0; row < t.geometry.K; row += rows {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := t.rows(first, n, row, min(rows, t.geometry.K-row), column, width); err != nil {
+			return err
+		}
+	}
+	for i := range n {
+		if err := t.finish(first+uint32(i), i, column, width); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// encode makes width bytes from column of the parity of group i of the batch,
-// whose rows have so many bytes.
-func (t *team) encode(i, row, column, width int) {
-	s := t.geometry.ShardSize
-	inParallel(len(t.encoders), func(member int) error {
-		from, to := columnPart(width, columnUnit(t.geometry.Params), member, len(t.encoders))
-		if from < to {
-			t.encoders[member].Encode(to-from,
-				func(r int) []byte { return t.data[r*row+i*width:][from:to] },
-				func(j int) []byte { return t.parity[j*s+column:][from:to] })
+// rows reads, hashes and encodes so many rows of a strip, while they are in a cache.
+func (t *team) rows(first uint32, n, row, rows, column, width int) error {
+	length := n * width
+	window := t.window
+	if keepsData(t.geometry.Params) {
+		window = window[row*length:]
+	}
+	err := inParallel(t.plan.members, func(member int) error {
+		from, to := part(rows, member, t.plan.members)
+		b := window[from*length : to*length]
+		if err := t.read(first, n, row+from, column, width, b); err != nil {
+			return err
+		}
+		t.leaves.hasher().rows(n, row+from, column, width, b)
+		return nil
+	})
+	if err != nil || t.encoders == nil {
+		return err
+	}
+	return inParallel(len(t.encoders), func(member int) error {
+		from, to := t.columns(member, width)
+		for i, e := range t.encoders[member][:n] {
+			for r := 0; r < rows && from < to; r++ {
+				e.Add(row+r, window[r*length+i*width:][from:to])
+			}
 		}
 		return nil
 	})
 }
 
-// put hands out group i of the batch.
-func (t *team) put(first uint32, i int) error {
-	group, s := first+uint32(i), t.geometry.ShardSize
-	if t.config.Leaves != nil {
+// columns returns which of width columns are those of a member.
+func (t *team) columns(member, width int) (from, to int) {
+	return columnPart(width, columnUnit(t.geometry.Params), member, len(t.encoders))
+}
+
+// finish makes the parity of group i of the batch, as much as a strip has of it, and
+// hands it out with the leaves if that is all.
+func (t *team) finish(group uint32, i, column, width int) error {
+	g := t.geometry
+	if t.encoders != nil && t.parity == nil {
+		if err := t.putParts(group, i); err != nil {
+			return err
+		}
+	} else if t.encoders != nil {
+		t.gather(i, column, width)
+	}
+	if column+width < g.ShardSize {
+		return nil
+	}
+	if t.parity != nil {
 		err := inParallel(t.plan.members, func(member int) error {
-			from, to := part(t.geometry.M, member, t.plan.members)
-			t.leaves.hasher().parity(i, from, t.parity[from*s:to*s])
+			from, to := part(g.M, member, t.plan.members)
+			t.leaves.hasher().parity(i, from, t.parity[from*g.ShardSize:to*g.ShardSize])
 			return nil
 		})
 		if err == nil {
-			err = t.config.Leaves(group, t.leaves.group(i))
+			err = t.config.Put(group, 0, t.parity)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if t.geometry.M == 0 {
+	if t.config.Leaves == nil {
 		return nil
 	}
-	return t.config.Put(group, t.parity)
+	return t.config.Leaves(group, t.leaves.group(i))
 }
 
-// read fills b with row r of a batch that starts with group first, from byte
-// column of the shard on. What lies past the end of the file is zero.
-func (t *team) read(first uint32, r, column int, b []byte) error {
-	g := t.geometry
-	offset := g.Offset(first, r) + uint64(column)
-	inFile := int(min(uint64(len(b)), g.Size-min(g.Size, offset)))
+// putParts hashes and puts the parity of group i of the batch as it is made, while it
+// is in a cache.
+func (t *team) putParts(group uint32, i int) (err error) {
+	h := t.leaves.hasher()
+	t.encoders[0][i].Finish(func(first int, parity []byte) {
+		if err == nil {
+			h.parity(i, first, parity)
+			err = t.config.Put(group, first, parity)
+		}
+	})
+	return err
+}
+
+// gather puts the columns that members have of a strip together.
+func (t *team) gather(i, column, width int) {
+	s := t.geometry.ShardSize
+	inParallel(len(t.encoders), func(member int) error {
+		from, to := t.columns(member, width)
+		if n := to - from; n > 0 {
+			t.encoders[member][i].Finish(func(first int, parity []byte) {
+				for j := 0; j*n < len(parity); j++ {
+					copy(t.parity[(first+j)*s+column+from:], parity[j*n:][:n])
+				}
+			})
+		}
+		return nil
+	})
+}
+
+// read fills b with rows of a batch of n groups from group first on, width bytes from
+// byte column of every shard on. What lies past the end of the file is zero.
+func (t *team) read(first uint32, n, row, column, width int, b []byte) error {
+	length := n * width
+	if t.geometry.SegmentOf(first).Groups == uint64(n) && width == t.geometry.ShardSize {
+		length = max(1, len(b)) // the rows follow each other
+	}
+	for ; len(b) > 0; b = b[length:] {
+		if err := t.readAt(t.geometry.Offset(first, row)+uint64(column), b[:length]); err != nil {
+			return err
+		}
+		row++
+	}
+	return nil
+}
+
+func (t *team) readAt(offset uint64, b []byte) error {
+	size := t.geometry.Size
+	inFile := int(min(uint64(len(b)), size-min(size, offset)))
 	clear(b[inFile:])
 	if inFile == 0 {
 		return nil
@@ -267,7 +298,7 @@ func (t *team) read(first uint32, r, column int, b []byte) error {
 		return nil
 	}
 	if err == nil || err == io.EOF {
-		return fmt.Errorf("fec: the file ends before its %d bytes: %w", g.Size, io.ErrUnexpectedEOF)
+		return fmt.Errorf("fec: the file ends before its %d bytes: %w", size, io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("fec: read %d bytes at offset %d: %w", inFile, offset, err)
 }

@@ -43,11 +43,12 @@ func TestLeavesAreThoseOfAllShards(t *testing.T) {
 		o := newObject(t, p, rnd)
 		cfg := EncodeConfig{Workers: 1 + rnd.IntN(5), Memory: 1 + rnd.IntN(1<<(8+rnd.IntN(14)))}
 		got := make([][]byte, o.Groups)
-		cfg.Put = func(uint32, []byte) error { return nil }
+		cfg.Put = func(uint32, int, []byte) error { return nil }
 		cfg.Leaves = func(group uint32, leaves []byte) error {
 			got[group] = bytes.Clone(leaves)
 			return nil
 		}
+		cfg.ParityLeaves = rnd.IntN(3) == 0
 		if err := Encode(context.Background(), o.Geometry, bytes.NewReader(o.file), cfg); err != nil {
 			t.Fatal(err)
 		}
@@ -61,6 +62,9 @@ func TestLeavesAreThoseOfAllShards(t *testing.T) {
 			}
 			for i := range p.K + p.M {
 				want := h.Leaf(o.shard(uint32(group), i))
+				if cfg.ParityLeaves && i < p.K {
+					want = proto.Digest{}
+				}
 				if got := leaves[i*proto.DigestLen:][:proto.DigestLen]; !bytes.Equal(got, want[:]) {
 					t.Fatalf("%+v, %+v: leaf %d of group %d is %x, want %x", p, plan, i, group, got, want)
 				}
@@ -161,16 +165,17 @@ func TestEncodeReportsErrors(t *testing.T) {
 		{"a reader that gives too little", badFile{bytes.NewReader(o.file), 20000, nil}, io.ErrUnexpectedEOF},
 	} {
 		for _, cfg := range []EncodeConfig{{Workers: 1}, {Workers: 3}, {Workers: 2, Memory: 1}} {
-			cfg.Put = func(uint32, []byte) error { return nil }
+			cfg.Put = func(uint32, int, []byte) error { return nil }
 			if err := Encode(context.Background(), o.Geometry, tt.src, cfg); !errors.Is(err, tt.want) {
 				t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
 			}
 		}
 	}
 	fail := func(uint32, []byte) error { return broken }
+	failPut := func(uint32, int, []byte) error { return broken }
 	for name, cfg := range map[string]EncodeConfig{
-		"Put":    {Put: fail},
-		"Leaves": {Leaves: fail, Put: func(uint32, []byte) error { return nil }},
+		"Put":    {Put: failPut},
+		"Leaves": {Leaves: fail, Put: func(uint32, int, []byte) error { return nil }},
 	} {
 		if err := Encode(context.Background(), o.Geometry, bytes.NewReader(o.file), cfg); err != broken {
 			t.Errorf("%s fails: got %v, want %v", name, err, broken)
@@ -187,7 +192,7 @@ func TestEncodeCanBeStopped(t *testing.T) {
 	var puts atomic.Int64
 	err := Encode(ctx, o.Geometry, bytes.NewReader(o.file), EncodeConfig{
 		Workers: workers,
-		Put: func(uint32, []byte) error {
+		Put: func(uint32, int, []byte) error {
 			puts.Add(1)
 			cancel(why)
 			return nil
@@ -212,12 +217,14 @@ func TestEncodePlansUseTheCoresAndKeepToTheMemory(t *testing.T) {
 		workers int
 		want    encodePlan
 	}{
-		{Policy{}, 64 << 20, 0, 2, encodePlan{teams: 2, members: 1, batch: 1, width: 1152}},
+		{Policy{}, 64 << 20, 0, 2, encodePlan{teams: 2, members: 1, batch: 3, width: 1152}},
 		{Policy{}, 64 << 20, 256 << 20, 2, encodePlan{teams: 2, members: 1, batch: 4, width: 1152}},
+		{Policy{}, 64 << 20, 32 << 20, 3, encodePlan{teams: 3, members: 1, batch: 1, width: 1152}},
 		{Policy{}, 1 << 20, 0, 8, encodePlan{teams: 1, members: 6, batch: 1, width: 1152}},
-		{Policy{Profile: Fast}, 1 << 30, 0, 2, encodePlan{teams: 2, members: 1, batch: 28, width: 1152}},
-		{Policy{Profile: Tiny}, 100 << 20, 1 << 20, 4, encodePlan{teams: 2, members: 2, batch: 1, width: 576}},
-		{Policy{Profile: Large}, 64 << 20, 0, 2, encodePlan{teams: 1, members: 2, batch: 1, width: 384}},
+		{Policy{Profile: Fast}, 1 << 30, 0, 2, encodePlan{teams: 2, members: 1, batch: 14, width: 1152}},
+		{Policy{Profile: Tiny}, 100 << 20, 1 << 20, 4, encodePlan{teams: 1, members: 4, batch: 1, width: 1152}},
+		{Policy{Profile: Large, ShardSize: 1024}, 64 << 20, 0, 2, encodePlan{teams: 1, members: 2, batch: 1, width: 512}},
+		{Policy{}, 8192 * 1152, 8 << 20, 2, encodePlan{teams: 1, members: 1, batch: 1, width: 1152}},
 	} {
 		p, err := tt.policy.Params(tt.size)
 		if err != nil {
@@ -274,7 +281,7 @@ func TestEncodeKeepsToItsMemory(t *testing.T) {
 			// library leaves at most 16 KiB of garbage.
 			cfg := EncodeConfig{
 				Memory: memory, Workers: 2,
-				Put:    func(uint32, []byte) error { return nil },
+				Put:    func(uint32, int, []byte) error { return nil },
 				Leaves: func(uint32, []byte) error { return nil },
 			}
 			plan := planEncode(o.Geometry, cfg)

@@ -27,7 +27,7 @@ func Example() {
 	// The sender keeps the parity of every group; here there is one.
 	var parity string
 	err = fec.Encode(context.Background(), geometry, strings.NewReader(file), fec.EncodeConfig{
-		Put: func(group uint32, b []byte) error { parity = string(b); return nil },
+		Put: func(group uint32, first int, b []byte) error { parity += string(b); return nil },
 	})
 	if err != nil {
 		log.Fatal(err)

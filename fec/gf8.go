@@ -4,6 +4,7 @@ package fec
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/klauspost/reedsolomon"
 
@@ -54,8 +55,9 @@ func encode8Buffers(p proto.Params) int {
 
 func decode8Buffers(p proto.Params) int { return ceilPow2(p.K + ceilPow2(p.M)) }
 
-func encoder8Memory(p proto.Params, width int) int {
-	return encode8Buffers(p)*width + bookkeeping8(p)
+func encoders8Memory(p proto.Params, width, groups int) int {
+	const header = 24
+	return (p.M+encode8Buffers(p))*width + bookkeeping8(p) + groups*(p.K*header+int(unsafe.Sizeof(encoder8{})))
 }
 
 func rebuilder8Memory(p proto.Params, width int) int {
@@ -69,22 +71,40 @@ func bookkeeping8(p proto.Params) int {
 	return 3*header*(p.K+p.M+decode8Buffers(p)) + end
 }
 
-// encoder8 implements [encoder].
-type encoder8 struct{ *coder8 }
-
-func newEncoder8(p proto.Params, width int) (encoder8, error) {
-	c, err := newCoder8(p, encode8Buffers(p), width)
-	return encoder8{c}, err
+// encoder8 implements [encoder]. The library wants all shards of a group at once, so
+// it keeps those that are added. Workspace and parity are shared with the encoders of
+// other groups that are finished after it or before.
+type encoder8 struct {
+	*coder8
+	data   [][]byte
+	parity []byte // M shards
+	n      int    // bytes of each, now
 }
 
-func (e encoder8) Encode(n int, data, parity func(i int) []byte) {
-	for i := range e.params.K {
-		e.shards[i] = data(i)[:n]
+// newEncoders8 returns encoders for so many groups at a time.
+func newEncoders8(p proto.Params, width, groups int) ([]encoder, error) {
+	c, err := newCoder8(p, encode8Buffers(p), width)
+	if err != nil {
+		return nil, err
 	}
+	list, parity := make([]encoder, groups), make([]byte, p.M*width)
+	for i := range list {
+		list[i] = &encoder8{coder8: c, data: make([][]byte, p.K), parity: parity}
+	}
+	return list, nil
+}
+
+func (e *encoder8) Start(n int) { e.n = n }
+
+func (e *encoder8) Add(i int, data []byte) { e.data[i] = data[:e.n] }
+
+func (e *encoder8) Finish(ready func(first int, parity []byte)) {
+	copy(e.shards, e.data)
 	for j := range e.params.M {
-		e.shards[e.params.K+j] = parity(j)[:n]
+		e.shards[e.params.K+j] = e.parity[j*e.n:][:e.n]
 	}
 	refused(e.rs.Encode(e.shards))
+	ready(0, e.parity[:e.params.M*e.n])
 }
 
 // rebuilder8 implements [rebuilder]. Every data shard has a slot; in those of

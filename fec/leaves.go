@@ -8,6 +8,7 @@ import "iotupd/proto"
 // memory for the encoder. The zero value takes none.
 type leaves struct {
 	params proto.Params
+	alone  bool              // those of parity
 	b      []byte            // group after group
 	strips []*proto.LeafHash // of data shards that come in strips
 }
@@ -20,15 +21,15 @@ func leavesMemory(p proto.Params, plan encodePlan) int {
 	switch {
 	case !plan.leaves:
 		return 0
-	case plan.width < p.ShardSize:
+	case plan.width < p.ShardSize && !plan.parityLeaves:
 		return (p.K+p.M)*proto.DigestLen + p.K*stripHash
 	}
 	return (p.K + p.M) * proto.DigestLen
 }
 
 func newLeaves(p proto.Params, plan encodePlan) leaves {
-	l := leaves{params: p, b: make([]byte, plan.batch*(p.K+p.M)*proto.DigestLen)}
-	if plan.width < p.ShardSize {
+	l := leaves{params: p, alone: plan.parityLeaves, b: make([]byte, plan.batch*(p.K+p.M)*proto.DigestLen)}
+	if plan.width < p.ShardSize && !plan.parityLeaves {
 		l.strips = make([]*proto.LeafHash, p.K)
 		for i := range l.strips {
 			l.strips[i] = proto.NewLeafHash()
@@ -56,33 +57,53 @@ func (l *leaves) hasher() leafHasher {
 	return leafHasher{l, proto.NewHasher()}
 }
 
-// row takes a row of whole data shards, one of every group of the batch, or the
-// next strip, from column on, of the data shard of the only one.
-func (l leafHasher) row(index, column int, b []byte) {
-	if l.h == nil {
+// rows takes rows of whole data shards, from that of shard index on, one of each of n
+// groups in every row; or the next strip, width bytes from column on, of data
+// shards of the only group.
+func (l leafHasher) rows(n, index, column, width int, b []byte) {
+	if l.h == nil || l.alone {
 		return
 	}
 	if l.strips == nil {
-		for i, s := 0, l.params.ShardSize; i*s < len(b); i++ {
-			l.set(i, index, l.h.Leaf(b[i*s:][:s]))
-		}
+		l.shards(b, func(i int) []byte { return l.leaf(i%n, index+i/n) })
 		return
 	}
-	h := l.strips[index]
-	h.Write(b)
-	if column+len(b) == l.params.ShardSize {
-		l.set(0, index, h.Leaf())
-		h.Reset()
+	for ; len(b) > 0; b = b[width:] {
+		h := l.strips[index]
+		h.Write(b[:width])
+		if column+width == l.params.ShardSize {
+			leaf := h.Leaf()
+			copy(l.leaf(0, index), leaf[:])
+			h.Reset()
+		}
+		index++
 	}
 }
 
 // parity takes adjacent parity shards of group i, from number first on.
 func (l leafHasher) parity(i, first int, b []byte) {
-	for j, s := 0, l.params.ShardSize; j*s < len(b); j++ {
-		l.set(i, l.params.K+first+j, l.h.Leaf(b[j*s:][:s]))
+	if l.h != nil {
+		l.shards(b, func(j int) []byte { return l.leaf(i, l.params.K+first+j) })
 	}
 }
 
-func (l leafHasher) set(i, index int, leaf proto.Digest) {
-	copy(l.group(i)[index*proto.DigestLen:], leaf[:])
+// shards hashes shards that follow each other, two at a time. place returns where
+// the leaf of each goes.
+func (l leafHasher) shards(b []byte, place func(i int) []byte) {
+	s, i := l.params.ShardSize, 0
+	for ; len(b) >= 2*s; b = b[2*s:] {
+		x, y := l.h.Leaves(b[:s], b[s:2*s])
+		copy(place(i), x[:])
+		copy(place(i+1), y[:])
+		i += 2
+	}
+	if len(b) > 0 {
+		x := l.h.Leaf(b)
+		copy(place(i), x[:])
+	}
+}
+
+// leaf returns the place for the leaf of a shard of group i.
+func (l *leaves) leaf(i, index int) []byte {
+	return l.group(i)[index*proto.DigestLen:][:proto.DigestLen]
 }

@@ -57,17 +57,20 @@ func newObject(t testing.TB, p proto.Params, rnd *rand.Rand) object {
 func encode(t testing.TB, g proto.Geometry, src io.ReaderAt, cfg EncodeConfig) [][]byte {
 	t.Helper()
 	parity := make([][]byte, g.Groups)
-	puts := make(chan uint32, 2*g.Groups)
-	cfg.Put = func(group uint32, b []byte) error {
-		puts <- group
-		parity[group] = bytes.Clone(b)
+	cfg.Put = func(group uint32, first int, b []byte) error {
+		if got := len(parity[group]); got != first*g.ShardSize {
+			t.Errorf("%+v: parity shard %d of group %d after %d bytes", g.Params, first, group, got)
+		}
+		parity[group] = append(parity[group], b...)
 		return nil
 	}
 	if err := Encode(context.Background(), g, src, cfg); err != nil {
 		t.Fatalf("%+v: %v", g.Params, err)
 	}
-	if want := int(g.Groups); g.M > 0 && len(puts) != want {
-		t.Fatalf("%+v: Put was called %d times, want %d", g.Params, len(puts), want)
+	for group, b := range parity {
+		if want := g.M * g.ShardSize; len(b) != want {
+			t.Fatalf("%+v: %d bytes of parity of group %d, want %d", g.Params, len(b), group, want)
+		}
 	}
 	return parity
 }

@@ -36,14 +36,22 @@ func (r *Records) Encode(records [][]byte) error {
 		return nil
 	}
 	if r.encoder == nil {
-		var err error
-		if r.encoder, err = newEncoder(r.params(), r.tree.RecordLen()); err != nil {
+		list, err := newEncoders(r.params(), r.tree.RecordLen(), 1)
+		if err != nil {
 			return err
 		}
+		r.encoder = list[0]
 	}
-	r.encoder.Encode(r.tree.RecordLen(),
-		func(i int) []byte { return records[i] },
-		func(j int) []byte { return records[r.tree.Records+j] })
+	n := r.tree.RecordLen()
+	r.encoder.Start(n)
+	for i, record := range records[:r.tree.Records] {
+		r.encoder.Add(i, record)
+	}
+	r.encoder.Finish(func(first int, parity []byte) {
+		for j := 0; j*n < len(parity); j++ {
+			copy(records[r.tree.Records+first+j], parity[j*n:][:n])
+		}
+	})
 	return nil
 }
 

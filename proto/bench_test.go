@@ -34,6 +34,7 @@ func TestNoAllocs(t *testing.T) {
 		"Params.Geometry": func() { h.Params.Geometry() },
 		"Geometry.Tree":   func() { geo.Tree() },
 		"Hasher.Leaf":     func() { hasher.Leaf(digest) },
+		"Hasher.Leaves":   func() { hasher.Leaves(digest, digest) },
 		"LeafHash":        func() { pieces.Reset(); pieces.Write(digest); pieces.Leaf() },
 		"ParseDigest":     func() { tree.ParseDigest(digest) },
 		"Descriptor":      func() { tree.Descriptor(hasher, group, index, record) },
@@ -92,6 +93,26 @@ func BenchmarkChecksum(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkLeaf hashes one shard, or two at once.
+func BenchmarkLeaf(b *testing.B) {
+	h := NewHasher()
+	x, y := make([]byte, DefaultShardSize), make([]byte, DefaultShardSize)
+	b.Run("shards=1", func(b *testing.B) {
+		b.SetBytes(DefaultShardSize)
+		b.ReportAllocs()
+		for b.Loop() {
+			h.Leaf(x)
+		}
+	})
+	b.Run("shards=2", func(b *testing.B) {
+		b.SetBytes(2 * DefaultShardSize)
+		b.ReportAllocs()
+		for b.Loop() {
+			h.Leaves(x, y)
+		}
+	})
 }
 
 func BenchmarkParseManifestPayload(b *testing.B) {

@@ -4,6 +4,7 @@ package proto
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -140,6 +141,25 @@ func shardsOf(t *testing.T, v vector, g Geometry) [][][]byte {
 	return groups
 }
 
+func TestFileHashIsThatOfTheFileAndItsShards(t *testing.T) {
+	h, ok := NewFileHash()
+	if !ok {
+		t.Skip("this machine would gain nothing")
+	}
+	hasher, file := NewHasher(), make([]byte, 10*DefaultShardSize+777)
+	rand.NewChaCha8([32]byte{3}).Read(file)
+	rest := file
+	for ; len(rest) >= DefaultShardSize; rest = rest[DefaultShardSize:] {
+		shard := rest[:DefaultShardSize]
+		if got, want := h.Shard(shard), hasher.Leaf(shard); got != want {
+			t.Fatalf("leaf %x, want %x", got, want)
+		}
+	}
+	if got, want := h.Sum(rest), sha256.Sum256(file); got != want {
+		t.Errorf("SHA-256 %x, want %x", got, want)
+	}
+}
+
 func TestLeafVectors(t *testing.T) {
 	h, pieces := NewHasher(), NewLeafHash()
 	forEachObject(t, func(t *testing.T, v vector, tree Tree) {
@@ -149,8 +169,11 @@ func TestLeafVectors(t *testing.T) {
 		}
 		for group, shards := range shardsOf(t, v, g) {
 			var got, inPieces []byte
-			for _, shard := range shards {
+			for i, shard := range shards {
 				leaf := h.Leaf(shard)
+				if a, b := h.Leaves(shard, shards[0]); a != leaf || !bytes.HasPrefix(append(got, a[:]...), b[:]) {
+					t.Errorf("group %d: shards %d and 0 at once have leaves %x and %x", group, i, a, b)
+				}
 				got = append(got, leaf[:]...)
 				pieces.Reset()
 				pieces.Write(shard[:100])

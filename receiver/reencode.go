@@ -56,7 +56,9 @@ type reencodeWork struct {
 	leaves *leaves // run uses only what never changes of them
 	known  []bool  // records of leaves
 
-	restored []parkedShard // what is parked again
+	all      []proto.Digest // leaves of the group
+	free     []int          // places for parity
+	restored []parkedShard  // what is parked again
 }
 
 // newReencodeWork takes the memory of all decoders, so that none may be at work.
@@ -75,7 +77,7 @@ func (w *reencodeWork) run() error {
 		return err
 	}
 	cfg := fec.EncodeConfig{Memory: w.cfg.Memory, Workers: w.cfg.Workers}
-	cfg.Put = func(_ uint32, parity []byte) error { return w.park(parity) }
+	cfg.Put = func(_ uint32, first int, parity []byte) error { return w.park(first, parity) }
 	return fec.Encode(context.Background(), geo, w, cfg)
 }
 
@@ -117,27 +119,43 @@ func (w *reencodeWork) ReadAt(b []byte, offset int64) (n int, err error) {
 
 // park writes the shards that are what their leaves say to the places of data
 // shards that were given up, the highest first, but to none that is too short:
-// a place is left over, for the forged shard.
-func (w *reencodeWork) park(parity []byte) error {
-	geo, g := w.source.geo, w.source.group
-	all, err := w.leaves.readAll(w.source.store, g, w.known)
-	if err != nil {
+// a place is left over, for the forged shard. It takes parity from number first on.
+// All data of the group have been read by then.
+func (w *reencodeWork) park(first int, parity []byte) error {
+	geo, h := w.source.geo, proto.NewHasher()
+	if err := w.readLeaves(); err != nil {
 		return err
 	}
-	h := proto.NewHasher()
-	free := slices.DeleteFunc(slices.Clone(w.source.missing), func(place int) bool { return geo.ShardLen(g, place) < geo.ShardSize })
 	for _, index := range w.lost {
-		n := len(free)
-		b := parity[(int(index)-geo.K)*geo.ShardSize:][:geo.ShardSize]
-		if n == 0 || !w.known[int(index)/w.leaves.tree.Leaves] || h.Leaf(b) != all[index] {
+		n, at := len(w.free), (int(index)-geo.K-first)*geo.ShardSize
+		if at < 0 || at >= len(parity) {
 			continue
 		}
-		place := free[n-1]
-		if _, err := w.source.store.WriteAt(b, int64(geo.Offset(g, place))); err != nil {
+		b := parity[at:][:geo.ShardSize]
+		if n == 0 || !w.known[int(index)/w.leaves.tree.Leaves] || h.Leaf(b) != w.all[index] {
+			continue
+		}
+		place := w.free[n-1]
+		if _, err := w.source.store.WriteAt(b, int64(geo.Offset(w.source.group, place))); err != nil {
 			return storeError("write", err)
 		}
-		free = free[:n-1]
+		w.free = w.free[:n-1]
 		w.restored = append(w.restored, parkedShard{place: uint16(place), index: index})
 	}
+	return nil
+}
+
+// readLeaves reads the leaves of the group, once, and notes where parity may go.
+func (w *reencodeWork) readLeaves() (err error) {
+	if w.all != nil {
+		return nil
+	}
+	geo, g := w.source.geo, w.source.group
+	if w.all, err = w.leaves.readAll(w.source.store, g, w.known); err != nil {
+		return err
+	}
+	w.free = slices.DeleteFunc(slices.Clone(w.source.missing), func(place int) bool {
+		return geo.ShardLen(g, place) < geo.ShardSize
+	})
 	return nil
 }

@@ -3,6 +3,7 @@
 package sender
 
 import (
+	"context"
 	"crypto/sha256"
 	"slices"
 	"sync"
@@ -16,13 +17,14 @@ type fileDigests struct {
 	sum     [sha256.Size]byte
 	nodes   *proto.Nodes
 	records recordStore
+	check   verifier
 
 	proof   []byte        // of the last call
 	outline proto.Outline // likewise
 }
 
 func (d *fileDigests) view() Digests {
-	v := &fileDigests{sum: d.sum, nodes: d.nodes, records: d.records}
+	v := &fileDigests{sum: d.sum, nodes: d.nodes, records: d.records, check: d.check.verifier()}
 	v.records.leaves, v.records.parity = run{}, run{}
 	return v
 }
@@ -30,12 +32,29 @@ func (d *fileDigests) view() Digests {
 // AppendDigest implements [Digests].
 func (d *fileDigests) AppendDigest(b []byte, group uint32, index int) ([]byte, error) {
 	t := d.records.tree
-	record, err := d.records.record(group, index)
+	record, err := d.record(group, index)
 	if err != nil {
 		return b, err
 	}
 	d.proof = d.nodes.AppendProof(d.proof[:0], t.Number(group, index))
 	return proto.DigestRecord{SHA256: d.sum, Proof: d.proof, Record: record}.AppendTo(b, t.ShardSize), nil
+}
+
+// record returns a record, which is valid until the next call. One that is damaged
+// is repaired.
+func (d *fileDigests) record(group uint32, index int) ([]byte, error) {
+	record, err := d.records.record(group, index)
+	if err != nil || !d.check.on() || d.records.memory != nil || d.check.isRecord(record, group, index) {
+		return record, err
+	}
+	if err := d.check.repair(group); err != nil {
+		return nil, err
+	}
+	d.records.leaves, d.records.parity = run{}, run{}
+	if record, err = d.records.record(group, index); err == nil && !d.check.isRecord(record, group, index) {
+		return nil, errDamagedAgain
+	}
+	return record, err
 }
 
 // AppendOutline implements [Digests].
@@ -75,12 +94,27 @@ func (s *recordStore) record(group uint32, index int) ([]byte, error) {
 	return run.at(s.scratch, s.offset+at, n, int(ahead))
 }
 
+// leaf returns the place of a leaf of a group in memory.
+func (s *recordStore) leaf(group uint32, shard int) []byte {
+	at := s.position(group, shard/s.tree.Leaves) + int64(shard%s.tree.Leaves)*proto.DigestLen
+	return s.memory[at:][:proto.DigestLen]
+}
+
 // A recordWriter makes the records of a hash tree, and the nodes over them.
 // Puts of different groups may be concurrent.
 type recordWriter struct {
-	store *recordStore
-	nodes []proto.Digest
-	free  sync.Pool // of *recordMaker
+	store    *recordStore
+	nodes    []proto.Digest
+	free     sync.Pool // of *recordMaker
+	together bool      // leaves of data come by [derived.hashTogether]
+}
+
+func newRecordWriter(d *derived) *recordWriter {
+	return &recordWriter{
+		store:    &recordStore{place: d.records, tree: d.tree},
+		nodes:    make([]proto.Digest, d.tree.Total()),
+		together: d.together(),
+	}
 }
 
 // A recordMaker makes the records of one group at a time.
@@ -98,6 +132,22 @@ func newRecordMaker(t proto.Tree) (*recordMaker, error) {
 	return m, err
 }
 
+// encode makes all records of a group from its leaves.
+func (m *recordMaker) encode(leaves []byte) error {
+	copy(m.memory, leaves) // the rest of the last record stays zero
+	return m.code.Encode(m.records)
+}
+
+// write writes the records of a group.
+func (m *recordMaker) write(store *recordStore, group uint32) error {
+	for i, record := range m.records {
+		if err := store.write(record, store.position(group, i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // put takes the leaves of one group.
 func (w *recordWriter) put(group uint32, leaves []byte) (err error) {
 	m, ok := w.free.Get().(*recordMaker)
@@ -107,15 +157,46 @@ func (w *recordWriter) put(group uint32, leaves []byte) (err error) {
 		}
 	}
 	defer w.free.Put(m)
-	copy(m.memory, leaves) // the rest of the last record stays zero
-	if err := m.code.Encode(m.records); err != nil {
+	if err := m.encode(leaves); err != nil {
 		return err
 	}
 	for i, record := range m.records {
 		w.nodes[w.store.tree.Number(group, i)] = m.hasher.Record(record)
-		if err := w.store.write(record, w.store.position(group, i)); err != nil {
-			return err
+	}
+	return m.write(w.store, group)
+}
+
+// putParity takes the leaves of one group, of which only those of parity count.
+func (w *recordWriter) putParity(group uint32, leaves []byte) {
+	for i := w.store.tree.K; i < w.store.tree.K+w.store.tree.M; i++ {
+		copy(w.store.leaf(group, i), leaves[i*proto.DigestLen:][:proto.DigestLen])
+	}
+}
+
+// finish returns the nodes when all leaves are there: nil without a tree.
+func (w *recordWriter) finish(ctx context.Context, d *derived) (*proto.Nodes, error) {
+	if w == nil {
+		return nil, nil
+	}
+	if w.together {
+		n := w.store.tree.RecordLen()
+		err := onAllCores(ctx, w.store.tree.Groups, func() func(uint64) error {
+			leaves := make([]byte, w.store.tree.Records*n)
+			return func(group uint64) error {
+				for i := range w.store.tree.Records {
+					copy(leaves[i*n:][:n], w.store.memory[w.store.position(uint32(group), i):])
+				}
+				return w.put(uint32(group), leaves)
+			}
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	if d.nodes.scratch != nil {
+		if err := d.keepNodes(w.nodes); err != nil {
+			return nil, err
+		}
+	}
+	return proto.NewNodes(d.tree, w.nodes), nil
 }

@@ -118,28 +118,159 @@ func TestRestoreGivesTheSameObject(t *testing.T) {
 	}
 }
 
+// wantWholeObject fails unless two objects give the same shards and digests: all of
+// them, in the order of a carousel.
+func wantWholeObject(t *testing.T, got, want *sender.Object) {
+	t.Helper()
+	geo := geometry(t, want)
+	tree, err := geo.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for index := range geo.K + geo.M {
+		for group := range uint32(geo.Groups) {
+			if index < geo.K && geo.Virtual(group, index) {
+				continue
+			}
+			a, err1 := got.Shards.AppendShard(nil, group, index)
+			b, err2 := want.Shards.AppendShard(nil, group, index)
+			if err := errors.Join(err1, err2); err != nil || !bytes.Equal(a, b) {
+				t.Fatalf("%+v: shard %d of group %d differs, %v", geo.Params, index, group, err)
+			}
+		}
+	}
+	for index := range tree.PerGroup() {
+		for group := range uint32(geo.Groups) {
+			a, err1 := got.Digests.AppendDigest(nil, group, index)
+			b, err2 := want.Digests.AppendDigest(nil, group, index)
+			if err := errors.Join(err1, err2); err != nil || !bytes.Equal(a, b) {
+				t.Fatalf("%+v: record %d of group %d differs, %v", geo.Params, index, group, err)
+			}
+		}
+	}
+}
+
 func TestRestoreFindsAnyDamage(t *testing.T) {
-	// "the records must give the root in d, and the parity must be what the
-	// records say"
+	// "nodes of the hash tree, which must give the root in d"; "the object compares
+	// every record and every parity shard with the tree when it reads it. What is
+	// damaged it makes again"
 	rnd := newRand(t)
-	for range 200 {
+	refused, repaired := 0, 0
+	for range 400 {
 		p, size := randomParams(rnd)
 		file := randomFile(size)
 		o, keep := kept(t, file, p)
+		whole := bytes.Clone(keep.b)
 		d := o.Manifest.Descriptor
-		switch rnd.IntN(4) {
+		cut, forged := false, false
+		switch rnd.IntN(6) {
 		case 0:
 			keep.b = keep.b[:rnd.IntN(len(keep.b))]
+			cut = true
 		case 1:
 			d.Root[rnd.IntN(len(d.Root))] ^= 1 << rnd.IntN(8)
+			forged = true
 		default:
-			keep.b[rnd.IntN(len(keep.b))] ^= 1 << rnd.IntN(8)
+			for range 1 + rnd.IntN(3) {
+				keep.b[rnd.IntN(len(keep.b))] ^= 1 << rnd.IntN(8)
+			}
 		}
-		cfg := sender.PrepareConfig{Memory: rnd.Int64N(2), Keep: keep}
-		if _, err := sender.Restore(t.Context(), bytes.NewReader(file), d, cfg); err == nil {
-			t.Fatalf("%+v: damage was not found", d)
+		groups := map[uint32]error{}
+		cfg := sender.PrepareConfig{Memory: rnd.Int64N(2), Keep: keep, Repaired: func(group uint32, err error) error { groups[group] = err; return err }}
+		got, err := sender.Restore(t.Context(), bytes.NewReader(file), d, cfg)
+		switch {
+		case err != nil && cut || errors.Is(err, sender.ErrNotKept):
+			refused++
+			continue
+		case err != nil || forged:
+			t.Fatalf("%+v: restored, %v", d, err)
+		}
+		wantWholeObject(t, got, o)
+		tree, err := geometry(t, o).Tree()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Nodes are not repaired: they are found wrong at the start.
+		if n := len(whole) - int(tree.Total())*proto.DigestLen; !bytes.Equal(keep.b[:n], whole[:n]) {
+			t.Fatalf("%+v: what is kept is not what it was", d)
+		}
+		for group, err := range groups {
+			if err != nil {
+				t.Errorf("%+v: group %d: %v", d, group, err)
+			}
+			repaired++
 		}
 	}
+	if refused == 0 || repaired == 0 {
+		t.Errorf("%d refused and %d groups repaired, want some of each", refused, repaired)
+	}
+}
+
+func TestDamageIsFoundWheneverItHappens(t *testing.T) {
+	// "compares every record and every parity shard with the tree when it reads it"
+	rnd := newRand(t)
+	for range 40 {
+		p, size := randomParams(rnd)
+		file := randomFile(size)
+		want, keep := kept(t, file, p)
+		o, err := sender.Restore(t.Context(), bytes.NewReader(file), want.Manifest.Descriptor, sender.PrepareConfig{Keep: keep})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			wantSameObject(t, o, want, rnd)
+			for range 20 {
+				keep.b[rnd.IntN(len(keep.b))] ^= 1 << rnd.IntN(8)
+			}
+		}
+	}
+}
+
+func TestWhatTheFileDoesNotGiveIsRefused(t *testing.T) {
+	// "If src does not give it, the error wraps ErrNotKept."
+	file := randomFile(20_000)
+	want, keep := kept(t, file, smallest(proto.CodeLeopard8, 10, 5))
+	d := want.Manifest.Descriptor
+	for name, ask := range map[string]func(o *sender.Object) ([]byte, error){
+		"parity": func(o *sender.Object) ([]byte, error) { return o.Shards.AppendShard([]byte("x"), 0, d.K) },
+		"record": func(o *sender.Object) ([]byte, error) { return o.Digests.AppendDigest([]byte("x"), 0, 0) },
+	} {
+		damaged := &scratch{b: bytes.Clone(keep.b)}
+		for i := range damaged.b[:len(damaged.b)-1000] { // all but some nodes
+			damaged.b[i] ^= 1
+		}
+		tree, err := geometry(t, want).Tree()
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes := len(keep.b) - int(tree.Total())*proto.DigestLen
+		copy(damaged.b[nodes:], keep.b[nodes:])
+		var told error
+		cfg := sender.PrepareConfig{Keep: damaged, Repaired: func(_ uint32, err error) error { told = err; return err }}
+		o, err := sender.Restore(t.Context(), bytes.NewReader(append([]byte("other"), file[5:]...)), d, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := ask(o); !errors.Is(err, sender.ErrNotKept) || !errors.Is(told, sender.ErrNotKept) || string(b) != "x" {
+			t.Errorf("%s: %d bytes, %v and told %v, want %v", name, len(b), err, told, sender.ErrNotKept)
+		}
+	}
+}
+
+func TestRestoreReadsWhatHasNoNodes(t *testing.T) {
+	// "or if those are missing or damaged the records"
+	file := randomFile(20_000)
+	want, keep := kept(t, file, smallest(proto.CodeLeopard8, 10, 5))
+	tree, err := geometry(t, want).Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep.b = keep.b[:len(keep.b)-int(tree.Total())*proto.DigestLen]
+	o, err := sender.Restore(t.Context(), bytes.NewReader(file), want.Manifest.Descriptor, sender.PrepareConfig{Keep: keep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantWholeObject(t, o, want)
 }
 
 func TestRestoreFails(t *testing.T) {

@@ -55,14 +55,21 @@ func (r *run) at(src io.ReaderAt, offset int64, n, ahead int) ([]byte, error) {
 	return r.b[offset-r.offset:][:n], nil
 }
 
-// A derived is all that is made of a file, and where it is kept: all parity,
-// and then the records of the hash tree.
+// A derived is all that is made of a file, and where it is kept: all parity, the
+// records of the hash tree, and in a Keep the nodes over them.
 type derived struct {
 	geo  proto.Geometry
 	tree proto.Tree // zero: there is none
 
-	parityBytes, recordBytes uint64
-	parity, records          place
+	parityBytes, recordBytes, nodeBytes uint64
+	parity, records, nodes              place
+}
+
+// keepIn makes a Keep the place of all of it.
+func (d *derived) keepIn(keep Scratch) {
+	d.parity.scratch, d.records.scratch, d.nodes.scratch = keep, keep, keep
+	d.records.offset = int64(d.parityBytes)
+	d.nodes.offset = int64(d.parityBytes + d.recordBytes)
 }
 
 // ParityBytes returns the size in bytes of an object's parity, which a sender
@@ -80,8 +87,9 @@ func (cfg PrepareConfig) sizes(geo proto.Geometry) (d derived, err error) {
 			return d, err
 		}
 		d.recordBytes = d.tree.Total() * uint64(d.tree.RecordLen())
+		d.nodeBytes = d.tree.Total() * proto.DigestLen
 	}
-	if d.parityBytes+d.recordBytes > 1<<62 {
+	if d.parityBytes+d.recordBytes+d.nodeBytes > 1<<62 {
 		return d, fmt.Errorf("sender: %d bytes of parity and records are too many", d.parityBytes+d.recordBytes)
 	}
 	return d, nil
@@ -114,7 +122,7 @@ func (cfg PrepareConfig) ScratchBytes(geo proto.Geometry) (n uint64, err error) 
 // KeepBytes returns how many bytes [Prepare] writes to Keep.
 func (cfg PrepareConfig) KeepBytes(geo proto.Geometry) (uint64, error) {
 	d, err := cfg.sizes(geo)
-	return d.parityBytes + d.recordBytes, err
+	return d.parityBytes + d.recordBytes + d.nodeBytes, err
 }
 
 // places makes the places of what is derived of a file.
@@ -131,8 +139,7 @@ func (cfg PrepareConfig) places(geo proto.Geometry) (*derived, error) {
 		d.records.memory = make([]byte, d.recordBytes)
 	}
 	if cfg.Keep != nil {
-		d.parity.scratch, d.records.scratch = cfg.Keep, cfg.Keep
-		d.records.offset = int64(d.parityBytes)
+		d.keepIn(cfg.Keep)
 		return &d, nil
 	}
 	size, err := cfg.ScratchBytes(geo)

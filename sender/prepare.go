@@ -4,7 +4,6 @@ package sender
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"sync"
@@ -16,9 +15,6 @@ import (
 // DefaultMemory is how much parity and digests are kept in memory, in bytes,
 // unless told otherwise.
 const DefaultMemory = 256 << 20
-
-// hashBlock is the size in bytes of the reads for the SHA-256.
-const hashBlock = 1 << 20
 
 // Scratch is a place for what does not fit into memory: a temporary file.
 // WriteAt is called from several goroutines at once.
@@ -42,8 +38,13 @@ type PrepareConfig struct {
 
 	// Keep, if not nil, gets all parity and digests, KeepBytes bytes, also those
 	// that fit into Memory: [Restore] reads them. The others are read back from
-	// it, instead of from a Scratch.
+	// it, instead of from a Scratch, and verified.
 	Keep Scratch
+
+	// Repaired, if not nil, is told of a group of which something in Keep was
+	// damaged, and why it could not be repaired, or nil. Its error is that of what
+	// reads the object, which calls it.
+	Repaired func(group uint32, err error) error
 
 	// WithoutDigests makes an object without a hash tree. Otherwise a file for
 	// which there is none is refused with [proto.ErrNoTree].
@@ -78,14 +79,18 @@ func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareCo
 	defer cancel(nil)
 	work := meter{total: d.work(), report: cfg.Progress}
 	descriptor := proto.Descriptor{Params: p}
+	hash := d.hashFile
+	if d.together() {
+		hash = d.hashTogether
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		var err error
-		if descriptor.SHA256, err = hashFile(ctx, src, geo.Size, &work); err != nil {
+		if descriptor.SHA256, err = hash(ctx, src, &work); err != nil {
 			cancel(err)
 		}
 	})
-	nodes, err := d.encode(ctx, src, int(cfg.memory()/2), &work)
+	records, err := d.encode(ctx, src, int(cfg.memory()/2), &work)
 	if err != nil {
 		cancel(err)
 	}
@@ -93,10 +98,14 @@ func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareCo
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	nodes, err := records.finish(ctx, d)
+	if err != nil {
+		return nil, err
+	}
 	if nodes != nil {
 		descriptor.Root = nodes.Root()
 	}
-	return d.object(src, descriptor, nodes), nil
+	return d.object(src, descriptor, nodes, cfg), nil
 }
 
 // work returns how many bytes there are to hash and to encode.
@@ -110,63 +119,55 @@ func (d *derived) work() uint64 {
 
 func (d *derived) hasTree() bool { return d.recordBytes > 0 }
 
-// encode makes parity and records, with so much memory for buffers, and returns
-// the nodes over the records: nil if there is no tree.
-func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work *meter) (*proto.Nodes, error) {
+// encode makes parity and records, with so much memory for buffers. The records have
+// to be finished; there are none if there is no tree.
+func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work *meter) (*recordWriter, error) {
 	parity := parityStore{place: d.parity, geo: d.geo}
 	cfg := fec.EncodeConfig{
 		Memory: memory,
-		Put: func(group uint32, b []byte) error {
+		Put: func(group uint32, first int, b []byte) error {
 			work.add(len(b))
-			return parity.put(group, b)
+			return parity.put(group, first, b)
 		},
 	}
 	if !d.hasTree() {
 		return nil, fec.Encode(ctx, d.geo, src, cfg)
 	}
-	w := recordWriter{
-		store: &recordStore{place: d.records, tree: d.tree},
-		nodes: make([]proto.Digest, d.tree.Total()),
+	w := newRecordWriter(d)
+	if w.together {
+		cfg.ParityLeaves = true
+		cfg.Leaves = func(group uint32, leaves []byte) error {
+			w.putParity(group, leaves)
+			return nil
+		}
+	} else {
+		cfg.Leaves = func(group uint32, leaves []byte) error {
+			work.add(d.geo.K * d.geo.ShardSize)
+			return w.put(group, leaves)
+		}
 	}
-	cfg.Leaves = func(group uint32, leaves []byte) error {
-		work.add(d.geo.K * d.geo.ShardSize)
-		return w.put(group, leaves)
-	}
-	if err := fec.Encode(ctx, d.geo, src, cfg); err != nil {
-		return nil, err
-	}
-	return proto.NewNodes(d.tree, w.nodes), nil
+	return w, fec.Encode(ctx, d.geo, src, cfg)
 }
 
 // object returns the object of a file of which all is derived.
-func (d *derived) object(src io.ReaderAt, descriptor proto.Descriptor, nodes *proto.Nodes) *Object {
+func (d *derived) object(src io.ReaderAt, descriptor proto.Descriptor, nodes *proto.Nodes, cfg PrepareConfig) *Object {
+	var keeper *keeper
+	if cfg.Keep != nil && nodes != nil {
+		keeper = newKeeper(d, nodes, src, cfg)
+	}
 	o := &Object{
 		Manifest: proto.Manifest{Descriptor: descriptor},
-		Shards:   &fileShards{geo: d.geo, src: src, parity: parityStore{place: d.parity, geo: d.geo}},
+		Shards:   &fileShards{geo: d.geo, src: src, parity: parityStore{place: d.parity, geo: d.geo, check: keeper.verifier()}},
 	}
 	if nodes != nil {
 		o.Digests = &fileDigests{
 			sum:     descriptor.SHA256,
 			nodes:   nodes,
 			records: recordStore{place: d.records, tree: d.tree},
+			check:   keeper.verifier(),
 		}
 	}
 	return o
-}
-
-func hashFile(ctx context.Context, src io.ReaderAt, size uint64, work *meter) (sum [sha256.Size]byte, err error) {
-	h := sha256.New()
-	buf := make([]byte, min(size, hashBlock))
-	for offset := uint64(0); offset < size && ctx.Err() == nil; {
-		b := buf[:min(uint64(len(buf)), size-offset)]
-		if err := readFull(src, b, int64(offset)); err != nil {
-			return sum, err
-		}
-		h.Write(b)
-		offset += uint64(len(b))
-		work.add(len(b))
-	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
 }
 
 // readFull fills b. A file that ends too early has been cut meanwhile.
@@ -189,7 +190,7 @@ type meter struct {
 }
 
 func (m *meter) add(bytes int) {
-	if m.report == nil {
+	if m.report == nil || bytes == 0 {
 		return
 	}
 	m.mu.Lock()

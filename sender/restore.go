@@ -3,7 +3,6 @@
 package sender
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,39 +14,83 @@ import (
 	"iotupd/proto"
 )
 
-// errNotSaved means that what was kept is damaged, or is of another file.
-var errNotSaved = errors.New("sender: what was kept does not belong to its descriptor")
+// ErrNotKept is wrapped by the error of an object whose file does not give any more
+// what [Prepare] kept of it. The file has to be prepared again.
+var ErrNotKept = errors.New("sender: the data that were kept do not belong to this file")
 
-// Restore returns the object that [Prepare] made, from what it wrote to Keep.
-// It believes d that its SHA-256 is that of src, and nothing else: the records
-// must give the root in d, and the parity must be what the records say. That is
-// verified on all cores. An error that is not of ctx means that the file has to
-// be prepared again.
+// Restore returns the object that [Prepare] made, from what it wrote to Keep. It
+// reads no more of that than the nodes of the hash tree, which must give the root in
+// d, or if those are missing or damaged the records, on all cores. An error that is
+// not of ctx means that the file has to be prepared again.
 //
-// Of cfg it uses Memory, Keep, from which the object reads what does not fit
-// there as long as it is used, and Progress.
+// It believes d that its SHA-256 is that of src, and nothing else: the object
+// compares every record and every parity shard with the tree when it reads it. What
+// is damaged it makes again from src, and writes it to Keep: see
+// PrepareConfig.Repaired. If src does not give it, the error wraps [ErrNotKept].
+//
+// Of cfg it uses Memory, for repairs only, Keep, from which the object reads as long
+// as it is used, Repaired and Progress.
 func Restore(ctx context.Context, src io.ReaderAt, d proto.Descriptor, cfg PrepareConfig) (*Object, error) {
 	geo, err := d.Geometry()
 	if err != nil {
 		return nil, err
 	}
 	cfg.WithoutDigests = false
-	kept, err := cfg.places(geo)
+	kept, err := cfg.sizes(geo)
 	if err != nil {
 		return nil, err
 	}
-	work := meter{total: kept.recordBytes + kept.parityBytes, report: cfg.Progress}
-	nodes, err := kept.restoreRecords(ctx, &work)
-	if err != nil {
-		return nil, err
+	kept.keepIn(cfg.Keep)
+	nodes, err := kept.restoreNodes()
+	if err != nil || nodes.Root() != d.Root {
+		work := meter{total: kept.recordBytes, report: cfg.Progress}
+		if nodes, err = kept.restoreRecords(ctx, &work); err != nil {
+			return nil, err
+		}
 	}
 	if nodes.Root() != d.Root {
-		return nil, fmt.Errorf("%w: the root differs", errNotSaved)
+		return nil, fmt.Errorf("%w: the root differs", ErrNotKept)
 	}
-	if err := kept.restoreParity(ctx, &work); err != nil {
-		return nil, err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	return kept.object(src, d, nodes), nil
+	return kept.object(src, d, nodes, cfg), nil
+}
+
+// restoreBlock is the size in bytes of reads of what was kept.
+const restoreBlock = 1 << 20
+
+// restoreNodes reads the nodes over the records.
+func (d *derived) restoreNodes() (*proto.Nodes, error) {
+	records, buf := make([]proto.Digest, d.tree.Total()), make([]byte, min(d.nodeBytes, restoreBlock))
+	for at := uint64(0); at < d.nodeBytes; at += uint64(len(buf)) {
+		buf = buf[:min(uint64(len(buf)), d.nodeBytes-at)]
+		if err := d.nodes.read(buf, int64(at)); err != nil {
+			return nil, err
+		}
+		for i := 0; i < len(buf); i += proto.DigestLen {
+			records[(at+uint64(i))/proto.DigestLen] = proto.Digest(buf[i:])
+		}
+	}
+	return proto.NewNodes(d.tree, records), nil
+}
+
+// keepNodes writes the nodes over the records.
+func (d *derived) keepNodes(records []proto.Digest) error {
+	buf := make([]byte, 0, min(d.nodeBytes, restoreBlock))
+	at := int64(0)
+	for i := range records {
+		buf = append(buf, records[i][:]...)
+		if len(buf) < cap(buf) {
+			continue
+		}
+		if err := d.nodes.write(buf, at); err != nil {
+			return err
+		}
+		at += int64(len(buf))
+		buf = buf[:0]
+	}
+	return d.nodes.write(buf, at)
 }
 
 // restoreRecords reads all records, and returns the nodes over them.
@@ -55,13 +98,13 @@ func (d *derived) restoreRecords(ctx context.Context, work *meter) (*proto.Nodes
 	t, store := d.tree, recordStore{place: d.records, tree: d.tree}
 	records := make([]proto.Digest, t.Total())
 	size := uint64(t.RecordLen())
-	batch := max(1, hashBlock/size)
+	batch := max(1, restoreBlock/size)
 	err := onAllCores(ctx, (t.Total()+batch-1)/batch, func() func(uint64) error {
 		h, buf := proto.NewHasher(), make([]byte, min(batch, t.Total())*size)
 		return func(i uint64) error {
 			first := i * batch // in the order of the store
 			n := min(batch, t.Total()-first)
-			b := store.into(buf, int64(first*size))[:n*size]
+			b := buf[:n*size]
 			if err := store.read(b, int64(first*size)); err != nil {
 				return err
 			}
@@ -77,65 +120,6 @@ func (d *derived) restoreRecords(ctx context.Context, work *meter) (*proto.Nodes
 		return nil, err
 	}
 	return proto.NewNodes(t, records), nil
-}
-
-// restoreParity reads all parity, and compares it with the leaves in the
-// records, which are good.
-func (d *derived) restoreParity(ctx context.Context, work *meter) error {
-	if d.geo.M == 0 {
-		return nil
-	}
-	s := d.geo.ShardSize
-	store := parityStore{place: d.parity, geo: d.geo}
-	rows := min(d.geo.M, hashBlock/s)
-	return onAllCores(ctx, d.geo.Groups, func() func(uint64) error {
-		h, buf := proto.NewHasher(), make([]byte, rows*s)
-		leaves := make([]byte, d.tree.Records*d.tree.RecordLen())
-		return func(i uint64) error {
-			group := uint32(i)
-			if err := d.parityLeaves(leaves, group); err != nil {
-				return err
-			}
-			for row := 0; row < d.geo.M; row += rows {
-				at := store.position(group, row)
-				b := store.into(buf, at)[:min(rows, d.geo.M-row)*s]
-				if err := store.read(b, at); err != nil {
-					return err
-				}
-				for j := range len(b) / s {
-					leaf := h.Leaf(b[j*s:][:s])
-					if !bytes.Equal(leaf[:], leaves[(d.geo.K+row+j)*proto.DigestLen:][:proto.DigestLen]) {
-						return fmt.Errorf("%w: parity shard %d of group %d differs", errNotSaved, row+j, group)
-					}
-				}
-				work.add(len(b))
-			}
-			return nil
-		}
-	})
-}
-
-// parityLeaves fills those of leaves, the leaves of a group, that are of parity.
-func (d *derived) parityLeaves(leaves []byte, group uint32) error {
-	store, n := recordStore{place: d.records, tree: d.tree}, d.tree.RecordLen()
-	for i := d.geo.K / d.tree.Leaves; i < d.tree.Records; i++ {
-		record, at := leaves[i*n:][:n], store.position(group, i)
-		if store.memory != nil {
-			copy(record, store.memory[at:])
-		} else if err := store.read(record, at); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// into returns where bytes that are read from position at on belong: in the
-// memory, or else in buf.
-func (p *place) into(buf []byte, at int64) []byte {
-	if p.memory != nil {
-		return p.memory[at:]
-	}
-	return buf
 }
 
 // onAllCores calls do(0) to do(n-1), each made by one call of worker for every

@@ -3,6 +3,8 @@
 package sender
 
 import (
+	"cmp"
+	"errors"
 	"io"
 
 	"iotupd/proto"
@@ -27,7 +29,8 @@ type fileShards struct {
 
 func (f *fileShards) view() Shards {
 	v := &fileShards{geo: f.geo, src: f.src, parity: f.parity}
-	v.parity.tile, v.parity.tileRows = nil, 0
+	v.parity.tile, v.parity.tileRows, v.parity.good = nil, 0, nil
+	v.parity.check = f.parity.check.verifier()
 	return v
 }
 
@@ -65,11 +68,13 @@ func (f *fileShards) ahead(group uint32, offset uint64) int {
 // a tile, the next few rows of all groups, is in memory.
 type parityStore struct {
 	place
-	geo proto.Geometry
+	geo   proto.Geometry
+	check verifier
 
 	tile     []byte
 	tileRow  int
-	tileRows int // 0: nothing read yet
+	tileRows int    // 0: nothing read yet
+	good     []bool // by place in the tile: the shard was verified
 }
 
 // position returns where a parity row of a group starts.
@@ -77,30 +82,94 @@ func (p *parityStore) position(group uint32, row int) int64 {
 	return (int64(group)*int64(p.geo.M) + int64(row)) * int64(p.geo.ShardSize)
 }
 
-// put takes the parity of one group. Puts of different groups may be concurrent.
-func (p *parityStore) put(group uint32, parity []byte) error {
-	return p.write(parity, p.position(group, 0))
+// put takes parity of one group, from number first on. Puts of different groups may be
+// concurrent.
+func (p *parityStore) put(group uint32, first int, parity []byte) error {
+	return p.write(parity, p.position(group, first))
 }
 
-// shard returns a parity shard, which is valid until the next call.
+// shard returns a parity shard, which is valid until the next call. One that is
+// damaged is repaired.
 func (p *parityStore) shard(group uint32, row int) ([]byte, error) {
-	s := p.geo.ShardSize
-	switch {
-	case p.memory != nil:
-		return p.memory[p.position(group, row):][:s], nil
-	case p.geo.Groups > tileBytes/uint64(s): // not even one row fits
-		if p.tile == nil {
-			p.tile = make([]byte, s)
-		}
-		return p.tile, p.read(p.tile, p.position(group, row))
+	if p.memory != nil {
+		return p.memory[p.position(group, row):][:p.geo.ShardSize], nil
 	}
-	if row < p.tileRow || row >= p.tileRow+p.tileRows {
-		if err := p.readTile(row); err != nil {
+	if ok, err := p.load(group, row); err != nil {
+		return nil, err
+	} else if !ok {
+		if err := p.check.repair(group); err != nil {
 			return nil, err
 		}
+		p.tileRows = 0
+		if ok, err := p.load(group, row); err != nil || !ok {
+			return nil, cmp.Or(err, errDamagedAgain)
+		}
 	}
-	at := (int(group)*p.tileRows + row - p.tileRow) * s
-	return p.tile[at:][:s], nil
+	return p.inTile(group, row), nil
+}
+
+// errDamagedAgain: what was repaired is damaged when it is read.
+var errDamagedAgain = errors.New("sender: data that are kept of the file were repaired, and are corrupted again")
+
+// inTile returns a shard of the tile.
+func (p *parityStore) inTile(group uint32, row int) []byte {
+	return p.tile[p.placeInTile(group, row)*p.geo.ShardSize:][:p.geo.ShardSize]
+}
+
+// placeInTile returns which shard of the tile one is.
+func (p *parityStore) placeInTile(group uint32, row int) int {
+	if p.alone() {
+		return 0
+	}
+	return int(group)*p.tileRows + row - p.tileRow
+}
+
+// alone reports whether not even one row fits into a tile, which is one shard then.
+func (p *parityStore) alone() bool { return p.geo.Groups > tileBytes/uint64(p.geo.ShardSize) }
+
+// load reads a shard into the tile, unless it is there, and reports whether it is
+// what its leaf says, where that can be verified.
+func (p *parityStore) load(group uint32, row int) (ok bool, err error) {
+	switch {
+	case p.alone():
+		if p.tile == nil {
+			p.tile, p.good = make([]byte, p.geo.ShardSize), make([]bool, 1)
+		}
+		p.good[0] = false
+		if err := p.read(p.tile, p.position(group, row)); err != nil {
+			return false, err
+		}
+	case row < p.tileRow || row >= p.tileRow+p.tileRows:
+		if err := p.readTile(row); err != nil {
+			return false, err
+		}
+	}
+	at := p.placeInTile(group, row)
+	if !p.check.on() || p.good[at] {
+		return true, nil
+	}
+	return p.verify(group, row)
+}
+
+// verify compares a shard with its leaf, and mostly the one that is sent next, since
+// that costs hardly more.
+func (p *parityStore) verify(group uint32, row int) (ok bool, err error) {
+	leaf, ok, err := p.check.leaf(group, p.geo.K+row)
+	if err != nil || !ok {
+		return false, err
+	}
+	next := group + 1
+	if p.alone() || uint64(next) == p.geo.Groups {
+		ok = p.check.hasher.Leaf(p.inTile(group, row)) == leaf
+		p.good[p.placeInTile(group, row)] = ok
+		return ok, nil
+	}
+	got, gotNext := p.check.hasher.Leaves(p.inTile(group, row), p.inTile(next, row))
+	p.good[p.placeInTile(group, row)] = got == leaf
+	if leafNext, ok, err := p.check.leaf(next, p.geo.K+row); err == nil && ok {
+		p.good[p.placeInTile(next, row)] = gotNext == leafNext // else it has its turn
+	}
+	return got == leaf, nil
 }
 
 // readTile reads as many rows from row on, of all groups, as fit into a tile:
@@ -109,8 +178,9 @@ func (p *parityStore) readTile(row int) error {
 	rowBytes := int(p.geo.Groups) * p.geo.ShardSize
 	rows := min(tileBytes/rowBytes, p.geo.M-row)
 	if cap(p.tile) < rows*rowBytes {
-		p.tile = make([]byte, rows*rowBytes)
+		p.tile, p.good = make([]byte, rows*rowBytes), make([]bool, rows*int(p.geo.Groups))
 	}
+	clear(p.good)
 	p.tileRow, p.tileRows = row, 0
 	n := rows * p.geo.ShardSize
 	for g := range int(p.geo.Groups) {

@@ -254,6 +254,29 @@ func TestASignalEndsASenderGracefully(t *testing.T) {
 	}
 }
 
+func TestASignalEndsPreparingAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, kept := filepath.Join(dir, "fw.bin"), filepath.Join(dir, "kept")
+	write(t, path, "")
+	check(t, os.Truncate(path, 8<<30)) // that takes seconds
+	longAgo := time.Now().Add(-time.Hour)
+	check(t, os.Chtimes(path, longAgo, longAgo))
+	p := start(t, freePort(t), "send", path, "--parity", "0%", "--cache", kept, "--stats", "100ms")
+	p.wantLine("preparing")
+	if entries, err := os.ReadDir(kept); err != nil || len(entries) != 1 {
+		t.Errorf("%v, %v in the cache, want one that is being made", entries, err)
+	}
+	p.signal(os.Interrupt)
+	last := strings.Join(p.wantExit(130), "\n")
+	if !strings.Contains(last, "interrupted while preparing, at ") || !strings.HasSuffix(last, "%: nothing was sent") {
+		t.Errorf("got last lines %q", last)
+	}
+	if entries, err := os.ReadDir(kept); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v left behind, want nothing", entries, err)
+	}
+}
+
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "fw.bin")

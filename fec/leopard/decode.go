@@ -162,7 +162,7 @@ func (d *Decoder) Rebuild() {
 // back to values: where shards are missing, f is zero.
 func (d *Decoder) rebuildWhole(t *transform) {
 	n := d.points()
-	t.ifft(0, n, d.load(t))
+	t.ifft(0, n, t.ifftBlock(d.load(t)))
 	t.addDerivative(0, n)
 	t.fft(0, n, d.missing, d.store(t))
 }
@@ -175,7 +175,7 @@ func (d *Decoder) rebuildWhole(t *transform) {
 func (d *Decoder) rebuildHalf(t *transform) {
 	half := d.class
 	for _, row := range []int{0, half} {
-		if !t.ifft(row, half, d.load(t)) {
+		if !t.ifft(row, half, t.ifftBlock(d.load(t))) {
 			clear(t.rows(row, half))
 		}
 	}

@@ -218,7 +218,7 @@ func TestTransformsEvaluatePolynomials(t *testing.T) {
 						}
 					}
 				}
-				tr.ifft(0, n, func(int) bool { return true })
+				tr.ifft(0, n, tr.ifftBlock(func(int) bool { return true }))
 				for i := range n {
 					tr.store(tr.rows(i, 1), tr.rows(i, 1), 1)
 				}

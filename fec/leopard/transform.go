@@ -44,18 +44,18 @@ func (t *transform) parts(row, n int) int {
 	return 2
 }
 
-// ifft takes n rows from values to coefficients. Rows that fill denies, which
-// is called for each in order and may write it, count as zero whatever is in
-// them. If all do, ifft returns false and leaves anything in them.
-func (t *transform) ifft(row, n int, fill func(row int) bool) bool {
+// ifft takes n rows from values to coefficients. Of blocks, which it calls block for
+// in order, that has to be done already when block returns. It returns false for
+// a block that counts as zero whatever is in it; if all do, so does ifft.
+func (t *transform) ifft(row, n int, block func(row, n int) bool) bool {
 	if n <= t.blockRows() {
-		return t.ifftBlock(row, n, fill)
+		return block(row, n)
 	}
 	parts := t.parts(row, n)
 	part := n / parts
 	var filled [4]bool
 	for i := range parts {
-		filled[i] = t.ifft(row+i*part, part, fill)
+		filled[i] = t.ifft(row+i*part, part, block)
 	}
 	if filled == [4]bool{} {
 		return false
@@ -73,13 +73,27 @@ func (t *transform) ifft(row, n int, fill func(row int) bool) bool {
 	return true
 }
 
-func (t *transform) ifftBlock(row, n int, fill func(row int) bool) bool {
-	var filled uint64
-	for i := range n {
-		if fill(row + i) {
-			filled |= 1 << i
+// ifftBlock returns a function that takes a block from values to coefficients. Rows
+// that fill denies, which is called for each in order and may write it, count as
+// zero whatever is in them.
+func (t *transform) ifftBlock(fill func(row int) bool) func(row, n int) bool {
+	return func(row, n int) bool {
+		var filled uint64
+		for i := range n {
+			if fill(row + i) {
+				filled |= 1 << i
+			}
 		}
+		return t.butterflies(row, n, filled)
 	}
+}
+
+// lowest returns the bits of the n lowest rows of a block.
+func lowest(n int) uint64 { return 1<<n - 1 }
+
+// butterflies takes a block from values to coefficients, of which only rows whose
+// bits in filled are 1 count. If there are none it returns false.
+func (t *transform) butterflies(row, n int, filled uint64) bool {
 	if filled == 0 {
 		return false
 	}
@@ -88,8 +102,17 @@ func (t *transform) ifftBlock(row, n int, fill func(row int) bool) bool {
 			clear(t.rows(row+i, 1))
 		}
 	}
-	for half := 1; half < n; half *= 2 {
-		t.ifft2(t.rows(row, n), half*t.width, t.multiplier(row, half))
+	return t.join(row, n, 1, n)
+}
+
+// join takes a block from values to coefficients, which its parts of part rows have
+// been taken to already. Parts that start at row filled of it or later count as zero.
+func (t *transform) join(row, n, part, filled int) bool {
+	for ; part < n; part *= 2 {
+		if filled <= part {
+			clear(t.rows(row+part, n-part))
+		}
+		t.ifft2(t.rows(row, n), part*t.width, t.multiplier(row, part))
 	}
 	return true
 }

@@ -107,8 +107,9 @@ var arrows = map[string][]string{
 	"internal/quantity":        {},
 	"internal/reason":          {"proto", "proto/seal", "receiver"},
 	"internal/seqno":           {},
+	"internal/sha256pair":      {},
 
-	"proto":              {},
+	"proto":              {"internal/sha256pair"}, // assembler, which is not for others
 	"proto/keys":         {"proto", "golang.org/x/crypto/...", "proto/seal"},
 	"proto/manifestfile": {"internal/durable", "proto", "proto/keys", "proto/seal"},
 	"proto/seal":         {"proto", "golang.org/x/crypto/..."},

@@ -42,10 +42,12 @@ func dissect(t *testing.T, path string, profile fec.Profile) *anatomy {
 		t.Fatal(err)
 	}
 	a.parity = make([]map[[sha256.Size]byte]int, a.geo.Groups)
-	err = fec.Encode(t.Context(), a.geo, bytes.NewReader(a.file), fec.EncodeConfig{Put: func(g uint32, parity []byte) error {
-		a.parity[g] = make(map[[sha256.Size]byte]int, a.geo.M)
-		for i := range a.geo.M {
-			a.parity[g][sha256.Sum256(parity[i*a.geo.ShardSize:][:a.geo.ShardSize])] = a.geo.K + i
+	err = fec.Encode(t.Context(), a.geo, bytes.NewReader(a.file), fec.EncodeConfig{Put: func(g uint32, first int, parity []byte) error {
+		if first == 0 {
+			a.parity[g] = make(map[[sha256.Size]byte]int, a.geo.M)
+		}
+		for i := range len(parity) / a.geo.ShardSize {
+			a.parity[g][sha256.Sum256(parity[i*a.geo.ShardSize:][:a.geo.ShardSize])] = a.geo.K + first + i
 		}
 		return nil
 	}})

@@ -16,7 +16,8 @@
 //
 // The file is read from where it is, again and again. Its parity and digests are
 // kept in memory up to [filesource.Config.Memory], and beyond that in a temporary
-// file, or in the cache if there is one. While the file is encoded, buffers of
+// file, or in the cache if there is one. What the cache had before is read from there,
+// verified and sent, a few MiB at a time. While the file is encoded, buffers of
 // half as much again are used, and all cores. Unless there are no digests, 32 bytes
 // more are kept for every digest packet.
 package agent

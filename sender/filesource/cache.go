@@ -8,9 +8,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -32,9 +34,12 @@ const (
 //	| magic (16) | key (32) | descriptor (64) | SHA-256 of all that (32) | zeros up to 4096 |
 //
 // It is believed that the SHA-256 in the descriptor is that of the file with
-// this key; all else is verified when it is loaded.
+// this key; all else is verified before it is sent. The nodes of the tree come last:
+// entries of earlier programs lack them, and those programs read entries that have
+// them.
 type cache struct {
 	dir  *os.Root
+	path string            // of dir
 	name string            // of the entry
 	key  [sha256.Size]byte // of the file as it is now, and of the parameters
 }
@@ -59,6 +64,7 @@ func openCache(path string, src *File, p proto.Params) (*cache, error) {
 	name := sha256.Sum256([]byte(abs))
 	return &cache{
 		dir:  dir,
+		path: path,
 		name: fmt.Sprintf("%x.iotupd-cache", name[:16]),
 		key:  sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d %d\n%+v", abs, id, src.size, src.time.UnixNano(), p)),
 	}, nil
@@ -78,7 +84,10 @@ var errNoEntry = errors.New("no entry for this file and these parameters")
 
 // load returns the object of the entry, which is read until release is called.
 func (c *cache) load(ctx context.Context, src *File, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
-	f, err := c.dir.Open(c.name)
+	f, err := c.dir.OpenFile(c.name, os.O_RDWR, 0) // for repairs
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		f, err = c.dir.Open(c.name)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -97,10 +106,41 @@ func (c *cache) load(ctx context.Context, src *File, cfg sender.PrepareConfig) (
 		return nil, nil, errNoEntry
 	}
 	cfg.Keep = scratchFile{f, cacheHead}
+	cfg.Repaired = c.repaired(f, src, cfg.Repaired)
 	if o, err = sender.Restore(ctx, src, d, cfg); err != nil {
 		return nil, nil, err
 	}
 	return o, func() { f.Close() }, nil
+}
+
+// repaired returns a sender.PrepareConfig.Repaired for the entry f of src. What cannot
+// be repaired is removed, so that the next run makes it anew.
+func (c *cache) repaired(f *os.File, src *File, told func(uint32, error) error) func(uint32, error) error {
+	return func(group uint32, err error) error {
+		var source *FileError
+		switch {
+		case err == nil:
+		case errors.As(err, new(*ChangedError)), errors.As(err, &source) && source.Path == src.path:
+			return err // it is not the entry that is wrong
+		default:
+			c.remove(f)
+			if errors.Is(err, sender.ErrNotKept) {
+				return &ChangedError{Path: src.path}
+			}
+			cause := fmt.Errorf("corrupted, and cannot be repaired: %w; start again to recreate it", durable.Cause(err))
+			err = &FileError{Path: filepath.Join(c.path, c.name), Err: cause}
+		}
+		return told(group, err)
+	}
+}
+
+// remove removes the entry, if it is still f.
+func (c *cache) remove(f *os.File) {
+	mine, err1 := f.Stat()
+	named, err2 := c.dir.Lstat(c.name)
+	if err1 == nil && err2 == nil && os.SameFile(mine, named) {
+		c.dir.Remove(c.name)
+	}
 }
 
 // A cacheEntry is an entry that is being made: sender.PrepareConfig.Keep. Others

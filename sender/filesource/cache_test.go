@@ -25,6 +25,7 @@ type cached struct {
 	*testing.T
 	path   string
 	policy fec.Policy
+	told   *[]CacheOutcome // of the last preparation with a cache
 	Config
 }
 
@@ -45,10 +46,11 @@ func (c *cached) write(version byte) {
 
 // send prepares the file. It wants the same object as without a cache, and
 // returns what the cache was good for.
-func (c *cached) send() []CacheOutcome {
+func (c *cached) send() (told []CacheOutcome) {
 	c.Helper()
 	o, told := c.hold()
 	defer o.Close()
+	defer func() { told = *c.told }()
 	other := *c
 	other.Cache = ""
 	want, _ := other.hold()
@@ -57,17 +59,28 @@ func (c *cached) send() []CacheOutcome {
 		c.Errorf("descriptor %+v, want %+v", o.Manifest.Descriptor, want.Manifest.Descriptor)
 	}
 	p := want.Manifest.Descriptor.Params
-	for _, index := range []int{0, p.K, p.K + p.M - 1} {
-		got, err1 := o.Shards.AppendShard(nil, 0, index)
-		same, err2 := want.Shards.AppendShard(nil, 0, index)
-		if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, same) {
-			c.Errorf("shard %d differs, %v", index, err)
+	geo, err := p.Geometry()
+	check(c.T, err)
+	tree, err := geo.Tree()
+	check(c.T, err)
+	for group := range uint32(geo.Groups) {
+		for index := range p.K + p.M {
+			if index < p.K && geo.Virtual(group, index) {
+				continue
+			}
+			got, err1 := o.Shards.AppendShard(nil, group, index)
+			same, err2 := want.Shards.AppendShard(nil, group, index)
+			if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, same) {
+				c.Fatalf("shard %d of group %d differs, %v", index, group, err)
+			}
 		}
-	}
-	got, err1 := o.Digests.AppendDigest(nil, 0, 1)
-	same, err2 := want.Digests.AppendDigest(nil, 0, 1)
-	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, same) {
-		c.Errorf("digests differ, %v", err)
+		for index := range tree.PerGroup() {
+			got, err1 := o.Digests.AppendDigest(nil, group, index)
+			same, err2 := want.Digests.AppendDigest(nil, group, index)
+			if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, same) {
+				c.Fatalf("record %d of group %d differs, %v", index, group, err)
+			}
+		}
 	}
 	return told
 }
@@ -87,10 +100,13 @@ func (c *cached) try(ctx context.Context) (o *Prepared, told []CacheOutcome, err
 	c.Cleanup(func() { f.Close() })
 	params, err := c.policy.Params(uint64(f.Size()))
 	check(c.T, err)
-	cfg := c.Config
-	cfg.Cached = func(u CacheUse) { told = append(told, u.Outcome) }
+	cfg, outcomes := c.Config, new([]CacheOutcome)
+	cfg.Cached = func(u CacheUse) { *outcomes = append(*outcomes, u.Outcome) }
+	if c.Cache != "" {
+		c.told = outcomes
+	}
 	o, err = Prepare(ctx, f, params, cfg)
-	return o, told, err
+	return o, *outcomes, err
 }
 
 // entry is the only file in the cache.
@@ -147,31 +163,152 @@ func TestAnotherFileOrOtherParametersAreAnotherEntry(t *testing.T) {
 	}
 }
 
+// damaged is a cache whose only entry is damaged at random, over and over.
+type damaged struct {
+	*cached
+	whole    []byte
+	size     int // of parity and records
+	headSize int
+}
+
+func newDamaged(t *testing.T) damaged {
+	d := damaged{cached: newCached(t), headSize: len((&cache{}).head(proto.Descriptor{}))}
+	d.wantTold(d.send(), CacheMiss)
+	var err error
+	d.whole, err = os.ReadFile(d.entry())
+	check(t, err)
+	params, err := d.policy.Params(200_000)
+	check(t, err)
+	geo, err := params.Geometry()
+	check(t, err)
+	tree, err := geo.Tree()
+	check(t, err)
+	d.size = len(d.whole) - cacheHead - int(tree.Total())*proto.DigestLen
+	return d
+}
+
+func (d damaged) wantWhole() {
+	d.Helper()
+	if got, err := os.ReadFile(d.entry()); err != nil || !bytes.Equal(got, d.whole) {
+		d.Fatalf("the entry is not what it was, %v", err)
+	}
+}
+
 func TestADamagedEntryIsMadeAnew(t *testing.T) {
 	// "any damage, short file or mismatch means it is silently recomputed"
 	rng := rand.New(rand.NewPCG(1, 2))
-	c := newCached(t)
-	c.wantTold(c.send(), CacheMiss)
-	whole, err := os.ReadFile(c.entry())
-	check(t, err)
-	headLen := len((&cache{}).head(proto.Descriptor{}))
+	d := newDamaged(t)
 	for i := range 20 {
-		b := bytes.Clone(whole)
-		switch i % 4 {
-		case 0:
-			b = b[:rng.IntN(len(b))]
-		case 1:
-			b[rng.IntN(headLen)] ^= 1 << rng.IntN(8)
-		default:
-			b[cacheHead+rng.IntN(len(b)-cacheHead)] ^= 1 << rng.IntN(8)
+		b := bytes.Clone(d.whole)
+		if i%2 == 0 {
+			b = b[:rng.IntN(cacheHead+d.size)]
+		} else {
+			b[rng.IntN(d.headSize)] ^= 1 << rng.IntN(8)
 		}
-		check(t, os.WriteFile(c.entry(), b, 0o600))
-		c.wantTold(c.send(), CacheMiss)
-		if got, err := os.ReadFile(c.entry()); err != nil || !bytes.Equal(got, whole) {
-			t.Fatalf("the entry is not what it was, %v", err)
-		}
+		check(t, os.WriteFile(d.entry(), b, 0o600))
+		d.wantTold(d.send(), CacheMiss)
+		d.wantWhole()
 	}
-	c.wantTold(c.send(), CacheHit)
+	d.wantTold(d.send(), CacheHit)
+}
+
+func TestADamagedShardIsMadeAnew(t *testing.T) {
+	// "a damaged cache entry is found at the shard in question": all that is sent is
+	// right, and the entry afterwards too.
+	rng := rand.New(rand.NewPCG(1, 2))
+	d := newDamaged(t)
+	for range 20 {
+		b := bytes.Clone(d.whole)
+		b[cacheHead+rng.IntN(d.size)] ^= 1 << rng.IntN(8)
+		check(t, os.WriteFile(d.entry(), b, 0o600))
+		d.wantTold(d.send(), CacheHit, CacheRepaired)
+		d.wantWhole()
+	}
+	d.wantTold(d.send(), CacheHit)
+}
+
+func TestAnEntryWithoutNodesIsRead(t *testing.T) {
+	// Entries of earlier programs end after the records. It stays as it is.
+	d := newDamaged(t)
+	old := d.whole[:cacheHead+d.size]
+	check(t, os.WriteFile(d.entry(), old, 0o600))
+	d.wantTold(d.send(), CacheHit)
+	if got, err := os.ReadFile(d.entry()); err != nil || !bytes.Equal(got, old) {
+		t.Errorf("the entry is not what it was, %v", err)
+	}
+}
+
+func TestDamagedNodesAreNotNeeded(t *testing.T) {
+	d := newDamaged(t)
+	b := bytes.Clone(d.whole)
+	b[len(b)-1] ^= 1
+	check(t, os.WriteFile(d.entry(), b, 0o600))
+	d.wantTold(d.send(), CacheHit)
+}
+
+func TestAnEntryOfAFileThatChangedUnnoticedIsRemoved(t *testing.T) {
+	// The file has other bytes, but everything else says that it is the same: a
+	// disk that fails, for example. Nothing wrong is sent.
+	d := newDamaged(t)
+	b := bytes.Clone(d.whole)
+	for i := range d.size { // so that all has to be made again
+		b[cacheHead+i] ^= 1
+	}
+	check(t, os.WriteFile(d.entry(), b, 0o600))
+	src, err := Open(d.path)
+	check(t, err)
+	defer src.Close()
+	params, err := d.policy.Params(uint64(src.Size()))
+	check(t, err)
+	c, err := openCache(d.Cache, src, params)
+	check(t, err)
+	defer c.close()
+	other, err := os.Create(filepath.Join(t.TempDir(), "other"))
+	check(t, err)
+	check(t, other.Truncate(src.size))
+	info, err := other.Stat()
+	check(t, err)
+	src.file.Close()
+	src.file, src.time = other, info.ModTime()
+	o, release, err := c.load(t.Context(), src, sender.PrepareConfig{Repaired: reportRepair(func(CacheOutcome, error) {
+		t.Error("it was said to be repaired")
+	})})
+	check(t, err)
+	defer release()
+	if got, err := o.Shards.AppendShard(nil, 0, params.K); !errors.As(err, new(*ChangedError)) || len(got) > 0 {
+		t.Errorf("%d bytes of parity, %v, want a ChangedError", len(got), err)
+	}
+	if entries, err := os.ReadDir(d.Cache); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v left behind, want nothing", entries, err)
+	}
+}
+
+func TestAnEntryThatCannotBeRepairedIsRemoved(t *testing.T) {
+	d := newDamaged(t)
+	src, err := Open(d.path)
+	check(t, err)
+	defer src.Close()
+	c, err := openCache(d.Cache, src, proto.Params{})
+	check(t, err)
+	defer c.close()
+	f, err := os.Open(d.entry())
+	check(t, err)
+	defer f.Close()
+	repaired := c.repaired(f, src, func(_ uint32, err error) error { return err })
+	for _, own := range []error{&ChangedError{Path: d.path}, newFileError(d.path, os.ErrInvalid)} {
+		if err := repaired(0, own); !errors.Is(err, own) {
+			t.Errorf("got %v, want %v", err, own)
+		}
+		d.entry()
+	}
+	_, readOnly := scratchFile{File: f}.WriteAt([]byte("x"), 0)
+	err = repaired(0, readOnly)
+	if want := filepath.Join(c.path, c.name) + ": corrupted, and cannot be repaired: "; err == nil || !strings.HasPrefix(Cause(err).Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+	if entries, err := os.ReadDir(d.Cache); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v left behind, want nothing", entries, err)
+	}
 }
 
 func TestAHalfEntryIsNotUsedAndTakenOver(t *testing.T) {

@@ -5,6 +5,7 @@ package filesource
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"iotupd/internal/durable"
@@ -16,7 +17,8 @@ import (
 type Config struct {
 	// Memory is how much parity and digests are kept in memory, in bytes. If
 	// zero, [sender.DefaultMemory]. What does not fit goes to a temporary file in
-	// $TMPDIR, or else /var/tmp, or to the cache.
+	// $TMPDIR, or else /var/tmp, or to the cache. What the cache has already is
+	// read from there.
 	Memory int64
 
 	// WithoutDigests makes an object whose packets receivers cannot verify one by
@@ -32,8 +34,9 @@ type Config struct {
 	// called from several goroutines, one at a time.
 	Progress func(fraction float64)
 
-	// Cached, if not nil, is told what the cache was good for, once or twice. It
-	// is called by the goroutine that called Prepare.
+	// Cached, if not nil, is told what the cache was good for, once or twice, by the
+	// goroutine that called Prepare. Later it may be told of one repair, by what reads
+	// the object.
 	Cached func(CacheUse)
 }
 
@@ -101,15 +104,40 @@ func Prepare(ctx context.Context, f *File, p proto.Params, cfg Config) (*Prepare
 		release = remove
 		return scratchFile{File: file}, nil
 	}
-	o, err := sender.Prepare(ctx, f, p, core)
-	if err == nil {
-		err = f.Check()
-	}
+	o, err := prepare(ctx, f, p, core)
 	if err != nil {
 		release()
 		return nil, Cause(err)
 	}
 	return &Prepared{o, release}, nil
+}
+
+// prepare is [sender.Prepare] of a file that has not changed meanwhile.
+func prepare(ctx context.Context, f *File, p proto.Params, cfg sender.PrepareConfig) (*sender.Object, error) {
+	src := &source{File: f}
+	o, err := sender.Prepare(ctx, src, p, cfg)
+	if err == nil {
+		err = f.Check()
+	}
+	src.prepared.Store(true)
+	return o, err
+}
+
+// A source is a file that is read in small parts while it is prepared. It is checked
+// when all of them were read, and from then on at each read.
+type source struct {
+	*File
+	prepared atomic.Bool
+}
+
+// ReadAt implements [io.ReaderAt], as [File.ReadAt] does.
+func (s *source) ReadAt(b []byte, offset int64) (int, error) {
+	if !s.prepared.Load() {
+		if n, err := s.file.ReadAt(b, offset); err == nil {
+			return n, nil
+		}
+	}
+	return s.File.ReadAt(b, offset)
 }
 
 // A CacheUse says what the cache was good for.
@@ -125,10 +153,11 @@ type CacheOutcome int
 
 // Outcomes of looking into the cache.
 const (
-	CacheHit    CacheOutcome = iota // the file was prepared before
-	CacheMiss                       // there is nothing for this file and these parameters; it is added
-	CacheFresh                      // nothing is kept: the file changed just now, and may again
-	CacheFailed                     // the cache cannot be used
+	CacheHit      CacheOutcome = iota // the file was prepared before
+	CacheMiss                         // there is nothing for this file and these parameters; it is added
+	CacheFresh                        // nothing is kept: the file changed just now, and may again
+	CacheFailed                       // the cache cannot be used
+	CacheRepaired                     // something in it was damaged, and was made again
 )
 
 // cacheFresh is how old a file must be to be kept: one that was changed in the
@@ -152,11 +181,13 @@ func prepareCached(ctx context.Context, f *File, p proto.Params, cfg Config) (*P
 	closing := c.close // unless the object needs it
 	defer func() { closing() }()
 	core := cfg.prepare()
+	core.Repaired = reportRepair(report)
 	o, release, err := c.load(ctx, f, core)
 	switch {
 	case err == nil:
+		closing = func() {}
 		report(CacheHit, nil)
-		return &Prepared{o, release}, nil
+		return &Prepared{o, func() { release(); c.close() }}, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case time.Since(f.time) < cacheFresh:
@@ -179,11 +210,8 @@ func prepareCached(ctx context.Context, f *File, p proto.Params, cfg Config) (*P
 	}
 	release = func() { e.release(); c.close() }
 	closing = func() {}
-	core.Keep = e
-	if o, err = sender.Prepare(ctx, f, p, core); err == nil {
-		err = f.Check()
-	}
-	if err == nil {
+	core.Keep, core.Repaired = e, c.repaired(e.File, f, core.Repaired)
+	if o, err = prepare(ctx, f, p, core); err == nil {
 		if err := e.commit(o.Manifest.Descriptor); err != nil {
 			report(CacheFailed, err)
 		}
@@ -195,4 +223,17 @@ func prepareCached(ctx context.Context, f *File, p proto.Params, cfg Config) (*P
 		return nil, nil
 	}
 	return nil, err
+}
+
+// reportRepair returns a sender.PrepareConfig.Repaired that reports the first repair:
+// a bad disk has many.
+func reportRepair(report func(CacheOutcome, error)) func(uint32, error) error {
+	told := false
+	return func(_ uint32, err error) error {
+		if err == nil && !told {
+			told = true
+			report(CacheRepaired, nil)
+		}
+		return err
+	}
 }

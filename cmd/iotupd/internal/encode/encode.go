@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 
@@ -198,13 +197,6 @@ func (o *Options) Prepare() filesource.Config {
 	}
 }
 
-// ShowPreparing shows the progress of encoding.
-func ShowPreparing(out *cli.Output, fraction float64) {
-	if out.JSON == nil && out.ProgressDue(time.Now()) {
-		out.ProgressLine(fmt.Sprintf(" preparing %d%%", int(100*fraction)))
-	}
-}
-
 // ShowCached says what the cache was good for.
 func ShowCached(out *cli.Output, u filesource.CacheUse) {
 	switch u.Outcome {
@@ -214,6 +206,8 @@ func ShowCached(out *cli.Output, u filesource.CacheUse) {
 		out.Decision("not kept in %s: %s changed just now, and may again", u.Dir, u.Path)
 	case filesource.CacheMiss:
 		out.Decision("%s has nothing for this: %v", u.Dir, u.Err)
+	case filesource.CacheRepaired:
+		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s: corrupted data for %s were found, and encoded again from the file; check the disk", u.Dir, u.Path)})
 	case filesource.CacheFailed:
 		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", u.Dir, u.Err)})
 	}

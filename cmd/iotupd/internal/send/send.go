@@ -134,7 +134,11 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 	if opts.dryRun || err != nil {
 		return err
 	}
-	return opts.explain(v.agent.Send(ctx))
+	err = v.agent.Send(ctx)
+	if !v.sends {
+		v.preparation.Interrupted(out, err, "nothing was sent")
+	}
+	return opts.explain(err)
 }
 
 // explain puts an error of the agent in terms of flags.

@@ -26,8 +26,10 @@ type sendView struct {
 	agent *agent.Agent
 	route multicast.Route
 
-	speed  cli.Speed // of packets
-	paused bool      // nobody listens
+	preparation encode.Preparation
+	sends       bool      // it is prepared
+	speed       cli.Speed // of packets
+	paused      bool      // nobody listens
 }
 
 // observe shows an event.
@@ -36,7 +38,7 @@ func (v *sendView) observe(e agent.Event) {
 	case agent.Watching:
 		v.warnBeyondRouter()
 	case agent.Preparing:
-		encode.ShowPreparing(v.out, e.Fraction)
+		v.preparation.Show(v.out, time.Now(), e.Fraction)
 	case agent.Cached:
 		encode.ShowCached(v.out, e.CacheUse)
 	case agent.Sending:
@@ -124,6 +126,7 @@ func (v *sendView) plan(networkErr error) {
 	v.out.Event("plan", s)
 	v.describe(s)
 	v.showRoute(s, fasterHint)
+	v.showHint()
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
@@ -176,6 +179,7 @@ func seconds(s float64) string { return quantity.Duration(time.Duration(s * floa
 
 // started prints what is sent and where.
 func (v *sendView) started(took time.Duration) {
+	v.sends = true
 	m := v.agent.Manifest()
 	s := v.schedule()
 	s.Object = m.Descriptor.Object().String()
@@ -183,6 +187,7 @@ func (v *sendView) started(took time.Duration) {
 	v.out.Event("sending", s)
 	v.describe(s)
 	v.showRoute(s, "Ctrl-C stops", fasterHint)
+	v.showHint()
 	if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
 		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}

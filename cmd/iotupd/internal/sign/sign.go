@@ -164,10 +164,12 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 		return err
 	}
 	cfg := opts.Options.Prepare()
-	cfg.Progress = func(fraction float64) { encode.ShowPreparing(out, fraction) }
+	var preparation encode.Preparation
+	cfg.Progress = func(fraction float64) { preparation.Show(out, time.Now(), fraction) }
 	cfg.Cached = func(u filesource.CacheUse) { encode.ShowCached(out, u) }
 	o, err := filesource.Prepare(ctx, src, m.Descriptor.Params, cfg)
 	if err != nil {
+		preparation.Interrupted(out, err, "nothing was signed")
 		return err
 	}
 	defer o.Close()
