@@ -26,9 +26,9 @@ const (
 	retryAfter = reportEvery
 	// reportEvery is the time between two calls of RunOptions.Report.
 	reportEvery = 200 * time.Millisecond
-	// coarse is the grain of the runtime's timers. Shorter waits, and the end
-	// of longer ones, are left to RunOptions.Sleep.
-	coarse = 2 * time.Millisecond
+	// shortWait is what RunOptions.Sleep waits at most: shorter waits, and the end
+	// of longer ones. Two wake-ups for one wait would cost twice the processor time.
+	shortWait = gatherMost
 )
 
 // RunOptions are what [Run] needs beside a core and its socket.
@@ -71,8 +71,10 @@ func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 		s.Pause()
 	}
 	l := shell{s: s, conns: append([]Conn{conn}, opts.Upper...), opts: opts, batches: make([][]byte, s.Layers())}
+	s.pace.gather()
+	l.most = min(maxBatch, burstPackets(s.packetBytes()))
 	for i := range l.batches {
-		l.batches[i] = make([]byte, 0, maxBatch*s.DatagramLen())
+		l.batches[i] = make([]byte, 0, l.most*s.DatagramLen())
 	}
 	return l.loop(ctx)
 }
@@ -83,6 +85,7 @@ type shell struct {
 	conns   []Conn // of the layers
 	opts    RunOptions
 	batches [][]byte // for the layers
+	most    int      // datagrams in all of them
 
 	worked   bool // something was sent
 	down     bool // the last attempt failed
@@ -120,7 +123,11 @@ func (l *shell) send(ctx context.Context, now time.Time) error {
 	for i := range l.batches {
 		l.batches[i] = l.batches[i][:0]
 	}
-	readErr := l.s.AppendLayers(l.batches, now, maxBatch)
+	most := l.most
+	if l.down {
+		most = 1 // what fails is lost to the loop
+	}
+	readErr := l.s.AppendLayers(l.batches, now, most)
 	for i, b := range l.batches {
 		if len(b) == 0 {
 			continue
@@ -189,8 +196,8 @@ func (l *shell) wait(ctx context.Context, d time.Duration) {
 	if d > reportEvery {
 		d = reportEvery
 	}
-	if d > coarse && ctx.Err() == nil {
-		t := time.NewTimer(d - coarse)
+	if d > shortWait && ctx.Err() == nil {
+		t := time.NewTimer(d - shortWait)
 		defer t.Stop()
 		select {
 		case <-t.C: // the rest is waited for next time

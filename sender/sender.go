@@ -185,7 +185,7 @@ func New(cfg Config, o *Object) (*Sender, error) {
 		s.object = cfg.Seal.Object(s.object)
 		s.cipher = cfg.Seal.Cipher(s.object)
 	}
-	s.pace = newPacer(cfg.total(), s.DatagramLen()+cfg.Overhead)
+	s.pace = newPacer(cfg.total(), s.packetBytes())
 	return s, nil
 }
 
@@ -194,6 +194,9 @@ func (s *Sender) DatagramLen() int {
 	h := proto.Header{Params: s.geo.Params, Sealed: s.cipher != nil}
 	return h.DatagramLen()
 }
+
+// packetBytes is the length in bytes of every IP packet.
+func (s *Sender) packetBytes() int { return s.DatagramLen() + s.cfg.Overhead }
 
 // Layers returns the number of layers.
 func (s *Sender) Layers() int { return len(s.layers) }

@@ -7,6 +7,7 @@ package clock
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -57,9 +58,34 @@ func Sleep(d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	end := time.Now().Add(d)
-	if err := nanosleep(d); err != nil {
+	now := time.Now()
+	end := now.Add(d)
+	yield(now, d)
+	if err := nanosleep(time.Until(end)); err != nil {
 		time.Sleep(time.Until(end))
+	}
+}
+
+const (
+	// yieldEvery is how often a goroutine that mostly sleeps shows the runtime
+	// that it is alive. The runtime takes the processor away from a goroutine that
+	// it has not scheduled for 10 ms, at every system call from then on, which
+	// costs several times what a short sleep does.
+	yieldEvery = 8 * time.Millisecond
+	// longSleep is a sleep that the processor is better taken away for: while the
+	// runtime waits for the end of a system call it polls.
+	longSleep = 4 * time.Millisecond
+)
+
+// yielded is when a goroutine last did so, in nanoseconds.
+var yielded atomic.Int64
+
+// yield lets others run before a sleep from now on for d, if it is time to.
+func yield(now time.Time, d time.Duration) {
+	n := now.UnixNano()
+	if d < longSleep && n-yielded.Load() >= int64(yieldEvery) {
+		yielded.Store(n)
+		runtime.Gosched()
 	}
 }
 
