@@ -121,7 +121,8 @@ func (c *Conn) queue(b []byte, segment, piece int) {
 func (c *Conn) sendmmsg(fd uintptr) bool {
 	s := &c.sys
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[0])), uintptr(s.queued), unix.MSG_DONTWAIT, 0, 0)
+		// It never waits, so that the runtime need not be told of it.
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[0])), uintptr(s.queued), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == unix.EAGAIN:
 			return false
