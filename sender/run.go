@@ -16,6 +16,18 @@ type Conn interface {
 	WriteSegments(b []byte, segment int) error
 }
 
+// A Queue is a Conn that says what becomes of datagrams that were written. It is
+// what sets the pace of a sender without a rate.
+type Queue interface {
+	// Waiting returns how many bytes of the system's memory those take that did
+	// not leave yet; negative if it is not known.
+	Waiting() int
+	// Dropped returns how many the system has dropped, of all its programs.
+	Dropped() uint64
+	// Waited returns for how long writes have waited for room, in all.
+	Waited() time.Duration
+}
+
 const (
 	// maxBatch is the number of datagrams given to a Conn at a time. More gains
 	// nothing.
@@ -71,12 +83,32 @@ func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 		s.Pause()
 	}
 	l := shell{s: s, conns: append([]Conn{conn}, opts.Upper...), opts: opts, batches: make([][]byte, s.Layers())}
+	l.timer = time.NewTimer(reportEvery)
+	defer l.timer.Stop()
 	s.pace.gather()
 	l.most = min(maxBatch, burstPackets(s.packetBytes()))
 	for i := range l.batches {
 		l.batches[i] = make([]byte, 0, l.most*s.DatagramLen())
 	}
+	l.findQueues()
 	return l.loop(ctx)
+}
+
+// findQueues finds out what the sockets say of their queues.
+func (l *shell) findQueues() {
+	for _, c := range l.conns {
+		q, ok := c.(Queue)
+		if !ok {
+			l.queues = nil
+			return
+		}
+		l.queues = append(l.queues, q)
+	}
+	l.govern = l.s.cfg.Rate < 0 && len(l.queues) == 1 && l.queues[0].Waiting() >= 0
+	l.queue = newGovernor(l.s.DatagramLen())
+	if l.govern {
+		l.queue.dropped = l.queues[0].Dropped()
+	}
 }
 
 // A shell is one call of Run.
@@ -87,9 +119,21 @@ type shell struct {
 	batches [][]byte // for the layers
 	most    int      // datagrams in all of them
 
+	timer    *time.Timer
 	worked   bool // something was sent
 	down     bool // the last attempt failed
 	reported time.Time
+
+	queues []Queue       // those of conns that are, with no other among them; else nil
+	govern bool          // nothing but the queue sets the pace
+	queue  governor      //
+	hold   time.Duration // until there is room in it
+
+	spent    spent // since counted
+	counted  time.Time
+	counts   uint64 // packets then
+	waited   time.Duration
+	boundNow Bound
 }
 
 func (l *shell) loop(ctx context.Context) error {
@@ -113,21 +157,41 @@ func (l *shell) loop(ctx context.Context) error {
 		l.wait(ctx, l.idle())
 	}
 	if l.opts.Report != nil {
-		return l.opts.Report(time.Now(), l.s.Progress())
+		return l.opts.Report(time.Now(), l.progress())
 	}
 	return nil
 }
 
 // send sends what is due now.
 func (l *shell) send(ctx context.Context, now time.Time) error {
-	for i := range l.batches {
-		l.batches[i] = l.batches[i][:0]
-	}
-	most := l.most
+	most, before := l.most, 0
 	if l.down {
 		most = 1 // what fails is lost to the loop
 	}
+	if l.govern {
+		before = l.queues[0].Waiting()
+		if most, l.hold = l.queue.room(now, before, most); most == 0 {
+			return nil
+		}
+	}
+	for i := range l.batches {
+		l.batches[i] = l.batches[i][:0]
+	}
+	begun := time.Now()
 	readErr := l.s.AppendLayers(l.batches, now, most)
+	l.spent.source += time.Since(begun)
+	err := l.write(ctx)
+	if n := len(l.batches[0]) / l.s.DatagramLen(); l.govern && n > 0 {
+		l.queue.wrote(time.Now(), n, before, l.queues[0].Waiting())
+	}
+	if err != nil {
+		return err
+	}
+	return readErr
+}
+
+// write writes the batches. An error is that of a network that never worked.
+func (l *shell) write(ctx context.Context) error {
 	for i, b := range l.batches {
 		if len(b) == 0 {
 			continue
@@ -142,7 +206,7 @@ func (l *shell) send(ctx context.Context, now time.Time) error {
 			break
 		}
 	}
-	return readErr
+	return nil
 }
 
 // note logs when the network goes and when it comes back.
@@ -158,17 +222,68 @@ func (l *shell) note(err error) {
 }
 
 func (l *shell) report(now time.Time) error {
-	if l.opts.Report == nil || now.Sub(l.reported) < reportEvery {
+	if now.Sub(l.reported) < reportEvery {
 		return nil
 	}
 	l.reported = now
-	return l.opts.Report(now, l.s.Progress())
+	l.count(now)
+	if l.opts.Report == nil {
+		return nil
+	}
+	return l.opts.Report(now, l.progress())
+}
+
+func (l *shell) progress() Progress {
+	p := l.s.Progress()
+	p.Bound = l.boundNow
+	return p
+}
+
+// count finds out, once in a boundWindow, how fast sending was and what bounded
+// it.
+func (l *shell) count(now time.Time) {
+	if l.govern {
+		l.queue.drops(l.queues[0].Dropped())
+	}
+	if l.s.paused || l.down || l.counted.IsZero() {
+		l.restart(now) // that would not be a window of sending
+		return
+	}
+	l.spent.all = now.Sub(l.counted)
+	if l.spent.all < boundWindow {
+		return
+	}
+	l.spent.packets = l.s.packets - l.counts
+	l.spent.link += l.waits() - l.waited
+	l.s.stateRate(float64(l.spent.packets) * float64(8*l.s.packetBytes()) / l.spent.all.Seconds())
+	l.boundNow = ByRate
+	if l.s.geo.Size > 0 {
+		l.boundNow = l.spent.bound(l.s.pace.interval)
+	}
+	l.restart(now)
+}
+
+// restart starts another window.
+func (l *shell) restart(now time.Time) {
+	l.spent, l.counted, l.counts, l.waited = spent{}, now, l.s.packets, l.waits()
+}
+
+// waits is how long all sockets have waited.
+func (l *shell) waits() (d time.Duration) {
+	for _, q := range l.queues {
+		d += q.Waited()
+	}
+	return d
 }
 
 // idle returns for how long nothing is due, or at least reportEvery.
 func (l *shell) idle() time.Duration {
 	if l.s.paused && !l.s.Done() {
 		return reportEvery
+	}
+	if l.hold > 0 {
+		l.spent.link += l.hold
+		return l.hold
 	}
 	return time.Until(l.s.Wake())
 }
@@ -197,10 +312,12 @@ func (l *shell) wait(ctx context.Context, d time.Duration) {
 		d = reportEvery
 	}
 	if d > shortWait && ctx.Err() == nil {
-		t := time.NewTimer(d - shortWait)
-		defer t.Stop()
+		l.timer.Reset(d - shortWait)
+		defer l.timer.Stop()
+		begun := time.Now()
 		select {
-		case <-t.C: // the rest is waited for next time
+		case <-l.timer.C: // the rest is waited for next time
+			l.spent.slept += time.Since(begun)
 		case <-ctx.Done():
 		case listened := <-l.opts.Listened:
 			l.listened(listened)
@@ -209,5 +326,8 @@ func (l *shell) wait(ctx context.Context, d time.Duration) {
 	}
 	if d > 0 {
 		l.opts.Sleep(d)
+		if l.hold == 0 {
+			l.spent.slept += d
+		}
 	}
 }

@@ -49,8 +49,14 @@ const (
 // Config tells a [Sender] how to send. The zero value is usable.
 type Config struct {
 	// Rate is the rate of layer 0 in bits per second of whole IP packets, of
-	// all types. If zero, DefaultRate is used. If negative, sending is not paced.
+	// all types. If zero, DefaultRate is used. If negative, there is none: [Run]
+	// sends what the interface takes, if there is a single layer and the interface
+	// says what waits in its queue.
 	Rate int64
+
+	// LinkRate is that of the link in bits per second, of Ethernet frames, which
+	// bounds sending without a Rate. If zero, it is not known.
+	LinkRate int64
 
 	// Layers is the number of layers (spec.md 10), 1 to [proto.MaxLayers]. Layer
 	// 1 has the rate of layer 0, and each further one twice that of the one
@@ -105,6 +111,8 @@ func (c Config) validate() error {
 	switch {
 	case c.Rate >= 0 && !ValidRate(c.Rate):
 		return fmt.Errorf("sender: rate %d bit/s is not from %d to %d", c.Rate, int64(MinRate), int64(MaxRate))
+	case c.LinkRate < 0:
+		return fmt.Errorf("sender: the link has a rate of %d bit/s", c.LinkRate)
 	case !proto.ValidLayers(c.Layers):
 		return fmt.Errorf("sender: %d layers are not from 1 to %d", c.Layers, proto.MaxLayers)
 	case c.total() > MaxRate:
@@ -123,6 +131,18 @@ func (c Config) validate() error {
 
 // total is the rate of all layers together.
 func (c Config) total() int64 { return TotalRate(c.Rate, c.Layers) }
+
+// frameBytes is what Ethernet adds to an IP packet: preamble, header, checksum
+// and gap.
+const frameBytes = 8 + 14 + 4 + 12
+
+// pace is the rate of packets of so many bytes; negative if there is no limit.
+func (c Config) pace(packet int) int64 {
+	if c.Rate < 0 && c.LinkRate > 0 {
+		return max(1, c.LinkRate/int64(packet+frameBytes)*int64(packet))
+	}
+	return c.total()
+}
 
 // start returns the position in a loop of so many at which layer 0 starts.
 // Receivers of some of the layers have a period of a power of two: coordinated
@@ -185,7 +205,7 @@ func New(cfg Config, o *Object) (*Sender, error) {
 		s.object = cfg.Seal.Object(s.object)
 		s.cipher = cfg.Seal.Cipher(s.object)
 	}
-	s.pace = newPacer(cfg.total(), s.packetBytes())
+	s.pace = newPacer(cfg.pace(s.packetBytes()), s.packetBytes())
 	return s, nil
 }
 
@@ -290,6 +310,13 @@ func (s *Sender) Stop() {
 	}
 }
 
+// stateRate makes packets of a sender without a rate state this one, in bit/s.
+func (s *Sender) stateRate(rate float64) {
+	if s.cfg.Rate < 0 {
+		s.layers[0].path.Rate = proto.RateCodeOf(int64(rate))
+	}
+}
+
 // Pause stops sending. The carousel keeps its place.
 func (s *Sender) Pause() { s.paused = true }
 
@@ -309,6 +336,7 @@ type Progress struct {
 	Fraction float64 // of this loop, 0 to 1
 	Packets  uint64  // of all types, since the start
 	Paused   bool    // see [Sender.Pause]
+	Bound    Bound   // [Run] has seen lately; else ByRate
 }
 
 // Progress returns the state of the carousel.

@@ -26,9 +26,14 @@ const shortSlice = 100_000
 // limit for it), else short slices. A thread that sleeps nearly all the time
 // takes nothing from others by that, and the kernel bounds what real-time
 // threads can take. [Sleep] may move the goroutine, and the priority with it.
-func Claim() (release func()) {
+func Claim() (release func()) { return newClaim(true).hold() }
+
+// ClaimSlices is [Claim] without real-time priority, for a stream that may take
+// all of a processor: only short slices.
+func ClaimSlices() (release func()) { return newClaim(false).hold() }
+
+func (c *claim) hold() (release func()) {
 	runtime.LockOSThread()
-	c := newClaim()
 	c.take()
 	return func() {
 		c.timer.Close()
@@ -42,6 +47,8 @@ func Claim() (release func()) {
 
 // A claim is a goroutine that [Claim] was called by, and its thread.
 type claim struct {
+	realTime bool // if it may be
+
 	thread int
 	before *unix.SchedAttr // nil: it is not known
 
@@ -50,8 +57,8 @@ type claim struct {
 	expired [8]byte // what is read of it
 }
 
-func newClaim() *claim {
-	c := new(claim)
+func newClaim(realTime bool) *claim {
+	c := &claim{realTime: realTime}
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err == nil {
 		c.timer, c.timerFD = os.NewFile(uintptr(fd), "timerfd"), fd
@@ -68,7 +75,7 @@ func (c *claim) take() {
 	c.before, _ = unix.SchedGetAttr(0, 0)
 	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; a refusal costs precision only
 	realTime := unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
-	if setScheduling(0, realTime) != nil {
+	if !c.realTime || setScheduling(0, realTime) != nil {
 		slices := unix.SchedAttr{Policy: unix.SCHED_NORMAL, Runtime: shortSlice}
 		if c.before != nil {
 			slices.Nice = c.before.Nice // to ask for less, under nice, is refused
