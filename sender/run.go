@@ -68,7 +68,8 @@ type RunOptions struct {
 // Run sends until s is done, or until ctx ends and receivers were told so. The
 // datagrams of layer 0 leave by conn, those of others by opts.Upper. A network
 // that never worked is an error; one that stops working is retried for ever,
-// since there may be receivers again when it is back. Run starts no goroutine.
+// since there may be receivers again when it is back. What is sent is read ahead by
+// goroutines, which have ended when Run returns.
 func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 	if len(opts.Upper) != s.Layers()-1 {
 		return fmt.Errorf("sender: %d layers need %d sockets beside the first, not %d", s.Layers(), s.Layers()-1, len(opts.Upper))
@@ -91,6 +92,7 @@ func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 		l.batches[i] = make([]byte, 0, l.most*s.DatagramLen())
 	}
 	l.findQueues()
+	defer s.readAhead()()
 	return l.loop(ctx)
 }
 
@@ -154,7 +156,11 @@ func (l *shell) loop(ctx context.Context) error {
 		if err := l.send(ctx, now); err != nil {
 			return err
 		}
-		l.wait(ctx, l.idle())
+		if l.s.starved() && !l.s.paused && !l.s.Done() {
+			l.starve(ctx)
+		} else {
+			l.wait(ctx, l.idle())
+		}
 	}
 	if l.opts.Report != nil {
 		return l.opts.Report(time.Now(), l.progress())
@@ -177,9 +183,7 @@ func (l *shell) send(ctx context.Context, now time.Time) error {
 	for i := range l.batches {
 		l.batches[i] = l.batches[i][:0]
 	}
-	begun := time.Now()
 	readErr := l.s.AppendLayers(l.batches, now, most)
-	l.spent.source += time.Since(begun)
 	err := l.write(ctx)
 	if n := len(l.batches[0]) / l.s.DatagramLen(); l.govern && n > 0 {
 		l.queue.wrote(time.Now(), n, before, l.queues[0].Waiting())
@@ -303,6 +307,20 @@ func (l *shell) listened(listened bool) {
 	} else {
 		l.s.Pause()
 	}
+}
+
+// starve waits for what is read ahead, less if ctx ends meanwhile or a report is
+// due.
+func (l *shell) starve(ctx context.Context) {
+	begun := time.Now()
+	l.timer.Reset(reportEvery)
+	defer l.timer.Stop()
+	done := ctx.Done()
+	if ctx.Err() != nil {
+		done = nil // known already
+	}
+	l.s.turn().ahead.(*ahead).wait(done, l.timer)
+	l.spent.source += time.Since(begun)
 }
 
 // wait waits for d, or less if ctx ends, a report is due, or there is news of

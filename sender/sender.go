@@ -242,7 +242,7 @@ func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte
 // AppendLayers is AppendDatagrams that appends the datagrams of each layer to
 // the element of dst with its number.
 func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
-	for ; max > 0; max-- {
+	for ; max > 0 && !s.starved(); max-- {
 		h, ok := s.Next(now)
 		if !ok {
 			break
@@ -255,6 +255,20 @@ func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
 		}
 	}
 	return nil
+}
+
+// starved reports whether the payload of what may be next is still being read.
+func (s *Sender) starved() bool {
+	t := s.turn()
+	return t.ahead != nil && !t.ahead.ready()
+}
+
+// turn returns the track that is next.
+func (s *Sender) turn() *track {
+	if s.geo.Size == 0 {
+		return &s.layers[0]
+	}
+	return &s.layers[layerOf(s.slot, len(s.layers))]
 }
 
 // Next decides on one packet that is due now, and returns its header. It is
@@ -352,15 +366,11 @@ func (s *Sender) Progress() Progress {
 
 // decide moves the carousel on by one packet.
 func (s *Sender) decide(now time.Time) proto.Header {
-	layer := 0
-	if s.geo.Size > 0 {
-		layer = layerOf(s.slot, len(s.layers))
-	}
-	t := &s.layers[layer]
+	t := s.turn()
 	h := s.header(t, now)
 	t.path.Seq++
 	switch {
-	case layer > 0:
+	case t.path.Layer > 0:
 		t.packet(&h)
 	case s.bye > 0:
 		s.bye--
@@ -401,12 +411,17 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 	switch h.Type {
 	case proto.TypeManifest:
 		out = append(out, s.manifest...)
-	case proto.TypeDigest:
-		out, err = s.layers[h.Path.Layer].digests.AppendDigest(out, h.Group, h.Index)
 	case proto.TypeOutline:
 		out, err = s.layers[h.Path.Layer].digests.AppendOutline(out, h.Group)
 	default:
-		out, err = s.layers[h.Path.Layer].shards.AppendShard(out, h.Group, h.Index)
+		t := &s.layers[h.Path.Layer]
+		if t.ahead == nil {
+			out, err = t.appendPayload(out, h)
+			break
+		}
+		var payload []byte
+		payload, err = t.ahead.next()
+		out = append(out, payload...)
 	}
 	if err != nil {
 		return b, err
