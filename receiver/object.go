@@ -9,8 +9,8 @@ import (
 	"iotupd/proto"
 )
 
-// flushAfter bounds how long a received shard stays in memory only, but for the start
-// of a block.
+// flushAfter bounds how long a received shard stays in memory only; the start of a
+// block twice as long.
 const flushAfter = 250 * time.Millisecond
 
 // An object is the state of the object being received. Errors of its methods are

@@ -89,7 +89,9 @@ func (r *Receiver) Tick(now time.Time) {
 		return
 	}
 	r.object.flushAt = time.Time{}
-	r.object.places.queue.flushBlocks()
+	if r.object.places.queue.flushBlocks() {
+		r.object.flushSoon()
+	}
 }
 
 // Handle takes a datagram that arrived at now. It does not keep it. An error,

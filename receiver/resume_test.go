@@ -275,6 +275,7 @@ func TestWhileAGroupIsComparedItsPacketsWait(t *testing.T) {
 		first.hearAll(src.shard(0, i), src.shard(1, i))
 	}
 	first.later(time.Second)
+	first.later(time.Second) // the start of a block
 
 	tr := src.resume(first.killed(), receiver.Config{Workers: 1})
 	tr.idle = true

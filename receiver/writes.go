@@ -113,13 +113,15 @@ func (b *batch) add(offset int64, bytes []byte) {
 func (w write) end() int64 { return w.offset + int64(w.n) }
 
 // flushBlocks queues what was gathered, but for the start of a block at the end of a
-// long run.
-func (q *writeQueue) flushBlocks() {
-	for r, b := range q.open {
-		if b != nil {
-			q.enqueue(region(r))
+// long run. It reports whether there is one.
+func (q *writeQueue) flushBlocks() (rest bool) {
+	for r := range regions {
+		if q.open[r] != nil {
+			q.enqueue(r)
+			rest = rest || q.open[r] != nil
 		}
 	}
+	return rest
 }
 
 // enqueue queues the open batch of a region. A long run of bytes goes on in the next

@@ -88,3 +88,35 @@ func BenchmarkPrepare(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkRun sends the packets of one loop to nowhere: what a sender does but
+// for the network, with the goroutine that reads ahead.
+func BenchmarkRun(b *testing.B) {
+	benchmark(b, func(b *testing.B, p proto.Params, cfg sender.PrepareConfig) {
+		o := prepare(b, randomFile(int(p.Size)), p, cfg)
+		var sent countingConn
+		b.ReportAllocs()
+		for b.Loop() {
+			s, err := sender.New(sender.Config{Rate: -1, Loops: 1}, o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			sent = countingConn{}
+			if err := sender.Run(b.Context(), s, &sent, sender.RunOptions{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.SetBytes(int64(sent.bytes))
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*sent.datagrams), "ns/datagram")
+	})
+}
+
+// A countingConn is a [sender.Conn] to nowhere.
+type countingConn struct{ bytes, datagrams int }
+
+// WriteSegments implements [sender.Conn].
+func (c *countingConn) WriteSegments(b []byte, segment int) error {
+	c.bytes += len(b)
+	c.datagrams += len(b) / segment
+	return nil
+}

@@ -91,7 +91,7 @@ func (s *recordStore) record(group uint32, index int) ([]byte, error) {
 	}
 	rest := (s.tree.Groups - uint64(group)) * uint64(n) // of this record, of all groups
 	ahead := min(rest, uint64(max(n, readAhead)))
-	return run.at(s.scratch, s.offset+at, n, int(ahead))
+	return run.at(s.scratch, s.offset+at, n, s.offset+at, int(ahead))
 }
 
 // leaf returns the place of a leaf of a group in memory.

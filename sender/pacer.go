@@ -9,23 +9,38 @@ const (
 	// catches up: after a longer stall the rest is forgotten. It keeps any
 	// 10 s within 1 % of the rate.
 	maxDebt = 100 * time.Millisecond
-	// maxBurst bounds what leaves at one moment, as time at the nominal rate,
-	// but not below one packet.
-	maxBurst = time.Millisecond
-	// quantum is what one wake-up should send at high rates: waking for every
-	// packet would cost more than sending it.
+
+	// maxBurst and maxBurstBytes bound what leaves at one moment, as time at the
+	// nominal rate and in bytes of IP packets, but not below one packet. A larger
+	// burst overflows the receive buffer that Linux has by default, and the ports
+	// of switches. A smaller one costs rate on a busy host, where every wake-up is
+	// late.
+	maxBurst      = 40 * time.Millisecond
+	maxBurstBytes = 64 << 10
+
+	// quantum is what one wake-up should send at high rates, as time at the nominal
+	// rate: waking for every packet would cost more than sending it.
 	quantum = 200 * time.Microsecond
+
+	// What one wake-up of a processor should send, which costs as much as several
+	// packets: so many packets, unless they take longer than gatherMost, or else
+	// what takes gatherLeast.
+	gatherPackets = 32
+	gatherMost    = 20 * time.Millisecond
+	gatherLeast   = time.Millisecond
 )
 
 // A pacer spaces equal packets on an absolute schedule, so that a late wake-up
 // costs no rate. When behind, it catches up at 5/4 of the rate, in bursts that
-// maxBurst bounds. That bound costs rate where every wake-up is late by more
-// than it: from 8 to 80 Mbit/s it takes timers better than the runtime's.
+// maxBurst and maxBurstBytes bound.
 type pacer struct {
 	interval  time.Duration // between packets at the nominal rate; 0: not paced
 	tolerance time.Duration // how far ahead of the catch-up schedule a burst may be
+	gathers   time.Duration // how long after due to wake, for a quantum
 	due       time.Time     // of the next packet on the nominal schedule
 	free      time.Time     // when the burst limit is full again (GCRA's theoretical arrival time)
+	last      time.Time     // when a packet left
+	forgiven  bool          // since then
 }
 
 // newPacer paces packets of so many bytes at a rate in bit/s; a negative rate
@@ -34,11 +49,25 @@ func newPacer(rate int64, packetBytes int) pacer {
 	if rate < 0 {
 		return pacer{}
 	}
-	p := pacer{interval: time.Duration(int64(packetBytes) * 8 * int64(time.Second) / rate)}
-	burst := max(1, maxBurst/p.interval)
+	p := pacer{interval: max(1, time.Duration(int64(packetBytes)*8*int64(time.Second)/rate))}
+	burst := max(1, min(maxBurst/p.interval, time.Duration(burstPackets(packetBytes))))
 	p.tolerance = (burst-1)*p.catchUp() + p.catchUp()/2 // half an interval of lateness costs nothing
+	p.gathers = max(0, quantum-p.interval)
 	return p
 }
+
+// gather makes wake-ups few: as few as receivers and networks bear.
+func (p *pacer) gather() {
+	if p.interval == 0 {
+		return
+	}
+	burst := p.tolerance/p.catchUp() + 1
+	n := max(gatherLeast/p.interval, min(gatherMost/p.interval, gatherPackets))
+	p.gathers = max(0, min(n, burst*3/4)-1) * p.interval
+}
+
+// burstPackets is how many packets of so many bytes may leave at one moment.
+func burstPackets(packetBytes int) int { return max(1, maxBurstBytes/packetBytes) }
 
 // catchUp is the interval between packets at 5/4 of the rate.
 func (p *pacer) catchUp() time.Duration { return p.interval * 4 / 5 }
@@ -61,20 +90,27 @@ func (p *pacer) sent(now time.Time) {
 		p.free = now
 	}
 	p.free = p.free.Add(p.catchUp())
+	p.last, p.forgiven = now, false
 }
 
 // forgive forgets what should have left before now.
 func (p *pacer) forgive(now time.Time) {
 	if p.due.Before(now) {
-		p.due = now
+		p.due, p.forgiven = now, true
 	}
 }
 
-// wake returns when the next packets should leave: as soon as the schedule
-// asks for a quantum of them and the burst limit allows one.
+// wake returns when the next packets should leave: as soon as the schedule asks
+// for a quantum of them and the burst limit allows as many. If what is behind
+// is more than a burst, wake-ups are late by so much that every one counts: then
+// it returns when one packet may leave, as after a pause.
 func (p *pacer) wake() time.Time {
-	at := p.due.Add(max(0, quantum-p.interval))
-	if limited := p.free.Add(-p.tolerance); limited.After(at) {
+	gathers := p.gathers
+	if p.last.Sub(p.due) > p.tolerance || p.forgiven {
+		gathers = 0
+	}
+	at := p.due.Add(gathers)
+	if limited := p.free.Add(gathers*4/5 - p.tolerance); limited.After(at) {
 		return limited
 	}
 	return at

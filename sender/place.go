@@ -40,14 +40,14 @@ type run struct {
 }
 
 // at returns n bytes at offset, which are valid until the next call. If they
-// are not there already it reads ahead bytes from offset on, at least n.
-func (r *run) at(src io.ReaderAt, offset int64, n, ahead int) ([]byte, error) {
+// are not there already it reads ahead bytes from another offset on, with these.
+func (r *run) at(src io.ReaderAt, offset int64, n int, from int64, ahead int) ([]byte, error) {
 	if offset < r.offset || offset+int64(n) > r.offset+int64(len(r.b)) {
 		if cap(r.b) < ahead {
 			r.b = make([]byte, ahead)
 		}
-		r.b, r.offset = r.b[:ahead], offset
-		if err := readFull(src, r.b, offset); err != nil {
+		r.b, r.offset = r.b[:ahead], from
+		if err := readFull(src, r.b, from); err != nil {
 			r.b = r.b[:0]
 			return nil, err
 		}

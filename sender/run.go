@@ -16,6 +16,18 @@ type Conn interface {
 	WriteSegments(b []byte, segment int) error
 }
 
+// A Queue is a Conn that says what becomes of datagrams that were written. It is
+// what sets the pace of a sender without a rate.
+type Queue interface {
+	// Waiting returns how many bytes of the system's memory those take that did
+	// not leave yet; negative if it is not known.
+	Waiting() int
+	// Dropped returns how many the system has dropped, of all its programs.
+	Dropped() uint64
+	// Waited returns for how long writes have waited for room, in all.
+	Waited() time.Duration
+}
+
 const (
 	// maxBatch is the number of datagrams given to a Conn at a time. More gains
 	// nothing.
@@ -26,9 +38,9 @@ const (
 	retryAfter = reportEvery
 	// reportEvery is the time between two calls of RunOptions.Report.
 	reportEvery = 200 * time.Millisecond
-	// coarse is the grain of the runtime's timers. Shorter waits, and the end
-	// of longer ones, are left to RunOptions.Sleep.
-	coarse = 2 * time.Millisecond
+	// shortWait is what RunOptions.Sleep waits at most: shorter waits, and the end
+	// of longer ones. Two wake-ups for one wait would cost twice the processor time.
+	shortWait = gatherMost
 )
 
 // RunOptions are what [Run] needs beside a core and its socket.
@@ -56,7 +68,8 @@ type RunOptions struct {
 // Run sends until s is done, or until ctx ends and receivers were told so. The
 // datagrams of layer 0 leave by conn, those of others by opts.Upper. A network
 // that never worked is an error; one that stops working is retried for ever,
-// since there may be receivers again when it is back. Run starts no goroutine.
+// since there may be receivers again when it is back. What is sent is read ahead by
+// goroutines, which have ended when Run returns.
 func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 	if len(opts.Upper) != s.Layers()-1 {
 		return fmt.Errorf("sender: %d layers need %d sockets beside the first, not %d", s.Layers(), s.Layers()-1, len(opts.Upper))
@@ -71,10 +84,33 @@ func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 		s.Pause()
 	}
 	l := shell{s: s, conns: append([]Conn{conn}, opts.Upper...), opts: opts, batches: make([][]byte, s.Layers())}
+	l.timer = time.NewTimer(reportEvery)
+	defer l.timer.Stop()
+	s.pace.gather()
+	l.most = min(maxBatch, burstPackets(s.packetBytes()))
 	for i := range l.batches {
-		l.batches[i] = make([]byte, 0, maxBatch*s.DatagramLen())
+		l.batches[i] = make([]byte, 0, l.most*s.DatagramLen())
 	}
+	l.findQueues()
+	defer s.readAhead()()
 	return l.loop(ctx)
+}
+
+// findQueues finds out what the sockets say of their queues.
+func (l *shell) findQueues() {
+	for _, c := range l.conns {
+		q, ok := c.(Queue)
+		if !ok {
+			l.queues = nil
+			return
+		}
+		l.queues = append(l.queues, q)
+	}
+	l.govern = l.s.cfg.Rate < 0 && len(l.queues) == 1 && l.queues[0].Waiting() >= 0
+	l.queue = newGovernor(l.s.DatagramLen())
+	if l.govern {
+		l.queue.dropped = l.queues[0].Dropped()
+	}
 }
 
 // A shell is one call of Run.
@@ -83,10 +119,23 @@ type shell struct {
 	conns   []Conn // of the layers
 	opts    RunOptions
 	batches [][]byte // for the layers
+	most    int      // datagrams in all of them
 
+	timer    *time.Timer
 	worked   bool // something was sent
 	down     bool // the last attempt failed
 	reported time.Time
+
+	queues []Queue       // those of conns that are, with no other among them; else nil
+	govern bool          // nothing but the queue sets the pace
+	queue  governor      //
+	hold   time.Duration // until there is room in it
+
+	spent    spent // since counted
+	counted  time.Time
+	counts   uint64 // packets then
+	waited   time.Duration
+	boundNow Bound
 }
 
 func (l *shell) loop(ctx context.Context) error {
@@ -107,20 +156,46 @@ func (l *shell) loop(ctx context.Context) error {
 		if err := l.send(ctx, now); err != nil {
 			return err
 		}
-		l.wait(ctx, l.idle())
+		if l.s.starved() && !l.s.paused && !l.s.Done() {
+			l.starve(ctx)
+		} else {
+			l.wait(ctx, l.idle())
+		}
 	}
 	if l.opts.Report != nil {
-		return l.opts.Report(time.Now(), l.s.Progress())
+		return l.opts.Report(time.Now(), l.progress())
 	}
 	return nil
 }
 
 // send sends what is due now.
 func (l *shell) send(ctx context.Context, now time.Time) error {
+	most, before := l.most, 0
+	if l.down {
+		most = 1 // what fails is lost to the loop
+	}
+	if l.govern {
+		before = l.queues[0].Waiting()
+		if most, l.hold = l.queue.room(now, before, most); most == 0 {
+			return nil
+		}
+	}
 	for i := range l.batches {
 		l.batches[i] = l.batches[i][:0]
 	}
-	readErr := l.s.AppendLayers(l.batches, now, maxBatch)
+	readErr := l.s.AppendLayers(l.batches, now, most)
+	err := l.write(ctx)
+	if n := len(l.batches[0]) / l.s.DatagramLen(); l.govern && n > 0 {
+		l.queue.wrote(time.Now(), n, before, l.queues[0].Waiting())
+	}
+	if err != nil {
+		return err
+	}
+	return readErr
+}
+
+// write writes the batches. An error is that of a network that never worked.
+func (l *shell) write(ctx context.Context) error {
 	for i, b := range l.batches {
 		if len(b) == 0 {
 			continue
@@ -135,7 +210,7 @@ func (l *shell) send(ctx context.Context, now time.Time) error {
 			break
 		}
 	}
-	return readErr
+	return nil
 }
 
 // note logs when the network goes and when it comes back.
@@ -151,17 +226,68 @@ func (l *shell) note(err error) {
 }
 
 func (l *shell) report(now time.Time) error {
-	if l.opts.Report == nil || now.Sub(l.reported) < reportEvery {
+	if now.Sub(l.reported) < reportEvery {
 		return nil
 	}
 	l.reported = now
-	return l.opts.Report(now, l.s.Progress())
+	l.count(now)
+	if l.opts.Report == nil {
+		return nil
+	}
+	return l.opts.Report(now, l.progress())
+}
+
+func (l *shell) progress() Progress {
+	p := l.s.Progress()
+	p.Bound = l.boundNow
+	return p
+}
+
+// count finds out, once in a boundWindow, how fast sending was and what bounded
+// it.
+func (l *shell) count(now time.Time) {
+	if l.govern {
+		l.queue.drops(l.queues[0].Dropped())
+	}
+	if l.s.paused || l.down || l.counted.IsZero() {
+		l.restart(now) // that would not be a window of sending
+		return
+	}
+	l.spent.all = now.Sub(l.counted)
+	if l.spent.all < boundWindow {
+		return
+	}
+	l.spent.packets = l.s.packets - l.counts
+	l.spent.link += l.waits() - l.waited
+	l.s.stateRate(float64(l.spent.packets) * float64(8*l.s.packetBytes()) / l.spent.all.Seconds())
+	l.boundNow = ByRate
+	if l.s.geo.Size > 0 {
+		l.boundNow = l.spent.bound(l.s.pace.interval)
+	}
+	l.restart(now)
+}
+
+// restart starts another window.
+func (l *shell) restart(now time.Time) {
+	l.spent, l.counted, l.counts, l.waited = spent{}, now, l.s.packets, l.waits()
+}
+
+// waits is how long all sockets have waited.
+func (l *shell) waits() (d time.Duration) {
+	for _, q := range l.queues {
+		d += q.Waited()
+	}
+	return d
 }
 
 // idle returns for how long nothing is due, or at least reportEvery.
 func (l *shell) idle() time.Duration {
 	if l.s.paused && !l.s.Done() {
 		return reportEvery
+	}
+	if l.hold > 0 {
+		l.spent.link += l.hold
+		return l.hold
 	}
 	return time.Until(l.s.Wake())
 }
@@ -183,17 +309,33 @@ func (l *shell) listened(listened bool) {
 	}
 }
 
+// starve waits for what is read ahead, less if ctx ends meanwhile or a report is
+// due.
+func (l *shell) starve(ctx context.Context) {
+	begun := time.Now()
+	l.timer.Reset(reportEvery)
+	defer l.timer.Stop()
+	done := ctx.Done()
+	if ctx.Err() != nil {
+		done = nil // known already
+	}
+	l.s.turn().ahead.(*ahead).wait(done, l.timer)
+	l.spent.source += time.Since(begun)
+}
+
 // wait waits for d, or less if ctx ends, a report is due, or there is news of
 // listeners.
 func (l *shell) wait(ctx context.Context, d time.Duration) {
 	if d > reportEvery {
 		d = reportEvery
 	}
-	if d > coarse && ctx.Err() == nil {
-		t := time.NewTimer(d - coarse)
-		defer t.Stop()
+	if d > shortWait && ctx.Err() == nil {
+		l.timer.Reset(d - shortWait)
+		defer l.timer.Stop()
+		begun := time.Now()
 		select {
-		case <-t.C: // the rest is waited for next time
+		case <-l.timer.C: // the rest is waited for next time
+			l.spent.slept += time.Since(begun)
 		case <-ctx.Done():
 		case listened := <-l.opts.Listened:
 			l.listened(listened)
@@ -202,5 +344,8 @@ func (l *shell) wait(ctx context.Context, d time.Duration) {
 	}
 	if d > 0 {
 		l.opts.Sleep(d)
+		if l.hold == 0 {
+			l.spent.slept += d
+		}
 	}
 }

@@ -49,8 +49,14 @@ const (
 // Config tells a [Sender] how to send. The zero value is usable.
 type Config struct {
 	// Rate is the rate of layer 0 in bits per second of whole IP packets, of
-	// all types. If zero, DefaultRate is used. If negative, sending is not paced.
+	// all types. If zero, DefaultRate is used. If negative, there is none: [Run]
+	// sends what the interface takes, if there is a single layer and the interface
+	// says what waits in its queue.
 	Rate int64
+
+	// LinkRate is that of the link in bits per second, of Ethernet frames, which
+	// bounds sending without a Rate. If zero, it is not known.
+	LinkRate int64
 
 	// Layers is the number of layers (spec.md 10), 1 to [proto.MaxLayers]. Layer
 	// 1 has the rate of layer 0, and each further one twice that of the one
@@ -105,6 +111,8 @@ func (c Config) validate() error {
 	switch {
 	case c.Rate >= 0 && !ValidRate(c.Rate):
 		return fmt.Errorf("sender: rate %d bit/s is not from %d to %d", c.Rate, int64(MinRate), int64(MaxRate))
+	case c.LinkRate < 0:
+		return fmt.Errorf("sender: the link has a rate of %d bit/s", c.LinkRate)
 	case !proto.ValidLayers(c.Layers):
 		return fmt.Errorf("sender: %d layers are not from 1 to %d", c.Layers, proto.MaxLayers)
 	case c.total() > MaxRate:
@@ -123,6 +131,18 @@ func (c Config) validate() error {
 
 // total is the rate of all layers together.
 func (c Config) total() int64 { return TotalRate(c.Rate, c.Layers) }
+
+// frameBytes is what Ethernet adds to an IP packet: preamble, header, checksum
+// and gap.
+const frameBytes = 8 + 14 + 4 + 12
+
+// pace is the rate of packets of so many bytes; negative if there is no limit.
+func (c Config) pace(packet int) int64 {
+	if c.Rate < 0 && c.LinkRate > 0 {
+		return max(1, c.LinkRate/int64(packet+frameBytes)*int64(packet))
+	}
+	return c.total()
+}
 
 // start returns the position in a loop of so many at which layer 0 starts.
 // Receivers of some of the layers have a period of a power of two: coordinated
@@ -185,7 +205,7 @@ func New(cfg Config, o *Object) (*Sender, error) {
 		s.object = cfg.Seal.Object(s.object)
 		s.cipher = cfg.Seal.Cipher(s.object)
 	}
-	s.pace = newPacer(cfg.total(), s.DatagramLen()+cfg.Overhead)
+	s.pace = newPacer(cfg.pace(s.packetBytes()), s.packetBytes())
 	return s, nil
 }
 
@@ -194,6 +214,9 @@ func (s *Sender) DatagramLen() int {
 	h := proto.Header{Params: s.geo.Params, Sealed: s.cipher != nil}
 	return h.DatagramLen()
 }
+
+// packetBytes is the length in bytes of every IP packet.
+func (s *Sender) packetBytes() int { return s.DatagramLen() + s.cfg.Overhead }
 
 // Layers returns the number of layers.
 func (s *Sender) Layers() int { return len(s.layers) }
@@ -219,7 +242,7 @@ func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte
 // AppendLayers is AppendDatagrams that appends the datagrams of each layer to
 // the element of dst with its number.
 func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
-	for ; max > 0; max-- {
+	for ; max > 0 && !s.starved(); max-- {
 		h, ok := s.Next(now)
 		if !ok {
 			break
@@ -232,6 +255,20 @@ func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
 		}
 	}
 	return nil
+}
+
+// starved reports whether the payload of what may be next is still being read.
+func (s *Sender) starved() bool {
+	t := s.turn()
+	return t.ahead != nil && !t.ahead.ready()
+}
+
+// turn returns the track that is next.
+func (s *Sender) turn() *track {
+	if s.geo.Size == 0 {
+		return &s.layers[0]
+	}
+	return &s.layers[layerOf(s.slot, len(s.layers))]
 }
 
 // Next decides on one packet that is due now, and returns its header. It is
@@ -287,6 +324,13 @@ func (s *Sender) Stop() {
 	}
 }
 
+// stateRate makes packets of a sender without a rate state this one, in bit/s.
+func (s *Sender) stateRate(rate float64) {
+	if s.cfg.Rate < 0 {
+		s.layers[0].path.Rate = proto.RateCodeOf(int64(rate))
+	}
+}
+
 // Pause stops sending. The carousel keeps its place.
 func (s *Sender) Pause() { s.paused = true }
 
@@ -306,6 +350,7 @@ type Progress struct {
 	Fraction float64 // of this loop, 0 to 1
 	Packets  uint64  // of all types, since the start
 	Paused   bool    // see [Sender.Pause]
+	Bound    Bound   // [Run] has seen lately; else ByRate
 }
 
 // Progress returns the state of the carousel.
@@ -321,15 +366,11 @@ func (s *Sender) Progress() Progress {
 
 // decide moves the carousel on by one packet.
 func (s *Sender) decide(now time.Time) proto.Header {
-	layer := 0
-	if s.geo.Size > 0 {
-		layer = layerOf(s.slot, len(s.layers))
-	}
-	t := &s.layers[layer]
+	t := s.turn()
 	h := s.header(t, now)
 	t.path.Seq++
 	switch {
-	case layer > 0:
+	case t.path.Layer > 0:
 		t.packet(&h)
 	case s.bye > 0:
 		s.bye--
@@ -370,12 +411,17 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 	switch h.Type {
 	case proto.TypeManifest:
 		out = append(out, s.manifest...)
-	case proto.TypeDigest:
-		out, err = s.layers[h.Path.Layer].digests.AppendDigest(out, h.Group, h.Index)
 	case proto.TypeOutline:
 		out, err = s.layers[h.Path.Layer].digests.AppendOutline(out, h.Group)
 	default:
-		out, err = s.layers[h.Path.Layer].shards.AppendShard(out, h.Group, h.Index)
+		t := &s.layers[h.Path.Layer]
+		if t.ahead == nil {
+			out, err = t.appendPayload(out, h)
+			break
+		}
+		var payload []byte
+		payload, err = t.ahead.next()
+		out = append(out, payload...)
 	}
 	if err != nil {
 		return b, err

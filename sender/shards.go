@@ -11,8 +11,7 @@ import (
 )
 
 const (
-	// readAhead is what is read at once of a file whose shards all follow each
-	// other.
+	// readAhead is what is read at once of rows that are shorter.
 	readAhead = 64 << 10
 	// tileBytes bounds the parity that is read back at once. It is read in the
 	// sender's own time: larger tiles would delay packets.
@@ -44,7 +43,8 @@ func (f *fileShards) AppendShard(b []byte, group uint32, index int) ([]byte, err
 		return append(b, shard...), nil
 	}
 	offset, n := f.geo.Offset(group, index), f.geo.ShardLen(group, index)
-	shard, err := f.run.at(f.src, int64(offset), n, f.ahead(group, offset))
+	from, ahead := f.ahead(group, index)
+	shard, err := f.run.at(f.src, int64(offset), n, int64(from), ahead)
 	if err != nil {
 		return b, err
 	}
@@ -52,16 +52,19 @@ func (f *fileShards) AppendShard(b []byte, group uint32, index int) ([]byte, err
 	return append(b, make([]byte, f.geo.ShardSize-n)...), nil
 }
 
-// ahead returns the length of what the carousel will ask for next: the rest of
-// the row in this segment, or just the next bytes where a row is a single
-// shard.
-func (f *fileShards) ahead(group uint32, offset uint64) int {
+// ahead returns where to read when the carousel asks for a shard, and how much,
+// so that what it will ask for next is there: this row and the next ones, from
+// the start on since the carousel begins anywhere in a row, or else the rest of
+// a long row in this segment.
+func (f *fileShards) ahead(group uint32, index int) (from uint64, n int) {
 	s := f.geo.SegmentOf(group)
-	n := (s.First + s.Groups - uint64(group)) * uint64(f.geo.ShardSize)
-	if s.Groups == 1 {
-		n = readAhead
+	first := f.geo.Offset(uint32(s.First), index)
+	row := s.Groups * uint64(f.geo.ShardSize)
+	if row <= readAhead {
+		return first, int(min(readAhead, f.geo.Size-first))
 	}
-	return int(min(n, f.geo.Size-offset))
+	from = f.geo.Offset(group, index)
+	return from, int(min(first+row, f.geo.Size) - from)
 }
 
 // A parityStore keeps the parity of all groups, group after group. Of a scratch

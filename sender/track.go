@@ -22,6 +22,7 @@ type track struct {
 	tree    proto.Tree // zero: there are no digests
 	shards  Shards
 	digests Digests
+	ahead   payloads // of both; nil: they are asked themselves
 
 	path  proto.Path
 	order order
@@ -80,6 +81,21 @@ func (t *track) packet(h *proto.Header) {
 		h.Type, h.Offset = proto.TypeData, t.geo.Offset(h.Group, h.Index)
 	}
 	t.step()
+}
+
+// appendNext appends the payload of the next packet, and moves on by it.
+func (t *track) appendNext(b []byte) ([]byte, error) {
+	var h proto.Header
+	t.packet(&h)
+	return t.appendPayload(b, &h)
+}
+
+// appendPayload appends what the packet of a header carries.
+func (t *track) appendPayload(b []byte, h *proto.Header) ([]byte, error) {
+	if h.Type == proto.TypeDigest {
+		return t.digests.AppendDigest(b, h.Group, h.Index)
+	}
+	return t.shards.AppendShard(b, h.Group, h.Index)
 }
 
 // sync returns the flag of a packet that leaves so long after the first of this

@@ -3,7 +3,9 @@
 package clock
 
 import (
+	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,4 +32,56 @@ func TestClaimIsUndoneByRelease(t *testing.T) {
 		}
 	}()
 	<-done
+}
+
+func TestASleepTakesTheClaimAlong(t *testing.T) {
+	// "Sleep may move the goroutine, and the priority with it."
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		before, err := unix.SchedGetAttr(0, 0)
+		if err != nil {
+			t.Logf("the scheduling of a thread cannot be read here: %v", err)
+			return
+		}
+		stop := make(chan struct{})
+		defer close(stop)
+		release := Claim()
+		first := unix.Gettid()
+		want, _ := unix.SchedGetAttr(0, 0)
+		moved := false
+		for range 10 {
+			for _, d := range []time.Duration{time.Millisecond, longSleep} {
+				Sleep(d)
+				if got, _ := unix.SchedGetAttr(0, 0); got.Policy != want.Policy || got.Runtime != want.Runtime {
+					t.Errorf("thread %d after a sleep: policy %d with slices of %d ns, want %d with %d", unix.Gettid(), got.Policy, got.Runtime, want.Policy, want.Runtime)
+				}
+			}
+			claimed().unlocked(func() { leave(stop) })
+			moved = moved || unix.Gettid() != first
+		}
+		if !moved {
+			t.Log("the goroutine never moved, so that little was tested")
+		}
+		last := unix.Gettid()
+		release()
+		for _, thread := range []int{first, last} {
+			if after, err := unix.SchedGetAttr(thread, 0); err == nil && after.Policy != before.Policy {
+				t.Errorf("thread %d after all: policy %d, want %d", thread, after.Policy, before.Policy)
+			}
+		}
+	}()
+	<-done
+}
+
+// leave makes the goroutine continue on another thread, which the scheduler of
+// the runtime may do by itself, and keeps that one busy until stop is closed.
+func leave(stop chan struct{}) {
+	locked := make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // mostly to the thread that leave waits on
+		close(locked)
+		<-stop
+	}()
+	<-locked
 }

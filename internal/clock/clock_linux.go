@@ -6,7 +6,10 @@
 package clock
 
 import (
+	"os"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -22,32 +25,131 @@ const shortSlice = 100_000
 // real-time priority where the process may have it (root, CAP_SYS_NICE or a
 // limit for it), else short slices. A thread that sleeps nearly all the time
 // takes nothing from others by that, and the kernel bounds what real-time
-// threads can take.
-func Claim() (release func()) {
+// threads can take. [Sleep] may move the goroutine, and the priority with it.
+func Claim() (release func()) { return newClaim(true).hold() }
+
+// ClaimSlices is [Claim] without real-time priority, for a stream that may take
+// all of a processor: only short slices.
+func ClaimSlices() (release func()) { return newClaim(false).hold() }
+
+func (c *claim) hold() (release func()) {
 	runtime.LockOSThread()
-	before, err := unix.SchedGetAttr(0, 0)
-	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; a refusal costs precision only
-	realTime := unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
-	if setScheduling(realTime) != nil {
-		slices := unix.SchedAttr{Policy: unix.SCHED_NORMAL, Runtime: shortSlice}
-		if err == nil {
-			slices.Nice = before.Nice // to ask for less, under nice, is refused
-		}
-		setScheduling(slices)
-	}
+	c.take()
 	return func() {
+		c.timer.Close()
 		unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // 0: back to the default
-		if err == nil && setScheduling(*before) != nil {
+		if !c.restore() {
 			return // stay locked: the runtime ends a thread whose goroutine ends so
 		}
 		runtime.UnlockOSThread()
 	}
 }
 
-func setScheduling(a unix.SchedAttr) error {
-	a.Size = uint32(unsafe.Sizeof(a))
-	return unix.SchedSetAttr(0, &a, 0)
+// A claim is a goroutine that [Claim] was called by, and its thread.
+type claim struct {
+	realTime bool // if it may be
+
+	thread int
+	before *unix.SchedAttr // nil: it is not known
+
+	timer   *os.File // a timerfd; nil: there is none
+	timerFD int
+	expired [8]byte // what is read of it
 }
+
+func newClaim(realTime bool) *claim {
+	c := &claim{realTime: realTime}
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err == nil {
+		c.timer, c.timerFD = os.NewFile(uintptr(fd), "timerfd"), fd
+	}
+	return c
+}
+
+// claims are all claims by their threads.
+var claims sync.Map
+
+// take claims the calling thread.
+func (c *claim) take() {
+	c.thread = unix.Gettid()
+	c.before, _ = unix.SchedGetAttr(0, 0)
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; a refusal costs precision only
+	realTime := unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+	if !c.realTime || setScheduling(0, realTime) != nil {
+		slices := unix.SchedAttr{Policy: unix.SCHED_NORMAL, Runtime: shortSlice}
+		if c.before != nil {
+			slices.Nice = c.before.Nice // to ask for less, under nice, is refused
+		}
+		setScheduling(0, slices)
+	}
+	claims.Store(c.thread, c)
+}
+
+// restore undoes what take did, and reports whether it could.
+func (c *claim) restore() bool {
+	claims.Delete(c.thread)
+	return c.before == nil || setScheduling(c.thread, *c.before) == nil
+}
+
+// claimed returns the claim of the calling goroutine, or nil.
+func claimed() *claim {
+	c, ok := claims.Load(unix.Gettid())
+	if !ok {
+		return nil
+	}
+	return c.(*claim)
+}
+
+// unlocked calls f, and lets the goroutine wander to another thread meanwhile,
+// which is then claimed instead. The runtime can only take a goroutine that is
+// locked to its thread from it, and put it back, by way of another thread, which
+// does not have the priority: that may take long on a busy host.
+func (c *claim) unlocked(f func()) {
+	runtime.UnlockOSThread()
+	f()
+	runtime.LockOSThread()
+	if unix.Gettid() != c.thread {
+		c.restore()
+		c.take()
+	}
+}
+
+// sleep lets the runtime's poller wait for a timer of the kernel, and reports
+// whether it did. That is as precise as a sleep, and the thread that polls is
+// mostly this one. During a long system call the runtime would poll for its end.
+func (c *claim) sleep(d time.Duration) (ok bool) {
+	at := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+	if c.timer == nil || unix.TimerfdSettime(c.timerFD, 0, &at, nil) != nil {
+		return false
+	}
+	c.unlocked(c.expire)
+	return true
+}
+
+// expire waits for the timer.
+func (c *claim) expire() { c.timer.Read(c.expired[:]) }
+
+func setScheduling(thread int, a unix.SchedAttr) error {
+	a.Size = uint32(unsafe.Sizeof(a))
+	return unix.SchedSetAttr(thread, &a, 0)
+}
+
+// longSleep is a sleep during which the processor of the runtime is free for
+// others. During a shorter one the runtime is not told of the system call: it
+// would poll for its end, which costs several times what the sleep does, and a
+// real-time thread that wakes just then may spin until a poll ends that waits
+// for this very thread to leave the processor.
+const longSleep = 4 * time.Millisecond
+
+// yieldEvery is how often a goroutine that only sleeps for short times lets
+// others run. After 10 ms the runtime would interrupt it.
+const yieldEvery = 8 * time.Millisecond
+
+// yielded is when a goroutine last did so, in nanoseconds.
+var yielded atomic.Int64
+
+// others reports whether the runtime has other processors than this one.
+var others = sync.OnceValue(func() bool { return runtime.GOMAXPROCS(0) > 1 })
 
 // Sleep pauses the calling goroutine for at least d, and blocks its thread
 // meanwhile; nothing interrupts it. It allocates nothing, any goroutine may
@@ -57,27 +159,53 @@ func Sleep(d time.Duration) {
 	if d <= 0 {
 		return
 	}
-	end := time.Now().Add(d)
-	if err := nanosleep(d); err != nil {
-		time.Sleep(time.Until(end))
+	now := time.Now()
+	end := now.Add(d)
+	if d >= longSleep || !others() {
+		if c := claimed(); c != nil && c.sleep(d) {
+			return
+		}
+		sleepUntil(end, false)
+		return
 	}
-}
-
-// nanosleep sleeps for d by a high-resolution timer of the kernel, where the
-// runtime's poller counts in milliseconds. It fails on 32-bit kernels built
-// without the calls that take a 32-bit time.
-func nanosleep(d time.Duration) error {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return err
-	}
-	// An absolute deadline is not stretched by the signals that interrupt the
-	// sleep, and the runtime sends itself many.
-	deadline := unix.NsecToTimespec(now.Nano() + int64(d))
-	for {
-		err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &deadline, nil)
-		if err != unix.EINTR {
-			return err
+	if n := now.UnixNano(); n-yielded.Load() >= int64(yieldEvery) {
+		yielded.Store(n)
+		if c := claimed(); c != nil {
+			c.unlocked(runtime.Gosched)
+		} else {
+			runtime.Gosched()
 		}
 	}
+	sleepUntil(end, true)
+}
+
+// sleepUntil sleeps, shortly or not, by a high-resolution timer of the kernel, where the runtime's
+// poller counts in milliseconds, unless a 32-bit kernel was built without the
+// calls that take a 32-bit time.
+func sleepUntil(end time.Time, short bool) {
+	var now unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	// An absolute deadline is not stretched by the signals that interrupt the
+	// sleep, and the runtime sends itself many.
+	deadline := unix.NsecToTimespec(now.Nano() + int64(time.Until(end)))
+	for err == nil || err == unix.EINTR {
+		if short {
+			err = rawNanosleep(&deadline)
+		} else {
+			err = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &deadline, nil)
+		}
+		if err == nil {
+			return
+		}
+	}
+	time.Sleep(time.Until(end))
+}
+
+// rawNanosleep is [unix.ClockNanosleep] without a word to the runtime.
+func rawNanosleep(deadline *unix.Timespec) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(deadline)), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }

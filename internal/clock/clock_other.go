@@ -10,5 +10,8 @@ import "time"
 // Claim does nothing on this system.
 func Claim() (release func()) { return func() {} }
 
+// ClaimSlices does nothing on this system.
+func ClaimSlices() (release func()) { return func() {} }
+
 // Sleep pauses the calling goroutine for at least d.
 func Sleep(d time.Duration) { time.Sleep(d) }

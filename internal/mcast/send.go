@@ -73,6 +73,8 @@ type Conn struct {
 	group packetConn
 	index int // of the interface now
 
+	waited time.Duration // for room
+
 	sys connState
 }
 
@@ -183,6 +185,7 @@ func (c *Conn) worthRetry(err error, attempt int) bool {
 		return false
 	case errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):
 		time.Sleep(fullPause)
+		c.waited += fullPause
 		return attempt < maxAttempts
 	case isUnreachable(err), isNoInterface(err):
 		ifi, err := netif.ByName(c.cfg.Interface.Name)
@@ -190,6 +193,10 @@ func (c *Conn) worthRetry(err error, attempt int) bool {
 	}
 	return false
 }
+
+// Waited returns for how long writes have waited for room in the kernel's queue,
+// in all.
+func (c *Conn) Waited() time.Duration { return c.waited }
 
 // Close ends pending writes and frees the socket.
 func (c *Conn) Close() error { return c.conn.Close() }

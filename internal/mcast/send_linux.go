@@ -5,7 +5,11 @@ package mcast
 import (
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +35,10 @@ type connState struct {
 	queued int // arguments and results of write
 	sent   int
 	errno  syscall.Errno
+	full   bool // there was no room at first
+
+	look    func(fd uintptr) // Conn.outq, bound once
+	waiting int32            // result of look
 
 	headers [sendBatch]mmsghdr
 	iovecs  [sendBatch]unix.Iovec
@@ -51,7 +59,7 @@ func (c *Conn) prepare() error {
 	if err != nil {
 		return err
 	}
-	c.sys.raw, c.sys.write = raw, c.sendmmsg
+	c.sys.raw, c.sys.write, c.sys.look = raw, c.sendmmsg, c.outq
 	c.sys.control.header.Level = unix.SOL_UDP
 	c.sys.control.header.Type = unix.UDP_SEGMENT
 	c.sys.control.header.SetLen(unix.CmsgLen(2))
@@ -74,8 +82,13 @@ func (c *Conn) send(b []byte, segment int) (n int, err error) {
 		piece *= max(1, min(maxRun, maxRunBytes/segment))
 	}
 	c.queue(b, segment, piece)
+	begun := time.Now()
 	if err := c.sys.raw.Write(c.sys.write); err != nil {
 		return 0, err
+	}
+	if c.sys.full {
+		c.sys.full = false
+		c.waited += time.Since(begun)
 	}
 	if c.sys.errno == 0 {
 		return min(c.sys.sent*piece, len(b)), nil
@@ -121,9 +134,11 @@ func (c *Conn) queue(b []byte, segment, piece int) {
 func (c *Conn) sendmmsg(fd uintptr) bool {
 	s := &c.sys
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[0])), uintptr(s.queued), unix.MSG_DONTWAIT, 0, 0)
+		// It never waits, so that the runtime need not be told of it.
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[0])), uintptr(s.queued), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == unix.EAGAIN:
+			s.full = true
 			return false
 		case errno == unix.EINTR:
 			continue
@@ -131,4 +146,57 @@ func (c *Conn) sendmmsg(fd uintptr) bool {
 		s.sent, s.errno = int(n), errno
 		return true
 	}
+}
+
+// Waiting returns how many bytes of the kernel's memory the datagrams take that
+// were written and did not leave the queue of the interface yet; negative if that
+// is not known.
+func (c *Conn) Waiting() int {
+	c.sys.waiting = -1
+	c.sys.raw.Control(c.sys.look)
+	return int(c.sys.waiting)
+}
+
+func (c *Conn) outq(fd uintptr) {
+	_, _, errno := unix.RawSyscall(unix.SYS_IOCTL, fd, unix.SIOCOUTQ, uintptr(unsafe.Pointer(&c.sys.waiting)))
+	if errno != 0 {
+		c.sys.waiting = -1
+	}
+}
+
+// Dropped returns how many datagrams of all programs of this host the queues of
+// interfaces had no room for, as far as the kernel says.
+func (c *Conn) Dropped() uint64 {
+	if familyOf(c.cfg.Group) == ipv4Family {
+		b, _ := os.ReadFile("/proc/thread-self/net/snmp")
+		return droppedOfIPv4(string(b))
+	}
+	b, _ := os.ReadFile("/proc/thread-self/net/snmp6")
+	return droppedOfIPv6(string(b))
+}
+
+// droppedOfIPv4 reads lines in pairs: the names of counters, and their values.
+func droppedOfIPv4(snmp string) (n uint64) {
+	var names []string
+	for line := range strings.Lines(snmp) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "Udp:" {
+			continue
+		}
+		if i := slices.Index(names, "SndbufErrors"); i > 0 && i < len(fields) {
+			n, _ = strconv.ParseUint(fields[i], 10, 64)
+		}
+		names = fields
+	}
+	return n
+}
+
+// droppedOfIPv6 reads lines of a name and a value.
+func droppedOfIPv6(snmp string) (n uint64) {
+	for line := range strings.Lines(snmp) {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[0] == "Udp6SndbufErrors" {
+			n, _ = strconv.ParseUint(fields[1], 10, 64)
+		}
+	}
+	return n
 }

@@ -58,6 +58,56 @@ func TestAFullQueueIsWaitedFor(t *testing.T) {
 	}
 }
 
+func TestWhatWaitsToLeaveIsKnown(t *testing.T) {
+	for _, group := range []netip.Addr{group6, group4} {
+		t.Run(group.String(), func(t *testing.T) { whatWaitsIsKnown(t, group) })
+	}
+}
+
+func whatWaitsIsKnown(t *testing.T, group netip.Addr) {
+	lan := newLAN(t).withIPv4()
+	lan.Command("tc qdisc add dev tx0 root tbf rate 1mbit burst 2k limit 20k")
+	c := lan.dialOrFail(mcast.SendConfig{Group: group, Offload: mcast.OffloadNever}).(peerSender).Sender.(*mcast.Conn)
+	if n := c.Waiting(); n != 0 {
+		t.Errorf("%d bytes wait before anything was written", n)
+	}
+	const count, segment = 10, 1000
+	if err := c.WriteSegments(make([]byte, count*segment), segment); err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Waiting(); n < segment {
+		t.Errorf("%d bytes wait on a slow link, want more than one datagram", n)
+	}
+	if !eventually(func() bool { return c.Waiting() == 0 }) {
+		t.Errorf("%d bytes wait for ever", c.Waiting())
+	}
+	if c.Waited() != 0 {
+		t.Errorf("writing waited %v, though there was room", c.Waited())
+	}
+
+	// The queue drops silently, and the kernel counts it.
+	before := lan.dropped(c)
+	if err := c.WriteSegments(make([]byte, 40*segment), segment); err != nil {
+		t.Fatal(err)
+	}
+	if n := lan.dropped(c) - before; n == 0 || n > 40 {
+		t.Errorf("%d datagrams were dropped of 40, for half of which there was room", n)
+	}
+
+	tight := lan.dialOrFail(mcast.SendConfig{Group: group, SendBuffer: 1}).(peerSender).Sender.(*mcast.Conn)
+	for tight.Waited() == 0 { // or hang
+		if err := tight.WriteSegments(make([]byte, count*segment), segment); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// dropped is c.Dropped in the namespace of the sender.
+func (l lan) dropped(c *mcast.Conn) (n uint64) {
+	l.Do(func() { n = c.Dropped() })
+	return n
+}
+
 func TestASenderSurvivesItsInterface(t *testing.T) {
 	for _, group := range []netip.Addr{group6, group4} {
 		t.Run(group.String(), func(t *testing.T) {

@@ -20,3 +20,9 @@ func (c *Conn) send(b []byte, segment int) (n int, err error) {
 
 // bindToInterface does nothing: these systems know the option that failed.
 func (c *Conn) bindToInterface(unknown error) error { return unknown }
+
+// Waiting returns -1: these systems do not say how much waits to leave.
+func (c *Conn) Waiting() int { return -1 }
+
+// Dropped returns 0: not known.
+func (c *Conn) Dropped() uint64 { return 0 }

@@ -58,7 +58,7 @@ type Config struct {
 	Prepare filesource.Config
 
 	// Carousel says how fast to send, in how many layers, to whom, and for how
-	// long. The overhead of packets is filled in.
+	// long. The overhead of packets and the rate of the link are filled in.
 	Carousel sender.Config
 
 	// Network says where to send. If neither channel nor group is named, it is
@@ -240,6 +240,7 @@ func (a *Agent) Send(ctx context.Context) error {
 	}
 	defer o.Close()
 	a.cfg.Carousel.Overhead = a.route.Overhead()
+	a.cfg.Carousel.LinkRate = a.route.Speed
 	s, err := sender.New(a.cfg.Carousel, o.Object)
 	if err != nil {
 		return &ConfigError{err}
@@ -275,7 +276,11 @@ const checkEvery = time.Second
 
 // run sends until it is stopped.
 func (a *Agent) run(ctx context.Context, s *sender.Sender, conns []sender.Conn, listened <-chan bool) error {
-	defer clock.Claim()()
+	claim := clock.Claim
+	if a.cfg.Carousel.Rate < 0 { // it takes all that it gets, which others want too
+		claim = clock.ClaimSlices
+	}
+	defer claim()()
 	begin := time.Now()
 	checked := begin
 	err := sender.Run(ctx, s, conns[0], sender.RunOptions{

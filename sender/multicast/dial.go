@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"iotupd/internal/listeners"
 	"iotupd/internal/mcast"
@@ -22,6 +23,15 @@ type Conn struct{ conn *mcast.Conn }
 func (c Conn) WriteSegments(b []byte, segment int) error {
 	return explain(c.conn.WriteSegments(b, segment))
 }
+
+// Waiting implements [sender.Queue].
+func (c Conn) Waiting() int { return c.conn.Waiting() }
+
+// Dropped implements [sender.Queue].
+func (c Conn) Dropped() uint64 { return c.conn.Dropped() }
+
+// Waited implements [sender.Queue].
+func (c Conn) Waited() time.Duration { return c.conn.Waited() }
 
 // Close ends pending writes and frees the socket. It may be called by any
 // goroutine.

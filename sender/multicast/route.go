@@ -81,6 +81,7 @@ var ErrLoopbackIPv6 = errors.New("IPv6 multicast is never delivered on a loopbac
 type Route struct {
 	Interface string     // name
 	MTU       int        // of the interface, in bytes; 0: not known
+	Speed     int64      // of the interface, in bit/s of frames; 0: not known
 	Group     netip.Addr // of layer 0; those of further layers follow it
 	Port      uint16
 
@@ -101,7 +102,7 @@ func FindRoute(cfg Config) (Route, error) {
 	} else {
 		ifi, err = mcast.DefaultInterface()
 	}
-	r.Interface, r.MTU = ifi.Name, ifi.MTU
+	r.Interface, r.MTU, r.Speed = ifi.Name, ifi.MTU, netif.Speed(ifi.Name)
 	if err != nil {
 		r.Group = netip.Addr{}
 		return r, networkError(err)

@@ -16,6 +16,9 @@ import (
 // checkLayers reports what --layers of a sender makes impossible.
 func (o *sendOptions) checkLayers() error {
 	layers := o.cfg.Carousel.Layers
+	if layers != 1 && o.cfg.Carousel.Rate == unlimited {
+		return cli.UsageError("--layers %d: the rates of layers are multiples of --rate, which cannot be max", layers)
+	}
 	if !proto.ValidLayers(layers) {
 		return cli.UsageError("--layers %d: want 1 to %d", layers, proto.MaxLayers)
 	}
@@ -41,7 +44,15 @@ func (o *sendOptions) totalRate() quantity.Rate {
 }
 
 // ratesText lists the rate of every layer.
-func (o *sendOptions) ratesText() string {
+func (v *sendView) ratesText() string {
+	o := &v.opts
+	switch {
+	case o.cfg.Carousel.Rate != unlimited:
+	case v.route.Speed > 0:
+		return fmt.Sprintf("as fast as the link of %v takes", quantity.Rate(v.route.Speed))
+	default:
+		return "as fast as the link takes"
+	}
 	layers := o.cfg.Carousel.Layers
 	if layers == 1 {
 		return o.rate().String()

@@ -77,7 +77,7 @@ func NewCommand() *cobra.Command {
 }
 
 func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
-	flags.VarP((*quantity.Rate)(&o.cfg.Carousel.Rate), "rate", "r", "bit `rate` of whole IP packets, such as 500k, 20M, 1G")
+	flags.VarP((*rateFlag)(&o.cfg.Carousel.Rate), "rate", "r", "bit `rate` of whole IP packets, such as 500k, 20M, 1G; or max: as fast as the interface takes, which leaves nothing to others")
 	flags.IntVar(&o.cfg.Carousel.Layers, "layers", 1, "send this `number` of streams, of which each but the first doubles the rate; each receiver takes as many as its path carries, and --rate is that of the first")
 	flags.StringVar(&o.cfg.Name, "name", "", "file `name` to tell receivers (default that of FILE)")
 	flags.StringVar(&o.from, "manifest", "", "manifest `file` that iotupd sign made of FILE; it also says name, channel and encoding")
@@ -161,7 +161,7 @@ func (o *sendOptions) explain(err error) error {
 func (o *sendOptions) validate() error {
 	c, n := &o.cfg.Carousel, &o.cfg.Network
 	switch {
-	case !sender.ValidRate(c.Rate):
+	case c.Rate != unlimited && !sender.ValidRate(c.Rate):
 		return cli.UsageError("--rate %v: want %v to %v", quantity.Rate(c.Rate), quantity.Rate(sender.MinRate), quantity.Rate(sender.MaxRate))
 	case c.Loops < 0:
 		return cli.UsageError("--loops %d: want a number that is not negative", c.Loops)

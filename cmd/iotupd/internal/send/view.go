@@ -27,9 +27,11 @@ type sendView struct {
 	route multicast.Route
 
 	preparation encode.Preparation
-	sends       bool      // it is prepared
-	speed       cli.Speed // of packets
-	paused      bool      // nobody listens
+	sends       bool         // it is prepared
+	speed       cli.Speed    // of packets
+	paused      bool         // nobody listens
+	bound       sender.Bound // that a warning was about
+	since       time.Time    // when the sender had its rate; zero: not yet
 }
 
 // observe shows an event.
@@ -67,7 +69,7 @@ type schedule struct {
 	Parity    uint64   `json:"parity_packets"` // of a loop
 	Digests   uint64   `json:"digest_packets"` // of a loop
 	Layers    int      `json:"layers"`
-	Rate      int64    `json:"bits_per_second"` // of all layers together, as the times
+	Rate      int64    `json:"bits_per_second"` // of all layers together, as the times; 0: not known
 	DataTime  float64  `json:"data_seconds"`
 	LoopTime  float64  `json:"loop_seconds"`
 	Interface string   `json:"interface,omitempty"`
@@ -86,7 +88,7 @@ func (v *sendView) schedule() schedule {
 	g, m := v.agent.Geometry(), v.agent.Manifest()
 	s := schedule{
 		Name: m.Name, Sequence: m.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
-		Layers: v.opts.cfg.Carousel.Layers, Rate: int64(v.opts.totalRate()),
+		Layers: v.opts.cfg.Carousel.Layers, Rate: v.rate(),
 		Interface: v.route.Interface, Port: v.opts.Port,
 	}
 	for _, sig := range m.Signatures {
@@ -102,14 +104,25 @@ func (v *sendView) schedule() schedule {
 	if v.opts.cfg.Network.SourceSpecific {
 		s.Sources = cli.Texts(v.route.Sources())
 	}
-	s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
-	s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
+	if s.Rate > 0 {
+		s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
+		s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
+	}
 	least, fast := describe.ReceiversNeed(g.Params)
 	s.Memory, s.Fast = int64(least), int64(fast)
 	// The file was refused if there is an error.
 	s.Cached, _ = v.opts.Prepare().CacheBytes(g)
 	s.TempFile, _ = v.opts.Prepare().ScratchBytes(g)
 	return s
+}
+
+// rate is that of all layers together, or else of the link; zero if that is not
+// known either.
+func (v *sendView) rate() int64 {
+	if v.opts.cfg.Carousel.Rate == unlimited {
+		return v.route.Speed
+	}
+	return int64(v.opts.totalRate())
 }
 
 // packetBits is the size of a whole IP packet.
@@ -169,10 +182,18 @@ func (v *sendView) showRoute(s schedule, hints ...string) {
 	if v.route.Group.IsValid() {
 		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.route.Group, s.Port))
 	}
-	v.out.Line("%s  %s  data %s, whole loop %s%s", where, v.opts.ratesText(), seconds(s.DataTime), seconds(s.LoopTime), hint)
+	v.out.Line("%s  %s%s%s", where, v.ratesText(), times(s), hint)
 	if len(s.Sources) > 0 {
 		v.out.Line("receivers: recv --source %s", strings.Join(s.Sources, ","))
 	}
+}
+
+// times says how long a loop takes, as far as it is known.
+func times(s schedule) string {
+	if s.Rate == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  data %s, whole loop %s", seconds(s.DataTime), seconds(s.LoopTime))
 }
 
 func seconds(s float64) string { return quantity.Duration(time.Duration(s * float64(time.Second))) }
@@ -198,20 +219,24 @@ type sendProgressEvent struct {
 	Fraction float64 `json:"fraction"`
 	Packets  uint64  `json:"packets"`
 	Rate     float64 `json:"bits_per_second"`
+	Bound    string  `json:"bound_by,omitempty"` // what keeps it from being faster, if not --rate: link, processor or source
 }
 
 // progress prints the live line.
 func (v *sendView) progress(now time.Time, p sender.Progress) {
 	v.speed.Add(now, p.Packets)
 	v.pause(p.Paused)
+	v.warnSlow(now, p)
 	if !v.out.ProgressDue(now) {
 		return
 	}
 	rate := v.speed.PerSecond() * v.packetBits()
-	v.out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate})
+	v.out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound]})
 	speed := quantity.Rate(rate).String()
 	if p.Paused {
 		speed = "paused"
+	} else if p.Bound != sender.ByRate {
+		speed += " (" + v.limitedBy(p.Bound) + ")"
 	}
 	v.out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
 }

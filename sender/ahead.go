@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// What is read ahead. It covers a long read of a disk, and a busy host on which the
+// one that reads gets no processor for a while.
+const (
+	aheadTime  = 200 * time.Millisecond
+	aheadChunk = 256 << 10 // bytes that cross to the sender at a time
+	aheadMost  = 16        // chunks
+)
+
+// payloads are what the packets of a layer carry, made in the order in which its
+// track asks for them.
+type payloads interface {
+	// ready reports whether next has the payload of one more packet, or an error.
+	ready() bool
+	// next returns it, valid until it is called again.
+	next() ([]byte, error)
+}
+
+// A chunk is payloads end to end. An error follows after them.
+type chunk struct {
+	b   []byte
+	err error
+}
+
+// An ahead is payloads that a goroutine makes: it reads the file and its parity,
+// so that the one that sends never waits for a disk.
+type ahead struct {
+	size       int // of a payload
+	full, free chan *chunk
+
+	now  *chunk // being used; nil: none yet
+	left []byte // of it
+}
+
+// newAhead returns payloads of so many bytes for a layer of a rate in bit/s;
+// negative is any rate.
+func newAhead(size int, rate int64) *ahead {
+	chunks := aheadMost
+	if rate >= 0 {
+		chunks = min(aheadMost, 2+int(rate/8*int64(aheadTime)/int64(time.Second)/aheadChunk))
+	}
+	a := &ahead{size: size, full: make(chan *chunk, chunks), free: make(chan *chunk, chunks)}
+	for range chunks {
+		a.free <- &chunk{b: make([]byte, 0, max(1, aheadChunk/size)*size)}
+	}
+	return a
+}
+
+// ready implements payloads.
+func (a *ahead) ready() bool {
+	if len(a.left) > 0 || a.now != nil && a.now.err != nil {
+		return true
+	}
+	select {
+	case c := <-a.full:
+		a.use(c)
+		return true
+	default:
+		return false
+	}
+}
+
+// use goes on with another chunk.
+func (a *ahead) use(c *chunk) {
+	if a.now != nil {
+		a.free <- a.now
+	}
+	a.now, a.left = c, c.b
+}
+
+// next implements payloads.
+func (a *ahead) next() (b []byte, err error) {
+	if len(a.left) == 0 {
+		return nil, a.now.err
+	}
+	b, a.left = a.left[:a.size], a.left[a.size:]
+	return b, nil
+}
+
+// wait waits until ready, or until done is closed or t has expired.
+func (a *ahead) wait(done <-chan struct{}, t *time.Timer) {
+	select {
+	case c := <-a.full:
+		a.use(c)
+	case <-done:
+	case <-t.C:
+	}
+}
+
+// fill makes the payloads of a track, from where it is, until ctx ends or one
+// cannot be made.
+func (a *ahead) fill(ctx context.Context, t track) {
+	for {
+		select {
+		case c := <-a.free:
+			c.b, c.err = c.b[:0], nil
+			for len(c.b)+a.size <= cap(c.b) && c.err == nil {
+				c.b, c.err = t.appendNext(c.b)
+			}
+			a.full <- c // never waits
+			if c.err != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// readAhead starts a goroutine for each layer, which read what it sends. They
+// end when stop is called, which waits for that. A carousel in another order,
+// which may not be walked twice, and that of an empty file are left as they are.
+func (s *Sender) readAhead() (stop func()) {
+	if s.cfg.Order != nil || s.geo.Size == 0 {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background()) // a stopped sender goes on for a while
+	var running sync.WaitGroup
+	for i := range s.layers {
+		t := &s.layers[i]
+		rate := s.cfg.Rate
+		if rate > 0 {
+			rate *= int64(t.order.dyadic.share())
+		}
+		a := newAhead(s.geo.ShardSize, rate)
+		t.ahead = a
+		walk := *t
+		walk.shards, walk.digests = view(t.shards), view(t.digests)
+		running.Go(func() { a.fill(ctx, walk) })
+	}
+	return func() { cancel(); running.Wait() }
+}
