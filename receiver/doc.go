@@ -33,14 +33,18 @@
 // [Run] reads batches of datagrams, each of which goes to [Receiver.Handle]. The
 // order of the checks is that of spec.md 7.1: the header, whether the object can be
 // ruled out, the checksum. An object is chosen by its manifest (choice.go). Before
-// one is chosen, other packets wait for theirs (waiting.go). A packet of the chosen
-// object, which may have waited, is compared with the geometry, and noted by the
-// stream that it came on. Then it depends on its type: a shard is compared with its
-// leaf, if that is known, and stored (shard.go); a record proves itself and is stored
-// behind the file (record.go); an outline waits until there is time to search the
+// one is chosen, and until a job has opened its store, other packets wait
+// (waiting.go). A packet of the chosen object, which may have waited, is compared with
+// the geometry, and noted by the stream that it came on. Then it depends on its type: a
+// shard is compared with its leaf, if that is in memory, and put into the queue of
+// writes (shard.go, writes.go); a record proves itself and is put there as well, to be
+// stored behind the file (record.go); an outline waits until there is time to search the
 // disk (outline.go); a further manifest changes nothing. The payload is decrypted only
-// after all checks that need the header alone. After a batch, Run passes the packets
-// that were noted to the policy of layers.
+// after all checks that need the header alone. No call of a receiver touches a store:
+// jobs read and write. While too much waits for them ([Receiver.Busy]), Run leaves
+// datagrams in the kernel's buffers. After a batch, it passes the packets that were
+// noted to the policy of layers. Where datagrams come one after the other, it looks for
+// them by its own timer (readers.go), so that no goroutine is woken for each.
 //
 // # The life of a group
 //
