@@ -66,12 +66,28 @@ func (c Config) leastNeed(geo proto.Geometry) uint64 {
 	return leastNeed(geo)
 }
 
+// maxDecoderMemory is what decoders of the largest files take where there is no word
+// about their memory, in bytes. With it, two of them read every shard once.
+const maxDecoderMemory = 48 << 20
+
+// decoderMemory is what decoders may take if all else leaves as much.
+func (c Config) decoderMemory(geo proto.Geometry) int {
+	if c.Memory > 0 {
+		return c.Memory
+	}
+	most := maxDecoderMemory
+	if c.MemoryLimit > 0 {
+		most = min(most, c.MemoryLimit/4)
+	}
+	return max(DefaultMemory, int(min(geo.Size/8, uint64(most))))
+}
+
 // A budget is how the memory of a file is divided, in bytes.
 type budget struct{ decoders, records, batches int }
 
 // budget returns that of a file, and whether it fits the limit.
 func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
-	b = budget{decoders: c.Memory, records: c.LeafMemory, batches: mostBatches}
+	b = budget{decoders: c.decoderMemory(geo), records: c.LeafMemory, batches: mostBatches}
 	if c.MemoryLimit == 0 {
 		return b, true
 	}

@@ -45,7 +45,7 @@ func TestABudgetKeepsToTheLimit(t *testing.T) {
 			t.Fatalf("%+v: need %+v, %v", p, need, err)
 		}
 		limit := int(need.Least) - 1 + rnd.IntN(1<<(1+rnd.IntN(27)))
-		cfg := Config{MemoryLimit: limit, Memory: 1 + rnd.IntN(1<<27), LeafMemory: 1 + rnd.IntN(1<<24)}
+		cfg := Config{MemoryLimit: limit, Memory: rnd.IntN(2) * (1 + rnd.IntN(1<<27)), LeafMemory: 1 + rnd.IntN(1<<24)}
 		b, fits := cfg.budget(geo)
 		if want := limit >= int(need.Least); fits != want {
 			t.Fatalf("%+v with %d bytes: fits %t, want %t", p, limit, fits, want)
@@ -58,7 +58,7 @@ func TestABudgetKeepsToTheLimit(t *testing.T) {
 		if got := int(fixedNeed(geo)) + min(b.records, allRecords(geo)) + decoders; got > limit {
 			t.Fatalf("%+v with %d bytes: %+v takes %d", p, limit, b, got)
 		}
-		if b.decoders > cfg.Memory || b.records > cfg.LeafMemory {
+		if b.decoders > cfg.decoderMemory(geo) || b.records > cfg.LeafMemory {
 			t.Fatalf("%+v with %+v: %+v is more than allowed", p, cfg, b)
 		}
 	}

@@ -168,7 +168,7 @@ func (r *Receiver) Wants() bool { return r.object == nil || !r.object.collected 
 // buffers of the sockets until a job has ended.
 func (r *Receiver) Busy() bool {
 	o := r.object
-	return o != nil && (o.places.queue.busy() || r.waiting.isFull() && !o.opening && o.resume.waiting == 0)
+	return o != nil && (o.places.queue.busy() || r.waiting.isFull() && o.resume.waiting == 0)
 }
 
 // fail ends the transfer with err, if that is a failure.

@@ -26,7 +26,7 @@ func (o *object) invalidate(g uint32) {
 		}
 	}
 	o.rebuilt -= uint64(len(lost))
-	if len(lost) == 0 || reencodeMemory(o.geo.Params) > int64(o.cfg.Memory) {
+	if len(lost) == 0 || reencodeMemory(o.geo.Params) > int64(o.decoders.memory) {
 		o.index.dropProvisional(g, invalidated)
 		return
 	}
@@ -76,7 +76,7 @@ func (w *reencodeWork) run() error {
 	if err != nil {
 		return err
 	}
-	cfg := fec.EncodeConfig{Memory: w.cfg.Memory, Workers: w.cfg.Workers}
+	cfg := fec.EncodeConfig{Memory: w.decoders.memory, Workers: w.cfg.Workers}
 	cfg.Put = func(_ uint32, first int, parity []byte) error { return w.park(first, parity) }
 	return fec.Encode(context.Background(), geo, w, cfg)
 }

@@ -164,6 +164,21 @@ func TestALargerRoomHasTheSamePackets(t *testing.T) {
 	}
 }
 
+func TestPacketsAreLeftInTheSocketWhileTheStoreOpens(t *testing.T) {
+	// Reserving space may take long. What waits must not push out what came before.
+	rnd := rand.New(rand.NewPCG(1, 1))
+	r := &Receiver{object: &object{opening: true}}
+	n := 0
+	for ; !r.Busy(); n++ {
+		if r.waiting.add(time.Unix(0, 0), someShard(t, rnd, 1, 1152)); r.waiting.count != n+1 {
+			t.Fatal("a packet was pushed out")
+		}
+	}
+	if n < 500 {
+		t.Errorf("busy with %d packets", n)
+	}
+}
+
 func always(uint32) bool { return true }
 
 // claimed has an object chosen and its packets claimed.
