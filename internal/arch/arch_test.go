@@ -90,6 +90,7 @@ var arrows = map[string][]string{
 	"fec":         {"proto", "fec/leopard", "github.com/klauspost/reedsolomon"},
 	"fec/leopard": {"golang.org/x/sys/cpu"},
 
+	"internal/barepath":        {"golang.org/x/net/...", "golang.org/x/sys/unix"},
 	"internal/clock":           {"golang.org/x/sys/..."},
 	"internal/demo":            {},
 	"internal/diagnose":        {"internal/quantity", "internal/reason", "proto"},
@@ -147,7 +148,7 @@ var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os
 // clocks are folders that may ask what time it is, beside those of commands.
 var clocks = []string{
 	"bench/live", "internal/clock", "internal/mcast", "internal/mcast/mcasttest", "internal/diagnose", "internal/demo",
-	"internal/discover", "internal/e2e", "internal/leak",
+	"internal/barepath", "internal/discover", "internal/e2e", "internal/leak",
 	"sender/agent",                   // how long it took
 	"sender/filesource",              // the age of the file
 	"receiver/agent", "sender/agent", // shells around everything
@@ -157,7 +158,7 @@ var clocks = []string{
 }
 
 // programs are other programs than iotupd, and what only tests run.
-var programs = []string{"internal/demo", "internal/leak", "internal/mcast/mcasttest"}
+var programs = []string{"internal/barepath", "internal/demo", "internal/leak", "internal/mcast/mcasttest"}
 
 // rules are held for the tree, and shown to bite.
 var rules = map[string]rule{
