@@ -69,14 +69,15 @@
 //
 // Before an object is chosen there is no index, no file, no decoder and no job:
 // packets wait in a ring of 1 MiB, which all objects share. It is allocated with the
-// first packet that waits, and given back when those of the chosen object were used.
+// first packet that waits, and given back when those of the chosen object were used. It
+// is larger while a partial file is compared, when there are no decoders.
 //
-// The index takes two bits a shard and 46 bytes a group, and four bytes for each
+// The index takes two bits a shard and 50 bytes a group, and four bytes for each
 // parity shard that is parked; NewIndex and the receiver refuse an object whose
 // index would take more than 160 MiB. A group that waits for a job takes eight
 // bytes more. Decoders share Config.Memory; the cache of records has
-// Config.LeafMemory. One run of consecutive shards, 256 KiB, is gathered before it
-// is written. All numbers that come from the network are compared with a limit
+// Config.LeafMemory. What waits to be written takes 2 MiB at most, 256 KiB where little
+// memory is given (writes.go). All numbers that come from the network are compared with a limit
 // before memory is used; see spec.md 7.5.
 //
 // # Trust
