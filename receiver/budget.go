@@ -79,7 +79,7 @@ func (c Config) decoderMemory(geo proto.Geometry) int {
 	if c.MemoryLimit > 0 {
 		most = min(most, c.MemoryLimit/4)
 	}
-	return max(DefaultMemory, int(min(geo.Size/8, uint64(most))))
+	return max(DefaultMemory, int(min(geo.Size/4, uint64(most))))
 }
 
 // A budget is how the memory of a file is divided, in bytes.

@@ -55,8 +55,8 @@ type Config struct {
 
 	// Memory is what the buffers of all decoders together may take, in bytes,
 	// beside the index and the tables of the code, and what making parity again
-	// may take instead. If zero, DefaultMemory, and more for a large file: an
-	// eighth of its size, up to 48 MiB and a quarter of MemoryLimit.
+	// may take instead. If zero, DefaultMemory, and more for a large file: a
+	// quarter of its size, up to 48 MiB and a quarter of MemoryLimit.
 	Memory int
 
 	// MemoryLimit is what the file that is received may take in all, in bytes:
