@@ -152,6 +152,9 @@ func (m *MemStore) Discard() error {
 // durable.
 func (j *Job) Writes() bool { return j.kind == writeStore || j.kind == syncStore }
 
+// Opens reports whether a job opens the store.
+func (j *Job) Opens() bool { return j.kind == openStore }
+
 // Opening reports whether the job that opens the store is the next one.
 func (r *Receiver) Opening() bool {
 	return r.object != nil && r.object.opening && r.object.work.running == 0
