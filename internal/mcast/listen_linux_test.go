@@ -80,6 +80,26 @@ func (h hearing) want(payload string) {
 	}
 }
 
+// wantAll wants count payloads in any order, each once.
+func (h hearing) wantAll(count int, payload func(i int) string) {
+	h.t.Helper()
+	missing := make(map[string]bool, count)
+	for i := range count {
+		missing[payload(i)] = true
+	}
+	for len(missing) > 0 {
+		select {
+		case got := <-h.heard:
+			if !missing[got] {
+				h.t.Fatalf("heard %q twice, or never sent", strings.TrimSpace(got))
+			}
+			delete(missing, got)
+		case <-time.After(patience):
+			h.t.Fatalf("%d datagrams of %d not heard", len(missing), count)
+		}
+	}
+}
+
 // String lists the memberships.
 func (h hearing) String() string {
 	var b strings.Builder
