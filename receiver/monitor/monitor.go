@@ -50,7 +50,7 @@ type objectID struct {
 type Object struct {
 	ID       proto.ObjectID // as on the wire: of a sealed object, the keyed id
 	Sealed   bool
-	OtherKey bool         // sealed, with another key than the monitor has
+	OtherKey bool         // sealed, and not opened by the key that the monitor has
 	Params   proto.Params // those that anybody may have sent, until there is a manifest
 	First    time.Time    // packet
 
@@ -162,6 +162,7 @@ func (m *Monitor) hearManifest(o *Object, h *proto.Header, datagram, payload []b
 		}
 		var err error
 		if payload, err = o.cipher.Open(nil, h, datagram, payload); err != nil {
+			o.OtherKey = true // whose hint is the same, as one in 256 is
 			return false
 		}
 	}

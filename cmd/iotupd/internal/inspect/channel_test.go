@@ -5,6 +5,7 @@ package inspect
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -211,6 +212,7 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 	check(t, err)
 	for name, group := range map[string]*seal.GroupKey{
 		"key": seal.NewGroupKey(seal.Key{1}), "no key": nil, "other key": seal.NewGroupKey(seal.Key{2}),
+		"other key, same hint": withHint(seal.NewGroupKey(seal.Key{1}).Hint()),
 	} {
 		l := newListening(t, nil, group)
 		l.hears(sealed(header(m, proto.TypeData)), make([]byte, m.Descriptor.ShardSize))
@@ -220,11 +222,14 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 			l.wantShown("object      "+m.Descriptor.Object().String(), "name        fw.bin", "sealed      as object "+keyed)
 			continue
 		}
-		hint := "--group-key tells the rest"
-		if name == "other key" {
-			hint = "the key is not that of --group-key"
+		hint := "the key is not that of --group-key"
+		if name == "no key" {
+			hint = "--group-key tells the rest"
 		}
-		l.wantShown("object      "+keyed, hint, "size        7 B", "manifest    ")
+		l.wantShown("object      "+keyed, hint, "size        7 B")
+		if !strings.HasSuffix(name, "same hint") { // where it is ignored: it does not open
+			l.wantShown("manifest    ")
+		}
 		if got := l.shows(); strings.Contains(got, "fw.bin") {
 			t.Errorf("%s: got\n%s", name, got)
 		}
@@ -238,6 +243,15 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 	l.Handle(l.now, l.from, b)
 	if got := l.Ignored[receiver.ReasonManifest]; got != 1 {
 		t.Errorf("got %d forged manifests, want 1", got)
+	}
+}
+
+// withHint returns a key other than Key{1} with that hint.
+func withHint(hint byte) *seal.GroupKey {
+	for k := (seal.Key{2}); ; binary.BigEndian.PutUint32(k[1:], 1+binary.BigEndian.Uint32(k[1:])) {
+		if g := seal.NewGroupKey(k); g.Hint() == hint {
+			return g
+		}
 	}
 }
 
