@@ -89,15 +89,23 @@ func (q *writeQueue) openBatch(r region) *batch {
 		q.enqueue(r)
 	}
 	if q.open[r] == nil {
-		b := &batch{buffer: make([]byte, 0, batchBytes)}
-		if n := len(q.idle); n > 0 {
-			b, q.idle = q.idle[n-1], q.idle[:n-1]
-		}
 		q.last++
-		*b = batch{number: q.last, first: q.last, buffer: b.buffer[:0], writes: b.writes[:0]}
-		q.open[r] = b
+		q.open[r] = q.unused()
+		q.open[r].number, q.open[r].first = q.last, q.last
 	}
 	return q.open[r]
+}
+
+// unused returns an empty batch.
+func (q *writeQueue) unused() *batch {
+	n := len(q.idle)
+	if n == 0 {
+		return &batch{buffer: make([]byte, 0, batchBytes)}
+	}
+	b := q.idle[n-1]
+	q.idle = q.idle[:n-1]
+	b.buffer, b.writes = b.buffer[:0], b.writes[:0]
+	return b
 }
 
 // add appends a write, or makes the last one longer.

@@ -127,3 +127,19 @@ func TestTheQueueIsBusyWhenItsMemoryIsUsed(t *testing.T) {
 		t.Error("busy with nothing")
 	}
 }
+
+func TestTheQueueUsesItsBuffersAgain(t *testing.T) {
+	q := writeQueue{store: NewMemStore(1 << 20)}
+	shard := make([]byte, 1024)
+	fill := func() {
+		for i := range 2 * batchBytes / len(shard) {
+			q.put(fileRegion, int64(i*len(shard)), shard)
+		}
+		q.flush(q.last)
+		q.run(t)
+	}
+	fill()
+	if got := testing.AllocsPerRun(20, fill); got > 0 {
+		t.Errorf("%v allocations in two batches", got)
+	}
+}
