@@ -65,19 +65,6 @@ func (i *identity) record(t proto.Tree, h *proto.Hasher, r recordOf) (proto.Dige
 	return record, err
 }
 
-// prove checks the DIGEST packet that an object is to begin with.
-func (i *identity) prove(geo proto.Geometry, p *packet) error {
-	tree, err := geo.Tree()
-	switch {
-	case err != nil:
-		return proto.ReasonDigest
-	case p.Index >= tree.PerGroup():
-		return proto.ReasonGeometry
-	}
-	_, err = i.record(tree, proto.NewHasher(), recordOf{p.Group, p.Index, p.payload})
-	return err
-}
-
 // needsRecords reports whether records of a group are still of use.
 func (o *object) needsRecords(g uint32) bool {
 	grp := &o.index.groups[g]
