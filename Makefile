@@ -4,8 +4,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w -X iotupd/cmd/iotupd/internal/cli.version=$(VERSION)
 FUZZTIME ?= 200000x
 PREFIX ?= /usr/local
-CROSS := linux/arm linux/arm64 linux/mips linux/mipsle linux/riscv64 darwin/arm64 windows/amd64
-OTHER := darwin windows
+CROSS := linux/arm linux/arm64 linux/mips linux/mipsle linux/riscv64
+OTHER := darwin/arm64 windows/amd64
 
 export CGO_ENABLED ?= 0
 # As small devices have it, and as internal/e2e builds.
@@ -78,43 +78,47 @@ lint:
 	go vet -tags $(DEVICE) ./cmd/iotupd
 	go mod verify
 
-# Every fuzz target of every package, one after the other. FUZZTIME counts
-# inputs: a duration can end a sound run as "context deadline exceeded"
-# (golang/go#75804), before Go 1.27.
+# Every fuzz target of every package, one after the other; the tests of a package
+# are built once for all of its targets. FUZZTIME counts inputs: a duration can end
+# a sound run as "context deadline exceeded" (golang/go#75804), before Go 1.27.
 fuzz:
-	@for package in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-			echo "$$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 50x $$package || exit 1; \
+	@set -e; mkdir -p out; cache=$$(go env GOCACHE)/fuzz/iotupd; \
+	for directory in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+		go test -c -fuzz . -o out/fuzz.test $$directory; \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9]*\)(.*/\1/p' $$directory/*_test.go); do \
+			echo "$$directory $$target"; \
+			(program=$$PWD/out/fuzz.test; cd $$directory; $$program -test.run '^$$' -test.fuzz "^$$target\$$" \
+				-test.fuzztime $(FUZZTIME) -test.fuzzminimizetime 50x -test.fuzzcachedir $$cache/$$directory); \
 		done; \
 	done
 
 bench:
 	go test -run '^$$' -bench . ./...
 
-# Other machines build; other systems are vetted, with their tests. Nothing is
-# run there.
+# Other machines build; other systems are vetted as well, with their tests. Nothing is
+# run there. All that is built for one machine has the same flags, so that nothing is
+# compiled twice.
 cross:
 	@mkdir -p out
-	@set -e; for target in $(CROSS); do \
+	@set -e; for target in $(CROSS) $(OTHER); do \
 		export GOOS=$${target%/*} GOARCH=$${target#*/}; \
 		go build -trimpath -ldflags '$(LDFLAGS)' -o out/iotupd-$$GOOS-$$GOARCH ./cmd/iotupd; \
 		printf '%-16s %s bytes\n' $$target $$(wc -c < out/iotupd-$$GOOS-$$GOARCH); \
 	done
-	@set -e; for system in $(OTHER); do \
-		echo "vet for $$system"; \
-		GOOS=$$system go vet ./...; \
+	@set -e; for target in $(OTHER); do \
+		echo "vet for $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} go vet -trimpath ./...; \
 	done
 
 # The golden vectors on a 32-bit machine, on a big-endian one, and the figures
 # on one that fuses multiplication with addition, emulated. Our own code is
 # compared with the library's on all that have a form of it.
 qemu:
-	GOARCH=arm go test -exec qemu-arm-static -run 'Golden|Vector' $(FROZEN)
-	GOARCH=mips go test -exec qemu-mips-static -run 'Golden|Vector' $(FROZEN)
-	GOARCH=arm64 go test -exec qemu-aarch64-static -run 'Golden|Vector' $(FIGURES)
+	GOARCH=arm go test -trimpath -exec qemu-arm-static -run 'Golden|Vector' $(FROZEN)
+	GOARCH=mips go test -trimpath -exec qemu-mips-static -run 'Golden|Vector' $(FROZEN)
+	GOARCH=arm64 go test -trimpath -exec qemu-aarch64-static -run 'Golden|Vector' $(FIGURES)
 	for m in arm:arm arm64:aarch64 mips:mips mipsle:mipsel; do \
-		GOARCH=$${m%:*} go test -short -exec qemu-$${m#*:}-static -run 'Transforms|Ways|Columns|Several' ./fec/leopard || exit 1; \
+		GOARCH=$${m%:*} go test -trimpath -short -exec qemu-$${m#*:}-static -run 'Transforms|Ways|Columns|Several' ./fec/leopard || exit 1; \
 	done
 
 # Needs root: network namespaces with packet loss. IOTUPD_E2E_FULL=1 for full sizes.
