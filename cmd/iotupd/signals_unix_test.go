@@ -46,7 +46,7 @@ func startTo(t *testing.T, stdout *os.File, port uint16, args ...string) *proces
 	if stdout != nil {
 		p.cmd.Stdout = stdout
 	}
-	p.cmd.Env = append(os.Environ(), asCommand+"=1")
+	p.cmd.Env = append(os.Environ(), asCommand+"="+unhurried)
 	r, err := p.cmd.StderrPipe()
 	check(t, err)
 	p.stderr = bufio.NewScanner(r)
@@ -206,7 +206,7 @@ func TestAReaderOfEventsThatGoesAwayStopsNoInstall(t *testing.T) {
 		self, err := os.Executable()
 		check(t, err)
 		cmd := exec.Command(self, append(args, "-i", loopback(), "-p", fmt.Sprint(port))...)
-		cmd.Env = append(os.Environ(), asCommand+"=1")
+		cmd.Env = append(os.Environ(), asCommand+"="+unhurried)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), deadPipe(t), deadPipe(t)
 		if err := cmd.Run(); err != nil {
 			t.Errorf("%q: %v", args, err)
