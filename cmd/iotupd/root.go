@@ -39,7 +39,7 @@ func run(args []string, std cli.Stdio) int {
 	root.SetErr(std.Err)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !errors.As(err, new(*cli.ShownError)) {
-		fmt.Fprintf(std.Err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
+		cli.Say(std.Err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
 	}
 	return cli.ExitCode(err)
 }

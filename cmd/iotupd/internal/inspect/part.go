@@ -31,7 +31,7 @@ func inspectPart(out *cli.Output, path string) error {
 	if err != nil {
 		return err
 	}
-	out.Event("partial", e)
+	out.Final("partial", e, "")
 	out.Result(e.text())
 	return nil
 }

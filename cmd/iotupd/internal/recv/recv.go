@@ -225,7 +225,7 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if opts.output == "-" {
 		events = std.Err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, events)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, events)
 	cfg.Observe = idleGivesBack(newView(opts, out, names).observe)
 	cfg.Ask = out.Asks()
 	cfg.Listen.Logger = out.Log()

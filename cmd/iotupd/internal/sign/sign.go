@@ -137,7 +137,7 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	if err := encode.CheckFile(path); err != nil {
 		return err
@@ -187,7 +187,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	if err := opts.OutputOptions.Validate(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	m, err := manifestfile.Read(opts.add)
 	if err != nil {
@@ -226,9 +226,8 @@ type signedEvent struct {
 
 // showSigned tells what was signed.
 func showSigned(out *cli.Output, path string, m *proto.Manifest) {
-	out.Event("signed", signedEvent{describe.NewManifestEvent(m, nil, time.Now()), path})
 	d := m.Descriptor
-	out.Line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
+	out.Final("signed", signedEvent{describe.NewManifestEvent(m, nil, time.Now()), path}, "%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
 }
 
 // key reads the secret key.
