@@ -37,7 +37,7 @@ func inspectPart(out *cli.Output, path string) error {
 }
 
 func surveyPart(path string) (partEvent, error) {
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return partEvent{}, cli.LocalError(path, err)
 	}

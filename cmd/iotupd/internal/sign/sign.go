@@ -22,6 +22,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
+	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/proto/keys"
@@ -282,10 +283,16 @@ func (o *signOptions) manifest(src *filesource.File, now time.Time) (*proto.Mani
 // mayReplace refuses to put a manifest in the place of another kind of file:
 // the one to sign, or the key to sign with.
 func mayReplace(path string) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := manifestfile.Read(path); err != nil {
+	if err == nil && info.Mode().IsRegular() { // to open a pipe would wait for its writer
+		_, err = manifestfile.Read(path)
+	} else if err == nil {
+		err = durable.ErrNotRegular
+	}
+	if err != nil {
 		return cli.UsageError("%s is there already, and is no manifest; name another file by --output", path)
 	}
 	return nil
