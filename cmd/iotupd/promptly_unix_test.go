@@ -159,6 +159,23 @@ func TestTheFirstSignalEndsAWaitForANameServer(t *testing.T) {
 	p.wantExit(143)
 }
 
+// "Two exceptions: a running hook gets its grace": it is told to end, and not killed
+// when the time of everything else is over.
+func TestACommandThatInstallsEndsByItself(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	path := filepath.Join(t.TempDir(), "fw.bin")
+	write(t, path, "firmware")
+	start(t, port, "send", path, "-r", "1M")
+	dir := t.TempDir()
+	const install = `sh -c 'trap "sleep 1.5; echo whole > flashed; exit 0" TERM; echo begun; while :; do sleep 0.1; done'`
+	p := launch(t, dir, "recv", "-o", "fw.bin", "--exec", install, "-i", loopback(), "-p", fmt.Sprint(port))
+	p.wantLine("sh: begun")
+	p.signal(syscall.SIGTERM)
+	p.wantExit(143)
+	(&delivery{T: t, dir: dir}).wantContent("flashed", "whole\n")
+}
+
 // fullPipe returns the end to write to of a pipe that has no room left.
 func fullPipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
