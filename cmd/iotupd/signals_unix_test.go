@@ -26,6 +26,7 @@ type process struct {
 	cmd    *exec.Cmd
 	stderr *bufio.Scanner
 	dir    string
+	since  time.Time // the last signal
 }
 
 // start runs the command over the loopback interface. It is killed should it
@@ -83,6 +84,7 @@ func (p *process) wantShare(percent int) {
 
 func (p *process) signal(s os.Signal) {
 	p.Helper()
+	p.since = time.Now()
 	check(p.T, p.cmd.Process.Signal(s))
 }
 
@@ -94,6 +96,9 @@ func (p *process) wantExit(codes ...int) (lines []string) {
 		lines = append(lines, p.stderr.Text())
 	}
 	err := p.cmd.Wait()
+	if !p.since.IsZero() {
+		p.Logf("ended %v after a signal", time.Since(p.since).Round(time.Millisecond))
+	}
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || !slices.Contains(codes, exit.ExitCode()) {
 		p.Errorf("got %v, want exit code %v; last lines %q", err, codes, lines)
 	}

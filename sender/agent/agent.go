@@ -9,8 +9,9 @@
 // [New] starts nothing. [Agent.Send] runs until its context ends, or until the
 // loops asked for are done; then it says goodbye to receivers for up to a second,
 // and returns when all goroutines that it started have ended: a disk that does not
-// answer may keep it, but not what it sends. An Agent is for one goroutine. The callback of [Config] is called by one goroutine at a time,
-// but not always by the same.
+// answer may keep it, but not what it sends. An Agent is for one goroutine. The
+// callback of [Config] is called by one goroutine at a time, but not always by the
+// same.
 //
 // # Memory
 //
