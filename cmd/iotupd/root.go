@@ -25,6 +25,11 @@ The sender repeats the file and Reed-Solomon parity for ever and hears nothing
 back. A receiver joins at any moment, rebuilds what was lost on the way from
 any packets that arrive, and is done when the whole file is verified.
 
+The first Ctrl-C, SIGTERM or SIGHUP ends a command within a second, whatever it
+waits for, and the second one at once. There are two exceptions: send tells
+receivers for up to a second that it stops, and a command of recv --exec gets
+SIGTERM, and has 10 s to end.
+
 Every flag can be set by an environment variable, --shard-size for example by
 IOTUPD_SHARD_SIZE. A flag goes before the environment, which goes before the
 default.`
@@ -39,7 +44,7 @@ func run(args []string, std cli.Stdio) int {
 	root.SetErr(std.Err)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !errors.As(err, new(*cli.ShownError)) {
-		fmt.Fprintf(std.Err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
+		cli.Say(std.Err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
 	}
 	return cli.ExitCode(err)
 }

@@ -112,7 +112,7 @@ func (m *Memory) text(key proto.KeyID, r receiver.Release) string {
 const maxStateLen = 4096
 
 func (m *Memory) read(key proto.KeyID) (r receiver.Release, known bool, err error) {
-	f, err := m.dir.Open(m.fileName(key))
+	f, err := durable.OpenRegularIn(m.dir, m.fileName(key), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, false, nil
 	}
@@ -186,7 +186,7 @@ const lockPatience = 5 * time.Second
 
 // lock keeps other processes from writing, where there are locks.
 func (m *Memory) lock() (unlock func()) {
-	f, err := m.dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := m.dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o644) // which does not wait, be it a pipe
 	if err != nil {
 		return func() {}
 	}

@@ -70,7 +70,7 @@ func (n *Note) Pending() bool {
 	if info, err := n.dir.Lstat(n.name); err != nil || !info.Mode().IsRegular() {
 		return false
 	}
-	f, err := n.dir.Open(n.name)
+	f, err := durable.OpenRegularIn(n.dir, n.name, os.O_RDONLY)
 	if err != nil {
 		return false
 	}

@@ -8,9 +8,10 @@
 //
 // [New] starts nothing. [Agent.Send] runs until its context ends, or until the
 // loops asked for are done; then it says goodbye to receivers for up to a second,
-// and returns when all goroutines that it started have ended. An Agent is for
-// one goroutine. The callback of [Config] is called by one goroutine at a time,
-// but not always by the same.
+// and returns when all goroutines that it started have ended: a disk that does not
+// answer may keep it, but not what it sends. An Agent is for one goroutine. The
+// callback of [Config] is called by one goroutine at a time, but not always by the
+// same.
 //
 // # Memory
 //
@@ -28,6 +29,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"iotupd/fec"
@@ -119,6 +121,7 @@ type Agent struct {
 	geo      proto.Geometry
 	route    multicast.Route
 	routeErr error
+	check    func() error // whether the file is still the same
 }
 
 // New opens the file and chooses how to encode it and where to send it. It does
@@ -131,7 +134,7 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, file: f}
+	a := &Agent{cfg: cfg, file: f, check: f.Check}
 	if err := a.describe(); err != nil {
 		f.Close()
 		return nil, err
@@ -274,6 +277,29 @@ func (a *Agent) prepare(ctx context.Context) (*filesource.Prepared, error) {
 // checkEvery is the time between two looks at the file.
 const checkEvery = time.Second
 
+// watch calls check again and again, up to its first error. That is not done by the
+// goroutine that sends: a file system may take long to answer. stop waits for its end.
+func watch(check func() error) (failed <-chan error, stop func()) {
+	failures, stopped := make(chan error, 1), make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(checkEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-stopped:
+				return
+			}
+			if err := check(); err != nil {
+				failures <- err
+				return
+			}
+		}
+	})
+	return failures, func() { close(stopped); watching.Wait() }
+}
+
 // run sends until it is stopped.
 func (a *Agent) run(ctx context.Context, s *sender.Sender, conns []sender.Conn, listened <-chan bool) error {
 	claim := clock.Claim
@@ -281,8 +307,9 @@ func (a *Agent) run(ctx context.Context, s *sender.Sender, conns []sender.Conn, 
 		claim = clock.ClaimSlices
 	}
 	defer claim()()
+	changed, stop := watch(a.check)
+	defer stop()
 	begin := time.Now()
-	checked := begin
 	err := sender.Run(ctx, s, conns[0], sender.RunOptions{
 		Upper:    conns[1:],
 		Sleep:    clock.Sleep,
@@ -290,11 +317,12 @@ func (a *Agent) run(ctx context.Context, s *sender.Sender, conns []sender.Conn, 
 		Listened: listened,
 		Report: func(now time.Time, p sender.Progress) error {
 			a.observe(Progress{now, p})
-			if now.Sub(checked) < checkEvery {
+			select {
+			case err := <-changed:
+				return err
+			default:
 				return nil
 			}
-			checked = now
-			return a.file.Check()
 		},
 	})
 	a.observe(Stopped{s.Progress(), time.Since(begin)})

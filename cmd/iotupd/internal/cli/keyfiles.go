@@ -52,8 +52,12 @@ func (o *Output) WarnExposed(paths ...string) {
 const permissionsCount = runtime.GOOS != "windows"
 
 // KeyFileError gives an error of a key file its exit code: what cannot be read
-// is a local matter, what is no key is the wrong file.
+// is a local matter, what is no key is the wrong file. That of a signal, which came
+// while a password was asked for, has one already.
 func KeyFileError(err error) error {
+	if errors.As(err, new(SignalError)) {
+		return err
+	}
 	if errors.As(err, new(syscall.Errno)) {
 		return WithCode(ExitLocalIO, err)
 	}

@@ -70,14 +70,14 @@ func (v *channelView) show(now time.Time, drops uint64) {
 	m := v.monitor
 	for _, o := range m.Objects {
 		e := newHeardEvent(o, now, v.trusted)
-		v.out.Event("heard", e)
+		v.out.Final("heard", e, "")
 		print("%s", e.text()) // and an empty line
 	}
 	end := listenedEvent{
 		Objects: len(m.Objects), Datagrams: m.Datagrams, Beyond: m.Beyond,
 		OwnDrops: drops, Ignored: describe.Ignored(m.Ignored),
 	}
-	v.out.Event("listened", end)
+	v.out.Final("listened", end, "")
 	if end.Beyond > 0 {
 		print("and %d packets of more objects", end.Beyond)
 	}

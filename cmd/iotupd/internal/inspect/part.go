@@ -31,13 +31,13 @@ func inspectPart(out *cli.Output, path string) error {
 	if err != nil {
 		return err
 	}
-	out.Event("partial", e)
+	out.Final("partial", e, "")
 	out.Result(e.text())
 	return nil
 }
 
 func surveyPart(path string) (partEvent, error) {
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return partEvent{}, cli.LocalError(path, err)
 	}

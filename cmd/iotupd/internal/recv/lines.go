@@ -103,7 +103,7 @@ func (v *view) progress(e agent.Progress) {
 	s := &e.Status
 	v.arrival.Add(e.At, s.Data+s.Parity+s.Digests+s.Outlines+s.Manifests)
 	v.gain.Add(e.At, s.Held)
-	if v.out.JSON != nil && s.Needed == 0 {
+	if v.out.IsJSON() && s.Needed == 0 {
 		return // there is no event for it: who asked gets the first that there is
 	}
 	if !v.out.ProgressDue(e.At) {
@@ -154,8 +154,7 @@ func (v *view) newDoneEvent(f *agent.Received) doneEvent {
 func (v *view) alreadyThere(f *agent.Received) {
 	e := v.newDoneEvent(f)
 	e.Had = true
-	v.out.Event("done", e)
-	v.out.Line("ok  %s  has the content already", f.Path)
+	v.out.Final("done", e, "ok  %s  has the content already", f.Path)
 }
 
 // done prints the result.
@@ -168,7 +167,6 @@ func (v *view) done(r agent.Done) {
 	e.Needed, e.Rebuilt, e.Resumed, e.Reused, e.Forged = s.Needed, s.Rebuilt, s.Resumed, s.Reused, forged(s)
 	e.Data, e.Parity, e.Digests, e.Outlines, e.Manifests = s.Data, s.Parity, s.Digests, s.Outlines, s.Manifests
 	e.Spanned, e.Lost, e.Dropped, e.OwnDrops, e.Ignored = s.Loss.Spanned, s.Loss.Lost, s.Dropped, r.Drops, describe.Ignored(s.Ignored)
-	v.out.Event("done", e)
 	verb := "ok"
 	if v.opts.dryRun {
 		verb = "ok (dry run, nothing written)"
@@ -177,7 +175,7 @@ func (v *view) done(r agent.Done) {
 	if n := forged(s); n > 0 {
 		extra += fmt.Sprintf("  forged %d dropped", n)
 	}
-	v.out.Line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d%s",
+	v.out.Final("done", e, "%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d%s",
 		verb, displayName(r.File.Manifest, r.File.Path), quantity.Size(d.Size), quantity.Duration(took), quantity.Rate(rate),
 		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, r.Drops, extra)
 }

@@ -48,10 +48,14 @@ ends with exit code 141, that of SIGPIPE; readers of events and messages may go.
 With --trust, only what one of these keys has signed is received, and nothing
 older than what was installed before. The command of --exec runs once for a new
 file, and not for one that was there already. If it fails or is cut off, the
-next run of recv that hears the file runs it again, until it succeeds. It finds
-the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT,
-_CHANNEL and _VERIFIED (true or false); of a signed file also in _SIGNED_BY,
-_SEQUENCE, _VERSION and _METADATA (in base64).
+next run of recv that hears the file runs it again, until it succeeds. When recv
+is stopped, it gets SIGTERM, and is killed after 10 s. It finds the path in
+IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT, _CHANNEL and
+_VERIFIED (true or false); of a signed file also in _SIGNED_BY, _SEQUENCE,
+_VERSION and _METADATA (in base64).
+
+No transfer waits for who reads its output. Progress that is not read is left
+out. Of events, up to 256 KiB wait; then an event gap says how many are missing.
 
 With dns:NAME, the senders are those that DNS names for that channel, as send
 --print-dns prints it. What DNS says is not trusted with more than that.`
@@ -225,7 +229,7 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if opts.output == "-" {
 		events = std.Err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, events)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, events)
 	cfg.Observe = idleGivesBack(newView(opts, out, names).observe)
 	cfg.Ask = out.Asks()
 	cfg.Listen.Logger = out.Log()

@@ -32,7 +32,7 @@ func newScreen(t *testing.T, opts options) *screen {
 		opts.Progress, opts.Stats = "none", 10*time.Second
 	}
 	s := &screen{T: t}
-	out := cli.NewOutput(opts.OutputOptions, cli.Stdio{Out: &s.stdout, Err: &s.stderr}, &s.stdout)
+	out := cli.NewOutput(t.Context(), opts.OutputOptions, cli.Stdio{Out: &s.stdout, Err: &s.stderr}, &s.stdout)
 	t.Cleanup(func() { out.Close(nil) })
 	s.view = newView(opts, out, nil)
 	return s
@@ -43,6 +43,7 @@ func (s *screen) wantLines(e agent.Event, want string) {
 	s.Helper()
 	s.stderr.Reset()
 	s.observe(e)
+	s.out.EndProgress()
 	if got := s.stderr.String(); got != want {
 		s.Errorf("%+v: got %q, want %q", e, got, want)
 	}
@@ -83,6 +84,7 @@ func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
 	} {
 		s := newScreen(t, options{buffer: quantity.Size(test.buffer)})
 		s.observe(agent.OwnDrops{Drops: 7, Granted: test.granted, Wanted: test.asked})
+		s.out.EndProgress()
 		if got := s.stderr.String(); !strings.Contains(got, test.fix) {
 			t.Errorf("%d of %d bytes granted: got %q, want %q", test.granted, test.asked, got, test.fix)
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -102,12 +103,15 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	o.OutputOptions.AddFlags(flags)
 }
 
+// afterGoodbye is how long a sender may take to end when receivers have been told.
+const afterGoodbye = 500 * time.Millisecond
+
 // runSend sends one file.
 func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	if err := encode.CheckFile(path); err != nil {
 		return err
@@ -117,7 +121,13 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 		return err
 	}
 	v := &sendView{opts: opts, out: out}
-	cfg.Observe, cfg.Logger = v.observe, out.Logger()
+	cfg.Logger = out.Logger()
+	cfg.Observe = func(e agent.Event) {
+		if _, sends := e.(agent.Sending); sends {
+			cli.TakesUpTo(ctx, sender.ByeTime+afterGoodbye)
+		}
+		v.observe(e)
+	}
 	if v.agent, err = agent.New(cfg); err != nil {
 		return opts.explain(err)
 	}

@@ -136,7 +136,7 @@ func (v *sendView) plan(networkErr error) {
 	if networkErr != nil {
 		s.Failure = networkErr.Error()
 	}
-	v.out.Event("plan", s)
+	v.out.Final("plan", s, "")
 	v.describe(s)
 	v.showRoute(s, fasterHint)
 	v.showHint()
@@ -250,6 +250,6 @@ type stoppedEvent struct {
 // stopped prints the summary.
 func (v *sendView) stopped(e agent.Stopped) {
 	loops := float64(e.Loop-1) + e.Fraction
-	v.out.Event("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()})
-	v.out.Line("stopped after %.2f loops: %d packets in %s", loops, e.Packets, quantity.Duration(e.Took))
+	v.out.Final("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()},
+		"stopped after %.2f loops: %d packets in %s", loops, e.Packets, quantity.Duration(e.Took))
 }
