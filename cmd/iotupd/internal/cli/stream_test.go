@@ -21,11 +21,14 @@ import (
 type stuck struct {
 	bytes.Buffer
 	release chan struct{}
+	writes  chan struct{} // closed by the first write
+	once    sync.Once
 }
 
-func newStuck() *stuck { return &stuck{release: make(chan struct{})} }
+func newStuck() *stuck { return &stuck{release: make(chan struct{}), writes: make(chan struct{})} }
 
 func (s *stuck) Write(b []byte) (int, error) {
+	s.once.Do(func() { close(s.writes) })
 	<-s.release
 	return s.Buffer.Write(b)
 }
@@ -76,6 +79,7 @@ func TestEventsThatNobodyReadsLeaveACountedGap(t *testing.T) {
 		const all = 10_000
 		for n := range all {
 			out.Event("numbered", numbered{n, strings.Repeat("x", 100)})
+			<-pipe.writes // else the first one makes room later
 		}
 		if room := out.events.bytes; room > streamRoom {
 			t.Errorf("%d bytes wait, more than %d", room, streamRoom)
@@ -97,6 +101,7 @@ func TestAReaderThatComesBackIsToldOfTheGapAtOnce(t *testing.T) {
 	out := NewOutput(t.Context(), OutputOptions{JSON: true, Progress: "auto"}, Stdio{Out: pipe, Err: new(bytes.Buffer)}, pipe)
 	for n := range 10_000 {
 		out.Event("numbered", numbered{n, strings.Repeat("x", 100)})
+		<-pipe.writes
 	}
 	close(pipe.release)
 	out.events.flush(patience{}) // though nothing else happens
@@ -115,6 +120,7 @@ func TestProgressInJSONLeavesRoomForOtherEvents(t *testing.T) {
 	out := NewOutput(t.Context(), OutputOptions{JSON: true, Progress: "auto"}, Stdio{Out: pipe, Err: new(bytes.Buffer)}, pipe)
 	for range 10_000 {
 		out.Event("progress", numbered{0, strings.Repeat("x", 100)})
+		<-pipe.writes
 	}
 	out.Warn(Warning{Code: "corrupt", Text: "wrong"})
 	close(pipe.release)
@@ -149,6 +155,7 @@ func TestMissingLinesAreCounted(t *testing.T) {
 	const all = 10_000
 	for range all {
 		out.Line("%s", strings.Repeat("x", 100))
+		<-log.writes
 	}
 	out.Final("done", struct{}{}, "ok")
 	close(log.release)
