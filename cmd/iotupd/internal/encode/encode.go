@@ -43,7 +43,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Parity, "parity", "auto", "parity in `percent` of the data, 0% to 300%")
 	flags.StringVar(&o.Profile, "profile", "standard", "`kind` of groups: standard, tiny for receivers with little memory, large for slow lossy links, fast for links above 1 Gbit/s")
 	flags.Var(&o.ForMemory, "for-memory", "instead of --profile: the best groups that receivers with so much memory decode")
-	flags.IntVar(&o.ShardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500")
+	flags.IntVar(&o.ShardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500, and 1408 as well by IPv4 without --group-key")
 	flags.StringVar(&o.Digest, "digest", "on", "`on` for receivers to verify every packet, or off")
 	o.Memory = sender.DefaultMemory
 	flags.Var(&o.Memory, "memory", "parity and digests to keep in memory; what does not fit goes to a temporary file")
