@@ -121,14 +121,14 @@ func TestTheFirstSignalEndsWhatAStoppedTerminalHolds(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
 	sendSlowly(t, port)
-	network := fmt.Sprintf(" -i %s -p %d", loopback(), port)
-	elsewhere := fmt.Sprintf(" -i %s -p %d", loopback(), freePort(t))
+	// Each has a channel of its own, but for the one that is to hear the sender.
+	elsewhere := func() string { return fmt.Sprintf(" -i %s -p %d", loopback(), freePort(t)) }
 	for name, s := range map[string]stage{
-		"waiting":   {args: "recv -n" + elsewhere, begun: "nothing heard for"},
-		"receiving": {args: "recv -n" + network, begun: "loss "},
-		"listening": {args: "inspect --for 1h" + elsewhere, begun: " packets "},
-		"preparing": {args: "send large --parity 0%" + elsewhere, begun: "preparing 1%"},
-		"sending":   {args: "send fw.bin -r 64k" + elsewhere, begun: " loop "},
+		"waiting":   {args: "recv -n" + elsewhere(), begun: "nothing heard for"},
+		"receiving": {args: fmt.Sprintf("recv -n -i %s -p %d", loopback(), port), begun: "loss "},
+		"listening": {args: "inspect --for 1h" + elsewhere(), begun: " packets "},
+		"preparing": {args: "send large --parity 0%" + elsewhere(), begun: "preparing 1%"},
+		"sending":   {args: "send fw.bin -r 64k" + elsewhere(), begun: " loop "},
 		"signing":   {args: "sign large --parity 0% --sequence 1 -s key", begun: "preparing 1%"},
 		"asking":    {args: "sign fw.bin --sequence 1 -s secret", begun: "Password of the secret key: ", quiet: true},
 		"choosing":  {args: "keygen --password", begun: "New password: ", quiet: true},

@@ -101,7 +101,7 @@ type Output struct {
 // ever, and less than its time when a signal ends it.
 var (
 	closing         = patience{each: 3 * time.Second, all: 10 * time.Second}
-	closingBySignal = patience{each: 300 * time.Millisecond, all: 300 * time.Millisecond}
+	closingBySignal = patience{each: 200 * time.Millisecond, all: 200 * time.Millisecond}
 )
 
 // NewOutput returns an output that writes lines to std.err, results to std.out

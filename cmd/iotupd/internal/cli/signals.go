@@ -24,7 +24,7 @@ const (
 // EndWithin is how long a command may take to end after the first signal. Then the
 // process ends, whatever the command waits for: a disk, a pipe, a name server. Tests
 // of what a command does in that time set it, since they run beside any load.
-var EndWithin = 800 * time.Millisecond
+var EndWithin = 600 * time.Millisecond
 
 // WithSignals returns a context that the first SIGINT, SIGTERM or SIGHUP ends,
 // with a [SignalError] as its cause. The second one ends the process at once, and
