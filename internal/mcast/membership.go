@@ -87,7 +87,7 @@ func (l *Listener) Rejoin() error {
 	for _, m := range l.members {
 		l.leave(m)
 	}
-	l.members = nil
+	l.members = slices.DeleteFunc(l.members, func(m member) bool { return m.Err == nil })
 	return l.update(true)
 }
 

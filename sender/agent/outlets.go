@@ -224,6 +224,10 @@ func (t *transfer) routes() (list []multicast.Route) {
 	return list
 }
 
+// goodbyeTime is how long a stopped interface may take for its last packets, and what
+// waits before them.
+const goodbyeTime = 1100 * time.Millisecond
+
 // send sends the object when it is there.
 func (o *outlet) send() error {
 	t := o.transfer
@@ -246,6 +250,9 @@ func (o *outlet) send() error {
 		log = log.With("interface", o.route.Interface)
 	}
 	defer t.agent.claim()()
+	defer context.AfterFunc(t.ctx, func() { // a full queue may hold it up for long
+		time.AfterFunc(goodbyeTime, func() { multicast.Close(o.conns) })
+	})()
 	return filesource.Cause(sender.Run(t.ctx, s, o.conns[0], sender.RunOptions{
 		Upper:    o.conns[1:],
 		Sleep:    clock.Sleep,

@@ -38,7 +38,7 @@ func (c *Conn) WriteSegments(b []byte, segment int) error {
 			return err
 		}
 	}
-	return explain(c.conn.WriteSegments(b, segment))
+	return explain(c.outlet.failed(c.conn.WriteSegments(b, segment)))
 }
 
 // follow sends to s from now on.

@@ -4,12 +4,14 @@ package multicast
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"iotupd/internal/listeners"
+	"iotupd/internal/mcast"
 	"iotupd/internal/netif"
 )
 
@@ -20,6 +22,7 @@ type Network struct {
 	log     *slog.Logger
 	outlets []*Outlet
 	stop    func()
+	looking sync.Mutex // held by who looks
 }
 
 // lookAgain is the time between two looks at what is not ready: much of it is
@@ -34,7 +37,7 @@ func Follow(cfg Config, log *slog.Logger) *Network {
 	}
 	n := &Network{cfg: cfg, log: log}
 	for _, name := range cfg.names() {
-		o := &Outlet{name: name, changed: make(chan struct{}, 1)}
+		o := &Outlet{network: n, name: name, changed: make(chan struct{}, 1)}
 		o.now.Store(&spot{})
 		n.outlets = append(n.outlets, o)
 	}
@@ -54,6 +57,8 @@ func (n *Network) Close() { n.stop() }
 
 // look notes what has changed, and returns how long it need not look again.
 func (n *Network) look(now time.Time) (next time.Duration) {
+	n.looking.Lock()
+	defer n.looking.Unlock()
 	all, err := netif.List()
 	for _, o := range n.outlets {
 		was := o.now.Load()
@@ -111,9 +116,22 @@ func text(err error) string {
 
 // An Outlet is an interface that is sent on.
 type Outlet struct {
+	network *Network
 	name    string // that was asked for; empty: any
 	now     atomic.Pointer[spot]
 	changed chan struct{}
+}
+
+// failed looks for the reason of an error, which may have come before its
+// announcement, and returns it; or the error, if it is another one.
+func (o *Outlet) failed(err error) error {
+	if errors.Is(err, mcast.ErrUnreachable) || errors.Is(err, mcast.ErrNoInterface) {
+		o.network.look(time.Now())
+		if s := o.now.Load(); s.err != nil {
+			return s.err
+		}
+	}
+	return err
 }
 
 // Name returns what was asked for, empty if nothing was.
