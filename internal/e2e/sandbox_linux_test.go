@@ -68,3 +68,16 @@ func TestInterfacesThatCannotBeListedAreReported(t *testing.T) {
 		}
 	}
 }
+
+// systemd may hide /proc/net (ProcSubset=pid) beside netlink (RestrictAddressFamilies).
+func TestTransfersDoNotNeedProcNet(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	sender, receiver := l.host(linkLocalOnly), l.host(linkLocalOnly)
+	for _, h := range []*host{sender, receiver} {
+		h.sandbox("netlink")
+		h.runs = append([]string{"unshare", "-m", "sh", "-c", `mount -t proc -o subset=pid proc /proc && exec "$@"`, "sh"}, h.runs...)
+	}
+	transfer(t, sender, receiver, "-i", "eth0")
+	transfer(t, sender, receiver)
+}

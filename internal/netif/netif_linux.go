@@ -28,8 +28,8 @@ func withoutNetlink() ([]Interface, error) {
 		return nil, fmt.Errorf("nor without netlink: %w", os.NewSyscallError("socket", err))
 	}
 	defer unix.Close(s)
-	devices, err := os.ReadFile("/proc/net/dev")
-	v6, _ := os.ReadFile("/proc/net/if_inet6") // a host without IPv6 does not have it
+	devices, err := readNet("dev")
+	v6, _ := readNet("if_inet6") // a host without IPv6 does not have it
 	addresses := addresses4(s)
 	names := parseDevices(string(devices))
 	for name, list := range parseAddresses6(string(v6)) {
@@ -56,6 +56,16 @@ func withoutNetlink() ([]Interface, error) {
 	}
 	slices.SortFunc(found, func(a, b Interface) int { return a.Index - b.Index })
 	return found, nil
+}
+
+// readNet reads a file of the network. ProcSubset=pid of systemd hides /proc/net, and
+// kernels before 3.17 have no /proc/thread-self.
+func readNet(name string) ([]byte, error) {
+	b, err := os.ReadFile("/proc/thread-self/net/" + name)
+	if err != nil {
+		return os.ReadFile("/proc/net/" + name)
+	}
+	return b, nil
 }
 
 // parseDevices returns the names of /proc/net/dev, which has two lines of headings:
