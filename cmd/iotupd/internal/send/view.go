@@ -246,7 +246,7 @@ func (v *sendView) progress(e agent.Progress) {
 	v.speed.Add(now, p.Packets)
 	for _, on := range e.Interfaces {
 		name := on.Interface
-		if len(e.Interfaces) == 1 {
+		if len(v.opts.cfg.Network.Interfaces) < 2 {
 			name = "" // no word of it
 		}
 		v.on(on.Interface).progress(v, now, name, on.Progress)
