@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // An Interface is a snapshot of a network interface. It has a link, as of a cable or
@@ -43,11 +44,14 @@ var ErrNotListed = errors.New("cannot list the network interfaces")
 func List() ([]Interface, error) { return list(system) }
 
 // list prefers the answer of the system to that of files and ioctls. A host has a
-// loopback interface at least, so an empty list is a wrong answer.
+// loopback interface at least, and each has a name, so anything else is a wrong answer.
 func list(system func() ([]Interface, error)) ([]Interface, error) {
 	all, err := system()
 	if err == nil && len(all) == 0 {
 		err = errors.New("the system reports none")
+	}
+	if slices.ContainsFunc(all, func(i Interface) bool { return i.Name == "" }) {
+		err = errors.New("the system reports interfaces without names")
 	}
 	if err != nil {
 		found, without := withoutNetlink()

@@ -130,8 +130,9 @@ func TestInterfacesAreTheSameWithoutNetlink(t *testing.T) {
 		t.Errorf("that is not what was made")
 	}
 	for name, system := range map[string]func() ([]netif.Interface, error){
-		"it fails":           func() ([]netif.Interface, error) { return nil, unix.EPERM },
-		"it answers nothing": func() ([]netif.Interface, error) { return nil, nil },
+		"it fails":            func() ([]netif.Interface, error) { return nil, unix.EPERM },
+		"it leaves out names": func() ([]netif.Interface, error) { return make([]netif.Interface, 3), nil }, // as under some emulators
+		"it answers nothing":  func() ([]netif.Interface, error) { return nil, nil },
 	} {
 		without, err := netif.ListBy(system)
 		if got := describeAll(without); err != nil || got != want {
