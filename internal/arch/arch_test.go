@@ -140,7 +140,7 @@ var cores = append([]string{"fec", "fec/leopard"}, coresOfProtocol...)
 var coresOfProtocol = []string{"proto", "proto/seal", "sender", "receiver", "receiver/layers"}
 
 // shells are other folders whose run.go may read the clock.
-var shells = []string{"bench", "internal/discover", "internal/listeners", "receiver/monitor"}
+var shells = []string{"bench", "internal/discover", "internal/listeners", "internal/netif", "receiver/monitor", "sender/multicast"}
 
 // outside are packages that no core imports.
 var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os/signal", "net/http"}

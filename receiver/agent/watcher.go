@@ -25,6 +25,7 @@ type watcher struct {
 	dropped   func()
 
 	start     time.Time
+	present   bool      // one of the interfaces that were named was there
 	first     time.Time // the first packet of the object
 	collected time.Time // when all had come over the network; zero: it has not
 	signers   []proto.PublicKey
@@ -168,6 +169,9 @@ func (w *watcher) wake() time.Time {
 	case w.listener.Place().Port == 0:
 		at = w.looked.Add(searchLookEvery)
 	}
+	if wait := w.start.Add(max(0, w.cfg.Wait)); !w.present && wait.Before(at) {
+		at = wait
+	}
 	for _, due := range []time.Time{
 		w.idle.Add(silentAfter), // of checkRefused
 		w.idle.Add(w.cfg.Timeout),
@@ -183,6 +187,13 @@ func (w *watcher) wake() time.Time {
 // patience returns an error when it is time to give up.
 func (w *watcher) patience(now time.Time) error {
 	s := w.status
+	if !w.present {
+		absent := w.listener.Absent()
+		if absent != nil && now.Sub(w.start) >= w.cfg.Wait {
+			return absent
+		}
+		w.present = absent == nil
+	}
 	switch {
 	case s.Needed == 0 && w.cfg.Timeout > 0 && now.Sub(w.idle) >= w.cfg.Timeout:
 		return &SilenceError{

@@ -26,7 +26,7 @@ func newLoopbackAgent(t *testing.T, observe func(Event)) *Agent {
 		if ifi.Flags&net.FlagLoopback == 0 {
 			continue
 		}
-		network := multicast.Config{Interface: ifi.Name, Channel: t.Name(), Family: multicast.IPv4Only, Port: 19999}
+		network := multicast.Config{Interfaces: []string{ifi.Name}, Channel: t.Name(), Family: multicast.IPv4Only, Port: 19999}
 		a, err := New(Config{File: path, Network: network, Observe: observe})
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 // senderCode turns an error of a sender into an exit code.
 func senderCode(err error) int {
 	switch {
+	case isA[*multicast.ChoiceError](err):
+		return ExitUsage
 	case isA[*multicast.Error](err):
 		return ExitNetwork
 	case isA[*filesource.FileError](err), isA[*filesource.ChangedError](err):

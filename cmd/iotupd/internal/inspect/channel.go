@@ -52,10 +52,13 @@ func (v *channelView) run(ctx context.Context) error {
 		}
 	})
 	v.show(time.Now(), l.Stats().KernelDrops)
+	absent := l.Absent()
 	signed := slices.ContainsFunc(v.monitor.Objects, func(o *monitor.Object) bool { return o.Signed })
 	switch {
 	case !errors.Is(stopped, errOver):
 		return stopped
+	case len(v.monitor.Objects) == 0 && absent != nil:
+		return absent
 	case len(v.monitor.Objects) == 0:
 		return cli.WithCode(cli.ExitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), listen.Where(place.Interfaces)))
 	case len(v.trusted) > 0 && !signed:

@@ -82,6 +82,7 @@ type options struct {
 	leafMemory quantity.Size
 	signatures int
 
+	wait    time.Duration
 	timeout time.Duration
 	stall   time.Duration
 	drop    string
@@ -146,6 +147,7 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	o.Options.AddFlags(flags)
 	o.dnsOptions.addFlags(flags)
 	o.layerOptions.addFlags(flags)
+	flags.DurationVar(&o.wait, "wait", agent.DefaultWait, "`time` to wait at the start if there is no interface named by --interface; what is down, or has no address, is waited for anyway")
 	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
 	cli.Under(flags, "Network")
 
@@ -308,6 +310,8 @@ func (o *options) validate() error {
 		return cli.UsageError("--follow needs --trust, which tells what is newer, and -o FILE or -d DIR")
 	case o.follow && o.timeout > 0:
 		return cli.UsageError("--follow waits for ever: --timeout does not go with it")
+	case o.wait < 0:
+		return cli.UsageError("--wait %v: want a time that is not negative", o.wait)
 	case o.timeout < 0:
 		return cli.UsageError("--timeout %v: want a time that is not negative", o.timeout)
 	case o.stall < 0:
@@ -343,7 +347,10 @@ func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Con
 	cfg = agent.Config{
 		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade,
 		MaxSize: uint64(o.maxSize), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
-		KeepPending: o.exec != "", DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(),
+		KeepPending: o.exec != "", DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(), Wait: o.wait,
+	}
+	if cfg.Wait == 0 { // do not
+		cfg.Wait = -1
 	}
 	for _, f := range seeds {
 		cfg.Reuse = append(cfg.Reuse, f)

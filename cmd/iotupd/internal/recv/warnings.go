@@ -66,7 +66,7 @@ func (v *view) silent(e agent.Silent) {
 	text := "nothing can arrive, since no group is joined yet; still trying"
 	if len(e.Place.Groups) > 0 {
 		text = fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d", quantity.Duration(e.For),
-			strings.Join(e.Place.Interfaces, ", "), strings.Join(cli.Texts(e.Place.Groups), ", "), e.Place.Port)
+			listen.Where(e.Place.Interfaces), strings.Join(cli.Texts(e.Place.Groups), ", "), e.Place.Port)
 	}
 	v.out.Line("%s", text)
 	for _, c := range e.Causes {

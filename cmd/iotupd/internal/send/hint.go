@@ -29,7 +29,13 @@ func (v *sendView) hint() string {
 	if o.Profile == fec.Standard.String() && o.ForMemory == 0 {
 		flags = append(flags, "--profile "+fec.Fast.String())
 	}
-	if n := min(proto.MaxShardSize, proto.LargestShard(v.route.MTU-v.route.Overhead())); v.route.MTU > 0 && n > o.ShardSize && o.ShardSize == proto.DefaultShardSize {
+	room := 0
+	for _, r := range v.routes {
+		if left := r.MTU - r.Overhead(); r.MTU > 0 && (room == 0 || left < room) {
+			room = left
+		}
+	}
+	if n := min(proto.MaxShardSize, proto.LargestShard(room)); room > 0 && n > o.ShardSize && o.ShardSize == proto.DefaultShardSize {
 		flags = append(flags, fmt.Sprintf("--shard-size %d", n))
 	}
 	return strings.Join(flags, " ")
