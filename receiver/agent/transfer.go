@@ -62,7 +62,7 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 			if t.current.Load() != m {
 				return nil // the object was given up meanwhile
 			}
-			if path != "" {
+			if path != "" && !t.agent.newReceived(path, m, signers).exposed() {
 				err = &alreadyThereError{path, m, signers}
 			}
 			return err
@@ -198,6 +198,7 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 	m, signers := t.core.Manifest(), t.watcher.signers
 	file := a.newReceived("", m, signers)
 	file.New, file.Pending = true, true
+	file.withhold()
 	if err := file.note.Write(); err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	}
 	// Without locks, two processes could continue from the same file.
 	locks, err := t.lock(name, f)
-	if err == nil && locks && !readOnly && ours(f) {
+	if err == nil && locks && !readOnly && durable.OwnedAlone(f) {
 		f.Chmod(partMode) // of whatever made it; some file systems have one mode for all
 		return f, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -54,6 +55,10 @@ type FileTarget struct {
 	dir  *os.Root
 	name string      // empty: the manifest's
 	mode fs.FileMode // of a new file here
+
+	fixed    bool                        // one owner and mode for all files, whoever makes them
+	withhold bool                        // see Withhold
+	verified atomic.Pointer[fs.FileInfo] // of the file that Has or Commit has verified; nil: none
 
 	part     *os.File // the hidden file, locked; nil: none
 	partName string
@@ -140,6 +145,9 @@ func (t *FileTarget) try() error {
 	info, err := f.Stat()
 	if err == nil {
 		t.mode = info.Mode().Perm()
+		f.Chmod(partMode)
+		info, err = f.Stat()
+		t.fixed = err == nil && (!durable.OwnedAlone(f) || info.Mode().Perm()&othersWrite != 0)
 	}
 	f.Close()
 	return cmp.Or(err, t.dir.Remove(name))
@@ -167,6 +175,9 @@ func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error)
 	sum, err := hash(ctx, f)
 	if err != nil || sum != m.Descriptor.SHA256 {
 		return "", nil
+	}
+	if info, err = f.Stat(); err == nil {
+		t.verified.Store(&info)
 	}
 	return t.path(name), nil
 }
@@ -198,6 +209,9 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	err := t.seal(name, int64(m.Descriptor.Size))
 	if err == nil {
 		err = t.dir.Rename(t.partName, name)
+	}
+	if info, e := t.part.Stat(); err == nil && e == nil {
+		t.verified.Store(&info)
 	}
 	if err != nil {
 		return "", newError(path, err)
@@ -235,14 +249,8 @@ func (t *FileTarget) seal(name string, size int64) error {
 	if !t.means(t.partName, t.part) {
 		return ErrInUse
 	}
-	mode := t.mode
-	if old, err := t.dir.Stat(name); err == nil {
-		mode = takeOwner(t.part, old)
-	}
-	if info, err := t.part.Stat(); err != nil || info.Mode().Perm() != mode { // some file systems have one mode for all
-		if err := t.part.Chmod(mode); err != nil {
-			return err
-		}
+	if err := t.setOwners(name); err != nil {
+		return err
 	}
 	if err := t.part.Truncate(size); err != nil {
 		return err

@@ -49,10 +49,11 @@ With --trust, only what one of these keys has signed is received, and nothing
 older than what was installed before. The command of --exec runs once for a new
 file, and not for one that was there already. If it fails or is cut off, the
 next run of recv that hears the file runs it again, until it succeeds. When recv
-is stopped, it gets SIGTERM, and is killed after 10 s. It finds the path in
-IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT, _CHANNEL and
-_VERIFIED (true or false); of a signed file also in _SIGNED_BY, _SEQUENCE,
-_VERSION and _METADATA (in base64).
+is stopped, it gets SIGTERM, and is killed after 10 s. Until it has succeeded,
+nobody else can change the file: its owner, and a mode that lets others write,
+are set then. It finds the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME,
+_SIZE, _SHA256, _OBJECT, _CHANNEL and _VERIFIED (true or false); of a signed
+file also in _SIGNED_BY, _SEQUENCE, _VERSION and _METADATA (in base64).
 
 No transfer waits for who reads its output. Progress that is not read is left
 out. Of events, up to 256 KiB wait; then an event gap says how many are missing.

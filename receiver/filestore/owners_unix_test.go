@@ -41,7 +41,7 @@ func TestAnotherGroupMayOnlyWhatAllMay(t *testing.T) {
 		check(t, os.Chmod(path, old))
 		info, err := os.Stat(path)
 		check(t, err)
-		if got := takeOwner(f, info); got != want {
+		if got := ownersOf(info).give(f); got != want {
 			t.Errorf("of mode %v: got %v, want %v", old, got, want)
 		}
 	}
