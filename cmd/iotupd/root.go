@@ -14,6 +14,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/inspect"
 	"iotupd/cmd/iotupd/internal/recv"
+	"iotupd/internal/printable"
 )
 
 const rootHelp = `iotupd gets one file to any number of devices at once over lossy UDP multicast.
@@ -44,7 +45,7 @@ func run(args []string, std cli.Stdio) int {
 	root.SetErr(std.Err)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !errors.As(err, new(*cli.ShownError)) {
-		cli.Say(std.Err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
+		cli.Say(std.Err, "%s: %s\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), printable.Lines(err.Error()))
 	}
 	return cli.ExitCode(err)
 }

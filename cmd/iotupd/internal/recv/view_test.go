@@ -128,3 +128,22 @@ func TestDisplayName(t *testing.T) {
 		}
 	}
 }
+
+// Manifests of which nothing is verified have any text for a version.
+func TestTextsOfAManifestAreSafeToPrint(t *testing.T) {
+	const evil = "1\u0080\u009b\u007f\u200b\u202e\x1b[2J"
+	m := &proto.Manifest{Name: "fw.bin", Version: evil, Descriptor: proto.Descriptor{Params: proto.Params{K: 1, ShardSize: 64, Size: 64}}}
+	for _, json := range []bool{true, false} {
+		s := newScreen(t, options{OutputOptions: cli.OutputOptions{JSON: json}})
+		s.observe(agent.Transfer{At: epoch, Event: receiver.Certified{Manifest: m}})
+		s.observe(agent.AlreadyThere{File: &agent.Received{Manifest: m, Path: "/fw/fw.bin"}})
+		s.observe(agent.CommandPrinted{Name: evil, Line: evil})
+		s.observe(agent.Silent{Causes: []agent.Cause{{Code: "x", Text: evil}}})
+		if got := s.stdout.String() + s.stderr.String(); got == "" || strings.ContainsAny(got, evil[1:len(evil)-3]) {
+			t.Errorf("got %q", got)
+		}
+		if json && strings.Count(s.stdout.String(), `"version":"1`+strings.Repeat("\ufffd", 6)+`[2J"`) != 2 {
+			t.Errorf("got %s", &s.stdout)
+		}
+	}
+}
