@@ -34,12 +34,12 @@ func (r *Receiver) meet(p *packet) error {
 		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: ReasonMemory, Memory: r.cfg.leastNeed(geo)})
 		return ReasonMemory
 	}
-	var old Store
+	old := r.old
 	if r.object != nil {
 		old = r.drop("a newer release is on the air")
 	}
 	r.choose(p, id, geo, m)
-	r.object.old = old
+	r.object.old, r.old = old, nil
 	return r.object.accept(p)
 }
 

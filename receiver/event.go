@@ -41,7 +41,8 @@ type (
 		Shards int // so many at least
 	}
 
-	// Dropped: the object was given up for another one.
+	// Dropped: the object was given up, for another one or since its manifest is not to
+	// be followed any more.
 	Dropped struct {
 		Object proto.ObjectID
 		Why    string

@@ -103,6 +103,7 @@ func (w *watcher) observe(t Transfer) {
 		return
 	case receiver.Dropped:
 		w.idle = t.At
+		w.restart(t.At)
 		w.dropped()
 	case receiver.Refused:
 		w.refused(e)
