@@ -97,6 +97,10 @@ type (
 	// OnlyOthers: nothing but other files is sent. Reported once a file.
 	OnlyOthers struct{ Instead Instead }
 
+	// PlaceLost: somebody else has removed or changed the partial file, or moved its
+	// directory. What is lost is received again, if that is possible.
+	PlaceLost struct{ Err error }
+
 	// Silent: nothing has arrived for a while that is of use, in spite of Place.
 	// Causes are what the counters of this host say about it.
 	Silent struct {
@@ -169,6 +173,7 @@ func (OverRate) agentEvent()       {}
 func (Rejected) agentEvent()       {}
 func (AlsoSent) agentEvent()       {}
 func (OnlyOthers) agentEvent()     {}
+func (PlaceLost) agentEvent()      {}
 func (Silent) agentEvent()         {}
 func (AlreadyThere) agentEvent()   {}
 func (Done) agentEvent()           {}

@@ -102,6 +102,11 @@ func (r *Received) Install(ctx context.Context, install InstallFunc) error {
 	if !r.Pending {
 		return nil
 	}
+	if t, ok := r.agent.cfg.Target.(checkedTarget); ok {
+		if err := t.Check(); err != nil { // Path would be that of nothing, or of another file
+			return err
+		}
+	}
 	if !r.New {
 		r.agent.emit(InstallPending{r})
 	}

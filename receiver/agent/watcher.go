@@ -23,6 +23,7 @@ type watcher struct {
 
 	certified func(m *proto.Manifest, signers []proto.PublicKey)
 	dropped   func()
+	receiving func(now time.Time) // something has arrived of an object
 
 	start     time.Time
 	first     time.Time // the first packet of the object
@@ -123,6 +124,9 @@ func (w *watcher) report(now time.Time, s receiver.Status) error {
 	w.status, w.looked = s, now
 	if n := s.Waiting + s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
 		w.useful, w.heard = n, now
+		if s.Needed > 0 && w.receiving != nil {
+			w.receiving(now)
+		}
 	}
 	if w.level < 0 {
 		w.heard = now // this silence was chosen

@@ -50,6 +50,7 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 		t.sweep(time.Now())
 	}
 	t.store = &store{file: t.part, place: t.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
+	t.place()
 	return t.store, nil
 }
 
@@ -57,6 +58,7 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 // the file of an earlier run, or else the one at hand, of an object that this
 // one takes the place of: an older release has much in common with it.
 func (t *FileTarget) take(name string) (size int64, err error) {
+	t.placed.Store(nil)
 	if t.part != nil && !t.means(t.partName, t.part) {
 		t.leave() // somebody removed it
 	}
@@ -197,6 +199,7 @@ func (t *FileTarget) sweep(now time.Time) {
 
 // Discard removes the partial file, if it is still this process's.
 func (t *FileTarget) Discard() {
+	t.placed.Store(nil)
 	if t.part != nil && t.means(t.partName, t.part) {
 		t.dir.Remove(t.partName)
 	}
@@ -215,6 +218,7 @@ func (t *FileTarget) giveBack() {
 
 // leave closes the partial file, which others may continue from now.
 func (t *FileTarget) leave() {
+	t.placed.Store(nil)
 	if t.part != nil {
 		t.part.Close()
 		t.part = nil

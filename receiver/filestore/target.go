@@ -64,6 +64,7 @@ type FileTarget struct {
 	partName string
 	made     bool   // it, by this run
 	store    *store // of the object that it is for
+	placed   atomic.Pointer[placed]
 }
 
 // File returns a target that replaces the file at path, or makes it. The name of the
@@ -157,6 +158,9 @@ func (t *FileTarget) path(name string) string { return filepath.Join(t.dir.Name(
 
 // Has implements [Target]. It reads the whole file if the size is right.
 func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error) {
+	if err := t.checkDir(); err != nil {
+		return "", err
+	}
 	name := t.finalName(m)
 	info, err := t.dir.Stat(name)
 	switch {
@@ -201,8 +205,8 @@ func (t *FileTarget) finalName(m *proto.Manifest) string {
 	return m.Name
 }
 
-// Commit implements [Target]. Errors are of type [*Error]; one of them wraps
-// [ErrInUse].
+// Commit implements [Target]. Errors are of type [*Error]; some are those of
+// Check.
 func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
 	path := t.path(name)
@@ -212,6 +216,9 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	}
 	if info, e := t.part.Stat(); err == nil && e == nil {
 		t.verified.Store(&info)
+	}
+	if Lost(err) {
+		return "", err
 	}
 	if err != nil {
 		return "", newError(path, err)
@@ -246,9 +253,10 @@ func newError(path string, err error) error {
 // seal gives the part its final size, the mode and the owner of the old file if
 // there is one, and makes it durable.
 func (t *FileTarget) seal(name string, size int64) error {
-	if !t.means(t.partName, t.part) {
-		return ErrInUse
+	if err := t.Check(); err != nil {
+		return err
 	}
+	t.placed.Store(nil)
 	if err := t.setOwners(name); err != nil {
 		return err
 	}

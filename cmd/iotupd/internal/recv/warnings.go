@@ -3,6 +3,7 @@
 package recv
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
+	"iotupd/receiver/filestore"
 	"iotupd/receiver/multicast"
 )
 
@@ -56,6 +58,8 @@ func (v *view) warn(e agent.Event) {
 			Code: string(receiver.ReasonOtherObject), Text: onlyOthers(e.Instead),
 			Fix: "iotupd inspect   # on the same channel: lists what is sent here",
 		})
+	case agent.PlaceLost:
+		v.out.Warn(cli.Warning{Code: lostCode(e.Err), Text: e.Err.Error() + "; what is lost is received again"})
 	case agent.Silent:
 		v.silent(e)
 	}
@@ -97,4 +101,17 @@ func (v *view) searched(s agent.Searched) {
 		v.out.Line("listening on %s   channel %s   priority %d: %s   port %d%s",
 			strings.Join(e.Interfaces, ", "), s.Name, e.Priority, strings.Join(e.Senders, ", "), e.Port, more)
 	}
+}
+
+// lostCode says what happened to the place of a file.
+func lostCode(err error) string {
+	switch {
+	case errors.Is(err, filestore.ErrMoved):
+		return "directory-moved"
+	case errors.Is(err, filestore.ErrRemoved):
+		return "partial-file-removed"
+	case errors.Is(err, filestore.ErrTruncated):
+		return "partial-file-truncated"
+	}
+	return "partial-file-changed"
 }
