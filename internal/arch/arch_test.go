@@ -47,7 +47,7 @@ var arrows = map[string][]string{
 		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "proto", "proto/keys", "proto/manifestfile",
 		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed",
 		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
-		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/sys/unix", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cobra":       {"cmd/iotupd/internal/cobra/small", "github.com/spf13/cobra"},
 	"cmd/iotupd/internal/cobra/small": {"github.com/spf13/pflag"},

@@ -156,7 +156,11 @@ func (o *Output) Close(err error) error {
 	o.text.clear()
 	if err == nil {
 		o.flush(closing)
-		return WithCode(ExitLocalIO, o.stdout.failure())
+		failed := o.stdout.failure()
+		if o.events == o.stdout && errors.Is(failed, ErrStdoutClosed) {
+			failed = nil // readers of events may go
+		}
+		return WithCode(ExitLocalIO, failed)
 	}
 	p, bySignal := closing, errors.As(err, new(SignalError))
 	if bySignal {

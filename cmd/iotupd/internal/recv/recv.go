@@ -246,6 +246,11 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	defer func() { err = out.Close(err) }()
 	out.WarnExposed(opts.groupKeys...)
 	defer a.Close()
+	if opts.output == "-" && !opts.dryRun {
+		if err := cli.CheckStdout(std.Out); err != nil {
+			return err
+		}
+	}
 	if opts.output == "-" && !opts.dryRun && cli.IsTerminal(std.Out) {
 		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
 	}
