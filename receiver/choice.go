@@ -98,7 +98,7 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verified
 		since = waited[0].at
 	}
 	r.object = newObject(&r.shared, id, geo, m.Manifest)
-	r.streams.restart()
+	r.streams.restart(p.from)
 	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from, Since: since})
 	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
 	for i := range waited {
