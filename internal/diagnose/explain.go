@@ -4,6 +4,7 @@ package diagnose
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ const (
 	OtherInterface    = "other-interface"     // multicast arrives where the groups were not joined
 	OtherGroups       = "other-groups"        // multicast arrives, but not of the groups joined
 	NoQuerier         = "no-querier"          // a switch forgot the membership
+	ReceiveErrors     = "receive-errors"      // the interface refuses packets, as too long or damaged
 	NothingOnTheWire  = "nothing-on-the-wire" // no transfer arrives at this host
 )
 
@@ -73,10 +75,40 @@ const chatter = 4
 // An evidence is what all checks look at.
 type evidence struct {
 	Listening
-	now   Snapshot // at the end
-	rise  Snapshot // counts since the start
-	noise uint64   // counts below this one say nothing
+	now  Snapshot // at the end
+	rise Snapshot // counts since the start
+
+	arrived uint64 // packets of all kinds on Interfaces; the highest number if that is not counted
+	noise   uint64 // counts below this one say nothing
 }
+
+// confine leaves the counts that may be of packets for the groups: of the IP versions
+// in question, and no more than came in on the interfaces in question. The kernel counts
+// for the whole host, other interfaces included.
+func (e *evidence) confine() {
+	if !slices.ContainsFunc(e.Groups, isIPv4) {
+		e.rise.ip4, e.rise.udp4, e.rise.reversePath = ipCounters{}, udpCounters{}, 0
+	}
+	if slices.ContainsFunc(e.Groups, isIPv4) && !slices.ContainsFunc(e.Groups, isIPv6) {
+		e.rise.ip6, e.rise.udp6 = ipCounters{}, udpCounters{}
+	}
+	e.arrived = 0
+	for _, name := range e.Interfaces {
+		d, counted := e.rise.devices[name]
+		if !counted {
+			e.arrived = math.MaxUint64
+			return
+		}
+		e.arrived = max(e.arrived, e.arrived+d.packets)
+	}
+}
+
+// of returns a count of the whole host as far as it may be of packets that came in on
+// the interfaces in question.
+func (e evidence) of(n uint64) uint64 { return min(n, e.arrived) }
+
+func isIPv4(a netip.Addr) bool { return a.Unmap().Is4() }
+func isIPv6(a netip.Addr) bool { return !a.Unmap().Is4() }
 
 // A check looks for one cause on this host. It returns how many packets went
 // that way, 0 if the cause was not seen.
@@ -94,10 +126,14 @@ func Explain(before, after Snapshot, what Listening) []Finding {
 	}
 	e := evidence{Listening: what, now: after, rise: after.since(before)}
 	e.noise = max(1, uint64(chatter*what.Interval.Seconds()))
+	e.confine()
 	if f, found := e.deafInterfaces(); found {
 		return []Finding{f}
 	}
-	findings := e.membership()
+	findings, all := e.membership()
+	if all && len(e.Rejected) == 0 {
+		return findings // what else the counters show follows from that
+	}
 	explained := false
 	for _, check := range checks {
 		if f, packets := check(e); packets > 0 {
@@ -162,8 +198,9 @@ func (e evidence) deafInterfaces() (f Finding, found bool) {
 	return Finding{}, false
 }
 
-// membership finds groups that the kernel does not list where they should be.
-func (e evidence) membership() []Finding {
+// membership finds groups that the kernel does not list where they should be, and
+// reports whether it is all of them.
+func (e evidence) membership() (findings []Finding, all bool) {
 	var nowhere, elsewhere, where []string
 	for _, group := range e.Groups {
 		devices := e.now.members[group.Unmap()]
@@ -176,23 +213,22 @@ func (e evidence) membership() []Finding {
 			where = append(where, devices...)
 		}
 	}
-	again := fmt.Sprintf("iotupd recv -i %s   # joins again", e.Interfaces[0])
-	var findings []Finding
+	look := fmt.Sprintf("ip maddress show dev %s   # iotupd joins again by itself: if this comes again, something on this host ends its memberships", e.Interfaces[0])
 	if len(elsewhere) > 0 {
 		findings = append(findings, Finding{
 			Code: JoinedElsewhere,
 			Text: fmt.Sprintf("this host is a member of %s on %s, not on %s", list(elsewhere), list(where), list(e.Interfaces)),
-			Fix:  again,
+			Fix:  look,
 		})
 	}
 	if len(nowhere) > 0 {
 		findings = append(findings, Finding{
 			Code: NotJoined,
 			Text: fmt.Sprintf("this host is not a member of %s any more", list(nowhere)),
-			Fix:  again,
+			Fix:  look,
 		})
 	}
-	return findings
+	return findings, len(e.Groups) > 0 && len(nowhere)+len(elsewhere) == len(e.Groups)
 }
 
 // allHosts returns the group that every host is a member of.

@@ -56,7 +56,7 @@ func (t *FileTarget) Release(m *proto.Manifest, terms string) error {
 	}
 	defer f.Close()
 	verified := t.verified.Load()
-	if info, err := f.Stat(); err != nil || verified == nil || !os.SameFile(info, *verified) || !durable.OwnedAlone(f) {
+	if info, err := f.Stat(); err != nil || verified == nil || !unchanged(*verified, info) || !durable.OwnedAlone(f) {
 		return nil
 	}
 	// Chown takes bits away, so the mode comes after it.
@@ -67,6 +67,12 @@ func (t *FileTarget) Release(m *proto.Manifest, terms string) error {
 		return newError(t.path(name), err)
 	}
 	return nil
+}
+
+// unchanged reports whether a file is the same as before. Its number may be that of one
+// that was removed.
+func unchanged(before, now fs.FileInfo) bool {
+	return os.SameFile(before, now) && before.Size() == now.Size() && before.ModTime().Equal(now.ModTime())
 }
 
 // Exclusive reports whether nobody but this user can change the file of m, as far as
