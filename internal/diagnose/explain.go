@@ -3,11 +3,13 @@
 package diagnose
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"iotupd/internal/quantity"
@@ -17,6 +19,7 @@ import (
 // Codes of findings. They are stable: they stand in JSON output.
 const (
 	NoInterface       = "no-interface"        // nothing to listen on
+	JoinFailed        = "join-failed"         // the system refuses
 	LinkDown          = "link-down"           // no carrier
 	NotJoined         = "not-joined"          // the kernel lists the group nowhere
 	JoinedElsewhere   = "joined-elsewhere"    // the kernel lists it on another interface
@@ -49,6 +52,9 @@ type Listening struct {
 	Sources    []netip.Addr  // of whom alone packets are wanted; none: of anybody
 	Port       uint16        // UDP
 	Interval   time.Duration // between the snapshots; 5 s if zero
+
+	// Failed is why no group could be joined, if that was tried; nil otherwise.
+	Failed error
 
 	// Heard is whether packets of the transfer arrived at any time before.
 	Heard bool
@@ -157,6 +163,8 @@ func Explain(before, after Snapshot, what Listening) []Finding {
 // deafInterfaces finds that nothing can arrive at all.
 func (e evidence) deafInterfaces() (f Finding, found bool) {
 	switch {
+	case len(e.Interfaces) == 0 && e.Failed != nil:
+		return joinFailed(e.Failed), true
 	case len(e.Interfaces) == 0 && len(e.Named) > 0:
 		return Finding{
 			Code: NoInterface,
@@ -196,6 +204,24 @@ func (e evidence) deafInterfaces() (f Finding, found bool) {
 		}, true
 	}
 	return Finding{}, false
+}
+
+// joinFailed: the interfaces are there, and something else is missing.
+func joinFailed(err error) Finding {
+	f := Finding{
+		Code: JoinFailed,
+		Text: fmt.Sprintf("no group could be joined: %v", err),
+		Fix:  "ip -brief address   # and look at the limits and the sandbox of this process",
+	}
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		f.Fix = "ulimit -n 1024   # and start iotupd recv again: this process may not open more files; a unit of systemd has LimitNOFILE"
+	case errors.Is(err, syscall.ENFILE):
+		f.Fix = "sysctl -w fs.file-max=100000   # this host may not open more files"
+	case errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):
+		f.Fix = "sysctl -w net.ipv4.igmp_max_memberships=200 net.core.optmem_max=131072   # the memberships that a socket may have"
+	}
+	return f
 }
 
 // membership finds groups that the kernel does not list where they should be, and

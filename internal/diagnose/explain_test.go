@@ -3,9 +3,11 @@
 package diagnose
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,6 +67,16 @@ func TestExplain(t *testing.T) {
 			want:    []string{NoInterface},
 			text:    "eth0.10, wlan0 is not up, or has no address",
 			fix:     "ip link set wlan0 up   # and give it an address: ip -brief address", // not to name it by -i
+		},
+		{
+			name: "too many files are open",
+			happens: func(h host, l *Listening) {
+				l.Interfaces = nil
+				l.Failed = fmt.Errorf("listen udp4 :18868: socket: %w", syscall.EMFILE)
+			},
+			want: []string{JoinFailed},
+			text: "no group could be joined: listen udp4 :18868: socket: too many open files",
+			fix:  "ulimit -n",
 		},
 		{
 			name:    "the interface is pulled out",
