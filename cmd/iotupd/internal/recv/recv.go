@@ -197,6 +197,9 @@ func (o *options) targetDir() string {
 	return os.TempDir()
 }
 
+// mostSignatures are more than a processor verifies in a second.
+const mostSignatures = 1_000_000
+
 // tightHeap is how much garbage, in percent of what is in use, a receiver lets
 // pile up. Its memory is few large buffers without pointers, which cost the
 // collector nothing to visit; at the runtime's 100 they would count twice.
@@ -322,8 +325,8 @@ func (o *options) validate() error {
 		return cli.UsageError("--memory %v: want at least %v, of which %v are for the program itself", o.memory, quantity.Size(describe.LeastMemory), quantity.Size(describe.ProgramMemory))
 	case o.leafMemory < 64<<10 || o.leafMemory > 1<<30:
 		return cli.UsageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
-	case o.signatures < 1:
-		return cli.UsageError("--signature-rate %d: want at least 1", o.signatures)
+	case o.signatures < 1 || o.signatures > mostSignatures:
+		return cli.UsageError("--signature-rate %d: want 1 to %d", o.signatures, mostSignatures)
 	case o.maxSize == 0:
 		return cli.UsageError("--max-size %v: want at least 1 B", o.maxSize)
 	case o.buffer == 0 || o.buffer > 1<<30:
