@@ -27,7 +27,7 @@ func (r *Receiver) meet(p *packet) error {
 	case r.object.opening:
 		return ReasonScanning // it is sent again
 	case !r.supersedes(m.Manifest):
-		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
+		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Size: p.Size, Why: ReasonOtherObject})
 		return ReasonOtherObject
 	}
 	if _, fits := r.cfg.budget(geo); !fits {

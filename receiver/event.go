@@ -55,6 +55,7 @@ type (
 	Refused struct {
 		Object proto.ObjectID
 		Name   string // empty if nobody trusted has signed it
+		Size   uint64 // of the file in bytes, with Name
 		Why    proto.Reason
 		Memory uint64 // bytes that it takes at least, for [ReasonMemory]
 	}

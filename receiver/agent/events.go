@@ -92,6 +92,20 @@ type (
 	AlsoSent struct {
 		Object proto.ObjectID
 		Name   string // may be empty
+		Size   uint64 // with Name
+
+		// Choice says that it might as well have been received: nothing but which
+		// manifest came first has decided. Reported so for the first one.
+		Choice bool
+	}
+
+	// OtherVersion: the file that is being received is silent, and another one of that
+	// name is sent instead. Without Config.Trust nothing tells which is newer. Reported
+	// once an object.
+	OtherVersion struct {
+		Object proto.ObjectID
+		Name   string
+		Size   uint64
 	}
 
 	// OnlyOthers: nothing but other files is sent. Reported once a file.
@@ -172,6 +186,7 @@ func (OwnDrops) agentEvent()       {}
 func (OverRate) agentEvent()       {}
 func (Rejected) agentEvent()       {}
 func (AlsoSent) agentEvent()       {}
+func (OtherVersion) agentEvent()   {}
 func (OnlyOthers) agentEvent()     {}
 func (PlaceLost) agentEvent()      {}
 func (Silent) agentEvent()         {}

@@ -29,6 +29,7 @@ type watcher struct {
 	first     time.Time // the first packet of the object
 	collected time.Time // when all had come over the network; zero: it has not
 	signers   []proto.PublicKey
+	name      string          // of the file that is received; may be empty
 	status    receiver.Status // of the last report
 	level     int             // of layers that are received
 
@@ -98,7 +99,7 @@ func (w *watcher) observe(t Transfer) {
 		if t.Progress.Needed > 0 { // who asks now is not told that nothing was heard
 			w.status.Progress = t.Progress
 		}
-		w.signers = e.Signers
+		w.signers, w.name = e.Signers, e.Manifest.Name
 		w.emit(t)
 		w.certified(e.Manifest, e.Signers)
 		return
@@ -133,6 +134,7 @@ func (w *watcher) report(now time.Time, s receiver.Status) error {
 	}
 	w.checkBuffer()
 	w.checkRefused(now)
+	w.checkVersion(now)
 	w.progress(now)
 	if e, silent := w.explain(now); silent {
 		w.emit(e)

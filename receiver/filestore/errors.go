@@ -25,6 +25,9 @@ var (
 	ErrTruncated = errors.New("was cut short by somebody while it was written")
 )
 
+// ErrForeign says that this user may not touch a partial file that another one has left.
+var ErrForeign = errors.New("was left by a run of another user")
+
 // A TargetError says why no file can be written to a path.
 type TargetError struct {
 	Path string

@@ -4,6 +4,7 @@ package filestore
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -117,6 +118,9 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	if readOnly {
 		f, err = t.dir.Open(name)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, t.foreign(name, info)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +135,28 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	}
 	f.Close() // unlocks, after the removal
 	return nil, err
+}
+
+// foreign says whose the file called name is, that this user may not open.
+func (t *FileTarget) foreign(name string, info fs.FileInfo) error {
+	whose := "another user"
+	switch user := ownersOf(info).user; {
+	case user == os.Geteuid():
+		return fs.ErrPermission // for another reason
+	case user == 0:
+		whose = "root, as with sudo"
+	case user > 0:
+		whose = fmt.Sprintf("the user with the number %d", user)
+	}
+	return fmt.Errorf("%w, %s; remove it, or receive as that user: sudo rm %s", ErrForeign, whose, shellWord(t.path(name)))
+}
+
+// shellWord quotes a path for a shell.
+func shellWord(path string) string {
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // create makes and locks a new partial file.

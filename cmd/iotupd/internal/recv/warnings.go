@@ -52,7 +52,20 @@ func (v *view) warn(e agent.Event) {
 		}
 		v.out.Warn(cli.Warning{Code: string(e.Reason), Text: text})
 	case agent.AlsoSent:
-		v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
+		if !e.Choice {
+			v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
+			break
+		}
+		v.out.Warn(cli.Warning{
+			Code: "also-sent", Text: fmt.Sprintf("also on the air: %s; the file whose manifest came first is received", v.other(e.Object, e.Name, e.Size)),
+			Fix: "iotupd recv --object " + e.Object.String() + "   # that one; or --name, or sign and --trust, so that the newer one is received",
+		})
+	case agent.OtherVersion:
+		v.out.Warn(cli.Warning{
+			Code: "other-version",
+			Text: fmt.Sprintf("%s is sent in another version now (%s), and the one that is being received is silent", e.Name, v.other(e.Object, "", e.Size)),
+			Fix:  "stop recv and start it again   # it receives that one; a release that is signed takes over by itself, with --trust",
+		})
 	case agent.OnlyOthers:
 		v.out.Warn(cli.Warning{
 			Code: string(receiver.ReasonOtherObject), Text: onlyOthers(e.Instead),
@@ -63,6 +76,15 @@ func (v *view) warn(e agent.Event) {
 	case agent.Silent:
 		v.silent(e)
 	}
+}
+
+// other names another file than the one that is received.
+func (v *view) other(id proto.ObjectID, name string, size uint64) string {
+	text := "object " + id.Short() + "..."
+	if name != "" {
+		text += " " + name
+	}
+	return fmt.Sprintf("%s, %v", text, quantity.Size(size))
 }
 
 // silent says that nothing arrives, and why.

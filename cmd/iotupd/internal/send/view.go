@@ -140,6 +140,7 @@ func (v *sendView) plan(networkErr error) {
 	v.describe(s)
 	v.showRoute(s, fasterHint)
 	v.showHint()
+	v.warnJumbo()
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
@@ -209,6 +210,7 @@ func (v *sendView) started(took time.Duration) {
 	v.describe(s)
 	v.showRoute(s, "Ctrl-C stops", fasterHint)
 	v.showHint()
+	v.warnJumbo()
 	if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
 		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}
