@@ -13,27 +13,28 @@ import (
 	"time"
 
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 )
 
 // Codes of findings. They are stable: they stand in JSON output.
 const (
-	NoInterface       = "no-interface"        // nothing to listen on
-	JoinFailed        = "join-failed"         // the system refuses
-	LinkDown          = "link-down"           // no carrier
-	NotJoined         = "not-joined"          // the kernel lists the group nowhere
-	JoinedElsewhere   = "joined-elsewhere"    // the kernel lists it on another interface
-	ForeignPackets    = "foreign-packets"     // packets arrive and are refused
-	OwnBuffer         = "own-buffer"          // the own receive buffer overflows
-	Damaged           = "damaged"             // wrong UDP checksums
-	ReversePathFilter = "reverse-path-filter" // IPv4 sources that are routed elsewhere
-	OtherPort         = "other-port"          // right group, wrong port
-	HostFirewall      = "host-firewall"       // dropped between routing and UDP
-	OtherInterface    = "other-interface"     // multicast arrives where the groups were not joined
-	OtherGroups       = "other-groups"        // multicast arrives, but not of the groups joined
-	NoQuerier         = "no-querier"          // a switch forgot the membership
-	ReceiveErrors     = "receive-errors"      // the interface refuses packets, as too long or damaged
-	NothingOnTheWire  = "nothing-on-the-wire" // no transfer arrives at this host
+	NoInterface       = reason.NoInterface       // nothing to listen on
+	JoinFailed        = reason.JoinFailed        // the system refuses
+	LinkDown          = reason.LinkDown          // no carrier
+	NotJoined         = reason.NotJoined         // the kernel lists the group nowhere
+	JoinedElsewhere   = reason.JoinedElsewhere   // the kernel lists it on another interface
+	ForeignPackets    = reason.ForeignPackets    // packets arrive and are refused
+	OwnBuffer         = reason.OwnBuffer         // the own receive buffer overflows
+	Damaged           = reason.Damaged           // wrong UDP checksums
+	ReversePathFilter = reason.ReversePathFilter // IPv4 sources that are routed elsewhere
+	OtherPort         = reason.OtherPort         // right group, wrong port
+	HostFirewall      = reason.HostFirewall      // dropped between routing and UDP
+	OtherInterface    = reason.OtherInterface    // multicast arrives where the groups were not joined
+	OtherGroups       = reason.OtherGroups       // multicast arrives, but not of the groups joined
+	NoQuerier         = reason.NoQuerier         // a switch forgot the membership
+	ReceiveErrors     = reason.ReceiveErrors     // the interface refuses packets, as too long or damaged
+	NothingOnTheWire  = reason.NothingOnTheWire  // no transfer arrives at this host
 )
 
 // A Finding is a likely cause.

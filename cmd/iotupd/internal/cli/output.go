@@ -20,6 +20,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/internal/printable"
+	"iotupd/internal/reason"
 )
 
 // OutputOptions are the flags about what is shown, the same for all commands.
@@ -177,7 +178,8 @@ func (o *Output) Close(err error) error {
 
 // failure is the event of the error by which a command ends.
 func (o *Output) failure(err error) {
-	o.Final("error", errorEvent{ExitCode: ExitCode(err), Text: Lines(err.Error())}, "")
+	code := Code(err)
+	o.Final("error", errorEvent{ExitCode: ExitCode(err), Text: Lines(err.Error()), Code: code, Fix: reason.CauseOf(code).Advice}, "")
 }
 
 // flush waits for readers of what was printed.
@@ -207,8 +209,10 @@ func (o *Output) abandon(by SignalError, late bool) {
 }
 
 type errorEvent struct {
-	ExitCode int   `json:"exit_code"`
-	Text     Lines `json:"text"`
+	ExitCode int    `json:"exit_code"`
+	Text     Lines  `json:"text"`
+	Code     string `json:"code"`          // of package reason
+	Fix      string `json:"fix,omitempty"` // what to do in general
 }
 
 // Line prints a line for a person, unless JSON or quiet was asked for.

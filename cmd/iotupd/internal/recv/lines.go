@@ -11,6 +11,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
@@ -219,6 +220,6 @@ func paths(words []string) (all []cli.Path) {
 }
 
 func (v *view) corrupt(e receiver.Corrupt) {
-	v.out.Warn(cli.Warning{Code: "corrupt", Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
+	v.out.Warn(cli.Warning{Code: reason.Corrupt, Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
 		"forged packets, or a sender whose file changed", e.Attempt)})
 }

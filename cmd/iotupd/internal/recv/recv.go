@@ -249,13 +249,8 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	defer func() { err = out.Close(err) }()
 	out.WarnExposed(opts.groupKeys...)
 	defer a.Close()
-	if opts.output == "-" && !opts.dryRun {
-		if err := cli.CheckStdout(std.Out); err != nil {
-			return err
-		}
-	}
-	if opts.output == "-" && !opts.dryRun && cli.IsTerminal(std.Out) {
-		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
+	if err := opts.checkStdout(std.Out); err != nil {
+		return err
 	}
 	if err := cfg.Target.Prepare(); err != nil {
 		return outputError(err)
@@ -267,6 +262,17 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
 	}
 	return opts.explain(opts.receive(ctx, a))
+}
+
+// checkStdout refuses a stdout that is of no use for -o -.
+func (o *options) checkStdout(stdout io.Writer) error {
+	switch {
+	case o.output != "-" || o.dryRun:
+		return nil
+	case cli.IsTerminal(stdout):
+		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
+	}
+	return cli.CheckStdout(stdout)
 }
 
 // idleGivesBack has a silent receiver, which may stay one for days, give memory

@@ -30,13 +30,13 @@ func (v *view) warn(e agent.Event) {
 			fix = "iotupd recv --memory SIZE   # if this host has more: a part of it is for the buffer"
 		}
 		v.out.Warn(cli.Warning{
-			Code: "own-drops",
+			Code: reason.OwnDrops,
 			Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", granted),
 			Fix:  fix,
 		})
 	case agent.OverRate:
 		v.out.Warn(cli.Warning{
-			Code: "max-rate",
+			Code: reason.MaxRate,
 			Text: fmt.Sprintf("the lowest layer has about %v, over the %v of --max-rate, and is received all the same", quantity.Rate(e.Rate), v.opts.maxRate),
 			Fix:  "iotupd send --layers 4 --rate RATE FILE   # --rate is that of the lowest layer",
 		})
@@ -57,12 +57,12 @@ func (v *view) warn(e agent.Event) {
 			break
 		}
 		v.out.Warn(cli.Warning{
-			Code: "also-sent", Text: fmt.Sprintf("also on the air: %s; the file whose manifest came first is received", v.other(e.Object, e.Name, e.Size)),
+			Code: reason.AlsoSent, Text: fmt.Sprintf("also on the air: %s; the file whose manifest came first is received", v.other(e.Object, e.Name, e.Size)),
 			Fix: "iotupd recv --object " + e.Object.String() + "   # that one; or --name, or sign and --trust, so that the newer one is received",
 		})
 	case agent.OtherVersion:
 		v.out.Warn(cli.Warning{
-			Code: "other-version",
+			Code: reason.OtherVersion,
 			Text: fmt.Sprintf("%s is sent in another version now (%s), and the one that is being received is silent", e.Name, v.other(e.Object, "", e.Size)),
 			Fix:  "stop recv and start it again   # it receives that one; a release that is signed takes over by itself, with --trust",
 		})
@@ -106,7 +106,7 @@ func (v *view) searched(s agent.Searched) {
 	case multicast.Ignored:
 		v.out.Decision("DNS: ignored: %s", e.Why)
 	case multicast.SearchFailed:
-		w := cli.Warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", searchError(e.Err), quantity.Duration(e.Again))}
+		w := cli.Warning{Code: reason.Discovery, Text: fmt.Sprintf("%v; trying again in %s", searchError(e.Err), quantity.Duration(e.Again))}
 		if e.NotFound {
 			w.Fix = "iotupd send --print-dns " + s.Name + "   # where the sender runs, prints what DNS should say"
 		}
@@ -129,11 +129,11 @@ func (v *view) searched(s agent.Searched) {
 func lostCode(err error) string {
 	switch {
 	case errors.Is(err, filestore.ErrMoved):
-		return "directory-moved"
+		return reason.DirectoryMoved
 	case errors.Is(err, filestore.ErrRemoved):
-		return "partial-file-removed"
+		return reason.PartialFileRemoved
 	case errors.Is(err, filestore.ErrTruncated):
-		return "partial-file-truncated"
+		return reason.PartialFileTruncated
 	}
-	return "partial-file-changed"
+	return reason.PartialFileChanged
 }

@@ -8,6 +8,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/fec"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 )
 
@@ -53,7 +54,7 @@ const loopbackMTU = 65535
 func (v *sendView) warnJumbo() {
 	if bytes := int(v.packetBits() / 8); bytes > commonMTU && v.route.MTU < loopbackMTU {
 		v.out.Warn(cli.Warning{
-			Code: "jumbo",
+			Code: reason.Jumbo,
 			Text: fmt.Sprintf("packets of %d bytes need an MTU of as many on every device on the way: receivers behind one with %d hear nothing of this file", bytes, commonMTU),
 			Fix:  fmt.Sprintf("iotupd send --shard-size %d FILE   # fits an MTU of %d", proto.LargestShard(commonMTU-v.route.Overhead()), commonMTU),
 		})

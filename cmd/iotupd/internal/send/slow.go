@@ -8,6 +8,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/sender"
 )
 
@@ -43,7 +44,7 @@ func (v *sendView) warnSlow(now time.Time, p sender.Progress) {
 
 func (v *sendView) slowWarning(b sender.Bound) cli.Warning {
 	w := cli.Warning{
-		Code: "rate-not-reached",
+		Code: reason.RateNotReached,
 		Text: fmt.Sprintf("sending at %v instead of %v, ", quantity.Rate(v.speed.PerSecond()*v.packetBits()), v.opts.totalRate()) + v.limitedBy(b),
 	}
 	switch b {

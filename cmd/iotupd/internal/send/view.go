@@ -13,6 +13,7 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/sender"
 	"iotupd/sender/agent"
 	"iotupd/sender/filesource"
@@ -212,7 +213,7 @@ func (v *sendView) started(took time.Duration) {
 	v.showHint()
 	v.warnJumbo()
 	if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
+		v.out.Warn(cli.Warning{Code: reason.SendExpired, Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}
 }
 
