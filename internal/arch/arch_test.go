@@ -76,7 +76,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/send": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode", "fec",
-		"internal/discover", "internal/printable", "internal/quantity", "internal/reason", "proto", "proto/manifestfile", "sender", "sender/agent",
+		"internal/discover", "internal/netif", "internal/printable", "internal/qdisc", "internal/quantity", "internal/reason", "proto", "proto/manifestfile", "sender", "sender/agent",
 		"sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
@@ -106,6 +106,7 @@ var arrows = map[string][]string{
 	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
 	"internal/netif":           {"golang.org/x/sys/..."},
 	"internal/printable":       {},
+	"internal/qdisc":           {"golang.org/x/sys/unix"},
 	"internal/quantity":        {},
 	"internal/reason":          {"proto", "proto/seal", "receiver"},
 	"internal/seqno":           {},

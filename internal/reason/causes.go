@@ -55,6 +55,7 @@ const (
 	RateNotReached        = "rate-not-reached"
 	ListenersBeyondRouter = "listeners-beyond-router"
 	Jumbo                 = "jumbo"
+	SenderDrops           = "sender-drops"
 )
 
 // Codes of errors.
@@ -169,6 +170,7 @@ var warnings = []Cause{
 	{SendCache, "What was prepared of the file could not be kept or used.", "look at the directory of --cache", 0},
 	{RateNotReached, "The sender is slower than --rate asks for.", "a lower --rate, or --rate max", 0},
 	{ListenersBeyondRouter, "Receivers behind a router may not be noticed by --when-listened.", "an IGMP or MLD proxy on the router", 0},
+	{SenderDrops, "The sender's host drops packets in the queue of the interface, since the rate is over what that carries.", "iotupd send --rate RATE FILE   # lower; or --rate max", 0},
 	{Jumbo, "Packets need a larger MTU than networks have by default.", "iotupd send --shard-size 1344 FILE", 0},
 }
 

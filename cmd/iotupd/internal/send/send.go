@@ -132,6 +132,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 		return opts.explain(err)
 	}
 	defer v.agent.Close()
+	defer v.queue.stop()
 	out.WarnExposed(opts.groupKey)
 	if err := opts.CheckTree(v.agent.Geometry()); err != nil {
 		return err

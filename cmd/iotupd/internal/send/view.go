@@ -12,6 +12,8 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
+	"iotupd/internal/netif"
+	"iotupd/internal/qdisc"
 	"iotupd/internal/quantity"
 	"iotupd/internal/reason"
 	"iotupd/sender"
@@ -33,6 +35,8 @@ type sendView struct {
 	paused      bool         // nobody listens
 	bound       sender.Bound // that a warning was about
 	since       time.Time    // when the sender had its rate; zero: not yet
+	queue       queueWatch
+	share       queueShare
 }
 
 // observe shows an event.
@@ -203,6 +207,9 @@ func seconds(s float64) string { return quantity.Duration(time.Duration(s * floa
 // started prints what is sent and where.
 func (v *sendView) started(took time.Duration) {
 	v.sends = true
+	if ifi, err := netif.ByName(v.route.Interface); err == nil {
+		v.queue.start(ifi.Index, qdisc.Drops)
+	}
 	m := v.agent.Manifest()
 	s := v.schedule()
 	s.Object = m.Descriptor.Object().String()
@@ -221,8 +228,9 @@ type sendProgressEvent struct {
 	Loop     int     `json:"loop"`
 	Fraction float64 `json:"fraction"`
 	Packets  uint64  `json:"packets"`
-	Rate     float64 `json:"bits_per_second"`
-	Bound    string  `json:"bound_by,omitempty"` // what keeps it from being faster, if not --rate: link, processor or source
+	Rate     float64 `json:"bits_per_second"`                   // that leaves the host
+	Bound    string  `json:"bound_by,omitempty"`                // what keeps it from being faster, if not --rate: link, processor or source
+	Dropped  uint64  `json:"packets_dropped_by_host,omitempty"` // in the queue of the interface, those of other programs among them
 }
 
 // progress prints the live line.
@@ -230,11 +238,14 @@ func (v *sendView) progress(now time.Time, p sender.Progress) {
 	v.speed.Add(now, p.Packets)
 	v.pause(p.Paused)
 	v.warnSlow(now, p)
+	v.checkQueue(now, p)
 	if !v.out.ProgressDue(now) {
 		return
 	}
-	rate := v.speed.PerSecond() * v.packetBits()
-	v.out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound]})
+	rate := v.speed.PerSecond() * v.packetBits() * v.share.left
+	v.out.Event("progress", sendProgressEvent{
+		Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound], Dropped: v.queue.drops.Load(),
+	})
 	speed := quantity.Rate(rate).String()
 	if p.Paused {
 		speed = "paused"
@@ -253,6 +264,10 @@ type stoppedEvent struct {
 // stopped prints the summary.
 func (v *sendView) stopped(e agent.Stopped) {
 	loops := float64(e.Loop-1) + e.Fraction
+	dropped := ""
+	if n := v.queue.drops.Load(); n > 0 {
+		dropped = fmt.Sprintf(", and the queue of %s has dropped %d meanwhile", v.route.Interface, n)
+	}
 	v.out.Final("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()},
-		"stopped after %.2f loops: %d packets in %s", loops, e.Packets, quantity.Duration(e.Took))
+		"stopped after %.2f loops: %d packets in %s%s", loops, e.Packets, quantity.Duration(e.Took), dropped)
 }

@@ -4,11 +4,13 @@ package send
 
 import (
 	"bytes"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
@@ -70,4 +72,44 @@ func TestListenersBeyondARouterAreWarnedOf(t *testing.T) {
 	if got := stderr.String(); strings.Count(got, "[listeners-beyond-router]") != 1 {
 		t.Errorf("got %q", got)
 	}
+}
+
+func TestPacketsThatTheOwnQueueDropsAreNotSent(t *testing.T) {
+	v, stderr := newView(t, 1152)
+	v.route.Interface = "eth0"
+	at := time.Unix(1e9, 0)
+	v.queue.drops.Store(1000) // of before
+	for i := range 10 {
+		v.speed.Add(at.Add(time.Duration(i)*time.Second), uint64(1000*i))
+		v.checkQueue(at.Add(time.Duration(i)*time.Second), sender.Progress{Packets: uint64(1000 * i)})
+		v.queue.drops.Add(800)
+	}
+	v.out.Close(nil)
+	if got := stderr.String(); strings.Count(got, "[sender-drops]") != 1 || !strings.Contains(got, "80% of the packets are dropped on this host, in the queue of eth0: about ") {
+		t.Errorf("got %q", got)
+	}
+	if v.share.left < 0.19 || v.share.left > 0.21 {
+		t.Errorf("got a share of %v that leaves, want 0.2", v.share.left)
+	}
+}
+
+func TestTheQueueIsLookedAtUntilTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		counts := []uint32{1<<32 - 5, 10, 20}
+		var q queueWatch
+		q.start(3, func(int) (uint32, error) {
+			n := counts[0]
+			counts = counts[min(1, len(counts)-1):]
+			return n, nil
+		})
+		time.Sleep(5 * time.Second)
+		q.stop()
+		q.stop()
+		if got := q.drops.Load(); got != 25 {
+			t.Errorf("got %d drops, want 25", got)
+		}
+	})
+	var q queueWatch
+	q.start(3, func(int) (uint32, error) { return 0, errors.ErrUnsupported })
+	q.stop()
 }
