@@ -14,6 +14,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/inspect"
 	"iotupd/cmd/iotupd/internal/recv"
+	"iotupd/internal/printable"
 )
 
 const rootHelp = `iotupd gets one file to any number of devices at once over lossy UDP multicast.
@@ -44,7 +45,7 @@ func run(args []string, std cli.Stdio) int {
 	root.SetErr(std.Err)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !errors.As(err, new(*cli.ShownError)) {
-		cli.Say(std.Err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
+		cli.Say(std.Err, "%s: %s\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), printable.Lines(err.Error()))
 	}
 	return cli.ExitCode(err)
 }
@@ -73,7 +74,10 @@ func newRootCommand() *cobra.Command {
 			if err := cli.NoEmptyFlags(cmd.Flags()); err != nil {
 				return err
 			}
-			return cli.FlagsFromEnvironment(cmd.Flags(), os.LookupEnv)
+			if err := cli.FlagsFromEnvironment(cmd.Flags(), os.LookupEnv); err != nil {
+				return err
+			}
+			return cli.CheckNumbers(cmd.Flags())
 		},
 		Args:              cobra.ArbitraryArgs, // so that RunE can explain
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -92,7 +96,6 @@ func newRootCommand() *cobra.Command {
 	root.Flags().BoolVar(&printVersion, "version", false, "print the version")
 	root.SetUsageFunc(cli.PrintUsage)
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.SuggestionsMinimumDistance = 2 // letters
 	for _, name := range order {
 		if newCommand := commands[name]; newCommand != nil {
 			root.AddCommand(newCommand())
@@ -124,7 +127,11 @@ func unknownCommand(root *cobra.Command, name string) error {
 		return cli.UsageError("command %q is left out of this build, which is a small one; take a full one", name)
 	}
 	hint := "see iotupd --help"
-	if near := root.SuggestionsFor(name); len(near) > 0 {
+	var known []string
+	for _, c := range root.Commands() {
+		known = append(known, c.Name())
+	}
+	if near := cli.NearCommands(name, known); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return cli.UsageError("unknown command %q; %s", name, hint)

@@ -71,17 +71,29 @@ func (a *Agent) Close() {
 // [*SilenceError] and [*StalledError], [*multicast.Error], [*filestore.Error] and
 // [*filestore.TargetError], [*receiver.StoreError], [*installed.Error] and
 // [*installed.DamagedError], or [receiver.ErrIntegrity]. After an error, Receive may
-// be called again.
+// be called again. If somebody else removes or changes the partial file, or replaces
+// its directory, what is lost is received again: see [PlaceLost].
 func (a *Agent) Receive(ctx context.Context) (*Received, error) {
-	if err := a.cfg.Target.Prepare(); err != nil {
-		return nil, err
+	return a.receive(ctx, a.listen)
+}
+
+func (a *Agent) receive(ctx context.Context, listen func() (multicast.Listener, error)) (*Received, error) {
+	for repeated := false; ; repeated = true {
+		if err := a.cfg.Target.Prepare(); err != nil {
+			return nil, err
+		}
+		l, err := listen()
+		if err != nil {
+			return nil, err
+		}
+		t := newTransfer(a, l)
+		t.repeated = repeated
+		file, err := t.run(ctx)
+		l.Close()
+		if err == nil || !a.again(err) {
+			return file, err
+		}
 	}
-	l, err := a.listen()
-	if err != nil {
-		return nil, err
-	}
-	defer l.Close()
-	return newTransfer(a, l).run(ctx)
 }
 
 // errNoTrust refuses to follow what anybody may send.

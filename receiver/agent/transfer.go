@@ -27,6 +27,8 @@ type transfer struct {
 	news     mailbox
 	watcher  *watcher
 	check    contentCheck
+	place    placeCheck
+	repeated bool // since the place of the file was lost
 
 	from     receiver.Origin                // of the manifest of the object
 	current  atomic.Pointer[proto.Manifest] // of the object, for checks that end late; nil: none yet
@@ -62,7 +64,7 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 			if t.current.Load() != m {
 				return nil // the object was given up meanwhile
 			}
-			if path != "" {
+			if path != "" && !t.agent.newReceived(path, m, signers).exposed() {
 				err = &alreadyThereError{path, m, signers}
 			}
 			return err
@@ -70,11 +72,15 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	}
 	t.watcher.dropped = t.check.stop
 	defer t.check.stop()
+	t.place.start(t.agent.cfg.Target, time.Now(), cancel)
+	t.watcher.receiving = t.place.happened
 	var watching sync.WaitGroup
 	watching.Go(func() { t.watch(cancel) })
 	err = receiver.Run(running, t.core, t.listener.Conns(), t.runOptions())
 	t.news.close()
 	watching.Wait()
+	t.place.stop()
+	err = t.mayBeChanged(err)
 	if err == nil || errors.As(err, new(*receiver.StoreError)) {
 		// What is there already needs no room on the disk, and is not new.
 		err = cmp.Or(t.check.wait(), context.Cause(ctx), err)
@@ -198,6 +204,7 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 	m, signers := t.core.Manifest(), t.watcher.signers
 	file := a.newReceived("", m, signers)
 	file.New, file.Pending = true, true
+	file.withhold()
 	if err := file.note.Write(); err != nil {
 		return nil, err
 	}

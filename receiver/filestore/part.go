@@ -4,6 +4,7 @@ package filestore
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -50,6 +51,7 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 		t.sweep(time.Now())
 	}
 	t.store = &store{file: t.part, place: t.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
+	t.place()
 	return t.store, nil
 }
 
@@ -57,6 +59,7 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 // the file of an earlier run, or else the one at hand, of an object that this
 // one takes the place of: an older release has much in common with it.
 func (t *FileTarget) take(name string) (size int64, err error) {
+	t.placed.Store(nil)
 	if t.part != nil && !t.means(t.partName, t.part) {
 		t.leave() // somebody removed it
 	}
@@ -115,12 +118,15 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	if readOnly {
 		f, err = t.dir.Open(name)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, t.foreign(name, info)
+	}
 	if err != nil {
 		return nil, err
 	}
 	// Without locks, two processes could continue from the same file.
 	locks, err := t.lock(name, f)
-	if err == nil && locks && !readOnly && ours(f) {
+	if err == nil && locks && !readOnly && durable.OwnedAlone(f) {
 		f.Chmod(partMode) // of whatever made it; some file systems have one mode for all
 		return f, nil
 	}
@@ -129,6 +135,28 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	}
 	f.Close() // unlocks, after the removal
 	return nil, err
+}
+
+// foreign says whose the file called name is, that this user may not open.
+func (t *FileTarget) foreign(name string, info fs.FileInfo) error {
+	whose := "another user"
+	switch user := ownersOf(info).user; {
+	case user == os.Geteuid():
+		return fs.ErrPermission // for another reason
+	case user == 0:
+		whose = "root, as with sudo"
+	case user > 0:
+		whose = fmt.Sprintf("the user with the number %d", user)
+	}
+	return fmt.Errorf("%w, %s; remove it, or receive as that user: sudo rm %s", ErrForeign, whose, shellWord(t.path(name)))
+}
+
+// shellWord quotes a path for a shell.
+func shellWord(path string) string {
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // create makes and locks a new partial file.
@@ -197,6 +225,7 @@ func (t *FileTarget) sweep(now time.Time) {
 
 // Discard removes the partial file, if it is still this process's.
 func (t *FileTarget) Discard() {
+	t.placed.Store(nil)
 	if t.part != nil && t.means(t.partName, t.part) {
 		t.dir.Remove(t.partName)
 	}
@@ -215,6 +244,7 @@ func (t *FileTarget) giveBack() {
 
 // leave closes the partial file, which others may continue from now.
 func (t *FileTarget) leave() {
+	t.placed.Store(nil)
 	if t.part != nil {
 		t.part.Close()
 		t.part = nil

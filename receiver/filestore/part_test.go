@@ -204,7 +204,7 @@ func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
 	check(t, os.Remove(part))
 	write(t, part, "somebody else's")
 	_, err := d.Commit(t.Context(), objectOf("", "new"))
-	d.wantError(err, "another iotupd")
+	d.wantError(err, "was removed or replaced by somebody")
 	d.Discard()
 	d.wantContent(".fw.bin.iotupd-part", "somebody else's")
 	d.wantFiles(".fw.bin.iotupd-part")
@@ -272,4 +272,18 @@ func TestAnErrorOfThePartialFileNamesItsPlace(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(d.dir, partOf(2))+": ") || strings.Contains(err.Error(), partOf(1)) {
 		t.Errorf("got %v, want the name of %s and no other", err, partOf(2))
 	}
+}
+
+func TestAPartialFileThatSomebodyHasCutIsNamed(t *testing.T) {
+	d := to(t, "fw.bin")
+	s := d.receive("content")
+	check(t, d.Check())
+	check(t, os.Truncate(filepath.Join(d.dir, ".fw.bin.iotupd-part"), 3))
+	want := filepath.Join(d.dir, ".fw.bin.iotupd-part") + ": was cut short by somebody while it was written"
+	d.wantError(d.Check(), want)
+	if _, err := s.ReadAt(make([]byte, 7), 0); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	_, err := d.Commit(t.Context(), objectOf("", "content"))
+	d.wantError(err, want)
 }

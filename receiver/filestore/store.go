@@ -26,6 +26,7 @@ type store struct {
 	giveBack func() // what the target does with a file that cannot be written on
 
 	began     atomic.Int64 // bytes of the file that the system was told to write
+	reserved  atomic.Int64 // bytes that the file has, unless somebody takes them
 	failed    atomic.Bool
 	mu        sync.RWMutex // held during every access
 	discarded bool
@@ -39,7 +40,13 @@ type store struct {
 var errDiscarded = errors.New("the object was given up")
 
 func (s *store) ReadAt(b []byte, offset int64) (int, error) {
-	return s.access(func() (int, error) { return s.file.ReadAt(b, offset) })
+	return s.access(func() (int, error) {
+		n, err := s.file.ReadAt(b, offset)
+		if err == io.EOF && offset+int64(len(b)) <= s.reserved.Load() {
+			err = ErrTruncated
+		}
+		return n, err
+	})
 }
 
 func (s *store) WriteAt(b []byte, offset int64) (int, error) {
@@ -108,6 +115,7 @@ func (s *store) Reserve(size int64) error {
 		s.file.Truncate(info.Size())
 		return s.failure(err, ": it needs "+s.needs(size))
 	}
+	s.reserved.Store(size)
 	return nil
 }
 

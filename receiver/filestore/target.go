@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -55,10 +56,15 @@ type FileTarget struct {
 	name string      // empty: the manifest's
 	mode fs.FileMode // of a new file here
 
+	fixed    bool                        // one owner and mode for all files, whoever makes them
+	withhold bool                        // see Withhold
+	verified atomic.Pointer[fs.FileInfo] // of the file that Has or Commit has verified; nil: none
+
 	part     *os.File // the hidden file, locked; nil: none
 	partName string
 	made     bool   // it, by this run
 	store    *store // of the object that it is for
+	placed   atomic.Pointer[placed]
 }
 
 // File returns a target that replaces the file at path, or makes it. The name of the
@@ -140,6 +146,9 @@ func (t *FileTarget) try() error {
 	info, err := f.Stat()
 	if err == nil {
 		t.mode = info.Mode().Perm()
+		f.Chmod(partMode)
+		info, err = f.Stat()
+		t.fixed = err == nil && (!durable.OwnedAlone(f) || info.Mode().Perm()&othersWrite != 0)
 	}
 	f.Close()
 	return cmp.Or(err, t.dir.Remove(name))
@@ -149,6 +158,9 @@ func (t *FileTarget) path(name string) string { return filepath.Join(t.dir.Name(
 
 // Has implements [Target]. It reads the whole file if the size is right.
 func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error) {
+	if err := t.checkDir(); err != nil {
+		return "", err
+	}
 	name := t.finalName(m)
 	info, err := t.dir.Stat(name)
 	switch {
@@ -167,6 +179,9 @@ func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error)
 	sum, err := hash(ctx, f)
 	if err != nil || sum != m.Descriptor.SHA256 {
 		return "", nil
+	}
+	if info, err = f.Stat(); err == nil {
+		t.verified.Store(&info)
 	}
 	return t.path(name), nil
 }
@@ -190,14 +205,20 @@ func (t *FileTarget) finalName(m *proto.Manifest) string {
 	return m.Name
 }
 
-// Commit implements [Target]. Errors are of type [*Error]; one of them wraps
-// [ErrInUse].
+// Commit implements [Target]. Errors are of type [*Error]; some are those of
+// Check.
 func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
 	name := t.finalName(m)
 	path := t.path(name)
 	err := t.seal(name, int64(m.Descriptor.Size))
 	if err == nil {
 		err = t.dir.Rename(t.partName, name)
+	}
+	if info, e := t.part.Stat(); err == nil && e == nil {
+		t.verified.Store(&info)
+	}
+	if Lost(err) {
+		return "", err
 	}
 	if err != nil {
 		return "", newError(path, err)
@@ -232,17 +253,12 @@ func newError(path string, err error) error {
 // seal gives the part its final size, the mode and the owner of the old file if
 // there is one, and makes it durable.
 func (t *FileTarget) seal(name string, size int64) error {
-	if !t.means(t.partName, t.part) {
-		return ErrInUse
+	if err := t.Check(); err != nil {
+		return err
 	}
-	mode := t.mode
-	if old, err := t.dir.Stat(name); err == nil {
-		mode = takeOwner(t.part, old)
-	}
-	if info, err := t.part.Stat(); err != nil || info.Mode().Perm() != mode { // some file systems have one mode for all
-		if err := t.part.Chmod(mode); err != nil {
-			return err
-		}
+	t.placed.Store(nil)
+	if err := t.setOwners(name); err != nil {
+		return err
 	}
 	if err := t.part.Truncate(size); err != nil {
 		return err

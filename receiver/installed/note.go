@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"iotupd/internal/durable"
 )
@@ -23,9 +24,16 @@ type Note struct {
 	dir  *os.Root
 	name string
 	sum  [sha256.Size]byte
+
+	// Terms are what is to be done with the file when it has been installed, a word
+	// that its target knows; empty: nothing. Write keeps them, Pending reads them.
+	Terms string
 }
 
-const noteSuffix = ".iotupd-exec"
+const (
+	noteSuffix = ".iotupd-exec"
+	maxNote    = 256 // bytes
+)
 
 // NewNote returns the note about a file with the given content. The file is in
 // dir, which stays the caller's; name is that of the file, or another one that is
@@ -53,7 +61,11 @@ func (n *Note) Write() error {
 		f, err = n.dir.OpenFile(n.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	}
 	if err == nil {
-		_, err = f.WriteString(n.text())
+		text := n.text()
+		if n.Terms != "" {
+			text += n.Terms + "\n"
+		}
+		_, err = f.WriteString(text)
 		err = errors.Join(err, f.Sync(), f.Close())
 	}
 	if err != nil {
@@ -75,8 +87,16 @@ func (n *Note) Pending() bool {
 		return false
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, int64(len(n.text()))+1))
-	return err == nil && string(b) == n.text()
+	b, err := io.ReadAll(io.LimitReader(f, maxNote))
+	terms, ours := strings.CutPrefix(string(b), n.text())
+	if err != nil || !ours || terms != "" && !strings.HasSuffix(terms, "\n") {
+		return false
+	}
+	// Who else could write the note must not say whose the file shall be.
+	if n.Terms = strings.TrimSuffix(terms, "\n"); !durable.OwnedAlone(f) {
+		n.Terms = ""
+	}
+	return true
 }
 
 // Remove ends the note: the file is installed. Errors are of type

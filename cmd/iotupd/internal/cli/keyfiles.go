@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/proto/keys"
 	"iotupd/proto/seal"
@@ -43,7 +44,7 @@ func (o *Output) WarnExposed(paths ...string) {
 		if err != nil || !permissionsCount || info.Mode().Perm()&0o006 == 0 {
 			continue
 		}
-		o.Warn(Warning{Code: "exposed", Text: "every user of this host has access to the secret key in " + path, Fix: "chmod o= " + path})
+		o.Warn(Warning{Code: reason.Exposed, Text: "every user of this host has access to the secret key in " + path, Fix: "chmod o= " + path})
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 	"golang.org/x/term"
 
 	"iotupd/cmd/iotupd/internal/cobra"
+	"iotupd/internal/printable"
+	"iotupd/internal/reason"
 )
 
 // OutputOptions are the flags about what is shown, the same for all commands.
@@ -155,7 +157,11 @@ func (o *Output) Close(err error) error {
 	o.text.clear()
 	if err == nil {
 		o.flush(closing)
-		return WithCode(ExitLocalIO, o.stdout.failure())
+		failed := o.stdout.failure()
+		if o.events == o.stdout && errors.Is(failed, ErrStdoutClosed) {
+			failed = nil // readers of events may go
+		}
+		return WithCode(ExitLocalIO, failed)
 	}
 	p, bySignal := closing, errors.As(err, new(SignalError))
 	if bySignal {
@@ -172,7 +178,8 @@ func (o *Output) Close(err error) error {
 
 // failure is the event of the error by which a command ends.
 func (o *Output) failure(err error) {
-	o.Final("error", errorEvent{ExitCode: ExitCode(err), Text: err.Error()}, "")
+	code := Code(err)
+	o.Final("error", errorEvent{ExitCode: ExitCode(err), Text: Lines(err.Error()), Code: code, Fix: reason.CauseOf(code).Advice}, "")
 }
 
 // flush waits for readers of what was printed.
@@ -203,7 +210,9 @@ func (o *Output) abandon(by SignalError, late bool) {
 
 type errorEvent struct {
 	ExitCode int    `json:"exit_code"`
-	Text     string `json:"text"`
+	Text     Lines  `json:"text"`
+	Code     string `json:"code"`          // of package reason
+	Fix      string `json:"fix,omitempty"` // what to do in general
 }
 
 // Line prints a line for a person, unless JSON or quiet was asked for.
@@ -211,7 +220,7 @@ func (o *Output) Line(format string, args ...any) { o.line(usualRank, format, ar
 
 func (o *Output) line(r rank, format string, args ...any) {
 	if !o.opts.Quiet && o.events == nil {
-		o.text.put(r, fmt.Sprintf(format+"\n", args...))
+		o.text.put(r, printable.Lines(fmt.Sprintf(format, args...))+"\n")
 	}
 }
 
@@ -226,7 +235,7 @@ func (o *Output) Result(text string) {
 	if o.opts.Patient {
 		o.stdout.waitForRoom()
 	}
-	o.stdout.put(resultRank, text)
+	o.stdout.put(resultRank, printable.Lines(text))
 }
 
 // Decision prints a line that -v asks for.
@@ -334,6 +343,7 @@ func (o *Output) WaitingLine(line string) {
 // ProgressLine shows how far it is, in ASCII. What a signal asked for stays on
 // the screen.
 func (o *Output) ProgressLine(line string) {
+	line = printable.Text(line)
 	asked := o.asked
 	o.asked = false
 	switch {

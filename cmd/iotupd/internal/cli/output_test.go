@@ -192,7 +192,7 @@ func TestDecisionsAreForVerbose(t *testing.T) {
 
 func TestTheEndOfACommand(t *testing.T) {
 	failure := WithCode(ExitSilence, errors.New("nothing heard"))
-	event := `{"v":1,"type":"error","exit_code":4,"text":"nothing heard"}` + "\n"
+	event := `{"v":1,"type":"error","exit_code":4,"text":"nothing heard","code":"silence","fix":"see the warnings before it, which name the likely causes"}` + "\n"
 	shown := func(err error) bool { return errors.As(err, new(*ShownError)) }
 
 	s := newScreen(t, OutputOptions{})

@@ -17,6 +17,7 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/fec"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/sender"
 	"iotupd/sender/filesource"
@@ -207,8 +208,8 @@ func ShowCached(out *cli.Output, u filesource.CacheUse) {
 	case filesource.CacheMiss:
 		out.Decision("%s has nothing for this: %v", u.Dir, u.Err)
 	case filesource.CacheRepaired:
-		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s: corrupted data for %s were found, and encoded again from the file; check the disk", u.Dir, u.Path)})
+		out.Warn(cli.Warning{Code: reason.SendCache, Text: fmt.Sprintf("--cache %s: corrupted data for %s were found, and encoded again from the file; check the disk", u.Dir, u.Path)})
 	case filesource.CacheFailed:
-		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", u.Dir, u.Err)})
+		out.Warn(cli.Warning{Code: reason.SendCache, Text: fmt.Sprintf("--cache %s cannot be used: %v", u.Dir, u.Err)})
 	}
 }

@@ -113,7 +113,7 @@ func showFile(ctx context.Context, opts options, path string, std cli.Stdio) (er
 		return err
 	}
 	e := describe.NewManifestEvent(m, trusted, time.Now())
-	e.File = path
+	e.File = cli.Path(path)
 	out.Final("manifest", e, "")
 	out.Result(e.Text())
 	if len(trusted) > 0 && e.VerifiedBy == "" {

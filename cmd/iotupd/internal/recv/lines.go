@@ -11,6 +11,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
@@ -143,7 +144,7 @@ func (v *view) progress(e agent.Progress) {
 func (v *view) newDoneEvent(f *agent.Received) doneEvent {
 	m, d := f.Manifest, f.Manifest.Descriptor
 	e := doneEvent{
-		Object: d.Object().String(), Name: m.Name, Path: f.Path, Bytes: d.Size,
+		Object: d.Object().String(), Name: m.Name, Path: cli.Path(f.Path), Bytes: d.Size,
 		SHA256: hex.EncodeToString(d.SHA256[:]), Version: m.Version,
 	}
 	e.Verified, e.SignedBy, e.Sequence = v.verified(m, f.Signers)
@@ -206,11 +207,19 @@ func (v *view) installing(e agent.Event) {
 	case agent.CommandPrinted:
 		v.out.Line("%s: %s", e.Name, e.Line)
 	case agent.CommandEnded:
-		v.out.Event("exec", hookEvent{Command: e.Words, Exit: e.Exit, Seconds: e.Took.Seconds()})
+		v.out.Event("exec", hookEvent{Command: paths(e.Words), Exit: e.Exit, Seconds: e.Took.Seconds()})
 	}
 }
 
+// paths are words that may hold a path.
+func paths(words []string) (all []cli.Path) {
+	for _, w := range words {
+		all = append(all, cli.Path(w))
+	}
+	return all
+}
+
 func (v *view) corrupt(e receiver.Corrupt) {
-	v.out.Warn(cli.Warning{Code: "corrupt", Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
+	v.out.Warn(cli.Warning{Code: reason.Corrupt, Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
 		"forged packets, or a sender whose file changed", e.Attempt)})
 }

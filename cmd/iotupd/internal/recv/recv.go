@@ -49,10 +49,11 @@ With --trust, only what one of these keys has signed is received, and nothing
 older than what was installed before. The command of --exec runs once for a new
 file, and not for one that was there already. If it fails or is cut off, the
 next run of recv that hears the file runs it again, until it succeeds. When recv
-is stopped, it gets SIGTERM, and is killed after 10 s. It finds the path in
-IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT, _CHANNEL and
-_VERIFIED (true or false); of a signed file also in _SIGNED_BY, _SEQUENCE,
-_VERSION and _METADATA (in base64).
+is stopped, it gets SIGTERM, and is killed after 10 s. Until it has succeeded,
+nobody else can change the file: its owner, and a mode that lets others write,
+are set then. It finds the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME,
+_SIZE, _SHA256, _OBJECT, _CHANNEL and _VERIFIED (true or false); of a signed
+file also in _SIGNED_BY, _SEQUENCE, _VERSION and _METADATA (in base64).
 
 No transfer waits for who reads its output. Progress that is not read is left
 out. Of events, up to 256 KiB wait; then an event gap says how many are missing.
@@ -198,6 +199,9 @@ func (o *options) targetDir() string {
 	return os.TempDir()
 }
 
+// mostSignatures are more than a processor verifies in a second.
+const mostSignatures = 1_000_000
+
 // tightHeap is how much garbage, in percent of what is in use, a receiver lets
 // pile up. Its memory is few large buffers without pointers, which cost the
 // collector nothing to visit; at the runtime's 100 they would count twice.
@@ -247,8 +251,8 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	defer func() { err = out.Close(err) }()
 	out.WarnExposed(opts.groupKeys...)
 	defer a.Close()
-	if opts.output == "-" && !opts.dryRun && cli.IsTerminal(std.Out) {
-		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
+	if err := opts.checkStdout(std.Out); err != nil {
+		return err
 	}
 	if err := cfg.Target.Prepare(); err != nil {
 		return outputError(err)
@@ -260,6 +264,17 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
 	}
 	return opts.explain(opts.receive(ctx, a))
+}
+
+// checkStdout refuses a stdout that is of no use for -o -.
+func (o *options) checkStdout(stdout io.Writer) error {
+	switch {
+	case o.output != "-" || o.dryRun:
+		return nil
+	case cli.IsTerminal(stdout):
+		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
+	}
+	return cli.CheckStdout(stdout)
 }
 
 // idleGivesBack has a silent receiver, which may stay one for days, give memory
@@ -320,8 +335,8 @@ func (o *options) validate() error {
 		return cli.UsageError("--memory %v: want at least %v, of which %v are for the program itself", o.memory, quantity.Size(describe.LeastMemory), quantity.Size(describe.ProgramMemory))
 	case o.leafMemory < 64<<10 || o.leafMemory > 1<<30:
 		return cli.UsageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
-	case o.signatures < 1:
-		return cli.UsageError("--signature-rate %d: want at least 1", o.signatures)
+	case o.signatures < 1 || o.signatures > mostSignatures:
+		return cli.UsageError("--signature-rate %d: want 1 to %d", o.signatures, mostSignatures)
 	case o.maxSize == 0:
 		return cli.UsageError("--max-size %v: want at least 1 B", o.maxSize)
 	case o.buffer == 0 || o.buffer > 1<<30:

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/fec"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 )
 
@@ -45,5 +47,22 @@ func (v *sendView) hint() string {
 func (v *sendView) showHint() {
 	if flags := v.hint(); flags != "" {
 		v.out.Line("hint: at this rate, %s needs less CPU time; use the same flags for all senders of this file", flags)
+	}
+}
+
+// commonMTU is what devices take that nobody has set up for more.
+const commonMTU = 1500
+
+// loopbackMTU is more than any network has.
+const loopbackMTU = 65535
+
+// warnJumbo says that packets are too long for most networks.
+func (v *sendView) warnJumbo() {
+	if bytes := int(v.packetBits() / 8); bytes > commonMTU && v.route().MTU < loopbackMTU {
+		v.out.Warn(cli.Warning{
+			Code: reason.Jumbo,
+			Text: fmt.Sprintf("packets of %d bytes need an MTU of as many on every device on the way: receivers behind one with %d hear nothing of this file", bytes, commonMTU),
+			Fix:  fmt.Sprintf("iotupd send --shard-size %d FILE   # fits an MTU of %d", proto.LargestShard(commonMTU-v.route().Overhead()), commonMTU),
+		})
 	}
 }

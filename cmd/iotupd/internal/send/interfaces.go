@@ -16,10 +16,13 @@ import (
 
 // An interfaceView shows what a sender does on one interface.
 type interfaceView struct {
+	name   string
 	speed  cli.Speed    // of packets
 	paused bool         // nobody listens
 	bound  sender.Bound // that a warning was about
 	since  time.Time    // when it had its rate; zero: not yet
+	queue  queueWatch
+	share  queueShare
 }
 
 // on returns the view of an interface.
@@ -28,7 +31,7 @@ func (v *sendView) on(name string) *interfaceView {
 		v.interfaces = make(map[string]*interfaceView)
 	}
 	if v.interfaces[name] == nil {
-		v.interfaces[name] = &interfaceView{}
+		v.interfaces[name] = &interfaceView{name: name}
 	}
 	return v.interfaces[name]
 }
@@ -39,6 +42,25 @@ func (i *interfaceView) progress(v *sendView, now time.Time, name string, p send
 	i.speed.Add(now, p.Packets)
 	i.pause(v.out, name, p.Paused)
 	i.warnSlow(v, now, name, p)
+	i.checkQueue(v, now, p)
+}
+
+// leaving is how many packets leave the host in a second.
+func (i *interfaceView) leaving() float64 { return i.speed.PerSecond() * i.share.left }
+
+// dropped is how many packets the queues of all interfaces have dropped.
+func (v *sendView) dropped() (n uint64) {
+	for _, i := range v.interfaces {
+		n += i.queue.drops.Load()
+	}
+	return n
+}
+
+// stopQueues ends what looks at the queues.
+func (v *sendView) stopQueues() {
+	for _, i := range v.interfaces {
+		i.queue.stop()
+	}
 }
 
 // A routeEvent says in JSON where packets go on an interface.
@@ -75,6 +97,7 @@ func whereText(r multicast.Route) string {
 // opened shows an interface that is sent on from now on, beside others.
 func (v *sendView) opened(r multicast.Route) {
 	v.routes = append(v.routes, r)
+	v.on(r.Interface).watchQueue()
 	e := v.newRouteEvent(r)
 	v.out.Event("interface", e)
 	v.out.Line("%s", whereText(r))
@@ -118,7 +141,7 @@ func (v *sendView) each(e agent.Progress) (list []interfaceProgressEvent) {
 	for _, i := range e.Interfaces {
 		list = append(list, interfaceProgressEvent{
 			Interface: i.Interface, Loop: i.Loop, Fraction: i.Fraction, Packets: i.Packets,
-			Rate: v.on(i.Interface).speed.PerSecond() * v.packetBits(), Bound: boundNames[i.Bound], Paused: i.Paused,
+			Rate: v.on(i.Interface).leaving() * v.packetBits(), Bound: boundNames[i.Bound], Paused: i.Paused,
 		})
 	}
 	return list

@@ -4,12 +4,13 @@ package send
 
 import (
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/reason"
 )
 
 // warnBeyondRouter says which receivers --when-listened does not notice.
 func (v *sendView) warnBeyondRouter() {
 	if v.opts.cfg.Network.HopLimit > 1 {
-		v.out.Warn(cli.Warning{Code: "listeners-beyond-router", Text: "receivers behind a router are not noticed, unless it reports for them, " +
+		v.out.Warn(cli.Warning{Code: reason.ListenersBeyondRouter, Text: "receivers behind a router are not noticed, unless it reports for them, " +
 			"as an IGMP or MLD proxy does and PIM does not"})
 	}
 }

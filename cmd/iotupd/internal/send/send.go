@@ -136,6 +136,7 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 		return opts.explain(err)
 	}
 	defer v.agent.Close()
+	defer v.stopQueues()
 	out.WarnExposed(opts.groupKey)
 	if err := opts.CheckTree(v.agent.Geometry()); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/sender"
 )
 
@@ -49,7 +50,7 @@ func (v *sendView) slowWarning(name string, packets float64, b sender.Bound) cli
 		where = " on " + name
 	}
 	w := cli.Warning{
-		Code: "rate-not-reached",
+		Code: reason.RateNotReached,
 		Text: fmt.Sprintf("sending at %v%s instead of %v, ", quantity.Rate(packets*v.packetBits()), where, v.opts.totalRate()) + v.limitedBy(b),
 	}
 	switch b {

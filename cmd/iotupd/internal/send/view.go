@@ -12,6 +12,7 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/sender"
 	"iotupd/sender/agent"
 	"iotupd/sender/filesource"
@@ -26,8 +27,7 @@ type sendView struct {
 	routes []multicast.Route // of interfaces that are, or will be, sent on; one at least
 
 	preparation encode.Preparation
-	sends       bool      // it is prepared
-	speed       cli.Speed // of packets, on all interfaces
+	sends       bool // it is prepared
 	interfaces  map[string]*interfaceView
 }
 
@@ -149,6 +149,7 @@ func (v *sendView) plan(networkErr error) {
 	v.describe(s)
 	v.showRoute(s, fasterHint)
 	v.showHint()
+	v.warnJumbo()
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
@@ -217,6 +218,9 @@ func seconds(s float64) string { return quantity.Duration(time.Duration(s * floa
 // started prints what is sent and where.
 func (v *sendView) started(took time.Duration) {
 	v.sends = true
+	for _, r := range v.routes {
+		v.on(r.Interface).watchQueue()
+	}
 	m := v.agent.Manifest()
 	s := v.schedule()
 	s.Object = m.Descriptor.Object().String()
@@ -225,8 +229,9 @@ func (v *sendView) started(took time.Duration) {
 	v.describe(s)
 	v.showRoute(s, "Ctrl-C stops", fasterHint)
 	v.showHint()
+	v.warnJumbo()
 	if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
+		v.out.Warn(cli.Warning{Code: reason.SendExpired, Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}
 }
 
@@ -234,8 +239,9 @@ type sendProgressEvent struct {
 	Loop     int     `json:"loop"`
 	Fraction float64 `json:"fraction"`
 	Packets  uint64  `json:"packets"`
-	Rate     float64 `json:"bits_per_second"`
-	Bound    string  `json:"bound_by,omitempty"` // what keeps it from being faster, if not --rate: link, processor or source
+	Rate     float64 `json:"bits_per_second"`                   // that leaves the host
+	Bound    string  `json:"bound_by,omitempty"`                // what keeps it from being faster, if not --rate: link, processor or source
+	Dropped  uint64  `json:"packets_dropped_by_host,omitempty"` // in the queues of the interfaces, those of other programs among them
 
 	All []interfaceProgressEvent `json:"interfaces,omitempty"` // if there are several
 }
@@ -243,7 +249,6 @@ type sendProgressEvent struct {
 // progress prints the live line.
 func (v *sendView) progress(e agent.Progress) {
 	now, p := e.At, e.Progress
-	v.speed.Add(now, p.Packets)
 	for _, on := range e.Interfaces {
 		name := on.Interface
 		if len(v.opts.cfg.Network.Interfaces) < 2 {
@@ -254,8 +259,13 @@ func (v *sendView) progress(e agent.Progress) {
 	if !v.out.ProgressDue(now) {
 		return
 	}
-	rate := v.speed.PerSecond() * v.packetBits()
-	v.out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound], All: v.each(e)})
+	rate := 0.0
+	for _, on := range e.Interfaces {
+		rate += v.on(on.Interface).leaving() * v.packetBits()
+	}
+	v.out.Event("progress", sendProgressEvent{
+		Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound], Dropped: v.dropped(), All: v.each(e),
+	})
 	speed := quantity.Rate(rate).String()
 	if p.Paused {
 		speed = "paused"
@@ -277,6 +287,10 @@ type stoppedEvent struct {
 // stopped prints the summary.
 func (v *sendView) stopped(e agent.Stopped) {
 	loops := float64(e.Loop-1) + e.Fraction
+	dropped := ""
+	if n := v.dropped(); n > 0 {
+		dropped = fmt.Sprintf(", and the queue of the interface has dropped %d meanwhile", n)
+	}
 	v.out.Final("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()},
-		"stopped after %.2f loops: %d packets in %s", loops, e.Packets, quantity.Duration(e.Took))
+		"stopped after %.2f loops: %d packets in %s%s", loops, e.Packets, quantity.Duration(e.Took), dropped)
 }

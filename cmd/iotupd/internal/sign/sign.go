@@ -222,13 +222,13 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 
 type signedEvent struct {
 	describe.ManifestEvent
-	Path string `json:"path"`
+	Path cli.Path `json:"path"`
 }
 
 // showSigned tells what was signed.
 func showSigned(out *cli.Output, path string, m *proto.Manifest) {
 	d := m.Descriptor
-	out.Final("signed", signedEvent{describe.NewManifestEvent(m, nil, time.Now()), path}, "%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
+	out.Final("signed", signedEvent{describe.NewManifestEvent(m, nil, time.Now()), cli.Path(path)}, "%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
 }
 
 // key reads the secret key.
