@@ -3,6 +3,7 @@
 package filestore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,8 +27,9 @@ const (
 	// sealed one is. The file gets its own mode when it is whole.
 	partMode = 0o600
 
-	// maxPartName leaves room for the suffix in the 255 bytes of a file name.
-	maxPartName = 240
+	// beside is how many bytes what belongs to a file has in its name more than the
+	// file: a dot before it, and a suffix.
+	beside = 15
 
 	// keepParts is how long --dir keeps the partial files of other objects. Each
 	// file has one name with --output, but there every release has its own.
@@ -38,11 +40,7 @@ const (
 // this object or of the one before. Errors are of type [*Error]; one of them wraps
 // [ErrInUse].
 func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
-	name := t.name
-	if name == "" || len(name) > maxPartName {
-		name = id.String()
-	}
-	name = "." + name + PartSuffix
+	name := t.hidden(cmp.Or(t.name, id.String()))
 	found, err := t.take(name)
 	if err != nil {
 		return nil, newError(t.path(name), err)
@@ -54,6 +52,9 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 	t.place()
 	return t.store, nil
 }
+
+// hidden returns the name of the partial file of a file, or of an object.
+func (t *FileTarget) hidden(name string) string { return "." + t.shorten(name) + PartSuffix }
 
 // take makes the file called name the partial file, and tells its size. That is
 // the file of an earlier run, or else the one at hand, of an object that this
