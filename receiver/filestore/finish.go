@@ -132,6 +132,8 @@ func (t *FileTarget) seal(name string, size int64) error {
 	if err := t.setOwners(name); err != nil {
 		return err
 	}
+	t.store.dropBallast()
+	durable.Compact(t.part, size)
 	if err := t.part.Truncate(size); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package filestore
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"iotupd/proto"
 )
 
 // ownMounts gives the test mounts of its own. It has a thread of its own from then on,
@@ -185,4 +188,72 @@ func TestTheFileSystemIsAskedHowLongNamesMayBe(t *testing.T) {
 	d := (&delivery{T: t, dir: dir}).again("")
 	_, err = d.Has(t.Context(), objectOf(strings.Repeat("n", 176), "content"))
 	d.wantError(err, "the name has 176 bytes, and the file system has room for 175")
+}
+
+// onLoop mounts a new file system in a file of so many MiB, made by the words of a
+// command.
+func onLoop(t *testing.T, kind string, mib int64, words ...string) (dir string) {
+	t.Helper()
+	_, err := exec.LookPath(words[0])
+	unable(t, "no "+kind, err)
+	dir = t.TempDir()
+	image := filepath.Join(t.TempDir(), "image")
+	write(t, image, "")
+	check(t, os.Truncate(image, mib<<20))
+	out, err := exec.Command(words[0], append(words[1:], image)...).CombinedOutput()
+	unable(t, fmt.Sprintf("%s: %s", words[0], out), err)
+	out, err = exec.Command("mount", "-t", kind, "-o", "loop", image, dir).CombinedOutput()
+	unable(t, fmt.Sprintf("mount %s: %s", kind, out), err)
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// On btrfs, a block that is written again needs new space, and the old one is free only
+// when all that was allocated with it has been written again.
+func TestOnBtrfsReservedSpaceHoldsHoweverOftenBlocksAreWritten(t *testing.T) {
+	ownMounts(t)
+	dir := onLoop(t, "btrfs", 64, "mkfs.btrfs", "-q", "-M")
+	d := (&delivery{T: t, dir: dir}).again("fw.bin")
+	const size, room = 8 << 20, 5 << 20
+	empty := freeOn(t, dir)
+	s, err := d.Open(proto.ObjectID{1}, proto.Params{Size: size})
+	check(t, err)
+	check(t, s.Reserve(size))
+	check(t, unix.Syncfs(int(d.part.Fd())))
+	hog := freeOn(t, dir) - room
+	write(t, filepath.Join(dir, "hog"), strings.Repeat("x", int(hog)))
+	check(t, unix.Syncfs(int(d.part.Fd())))
+	content := make([]byte, size)
+	for round := range 4 { // every other block, and then again
+		for at := 0; at < size; at += 2 * 4096 {
+			content[at] = byte('0' + round)
+			if _, err := s.WriteAt(content[at:at+4096], int64(at)); err != nil {
+				t.Fatalf("round %d, at %d: %v", round, at, err)
+			}
+		}
+		check(t, unix.Syncfs(int(d.part.Fd())))
+	}
+	_, err = d.Commit(t.Context(), objectOf("", string(content)))
+	check(t, err)
+	d.wantContent("fw.bin", string(content))
+	if taken := empty - hog - freeOn(t, dir); taken > size+size/4 {
+		t.Errorf("a file of %d bytes takes %d", size, taken)
+	}
+}
+
+// The space was reserved, where the file system can do that, and is not there.
+func TestADiskThatFillsUpMeanwhileIsToldWithNumbers(t *testing.T) {
+	d := to(t, "fw.bin")
+	s := d.receive("content").(*store)
+	err := s.note(&os.PathError{Op: "write", Err: unix.ENOSPC})
+	if want := ".fw.bin" + PartSuffix + ": no space left on device: the file takes 7 B, and "; !strings.Contains(err.Error(), want) {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+func freeOn(t *testing.T, dir string) int64 {
+	t.Helper()
+	var s unix.Statfs_t
+	check(t, unix.Statfs(dir, &s))
+	return int64(s.Bavail) * int64(s.Bsize)
 }

@@ -48,7 +48,7 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 	if t.name == "" {
 		t.sweep(time.Now())
 	}
-	t.store = &store{file: t.part, place: t.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
+	t.store = &store{file: t.part, dir: t.dir, place: t.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
 	t.place()
 	return t.store, nil
 }
@@ -246,6 +246,9 @@ func (t *FileTarget) giveBack() {
 // leave closes the partial file, which others may continue from now.
 func (t *FileTarget) leave() {
 	t.placed.Store(nil)
+	if t.store != nil {
+		t.store.dropBallast()
+	}
 	if t.part != nil {
 		t.part.Close()
 		t.part = nil
