@@ -18,6 +18,10 @@ type Spare struct {
 	file *os.File
 }
 
+// RoomSuffix ends the name of a spare file that is beside a received one, after the name
+// of that.
+const RoomSuffix = ".iotupd-room"
+
 // NewSpare makes a spare file called name in dir, with room for a page. If another
 // process has that one, or there are no locks here, the result is nil: there is room
 // now, and nothing can be kept.

@@ -202,8 +202,14 @@ func isPartOfObject(name string) bool {
 	return ok && len(id) == 33 && id[0] == '.' && strings.Trim(id[1:], "0123456789abcdef") == ""
 }
 
+// isLeft reports whether name is that of a file which a killed process may have left
+// behind in --dir.
+func isLeft(name string) bool {
+	return isPartOfObject(name) || strings.HasPrefix(name, ".") && strings.HasSuffix(name, durable.RoomSuffix)
+}
+
 // sweep removes the partial files of other objects that nobody has written to
-// for long. A living one is locked; where there are no locks, all are taken for
+// for long, and the room that was kept for notes. A living one is locked; where there are no locks, all are taken for
 // living.
 func (t *FileTarget) sweep(now time.Time) {
 	if _, err := durable.Lock(t.part); err != nil { // again, which does no harm
@@ -211,7 +217,7 @@ func (t *FileTarget) sweep(now time.Time) {
 	}
 	entries, _ := fs.ReadDir(t.dir.FS(), ".")
 	for _, e := range entries {
-		if e.Name() == t.partName || !e.Type().IsRegular() || !isPartOfObject(e.Name()) {
+		if e.Name() == t.partName || !e.Type().IsRegular() || !isLeft(e.Name()) {
 			continue
 		}
 		if info, err := e.Info(); err != nil || now.Sub(info.ModTime()) < keepParts {

@@ -137,9 +137,6 @@ type Room struct {
 	spare *durable.Spare
 }
 
-// roomSuffix ends the name of the file that keeps the room.
-const roomSuffix = ".iotupd-room"
-
 // KeepRoom sees that the note of a file can be written, which [NewNote] has the same
 // arguments for, and keeps the room. Errors are of type [*Error].
 func KeepRoom(dir *os.Root, name string) (*Room, error) {
@@ -149,7 +146,7 @@ func KeepRoom(dir *os.Root, name string) (*Room, error) {
 		err = errors.New("is a directory")
 	}
 	if err == nil {
-		r.spare, err = durable.NewSpare(dir, "."+name+roomSuffix)
+		r.spare, err = durable.NewSpare(dir, "."+name+durable.RoomSuffix)
 	}
 	if err != nil {
 		err = fmt.Errorf("it could not be noted that the file is to be installed: %w", durable.Cause(err))
