@@ -73,6 +73,7 @@ const (
 	NoSpace            = "no-space"
 	InUse              = "in-use"
 	ForeignPartialFile = "foreign-partial-file"
+	NotReplaceable     = "not-replaceable"
 	StdoutClosed       = "stdout-closed"
 	ReaderGone         = "reader-gone"
 	FileChanged        = "file-changed"
@@ -189,6 +190,7 @@ var failures = []Cause{
 	{NoSpace, "There is no space left.", "make room, or name another directory", 11},
 	{InUse, "Another process receives the same file.", "wait for it, or end it", 11},
 	{ForeignPartialFile, "The partial file was left by a run of another user.", "remove it, or receive as that user", 11},
+	{NotReplaceable, "A file that is there cannot be replaced: it is a mount point, immutable, append-only or of another user.", "name another file, or do what the text says", 11},
 	{StdoutClosed, "Stdout is closed, so that what is written there is lost.", "redirect stdout to a file or a pipe", 11},
 	{FileChanged, "The file changed while it was sent.", "send a file that nobody writes to", 11},
 	{NotAManifest, "The file is not a manifest.", "iotupd inspect FILE", 3},

@@ -32,6 +32,7 @@ type Received struct {
 // besides is what a target is asked that puts files into a directory, where notes
 // can be kept beside them.
 type besides interface {
+	// Of a target that knows the name already, m may be nil.
 	Beside(m *proto.Manifest) (dir *os.Root, name string)
 }
 

@@ -58,9 +58,12 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer func() { t.agent.room.Close() }()
 	t.watcher.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
 		t.check.start(running, func(ctx context.Context) error {
+			noRoom := t.agent.keepRoom(m)
 			path, err := t.agent.cfg.Target.Has(ctx, m)
+			err = cmp.Or(err, noRoom)
 			if t.current.Load() != m {
 				return nil // the object was given up meanwhile
 			}
@@ -205,10 +208,12 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 	file := a.newReceived("", m, signers)
 	file.New, file.Pending = true, true
 	file.withhold()
-	if err := file.note.Write(); err != nil {
+	if err := file.note.Write(a.room); err != nil {
 		return nil, err
 	}
-	file.Path, err = a.cfg.Target.Commit(ctx, m)
+	if file.Path, err = a.cfg.Target.Commit(ctx, m); err != nil && file.Path == "" {
+		file.note.TakeBack()
+	}
 	if err == nil && !a.cfg.DryRun {
 		err = a.remember(m, signers)
 	}

@@ -87,9 +87,10 @@ func (t *FileTarget) Exclusive(m *proto.Manifest) bool {
 	return err == nil && (t.fixed || durable.OwnedAlone(f) && !ownersOf(info).strangers())
 }
 
-// finalOwners are those of the old file called name, or those of a new one.
+// finalOwners are those of the old file called name, or those of a new one, as also in
+// the place of a symbolic link.
 func (t *FileTarget) finalOwners(name string) owners {
-	if old, err := t.dir.Stat(name); err == nil {
+	if old, err := t.dir.Lstat(name); err == nil && old.Mode().IsRegular() {
 		return ownersOf(old)
 	}
 	return owners{user: -1, group: -1, mode: t.mode}

@@ -217,14 +217,14 @@ func TestADirectoryIsSweptOfOldPartialFiles(t *testing.T) {
 		long := time.Now().Add(-keepParts - time.Hour)
 		check(t, os.Chtimes(filepath.Join(living.dir, name), long, long))
 	}
-	for _, name := range []string{partOf(2), partOf(3), ".fw.bin.iotupd-part", partOf(2) + ".txt"} {
+	for _, name := range []string{partOf(2), partOf(3), ".fw.bin.iotupd-part", partOf(2) + ".txt", ".old.iotupd-room", ".new.iotupd-room"} {
 		write(t, filepath.Join(living.dir, name), "left behind")
 	}
-	for _, name := range []string{partOf(1), partOf(2), ".fw.bin.iotupd-part", partOf(2) + ".txt"} {
+	for _, name := range []string{partOf(1), partOf(2), ".fw.bin.iotupd-part", partOf(2) + ".txt", ".old.iotupd-room"} {
 		old(name)
 	}
 	living.again("").openObject(4, 0)
-	living.wantFiles(partOf(1), partOf(3), partOf(4), ".fw.bin.iotupd-part", partOf(2)+".txt")
+	living.wantFiles(partOf(1), partOf(3), partOf(4), ".fw.bin.iotupd-part", partOf(2)+".txt", ".new.iotupd-room")
 	_, err := living.Commit(t.Context(), objectOf("sent.bin", "living"))
 	check(t, err)
 	living.wantContent("sent.bin", "living")

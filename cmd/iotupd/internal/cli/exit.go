@@ -186,6 +186,8 @@ func storeCode(err error) string {
 	switch {
 	case errors.Is(err, filestore.ErrInUse):
 		return reason.InUse
+	case errors.Is(err, durable.ErrFixed):
+		return reason.NotReplaceable
 	case errors.Is(err, filestore.ErrForeign):
 		return reason.ForeignPartialFile
 	case errors.Is(err, filestore.ErrMoved):

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"iotupd/internal/durable"
 	"iotupd/proto/manifestfile"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
@@ -49,6 +50,7 @@ func TestAnErrorHasACodeAndAnExitCode(t *testing.T) {
 		{WithCode(ExitLocalIO, fs.ErrPermission), 11, "local-io"},
 		{onDisk(filestore.ErrInUse), 11, "in-use"},
 		{onDisk(filestore.ErrForeign), 11, "foreign-partial-file"},
+		{onDisk(durable.ErrMountPoint), 11, "not-replaceable"},
 		{onDisk(filestore.ErrMoved), 11, "directory-moved"},
 		{&installed.PendingError{Path: "x", Err: syscall.EROFS}, 11, "installed-again"},
 		{CheckStdout(closedStdout{}), 11, "stdout-closed"},

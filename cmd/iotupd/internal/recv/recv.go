@@ -37,6 +37,11 @@ const help = `Receive one file that somebody sends on the channel, and exit when
 The file is received into a hidden file beside the target, checked by its
 SHA-256 as it is read back from the disk, and only then renamed over an old one,
 whose mode it keeps, and whose owner and group as far as the system allows it.
+-o follows a symbolic link, which stays, to the file that is replaced; with -d,
+where the sender names the file, a link of that name is replaced itself.
+What finishing needs is looked at first: that the old file can be replaced, that
+there is room for the file, for what --state remembers and for the note that
+--exec is to run. What is missing is told before anything is received.
 Packets of any number of senders of the same file count together. If a transfer
 is interrupted, the hidden file stays, and the next run continues from it.
 
