@@ -3,6 +3,7 @@
 package filestore
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -169,6 +170,9 @@ func TestAReadOnlyFileSystemIsRefusedBeforeAnythingIsReceived(t *testing.T) {
 
 // encfs has room for 175 bytes in a name, and says that it were 189.
 func TestTheFileSystemIsAskedHowLongNamesMayBe(t *testing.T) {
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		t.Skip("this kernel has no FUSE: ", err)
+	}
 	ownMounts(t)
 	_, err := exec.LookPath("encfs")
 	unable(t, "no file system with short names", err)
@@ -203,6 +207,9 @@ func onLoop(t *testing.T, kind string, mib int64, words ...string) (dir string) 
 	out, err := exec.Command(words[0], append(words[1:], image)...).CombinedOutput()
 	unable(t, fmt.Sprintf("%s: %s", words[0], out), err)
 	out, err = exec.Command("mount", "-t", kind, "-o", "loop", image, dir).CombinedOutput()
+	if bytes.Contains(out, []byte("unknown filesystem type")) {
+		t.Skipf("this kernel has no %s: %s", kind, out)
+	}
 	unable(t, fmt.Sprintf("mount %s: %s", kind, out), err)
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
 	return dir
