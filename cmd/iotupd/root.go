@@ -51,12 +51,12 @@ func run(args []string, std cli.Stdio) int {
 }
 
 // order is that of the commands in the help.
-var order = []string{"send", "recv", "sign", "keygen", "inspect", "man", "bench"}
+var order = []string{"send", "recv", "sign", "keygen", "inspect", "man", "bench", "version"}
 
 // commands make the commands that this program has, by name. Build tags leave some
 // out: see command_*.go.
 var commands = map[string]func() *cobra.Command{
-	"recv": recv.NewCommand, "inspect": inspect.NewCommand, "man": cli.NewManCommand,
+	"recv": recv.NewCommand, "inspect": inspect.NewCommand, "man": cli.NewManCommand, "version": cli.NewVersionCommand,
 }
 
 func newRootCommand() *cobra.Command {
@@ -93,7 +93,7 @@ func newRootCommand() *cobra.Command {
 		},
 	}
 	// Defined here so that -v is not taken: it means --verbose everywhere.
-	root.Flags().BoolVar(&printVersion, "version", false, "print the version")
+	root.Flags().BoolVarP(&printVersion, "version", "V", false, "print the version; iotupd version prints more")
 	root.SetUsageFunc(cli.PrintUsage)
 	root.SetFlagErrorFunc(cli.FlagError)
 	for _, name := range order {

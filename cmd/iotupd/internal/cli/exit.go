@@ -48,7 +48,7 @@ type ExitMeaning struct {
 }
 
 var exitMeanings = []ExitMeaning{
-	{0, "done", "send sign keygen inspect bench fit compare"},
+	{0, "done", "send sign keygen inspect bench fit compare version"},
 	{0, "done, or the file was already there", "iotupd recv"},
 	{1, "any other error", ""},
 	{3, "wrong usage", ""},
@@ -64,7 +64,7 @@ var exitMeanings = []ExitMeaning{
 	{13, "a bound of bench --require was not met", "iotupd bench"},
 	{129, "stopped by SIGHUP", ""},
 	{130, "stopped by SIGINT", ""},
-	{141, "the program that read stdout has ended (SIGPIPE)", "iotupd send recv sign inspect bench fit compare"},
+	{141, "the program that read stdout has ended (SIGPIPE)", "iotupd send recv sign inspect bench fit compare version"},
 	{143, "stopped by SIGTERM", ""},
 }
 

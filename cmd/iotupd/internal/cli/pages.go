@@ -81,6 +81,7 @@ var pages = map[string][]task{
 	},
 	"fit":     {{"Flags", "help help-all", ""}},
 	"compare": {{"Flags", "help help-all", ""}},
+	"version": {{"Flags", "json help help-all", ""}},
 	"man":     {{"Flags", "help help-all", ""}},
 }
 
