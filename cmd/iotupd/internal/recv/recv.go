@@ -61,10 +61,9 @@ there. If it fails or is interrupted, the next run of recv that hears the file
 runs it again, until it succeeds. When recv is stopped, the command gets
 SIGTERM, and is killed after 10 s. Until it has succeeded, only the user of recv
 can change the file: its owner, and a mode that lets others write, are set then.
-Its environment has IOTUPD_FILE (the path),
-IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT, _CHANNEL and _VERIFIED (true or
-false); for a signed file also _SIGNED_BY, _SEQUENCE, _VERSION and _METADATA
-(base64).
+Its environment has IOTUPD_FILE (the path), IOTUPD_FILE_NAME, _SIZE, _SHA256,
+_OBJECT, _CHANNEL and _VERIFIED (true or false); for a signed file also
+_SIGNED_BY, _SEQUENCE, _VERSION and _METADATA (base64).
 
 With dns:NAME, recv listens to the senders that DNS lists for the channel NAME,
 as printed by send --print-dns. DNS decides only whom to listen to; use --trust
@@ -151,8 +150,8 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.object, "object", "", "only the object with this `id` (default any)")
 	flags.StringVar(&o.sha256, "sha256", "", "only the file with this SHA-256, in `hex`adecimal (default any)")
 	flags.Var(&o.maxSize, "max-size", "refuse larger files")
-	flags.DurationVar(&o.timeout, "timeout", 0, "exit with code 4 if no packet arrives for this `time` at the start (default never)")
-	flags.DurationVar(&o.stall, "stall", 0, "exit with code 5 if packets stop for this `time` after the first one (default never)")
+	flags.DurationVar(&o.timeout, "timeout", 0, "give up (exit code 4) after this `time` without packets before the first one (default never)")
+	flags.DurationVar(&o.stall, "stall", 0, "give up (exit code 5) after this `time` without packets after the first one (default never)")
 	flags.BoolVar(&o.follow, "follow", false, "keep running, and receive every newer release; needs --trust")
 
 	o.trustOptions.addFlags(flags)
