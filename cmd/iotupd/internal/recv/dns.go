@@ -26,7 +26,7 @@ type dnsOptions struct {
 }
 
 func (o *dnsOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.resolvers, "resolver", nil, "`address` of a name server for dns:NAME, repeatable (default those of /etc/resolv.conf)")
+	flags.StringSliceVar(&o.resolvers, "resolver", nil, "`address` of a name server for dns:NAME, repeatable (default from /etc/resolv.conf)")
 	flags.DurationVar(&o.failover, "failover", discover.DefaultFailover, "with dns:NAME, switch to the backup senders after this `time` of silence")
 }
 
