@@ -66,8 +66,9 @@ quick: ## while working: format, vet, and the tests of the cores, in seconds
 	go vet ./...
 	go test -short $(CORES)
 
-test:
+test: ## and what the program for devices says of itself
 	go test -timeout 30m ./...
+	go test -tags $(DEVICE) -run 'Help|Page|Flag|Default' ./cmd/iotupd
 
 # Without the second that every process under the detector sleeps at its end, and
 # without what runs on one goroutine alone.

@@ -17,23 +17,23 @@ import (
 	"iotupd/internal/printable"
 )
 
-const rootHelp = `iotupd gets one file to any number of devices at once over lossy UDP multicast.
+const rootHelp = `iotupd sends a file to any number of devices at once, by UDP multicast over
+networks that lose packets. There is no return channel: the sender repeats the
+file with Reed-Solomon parity (FEC), and a receiver joins at any time, recovers
+lost packets from any others, and is done when the SHA-256 of the file is
+verified.
 
   iotupd send firmware.bin              on one machine
-  iotupd recv -o firmware.bin           on any number of others
+  iotupd recv -o firmware.bin           on any number of others`
 
-The sender repeats the file and Reed-Solomon parity for ever and hears nothing
-back. A receiver joins at any moment, rebuilds what was lost on the way from
-any packets that arrive, and is done when the whole file is verified.
+const rootDetails = `Every flag can be set by an environment variable, for example --shard-size by
+IOTUPD_SHARD_SIZE. Flags override environment variables, which override
+defaults.
 
 The first Ctrl-C, SIGTERM or SIGHUP ends a command within a second, whatever it
-waits for, and the second one at once. There are two exceptions: send tells
-receivers for up to a second that it stops, and a command of recv --exec gets
-SIGTERM, and has 10 s to end.
-
-Every flag can be set by an environment variable, --shard-size for example by
-IOTUPD_SHARD_SIZE. A flag goes before the environment, which goes before the
-default.`
+waits for; the second one ends it at once. There are two exceptions: send
+announces for up to a second that it stops, and the command of recv --exec gets
+SIGTERM and has 10 s to exit.`
 
 // run is the whole program but for the exit.
 func run(args []string, std cli.Stdio) int {
@@ -51,12 +51,12 @@ func run(args []string, std cli.Stdio) int {
 }
 
 // order is that of the commands in the help.
-var order = []string{"send", "recv", "sign", "keygen", "inspect", "man", "bench"}
+var order = []string{"send", "recv", "sign", "keygen", "inspect", "man", "bench", "version"}
 
 // commands make the commands that this program has, by name. Build tags leave some
 // out: see command_*.go.
 var commands = map[string]func() *cobra.Command{
-	"recv": recv.NewCommand, "inspect": inspect.NewCommand, "man": cli.NewManCommand,
+	"recv": recv.NewCommand, "inspect": inspect.NewCommand, "man": cli.NewManCommand, "version": cli.NewVersionCommand,
 }
 
 func newRootCommand() *cobra.Command {
@@ -66,7 +66,7 @@ func newRootCommand() *cobra.Command {
 		Use:                   "iotupd COMMAND",
 		Short:                 "one file to many devices over lossy multicast",
 		Long:                  rootHelp,
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: rootDetails},
 		DisableFlagsInUseLine: true,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
@@ -93,7 +93,7 @@ func newRootCommand() *cobra.Command {
 		},
 	}
 	// Defined here so that -v is not taken: it means --verbose everywhere.
-	root.Flags().BoolVar(&printVersion, "version", false, "print the version")
+	root.Flags().BoolVarP(&printVersion, "version", "V", false, "print the version; iotupd version prints more")
 	root.SetUsageFunc(cli.PrintUsage)
 	root.SetFlagErrorFunc(cli.FlagError)
 	for _, name := range order {
@@ -101,6 +101,7 @@ func newRootCommand() *cobra.Command {
 			root.AddCommand(newCommand())
 		}
 	}
+	cli.AddHelp(root)
 	root.SetHelpCommand(newHelpCommand(root))
 	return root
 }

@@ -5,10 +5,12 @@ package main
 import (
 	"bytes"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
@@ -27,46 +29,144 @@ func TestHelpListsEveryExitCode(t *testing.T) {
 	}
 }
 
-func TestHelpFitsATerminal(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"send", "--help"}, {"recv", "--help"}, {"sign", "--help"}, {"keygen", "--help"}, {"inspect", "--help"}} {
-		var out bytes.Buffer
-		if code := run(args, cli.Stdio{Out: &out, Err: &out}); code != 0 {
-			t.Errorf("%v: got exit code %d, want 0", args, code)
-		}
-		for line := range strings.Lines(out.String()) {
-			if len(strings.TrimSuffix(line, "\n")) > cli.HelpWidth || strings.Contains(line, "`") {
-				t.Errorf("%v: %q is not a line of at most %d columns", args, line, cli.HelpWidth)
-			}
-		}
+// walk calls a function with every command that this program lists, and man.
+func walk(cmd *cobra.Command, f func(*cobra.Command)) {
+	f(cmd)
+	for _, c := range cmd.Commands() {
+		walk(c, f)
 	}
 }
 
+// help returns what a command prints with these flags.
+func help(t *testing.T, cmd *cobra.Command, flag string) string {
+	t.Helper()
+	var out bytes.Buffer
+	args := append(strings.Fields(cmd.CommandPath())[1:], flag)
+	if code := run(args, cli.Stdio{Out: &out, Err: &out}); code != 0 {
+		t.Errorf("%q: got exit code %d, want 0: %s", args, code, &out)
+	}
+	return out.String()
+}
+
+// listed returns the names of the flags that a help lists, in its order.
+func listed(help string) (names []string) {
+	for _, m := range regexp.MustCompile(`(?m)^(?:  -., |      )--([a-z0-9-]+)`).FindAllStringSubmatch(help, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+func TestHelpFitsATerminal(t *testing.T) {
+	walk(newRootCommand(), func(cmd *cobra.Command) {
+		for _, flag := range []string{"--help", "--help-all"} {
+			for line := range strings.Lines(help(t, cmd, flag)) {
+				if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > cli.HelpWidth || strings.Contains(line, "`") {
+					t.Errorf("%s %s: %q is not a line of at most %d columns", cmd.CommandPath(), flag, line, cli.HelpWidth)
+				}
+			}
+		}
+	})
+}
+
+func TestAFirstPageHasAtMost15Flags(t *testing.T) {
+	walk(newRootCommand(), func(cmd *cobra.Command) {
+		names := listed(help(t, cmd, "--help"))
+		if len(names) > 15 || !slices.Contains(names, "help") || !slices.Contains(names, "help-all") {
+			t.Errorf("%s --help: got the %d flags %q, want at most 15, with help and help-all", cmd.CommandPath(), len(names), names)
+		}
+	})
+}
+
+func TestHelpAllAndTheManPageHaveEveryFlagOnce(t *testing.T) {
+	root := newRootCommand()
+	pages := cli.ManPages(root)
+	walk(root, func(cmd *cobra.Command) {
+		var want []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { want = append(want, f.Name) })
+		slices.Sort(want)
+		got := listed(help(t, cmd, "--help-all"))
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s --help-all: got the flags %q, want %q", cmd.CommandPath(), got, want)
+		}
+		page := pages[strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1"]
+		if page == "" {
+			return // man
+		}
+		for _, name := range want {
+			label := regexp.MustCompile(`(?m)^\\fB(\\-., )?\\-\\-` + strings.ReplaceAll(name, "-", `\\-`) + `( .*)?\\fR$`)
+			if n := len(label.FindAllString(page, -1)); n != 1 {
+				t.Errorf("%s: the man page has --%s %d times, want once", cmd.CommandPath(), name, n)
+			}
+		}
+	})
+}
+
+// homonyms are flags that mean something else in another command.
+var homonyms = []string{"iotupd version", "keygen group"}
+
 func TestEveryFlagIsUnderAHeadingAndDescribed(t *testing.T) {
 	flags := map[string]string{}
-	for _, cmd := range newRootCommand().Commands() {
-		if !slices.Contains([]string{"send", "recv", "sign", "inspect"}, cmd.Name()) {
-			continue
+	walk(newRootCommand(), func(cmd *cobra.Command) {
+		for _, section := range cli.Sections(cmd, true) {
+			for _, f := range section.Flags {
+				h := cli.HelpOf(f)
+				if section.Heading == cli.OtherFlags || h.Text == "" || len(h.Label) > cli.FlagColumn-2 {
+					t.Errorf("%s --%s: got heading %q, label %q, text %q", cmd.Name(), f.Name, section.Heading, h.Label, h.Text)
+				}
+				// "A flag means the same everywhere."
+				if short, ok := flags[f.Name]; ok && short != f.Shorthand && !slices.Contains(homonyms, cmd.Name()+" "+f.Name) {
+					t.Errorf("--%s has short forms %q and %q", f.Name, short, f.Shorthand)
+				}
+				if !slices.Contains(homonyms, cmd.Name()+" "+f.Name) {
+					flags[f.Name] = f.Shorthand
+				}
+			}
 		}
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			h := cli.HelpOf(f)
-			if f.Annotations[cli.HeadingKey] == nil || h.Text == "" || len(h.Label) > cli.FlagColumn-2 {
-				t.Errorf("%s --%s: got heading %q, label %q, text %q", cmd.Name(), f.Name, f.Annotations[cli.HeadingKey], h.Label, h.Text)
-			}
-			// "A flag means the same everywhere."
-			if short, ok := flags[f.Name]; ok && short != f.Shorthand {
-				t.Errorf("--%s has short forms %q and %q", f.Name, short, f.Shorthand)
-			}
-			flags[f.Name] = f.Shorthand
-		})
-	}
+	})
 	if len(flags) < 30 {
 		t.Errorf("got only the flags %q", slices.Sorted(maps.Keys(flags)))
 	}
 }
 
+// noDefault are flags with a value of which none stands in for it: without the flag,
+// nothing is done.
+var noDefault = []string{
+	"recv output", "recv dir", "recv exec", "recv reuse", "recv record",
+	"send print-dns", "send for-memory", "sign for-memory", "sign add", "sign sequence", "sign version", "sign notes", "sign metadata",
+	"keygen password-file", "keygen group", "bench sweep", "bench require", "bench out",
+}
+
+func TestEveryDefaultIsVisible(t *testing.T) {
+	walk(newRootCommand(), func(cmd *cobra.Command) {
+		for _, section := range cli.Sections(cmd, true) {
+			for _, f := range section.Flags {
+				h := cli.HelpOf(f)
+				shown := strings.Count(h.Text, "(default ") // one that is in words
+				if h.Default != "" {
+					shown++
+				}
+				want := 1
+				if f.NoOptDefVal != "" || slices.Contains(noDefault, cmd.Name()+" "+f.Name) {
+					want = 0
+				}
+				if shown != want && !(shown == 1 && f.NoOptDefVal != "") { // switches may say what else is done
+					t.Errorf("%s --%s: got %d defaults in %q, %q, want %d", cmd.Name(), f.Name, shown, h.Text, h.Default, want)
+				}
+			}
+		}
+	})
+}
+
 func TestManPages(t *testing.T) {
 	pages := cli.ManPages(newRootCommand())
-	for _, name := range []string{"iotupd.1", "iotupd-send.1", "iotupd-recv.1", "iotupd-sign.1", "iotupd-keygen.1", "iotupd-inspect.1"} {
+	names := []string{"iotupd.1"}
+	for name := range commands { // that this build has
+		if name != "man" {
+			names = append(names, "iotupd-"+name+".1")
+		}
+	}
+	for _, name := range names {
 		if pages[name] == "" {
 			t.Errorf("there is no page %s", name)
 		}

@@ -22,24 +22,42 @@ import (
 	"iotupd/sender"
 )
 
-const benchHelp = `Measure what receivers wait for under loss: packets sent until they are done,
-over K/(1-p), what an ideal code needs on average. 1.000 is the limit for
-independent loss; with bursts or traces compare with the row ideal.
+const benchHelp = `Measure how many packets a sender must send until every receiver has the file,
+relative to the minimum: 1.000 is what an ideal code needs under the same
+independent loss. Without flags, compare some schemes at some loss rates, in
+under a minute.`
 
-Without flags it takes a tour of some 10 s of two free cores: schemes and rates
-of loss.
+const benchDetails = `Figures are packets sent until a receiver is done, over K/(1-p), where K is the
+number of packets that the file fills, and p is the share of packets that are
+lost. With loss in bursts or from a trace, compare with the row ideal.
 
-Modes: sim runs the sender and receiver of this program in virtual time; model
-computes independent loss exactly, for millions of receivers and large files;
-net runs real processes with real sockets, in network namespaces as root on
-Linux, else on the loopback interface.
+Modes: sim runs the sender and receiver of this program in virtual time. model
+computes the exact result for independent loss, for millions of receivers and
+large files. net runs real processes with real sockets, in network namespaces if
+it runs as root on Linux, else on the loopback interface.
 
-Experiments: completion is all this; pollution counts what receivers wait for,
-and how many fail, over the share of forged packets in all that they hear, with
-digests and without, and decodes real bytes for that; layers has receivers
-behind bottlenecks find out how many layers these carry.
+Experiments: completion is all of the above. pollution sends forged packets, and
+measures how long receivers take and how many fail, with and without digests.
+layers has receivers behind bottlenecks find out how many layers these carry.
 
-A requirement goes by the figure, not by its confidence interval.
+Loss models: bernoulli: every packet is lost with this probability. gilbert:
+mean loss, and the mean number of packets lost in a row. ge: probabilities per
+packet, p: good to bad, r: bad to good, h: share that ARRIVES in the bad state,
+k: share that arrives in the good state. periodic: every 20th packet is lost.
+trace: the losses that recv --record has written. mix: shares of the receivers
+with a loss model each.
+
+Schemes: auto is what send does, auto:PROFILE what send --profile PROFILE does.
+gf8 and gf16 are FEC groups of so many data and parity packets over GF(2^8) and
+GF(2^16). loop repeats the file without parity. repeat:3 sends every packet
+three times in a row. raptorq is that fountain code, ideal a perfect one. order
+is the sequence of packets in a loop: rows takes one packet of every group in
+turn and is what send does; plain the same, every turn beginning with the first
+group; group sends group after group; data-parity the data of all groups, then
+rows of parity; windows:4 goes through four groups at a time; permuted is
+random.
+
+--require compares the measured value; it ignores the error bars.
 `
 
 type benchOptions struct {
@@ -76,8 +94,8 @@ func NewCommand() *cobra.Command {
 	opts := benchOptions{size: bench.DefaultSize, rate: sender.DefaultRate}
 	cmd := &cobra.Command{
 		Use:   "bench [flags]",
-		Short: "measure completion under loss",
-		Long:  benchHelp + benchForms(),
+		Short: "measure transfers under packet loss",
+		Long:  benchHelp,
 		Example: `  iotupd bench
   iotupd bench --loss gilbert:10%,burst=5 --sweep parity=0:100%:10% --out out/
   iotupd bench --scheme loop,auto,ideal --sweep loss=0:30%:2.5% --receivers 1000
@@ -85,7 +103,7 @@ func NewCommand() *cobra.Command {
   iotupd bench --experiment pollution --forge smart
   iotupd bench --experiment layers --bottleneck 1.5M,10M --sharing 5
   iotupd bench --mode net --size 64M --rate 100M --loss bernoulli:5%`,
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: benchDetails + benchForms()},
 		DisableFlagsInUseLine: true,
 		Args:                  cli.NoArguments,
 		ValidArgsFunction:     cobra.NoFileCompletions,
@@ -135,33 +153,30 @@ var (
 )
 
 func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.subject, "experiment", experimentNames()[0], "`what` to find out: "+cli.Choice(experimentNames()))
-	flags.StringVar(&o.mode, "mode", string(bench.Sim), "`kind` of measurement: sim, model or net")
-	flags.StringVar(&o.schemes, "scheme", "", "`schemes` to compare, with commas (default auto)")
-	flags.StringVar(&o.loss, "loss", "none", "`model` of the loss on the way")
-	flags.StringVar(&o.sweep, "sweep", "", "`parameter` to vary, and its values")
-	flags.Var(&o.size, "size", "of the file")
+	flags.StringVar(&o.subject, "experiment", experimentNames()[0], "`what` to measure: "+cli.Choice(experimentNames()))
+	flags.StringVar(&o.mode, "mode", string(bench.Sim), "`kind` of measurement: sim (virtual time), model (exact calculation) or net (real sockets)")
+	flags.StringVar(&o.schemes, "scheme", "", "`schemes` to compare, with commas, such as auto,loop,ideal (default auto)")
+	flags.StringVar(&o.loss, "loss", "none", "loss `model`, such as bernoulli:5% or gilbert:10%,burst=5")
+	flags.StringVar(&o.sweep, "sweep", "", "`parameter` to vary, with its values, such as loss=0:30%:2.5%")
+	flags.Var(&o.size, "size", "size of the file")
 	flags.IntVar(&o.shardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64")
-	flags.VarP(&o.rate, "rate", "r", "bit `rate` of whole IP packets of every sender, such as 500k, 20M, 1G")
+	flags.VarP(&o.rate, "rate", "r", "bit `rate` of each sender, IP headers included, such as 500k, 20M or 1G")
 	flags.IntVar(&o.receivers, "receivers", 0, fmt.Sprintf("`number` of receivers of a trial (default %d; net: %d)", bench.DefaultReceivers, bench.DefaultNetReceivers))
-	flags.IntVar(&o.trials, "trials", 1, "`number` of trials, each with losses of its own")
+	flags.IntVar(&o.trials, "trials", 1, "`number` of trials, each with different losses")
 	flags.IntVar(&o.senders, "senders", 1, "`number` of senders of the same file")
-	flags.StringVar(&o.starts, "starts", string(bench.StartsCoordinated), "`where` several senders begin: coordinated or random")
-	flags.StringVar(&o.join, "join", string(bench.JoinRandom), "`when` receivers begin to listen: random, or start")
-	flags.BoolVar(&o.withBytes, "with-bytes", false, "sim: send and decode a real file, not only headers")
-	flags.BoolVar(&o.loopback, "loopback", false, "net: use the loopback interface even if namespaces could be made")
+	flags.StringVar(&o.starts, "starts", string(bench.StartsCoordinated), "`where` in the loop several senders begin: coordinated or random")
+	flags.StringVar(&o.join, "join", string(bench.JoinRandom), "`when` receivers join: random, or start")
+	flags.BoolVar(&o.withBytes, "with-bytes", false, "sim: also encode and decode real data (slower)")
+	flags.BoolVar(&o.loopback, "loopback", false, "net: use the loopback interface instead of network namespaces")
 	flags.StringVar(&o.forge, "forge", benchForgeries[0], "pollution: `kind` of forged packets, "+cli.Choice(benchForgeries))
 	o.layersOptions.addFlags(flags)
-	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes all that is random repeatable")
-	cli.Under(flags, "Experiment")
+	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes random choices repeatable")
 
-	flags.StringArrayVar(&o.require, "require", nil, "exit with 13 unless all rows meet this `bound`, repeatable")
+	flags.StringArrayVar(&o.require, "require", nil, "exit with code 13 unless all rows are within this `bound`, such as p99<=1.05, repeatable")
 	flags.StringVar(&o.format, "format", formatNames[0], "`kind` of output: table, csv, json or markdown")
-	flags.StringVar(&o.out, "out", "", "write CSV, JSON, SVG and an HTML report to this `directory`")
+	flags.StringVar(&o.out, "out", "", "write CSV, JSON, SVG plots and an HTML report to this `directory`")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
-	flags.StringVar(&o.progress, "progress", "auto", "`kind` of progress: bar, plain or none; auto is bar on a terminal and else plain")
-	flags.BoolP("help", "h", false, "print this help")
-	cli.Under(flags, "Output")
+	flags.StringVar(&o.progress, "progress", "auto", "`kind` of progress: bar, plain, none, or auto: bar on a terminal, else plain")
 }
 
 // A measurement is an experiment that gives a [bench.Result].

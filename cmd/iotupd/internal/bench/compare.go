@@ -15,17 +15,19 @@ import (
 	"iotupd/cmd/iotupd/internal/cobra"
 )
 
-const compareHelp = `Set two results side by side, each the directory of --out, the result.json in
-it, or what --format json printed. Where the confidence intervals overlap, a difference may be
-chance; ±? is none, as there were too few receivers for one.`
+const compareHelp = `Compare two results side by side. Each is a directory of bench --out, its
+result.json, or the output of bench --format json.`
+
+const compareDetails = `Where the confidence intervals overlap, a difference may be due to chance. ±?
+means that there were too few receivers for an interval.`
 
 func newCompareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "compare A B",
-		Short:                 "set two results side by side",
+		Short:                 "compare two results side by side",
 		Long:                  compareHelp,
 		Example:               "  iotupd bench compare before/ after/",
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: compareDetails},
 		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -37,7 +39,6 @@ func newCompareCommand() *cobra.Command {
 			return runCompare(args[0], args[1], cli.StdioOf(cmd))
 		},
 	}
-	cmd.Flags().BoolP("help", "h", false, "print this help")
 	return cmd
 }
 

@@ -28,11 +28,11 @@ var layersFlags = []string{"layers", "bottleneck", "sharing", "queue", "time"}
 
 func (o *layersOptions) addFlags(flags *pflag.FlagSet) {
 	o.bottlenecks = bench.DefaultBottlenecks
-	flags.IntVar(&o.layers, "layers", bench.DefaultLayers, "layers: `number` that senders have")
-	flags.Var(&o.bottlenecks, "bottleneck", "layers: bit `rates` of the links of the classes of receivers, with commas")
-	flags.IntVar(&o.sharing, "sharing", 1, "layers: `number` of receivers behind one link")
-	flags.DurationVar(&o.queue, "queue", 100*time.Millisecond, "layers: `time` that the full queue of a link takes to empty")
-	flags.DurationVar(&o.time, "time", bench.DefaultLayersTime, "layers: `time` that receivers go on at least")
+	flags.IntVar(&o.layers, "layers", bench.DefaultLayers, "`number` of layers of each sender")
+	flags.Var(&o.bottlenecks, "bottleneck", "bit `rates` of the receivers' links, with commas: one class of receivers for each")
+	flags.IntVar(&o.sharing, "sharing", 1, "`number` of receivers behind one link")
+	flags.DurationVar(&o.queue, "queue", 100*time.Millisecond, "`time` that a full queue of a link takes to drain")
+	flags.DurationVar(&o.time, "time", bench.DefaultLayersTime, "least `time` that receivers keep running")
 	cli.NotFromEnvironment(flags, "layers") // that of recv may be auto
 }
 

@@ -12,13 +12,14 @@ import (
 	"iotupd/cmd/iotupd/internal/cobra"
 )
 
-const fitHelp = `Find the models of loss that are nearest to a trace of recv --record: Bernoulli,
-Gilbert and Gilbert-Elliott, the best first. Each stands there as --loss reads
-it.
+const fitHelp = `Find the loss model that fits a trace of recv --record best: Bernoulli, Gilbert
+or Gilbert-Elliott. Each is printed in the form that bench --loss reads, the
+best first.`
 
-AIC is Akaike's criterion, by which the best is chosen: how unlikely the trace
-is under the model, and a price for every parameter. What is within 2 of the
-best is as good. The last digits can differ from one kind of CPU to another.`
+const fitDetails = `Models are compared by the Akaike information criterion (AIC), which weighs the
+likelihood of the trace under a model against its number of parameters. Models
+within 2 of the best are as good. The last digits can differ between kinds of
+CPUs.`
 
 func newFitCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -26,14 +27,13 @@ func newFitCommand() *cobra.Command {
 		Short:                 "find the model of a recorded loss trace",
 		Long:                  fitHelp,
 		Example:               "  iotupd recv -o fw.bin --record field.trace\n  iotupd bench fit field.trace",
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: fitDetails},
 		DisableFlagsInUseLine: true,
 		Args:                  cli.OneArgument("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runFit(args[0], cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().BoolP("help", "h", false, "print this help")
 	return cmd
 }
 

@@ -6,7 +6,6 @@ package cli
 
 import (
 	"io"
-	"runtime/debug"
 
 	"iotupd/cmd/iotupd/internal/cobra"
 )
@@ -35,19 +34,4 @@ func NoArguments(cmd *cobra.Command, args []string) error {
 		return UsageError("unexpected argument %q; see %s --help", args[0], cmd.CommandPath())
 	}
 	return nil
-}
-
-// version is set by the Makefile for releases.
-var version = ""
-
-// BuildVersion returns the version of the program: that of a release, or what the
-// toolchain knows.
-func BuildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -48,23 +48,23 @@ type ExitMeaning struct {
 }
 
 var exitMeanings = []ExitMeaning{
-	{0, "done", "send sign keygen inspect bench fit compare"},
-	{0, "done, or the file was there already", "iotupd recv"},
+	{0, "done", "send sign keygen inspect bench fit compare version"},
+	{0, "done, or the file was already there", "iotupd recv"},
 	{1, "any other error", ""},
 	{3, "wrong usage", ""},
-	{4, "nothing was heard within --timeout", "iotupd recv"},
-	{4, "nothing was heard within --for", "inspect"},
-	{5, "the stream went silent for --stall before the file was complete", "iotupd recv"},
+	{4, "nothing arrived within --timeout", "iotupd recv"},
+	{4, "nothing arrived within --for", "inspect"},
+	{5, "packets stopped for --stall before the file was complete", "iotupd recv"},
 	{6, "the received file does not match its SHA-256", "iotupd recv"},
-	{7, "authenticity: no key of --trust has signed what is there", "iotupd recv inspect"},
-	{8, "refused by policy: over --max-size, or a signed manifest tells an older release, other hardware, another channel or a time that is over", "iotupd recv"},
+	{7, "authenticity: no key of --trust has signed the file", "iotupd recv inspect"},
+	{8, "refused by policy: over --max-size, or the signed manifest is for an older release, other hardware or another channel, or has expired", "iotupd recv"},
 	{10, "the network could not be set up, or failed", "iotupd send recv inspect"},
 	{11, "local input or output failed: no space, no permission, file changed", ""},
 	{12, "the command of --exec failed", "iotupd recv"},
-	{13, "a bench --require was not met", "iotupd bench"},
+	{13, "a bound of bench --require was not met", "iotupd bench"},
 	{129, "stopped by SIGHUP", ""},
 	{130, "stopped by SIGINT", ""},
-	{141, "the program that read stdout has ended (SIGPIPE)", "iotupd send recv sign inspect bench fit compare"},
+	{141, "the program that read stdout has ended (SIGPIPE)", "iotupd send recv sign inspect bench fit compare version"},
 	{143, "stopped by SIGTERM", ""},
 }
 

@@ -37,7 +37,7 @@ func FlagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, boo
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, _ := lookup(EnvironmentName(f))
 		_, never := f.Annotations[commandLineKey]
-		if value == "" || f.Changed || never || f.Name == "help" || f.Name == "version" || err != nil {
+		if value == "" || f.Changed || never || f.Name == "help" || f.Name == helpAllName || f.Name == "version" || err != nil {
 			return
 		}
 		if e := flags.Set(f.Name, value); e != nil {

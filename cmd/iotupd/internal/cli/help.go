@@ -12,18 +12,9 @@ import (
 	"iotupd/cmd/iotupd/internal/cobra"
 )
 
-// HeadingKey is the annotation of a flag that holds its heading in the help.
-const HeadingKey = "iotupd-heading"
-
-// Under puts the flags that were declared since the last call under a heading.
-func Under(flags *pflag.FlagSet, heading string) {
-	flags.SortFlags = false
-	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Annotations[HeadingKey] == nil {
-			flags.SetAnnotation(f.Name, HeadingKey, []string{heading})
-		}
-	})
-}
+// DetailsKey is the annotation of a command that holds what --help-all and the man
+// page say after its description.
+const DetailsKey = "iotupd-details"
 
 // The help is made for terminals of 80 columns.
 const (
@@ -32,9 +23,13 @@ const (
 	exitColumn = 7  // where the meanings of exit codes begin
 )
 
-// PrintUsage prints all of a command's help but its description.
+// PrintUsage prints all of a command's help but its description: the first page, or
+// everything if --help-all was given.
 func PrintUsage(cmd *cobra.Command) error {
-	w := cmd.OutOrStderr()
+	w, all := cmd.OutOrStderr(), wantsAll(cmd)
+	if details := cmd.Annotations[DetailsKey]; all && details != "" {
+		fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(details))
+	}
 	fmt.Fprintf(w, "Usage:\n  %s\n", cmd.UseLine())
 	if cmd.HasExample() {
 		fmt.Fprintf(w, "\nExamples:\n%s\n", cmd.Example)
@@ -46,25 +41,22 @@ func PrintUsage(cmd *cobra.Command) error {
 				fmt.Fprintf(w, "  %-12s %s\n", c.Name(), c.Short)
 			}
 		}
-		fmt.Fprintf(w, "\n%s COMMAND --help tells more.\n", cmd.CommandPath())
+		fmt.Fprintf(w, "\n%s COMMAND --help describes a command.\n", cmd.CommandPath())
 	}
-	heading := ""
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		h := "Flags"
-		if a := f.Annotations[HeadingKey]; a != nil {
-			h = a[0]
+	for _, s := range Sections(cmd, all) {
+		fmt.Fprintf(w, "\n%s:\n", s.Heading)
+		for _, f := range s.Flags {
+			printFlag(w, f)
 		}
-		if h != heading {
-			fmt.Fprintf(w, "\n%s:\n", h)
-			heading = h
-		}
-		printFlag(w, f)
-	})
+	}
 	if cmd.Annotations[ExitCodesKey] != "" {
 		fmt.Fprint(w, "\nExit codes:\n")
 		for _, e := range ExitMeaningsOf(cmd.Name()) {
 			fmt.Fprintln(w, Wrap(fmt.Sprintf("%5d ", e.Code), strings.Fields(e.meaning), Layout{Width: HelpWidth, Indent: exitColumn}))
 		}
+	}
+	if !all && hasMore(cmd) {
+		fmt.Fprintf(w, "\nAll flags and details: %s --help-all\n", cmd.CommandPath())
 	}
 	return nil
 }
@@ -72,8 +64,8 @@ func PrintUsage(cmd *cobra.Command) error {
 func printFlag(w io.Writer, f *pflag.Flag) {
 	h := HelpOf(f)
 	words := strings.Fields(h.Text)
-	if h.preset != "" {
-		words = append(words, "(default "+h.preset+")")
+	if h.Default != "" {
+		words = append(words, "(default "+h.Default+")")
 	}
 	label := fmt.Sprintf("%-*s", FlagColumn-1, h.Label)
 	fmt.Fprintln(w, Wrap(label, words, Layout{Width: HelpWidth, Indent: FlagColumn}))
@@ -98,9 +90,9 @@ func Wrap(line string, words []string, to Layout) string {
 
 // A flagHelp is what the help says about a flag.
 type flagHelp struct {
-	Label  string // what to type
-	Text   string // what it does
-	preset string // the default; empty: nothing, or in words in text
+	Label   string // what to type
+	Text    string // what it does
+	Default string // the default; empty: nothing, or in words in text
 }
 
 // HelpOf returns what the help says about a flag.
@@ -115,9 +107,9 @@ func HelpOf(f *pflag.Flag) (h flagHelp) {
 		h.Label += " " + value
 	}
 	switch f.DefValue {
-	case "0", "0%", "0s", "0 B", "0 bit/s", "[]", "false", "none":
+	case "0", "0s", "0 B", "0 bit/s", "[]", "false": // the text has it in words, where it is one
 	default:
-		h.preset = f.DefValue
+		h.Default = f.DefValue
 	}
 	return h
 }

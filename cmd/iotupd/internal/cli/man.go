@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"iotupd/cmd/iotupd/internal/cobra"
 )
 
@@ -95,25 +93,27 @@ func manPage(cmd *cobra.Command) string {
 	r.raw(".SH SYNOPSIS\n%s", roffQuote(cmd.UseLine()))
 	r.raw(".SH DESCRIPTION")
 	r.text(cmd.Long)
+	if details := cmd.Annotations[DetailsKey]; details != "" {
+		r.raw(".PP")
+		r.text(strings.TrimSpace(details))
+	}
 	if cmd.HasExample() {
 		r.raw(".SH EXAMPLES")
 		r.text(cmd.Example)
 	}
 	r.raw(".SH OPTIONS")
-	heading := ""
-	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if h := f.Annotations[HeadingKey]; h != nil && h[0] != heading {
-			heading = h[0]
-			r.raw(".SS %s", heading)
+	for _, section := range Sections(cmd, true) {
+		r.raw(".SS %s", roffQuote(section.Heading))
+		for _, f := range section.Flags {
+			r.option(HelpOf(f))
 		}
-		r.option(HelpOf(f))
-	})
+	}
 	r.raw(".SH EXIT STATUS")
 	for _, e := range ExitMeaningsOf(cmd.Name()) {
 		r.raw(".TP\n%d\n%s", e.Code, roffQuote(e.meaning))
 	}
 	r.raw(".SH ENVIRONMENT\nEvery option can be set by a variable, \\-\\-shard\\-size for example by IOTUPD_SHARD_SIZE.\n" +
-		"An option goes before its variable.")
+		"An option overrides its variable.")
 	r.raw(".SH SEE ALSO")
 	for _, other := range documented(cmd.Root()) {
 		if other != cmd {
@@ -124,8 +124,8 @@ func manPage(cmd *cobra.Command) string {
 }
 
 func (r *roff) option(h flagHelp) {
-	if h.preset != "" {
-		h.Text += " (default " + h.preset + ")"
+	if h.Default != "" {
+		h.Text += " (default " + h.Default + ")"
 	}
 	r.raw(".TP\n\\fB%s\\fR\n%s", roffQuote(strings.TrimSpace(h.Label)), roffQuote(h.Text))
 }

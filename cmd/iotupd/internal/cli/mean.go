@@ -63,9 +63,6 @@ func nearFlag(flags *pflag.FlagSet, err error) string {
 	}
 	name, group := unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()
 	if group != "" { // of one letter, or a long name with one dash
-		if name == "V" && flags.Lookup("version") != nil {
-			return "did you mean --version?"
-		}
 		if name == "V" {
 			return "did you mean iotupd --version?"
 		}

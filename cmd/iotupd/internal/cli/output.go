@@ -39,12 +39,10 @@ type OutputOptions struct {
 // AddFlags declares the flags.
 func (o *OutputOptions) AddFlags(flags *pflag.FlagSet) {
 	flags.BoolVarP(&o.Quiet, "quiet", "q", false, "print errors only; with --json: no progress")
-	flags.CountVarP(&o.Verbose, "verbose", "v", "``print decisions; twice: groups too") // no value to name
-	flags.BoolVar(&o.JSON, "json", false, "print events as JSON lines, on stdout, or on stderr if the file goes to stdout")
-	flags.StringVar(&o.Progress, "progress", "auto", "`kind` of progress: bar (a live line), plain (a line every --stats) or none; auto is bar on a terminal and else plain")
-	flags.DurationVar(&o.Stats, "stats", 10*time.Second, "`time` between plain progress lines")
-	flags.BoolP("help", "h", false, "print this help")
-	Under(flags, "Output")
+	flags.CountVarP(&o.Verbose, "verbose", "v", "``print decisions; -vv: FEC groups too") // no value to name
+	flags.BoolVar(&o.JSON, "json", false, "print events as JSON lines on stdout, or on stderr if the file goes to stdout")
+	flags.StringVar(&o.Progress, "progress", "auto", "`kind` of progress: bar (a live line), plain (a line every --stats), none, or auto: bar on a terminal, else plain")
+	flags.DurationVar(&o.Stats, "stats", 10*time.Second, "`time` between lines of plain progress")
 }
 
 var ProgressKinds = []string{"auto", "bar", "plain", "none"}

@@ -41,15 +41,14 @@ var digestChoices = []string{"on", "off"}
 
 // AddFlags declares the flags.
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.Parity, "parity", "auto", "parity in `percent` of the data, 0% to 300%")
-	flags.StringVar(&o.Profile, "profile", "standard", "`kind` of groups: standard, tiny for receivers with little memory, large for slow lossy links, fast for links above 1 Gbit/s")
-	flags.Var(&o.ForMemory, "for-memory", "instead of --profile: the best groups that receivers with so much memory decode")
-	flags.IntVar(&o.ShardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500, and 1408 as well by IPv4 without --group-key")
-	flags.StringVar(&o.Digest, "digest", "on", "`on` for receivers to verify every packet, or off")
+	flags.StringVar(&o.Parity, "parity", "auto", "parity to send, in `percent` of the data, 0% to 300%; auto: by --profile and the size of the file")
+	flags.StringVar(&o.Profile, "profile", "standard", "`kind` of FEC groups: standard; tiny for receivers with little memory; large for slow lossy links; fast for more than 1 Gbit/s")
+	flags.Var(&o.ForMemory, "for-memory", "choose the best --profile that receivers with this much memory can decode")
+	flags.IntVar(&o.ShardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500, 1408 that over IPv4 without --group-key")
+	flags.StringVar(&o.Digest, "digest", "on", "send hashes by which receivers verify every packet: `on` or off")
 	o.Memory = sender.DefaultMemory
-	flags.Var(&o.Memory, "memory", "parity and digests to keep in memory; what does not fit goes to a temporary file")
-	flags.StringVar(&o.Cache, "cache", "", "`directory` to keep parity and digests in for the next time (default none)")
-	cli.Under(flags, "Forward error correction")
+	flags.Var(&o.Memory, "memory", "memory for parity and digests; the rest goes to a temporary file")
+	flags.StringVar(&o.Cache, "cache", "", "`directory` that keeps parity and digests for the next time that this file is sent or signed (default none)")
 }
 
 // Completions says how the shell completes their values.

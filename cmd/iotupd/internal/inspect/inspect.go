@@ -22,13 +22,17 @@ import (
 	"iotupd/receiver/monitor"
 )
 
-const help = `Show what a manifest says, and whether a trusted key signed it; or what a
-partial file *.iotupd-part of recv holds, as far as it proves. Without FILE,
-listen for a while and show what is on the air: every object, what its manifest
-says, who sends it how fast, and how much of it gets lost on the way to here.
-All layers of a sender are joined, be they more than that way carries.
+const help = `Show what is sent on the network, or what a file contains.
 
-Nothing is received, and nothing is trusted but the keys of --trust.`
+Without FILE, listen for a while and list every file that is sent: its manifest,
+its senders with their rates, and the packet loss from each of them to here.
+With FILE, show a signed manifest and whether a trusted key signed it, or how
+much of the file a partial file (*.iotupd-part) has.
+
+Nothing is written. Only keys given by --trust are trusted.`
+
+const details = `inspect joins all layers of a sender, even if they are more than the network
+carries.`
 
 type options struct {
 	listen.Options
@@ -47,12 +51,12 @@ func NewCommand() *cobra.Command {
 	opts.Patient = true
 	cmd := &cobra.Command{
 		Use:   "inspect [flags] [FILE]",
-		Short: "show a manifest, a partial file, or what is on the air",
+		Short: "show what is sent on the network, a manifest or a partial file",
 		Long:  help,
 		Example: `  iotupd inspect
   iotupd inspect -i eth1 --for 30s --trust release.pub
   iotupd inspect firmware.bin.iotupd --trust /etc/iotupd/keys`,
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: details},
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs, // so that RunE can explain
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -76,13 +80,11 @@ func NewCommand() *cobra.Command {
 }
 
 func (o *options) addFlags(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, to verify with, repeatable")
-	flags.StringVarP(&o.groupKey, "group-key", "k", "", "key `file` of a group, to open what is sealed")
-	cli.Under(flags, "Keys")
+	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of *.pub files, repeatable: verify signatures with these keys (default none)")
+	flags.StringVarP(&o.groupKey, "group-key", "k", "", "group key `file`, to decrypt packets (default none)")
 
 	o.Options.AddFlags(flags)
 	flags.DurationVar(&o.listen, "for", 5*time.Second, "`time` to listen")
-	cli.Under(flags, "Network")
 
 	o.OutputOptions.AddFlags(flags)
 }

@@ -28,10 +28,10 @@ type Options struct {
 
 // AddFlags declares the flags.
 func (o *Options) AddFlags(flags *pflag.FlagSet) {
-	flags.StringSliceVarP(&o.Interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every suitable one)")
+	flags.StringSliceVarP(&o.Interfaces, "interface", "i", nil, "`name` of an interface to listen on, repeatable (default every one that is up and can multicast)")
 	flags.StringSliceVarP(&o.Groups, "group", "g", nil, "multicast `address` to join, repeatable (default derived from --channel)")
 	o.ChannelOptions.AddFlags(flags)
-	flags.StringSliceVar(&o.Sources, "source", nil, "`address` of a sender, repeatable: use source-specific multicast")
+	flags.StringSliceVar(&o.Sources, "source", nil, "`address` of a sender, repeatable: join by source-specific multicast (SSM, IGMPv3 and MLDv2) (default any sender)")
 }
 
 // Config returns what the flags ask for, with receive buffers of so many bytes.

@@ -26,8 +26,8 @@ type dnsOptions struct {
 }
 
 func (o *dnsOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.resolvers, "resolver", nil, "`address` of a name server for dns:NAME, repeatable (default those of /etc/resolv.conf)")
-	flags.DurationVar(&o.failover, "failover", discover.DefaultFailover, "with dns:NAME, turn to the senders of the next priority after this `time` of silence")
+	flags.StringSliceVar(&o.resolvers, "resolver", nil, "`address` of a name server for dns:NAME, repeatable (default from /etc/resolv.conf)")
+	flags.DurationVar(&o.failover, "failover", discover.DefaultFailover, "with dns:NAME, switch to the backup senders after this `time` of silence")
 }
 
 func atMostOneChannel(cmd *cobra.Command, args []string) error {

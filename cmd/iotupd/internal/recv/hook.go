@@ -19,7 +19,7 @@ type hookOptions struct {
 }
 
 func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.exec, "exec", "", "`command` to run once a new file is there, without a shell; {} stands for its path, and variables IOTUPD_FILE... tell more")
+	flags.StringVar(&o.exec, "exec", "", "`command` to run after a new file is in place; {} is its path; no shell is used")
 	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop the command after this `time`")
 }
 

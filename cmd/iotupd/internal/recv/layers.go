@@ -20,8 +20,8 @@ type layerOptions struct {
 }
 
 func (o *layerOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.layers, "layers", "auto", "most layers to receive of a sender that has several: auto, as many as arrive without much loss, or a `number`")
-	flags.Var(&o.maxRate, "max-rate", "join no layer that makes it more than this bit `rate`; the lowest one is received in any case (default no limit)")
+	flags.StringVar(&o.layers, "layers", "auto", "highest `number` of layers to join if the sender offers several; auto: as many as arrive without much loss")
+	flags.Var(&o.maxRate, "max-rate", "limit the download `rate` if the sender offers several layers; the lowest one is always received (default no limit)")
 }
 
 func (o *layerOptions) validate() error {

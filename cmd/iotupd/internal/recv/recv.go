@@ -32,39 +32,47 @@ import (
 	"iotupd/receiver/filestore"
 )
 
-const help = `Receive one file that somebody sends on the channel, and exit when it is whole.
+const help = `Receive one file that a sender repeats on the channel, verify it, and exit.
 
-The file is received into a hidden file beside the target, checked by its
-SHA-256 as it is read back from the disk, and only then renamed over an old one,
-whose mode it keeps, and whose owner and group as far as the system allows it.
--o follows a symbolic link, which stays, to the file that is replaced; with -d,
-where the sender names the file, a link of that name is replaced itself.
-What finishing needs is looked at first: that the old file can be replaced, that
-there is room for the file, for what --state remembers and for the note that
---exec is to run. What is missing is told before anything is received.
-Packets of any number of senders of the same file count together. If a transfer
-is interrupted, the hidden file stays, and the next run continues from it.
+The file is received into a hidden partial file beside the target, which is
+replaced only after the SHA-256 is verified. If recv is interrupted, the next
+run resumes. With --trust, only files signed by one of these keys are accepted,
+and none older than what was installed before; without it, anyone on the network
+can send you a file.`
 
-With -o - and -n it is received into a temporary file, in $TMPDIR or else
-/var/tmp. Anywhere, hashes take some 8 % of the size of the file until it is
-done, those of a small file up to 12 %. If the reader of -o - goes away, recv
-ends with exit code 141, that of SIGPIPE; readers of events and messages may go.
+const details = `The target is replaced by renaming the partial file, which is read back from the
+disk and verified first. An existing target keeps its mode, and its owner and
+group as far as the system allows it. Packets from any number of senders of the
+same file are combined. While a file is received, hashes need about 8 % more
+disk than the file, and up to 12 % if it is small.
 
-With --trust, only what one of these keys has signed is received, and nothing
-older than what was installed before. The command of --exec runs once for a new
-file, and not for one that was there already. If it fails or is cut off, the
-next run of recv that hears the file runs it again, until it succeeds. When recv
-is stopped, it gets SIGTERM, and is killed after 10 s. Until it has succeeded,
-nobody else can change the file: its owner, and a mode that lets others write,
-are set then. It finds the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME,
-_SIZE, _SHA256, _OBJECT, _CHANNEL and _VERIFIED (true or false); of a signed
-file also in _SIGNED_BY, _SEQUENCE, _VERSION and _METADATA (in base64).
+-o follows a symbolic link: the link stays, and the file that it points to is
+replaced. With -d, where the sender chooses the name, a link of that name is
+replaced itself.
 
-No transfer waits for who reads its output. Progress that is not read is left
-out. Of events, up to 256 KiB wait; then an event gap says how many are missing.
+Before anything is received, recv checks that the old file can be replaced, and
+that there is space for the file, for the data in --state, and for the record
+that --exec is to run. If not, it says what is missing.
 
-With dns:NAME, the senders are those that DNS names for that channel, as send
---print-dns prints it. What DNS says is not trusted with more than that.`
+-o - and --dry-run use a temporary file, in $TMPDIR or else in /var/tmp.
+
+The command of --exec runs once for a new file, but not if the file was already
+there. If it fails or is interrupted, the next run of recv that hears the file
+runs it again, until it succeeds. When recv is stopped, the command gets
+SIGTERM, and is killed after 10 s. Until it has succeeded, only the user of recv
+can change the file: its owner, and a mode that lets others write, are set then.
+Its environment has IOTUPD_FILE (the path), IOTUPD_FILE_NAME, _SIZE, _SHA256,
+_OBJECT, _CHANNEL and _VERIFIED (true or false); for a signed file also
+_SIGNED_BY, _SEQUENCE, _VERSION and _METADATA (base64).
+
+With dns:NAME, recv listens to the senders that DNS lists for the channel NAME,
+as printed by send --print-dns. DNS decides only whom to listen to; use --trust
+for authenticity.
+
+A slow reader of stdout or stderr does not delay a transfer: progress that is
+not read is dropped, and up to 256 KiB of events are kept; after that, an event
+gap has the number of missing ones. If the reader of -o - exits, recv ends with
+exit code 141; if the reader of JSON events exits, recv continues.`
 
 type options struct {
 	listen.Options
@@ -105,7 +113,7 @@ func NewCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "recv [dns:NAME] (-o FILE | -d DIR) [flags]",
-		Short: "receive a file",
+		Short: "receive a file and verify it",
 		Long:  help,
 		Example: `  iotupd recv -o firmware.bin
   iotupd recv -d /var/lib/fw --name 'fw-*.bin' --timeout 1m
@@ -113,7 +121,7 @@ func NewCommand() *cobra.Command {
   iotupd recv --follow -d /var/lib/fw --trust release.pub --exec ./install
   iotupd recv -o - | tar x
   iotupd recv dns:fw.example.net -o firmware.bin`,
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: details},
 		DisableFlagsInUseLine: true,
 		Args:                  atMostOneChannel,
 		ValidArgsFunction:     cobra.NoFileCompletions,
@@ -132,38 +140,34 @@ func NewCommand() *cobra.Command {
 }
 
 func (o *options) addFlags(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.output, "output", "o", "", "`file` to write or replace; - for stdout, verified bytes only")
-	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name sent")
-	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "receive and verify, but write no target")
-	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file`, repeatable: what it has at the same place is not received again")
+	flags.StringVarP(&o.output, "output", "o", "", "`file` to write or replace; - writes verified bytes to stdout")
+	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name that the sender gives")
+	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "test reception: receive and verify, but keep nothing")
+	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file`, repeatable: blocks that are the same at the same place are not received again")
 	o.hookOptions.addFlags(flags)
-	cli.Under(flags, "Target")
 
-	flags.StringVar(&o.name, "name", "", "only a file whose sent name matches this `glob`")
-	flags.StringVar(&o.object, "object", "", "only the object with this `id`")
-	flags.StringVar(&o.sha256, "sha256", "", "only the file with this SHA-256, in `hex`adecimal")
+	flags.StringVar(&o.name, "name", "", "only a file whose name matches this `glob` (default any)")
+	flags.StringVar(&o.object, "object", "", "only the object with this `id` (default any)")
+	flags.StringVar(&o.sha256, "sha256", "", "only the file with this SHA-256, in `hex`adecimal (default any)")
 	flags.Var(&o.maxSize, "max-size", "refuse larger files")
-	flags.DurationVar(&o.timeout, "timeout", 0, "give up if nothing is heard for this `time` at the start (default never)")
-	flags.DurationVar(&o.stall, "stall", 0, "give up if the stream, once it began, is silent for this `time`; for one that never begins see --timeout (default never)")
-	flags.BoolVar(&o.follow, "follow", false, "go on for ever, and receive every newer release; needs --trust")
-	cli.Under(flags, "What to receive")
+	flags.DurationVar(&o.timeout, "timeout", 0, "give up (exit code 4) after this `time` without packets before the first one (default never)")
+	flags.DurationVar(&o.stall, "stall", 0, "give up (exit code 5) after this `time` without packets after the first one (default never)")
+	flags.BoolVar(&o.follow, "follow", false, "keep running, and receive every newer release; needs --trust")
 
 	o.trustOptions.addFlags(flags)
 
 	o.Options.AddFlags(flags)
 	o.dnsOptions.addFlags(flags)
 	o.layerOptions.addFlags(flags)
-	flags.DurationVar(&o.wait, "wait", agent.DefaultWait, "`time` to wait at the start if there is no interface named by --interface; what is down, or has no address, is waited for anyway")
-	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
-	cli.Under(flags, "Network")
+	flags.DurationVar(&o.wait, "wait", agent.DefaultWait, "`time` to wait at the start for an --interface that does not exist; one that is down, or has no address, is always waited for")
+	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask the system for, which may grant less")
 
-	flags.Var(&o.memory, "memory", "all that the program may take, with the kernel's buffers (default what control groups and the system allow)")
-	flags.Var(&o.leafMemory, "leaf-memory", "hashes of shards to keep in memory, of --memory; the others are read from the disk")
-	flags.IntVar(&o.signatures, "signature-rate", o.signatures, "verify at most `n` signatures in a second")
-	flags.StringVar(&o.record, "record", "", "write to this `file` which packets were lost on the way, for bench")
-	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` bernoulli:5%, gilbert:10%,burst=5, trace:FILE or another one of bench")
+	flags.Var(&o.memory, "memory", "memory limit for everything, kernel buffers included (default what the control groups and the system allow)")
+	flags.Var(&o.leafMemory, "leaf-memory", "part of --memory that caches packet hashes; the others are read from the disk")
+	flags.IntVar(&o.signatures, "signature-rate", o.signatures, "verify at most `n` signatures per second and ignore further manifests; lower it to save CPU time under a flood of forged ones")
+	flags.StringVar(&o.record, "record", "", "write a trace of lost packets to this `file`, for bench fit and bench --loss")
+	flags.StringVar(&o.drop, "drop", "none", "lose packets on purpose, for tests: `model` bernoulli:5%, gilbert:10%,burst=5, trace:FILE or another one of bench --loss")
 	flags.Var(&o.seed, "seed", "`number` that makes the losses of --drop repeatable")
-	cli.Under(flags, "Other")
 
 	o.OutputOptions.AddFlags(flags)
 }

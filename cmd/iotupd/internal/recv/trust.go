@@ -26,13 +26,12 @@ type trustOptions struct {
 }
 
 func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of files *.pub, repeatable: receive only what one of these keys has signed")
-	flags.StringArrayVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse what is signed for other hardware")
-	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse what is signed with a lower sequence `number`")
-	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "take what is older than what was installed last, with --follow for the first file only")
-	flags.StringVar(&o.state, "state", "", "`directory` to remember in what was installed last, with --trust (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
-	flags.StringSliceVarP(&o.groupKeys, "group-key", "k", nil, "key `file` of a group, repeatable: receive only what is sealed with one of these keys")
-	cli.Under(flags, "Trust")
+	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of *.pub files, repeatable: accept only files signed by one of these keys (default none: accept unsigned files)")
+	flags.StringArrayVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse files signed for other hardware (default not checked)")
+	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse files signed with a lower sequence `number` (default 0: only what was installed last counts)")
+	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "accept a file older than what was installed last; with --follow, for the first file only")
+	flags.StringVar(&o.state, "state", "", "`directory` that records what was installed last, with --trust (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
+	flags.StringSliceVarP(&o.groupKeys, "group-key", "k", nil, "group key `file`, repeatable: accept only packets encrypted with one of these keys (default none: not encrypted)")
 }
 
 func (o *trustOptions) validate() error {

@@ -24,12 +24,14 @@ import (
 	"iotupd/sender/multicast"
 )
 
-const sendHelp = `Send a file for ever, until stopped: its data, then Reed-Solomon parity, then
-again. Any number of receivers may listen, and may start at any moment.
+const sendHelp = `Send a file by multicast, over and over: its data, then Reed-Solomon parity,
+then again, until stopped. Any number of receivers may join at any time. The
+sender has no return channel: it does not know how many receive, or whether they
+are done.`
 
-The file is encoded first. Parity and digests that do not fit into --memory go
-to a temporary file in $TMPDIR, or else /var/tmp. With --cache they are kept for
-the next time that the same file is sent.`
+const sendDetails = `The file is encoded before it is sent. Parity and digests that do not fit into
+--memory go to a temporary file in $TMPDIR, or else in /var/tmp. With --cache
+they are kept, and sending the same file again starts at once.`
 
 type sendOptions struct {
 	cli.ChannelOptions
@@ -51,14 +53,14 @@ func NewCommand() *cobra.Command {
 	opts.cfg.Carousel.Rate = sender.DefaultRate
 	cmd := &cobra.Command{
 		Use:   "send [flags] FILE",
-		Short: "send a file",
+		Short: "send a file to any number of receivers",
 		Long:  sendHelp,
 		Example: `  iotupd send firmware.bin
   iotupd send firmware.bin --rate 200M -i eth1
   iotupd send firmware.bin -i eth0 -i wlan0
   iotupd send firmware.bin --sender 1/2     and 2/2 on another machine
   iotupd send firmware.bin --manifest firmware.bin.iotupd -k group.key`,
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: sendDetails},
 		DisableFlagsInUseLine: true,
 		Args:                  opts.arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -80,28 +82,26 @@ func NewCommand() *cobra.Command {
 }
 
 func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
-	flags.VarP((*rateFlag)(&o.cfg.Carousel.Rate), "rate", "r", "bit `rate` of whole IP packets, such as 500k, 20M, 1G; or max: as fast as the interface takes, which leaves nothing to others")
-	flags.IntVar(&o.cfg.Carousel.Layers, "layers", 1, "send this `number` of streams, of which each but the first doubles the rate; each receiver takes as many as its path carries, and --rate is that of the first")
-	flags.StringVar(&o.cfg.Name, "name", "", "file `name` to tell receivers (default that of FILE)")
-	flags.StringVar(&o.from, "manifest", "", "manifest `file` that iotupd sign made of FILE; it also says name, channel and encoding")
-	flags.StringVarP(&o.groupKey, "group-key", "k", "", "key `file` of a group: encrypt for those who have it")
-	flags.IntVar(&o.cfg.Carousel.Loops, "loops", 0, "stop after this `number` of loops (default never)")
-	flags.Var(&o.start, "start", "where in the loop to start, 0% to 100%")
-	flags.StringVar(&o.senderOf, "sender", "1/1", "be sender `i/n`: number i of n senders of the same file")
-	flags.StringVar(&o.priority, "priority", "auto", "`when` to ask the system to be woken in time, which keeps the rate even: always, never, or auto: unless a seccomp filter is on, which may end the program for it")
-	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and send nothing")
-	cli.Under(flags, "Sending")
+	flags.VarP((*rateFlag)(&o.cfg.Carousel.Rate), "rate", "r", "bit `rate` on the network, IP headers included, such as 500k, 20M or 1G; max sends as fast as the interface can and leaves nothing to others")
+	flags.IntVar(&o.cfg.Carousel.Layers, "layers", 1, "offer this `number` of streams: the first at --rate, each further one doubles the total; receivers join as many as their network carries")
+	flags.StringVar(&o.cfg.Name, "name", "", "file `name` that receivers see (default that of FILE)")
+	flags.StringVar(&o.from, "manifest", "", "signed manifest `file`, made from FILE by iotupd sign; it also sets name, channel and encoding (default none: unsigned)")
+	flags.StringVarP(&o.groupKey, "group-key", "k", "", "group key `file`, made by iotupd keygen --group: encrypt for receivers that have it (default none: not encrypted)")
+	flags.IntVar(&o.cfg.Carousel.Loops, "loops", 0, "stop after sending everything this `number` of times (default never)")
+	flags.Var(&o.start, "start", "where in the loop to start, 0% to 100%; after a restart, start elsewhere to send first what receivers did not get")
+	flags.StringVar(&o.senderOf, "sender", "1/1", "be sender `i/n`, number i of n: several senders of the same file start at different places of the loop")
+	flags.StringVar(&o.priority, "priority", "auto", "`when` to ask the system for real-time priority, which keeps the rate even on a busy host: always, never, or auto: not under a seccomp filter, which may kill the program for it")
+	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan (addresses, sizes, time of a loop) and send nothing")
 
-	flags.StringSliceVarP(&o.cfg.Network.Interfaces, "interface", "i", nil, "`name` of an interface to send on, repeatable: the same on each, each at --rate (default the only one that is up, has a link and can multicast)")
-	flags.DurationVar(&o.cfg.Wait, "wait", agent.DefaultWait, "`time` to wait at the start for an interface that is not there, has no link or no address yet")
+	flags.StringSliceVarP(&o.cfg.Network.Interfaces, "interface", "i", nil, "`name` of an interface to send on, repeatable: the same packets on each, each at --rate (default the only one that is up, has a link and can multicast)")
+	flags.DurationVar(&o.cfg.Wait, "wait", agent.DefaultWait, "`time` to wait at the start for an interface that does not exist, has no link or no address yet")
 	flags.StringVarP(&o.group, "group", "g", "", "multicast `address` to send to (default derived from --channel)")
 	o.ChannelOptions.AddFlags(flags)
-	flags.BoolVar(&o.cfg.Network.SourceSpecific, "source-specific", false, "send to the channel's source-specific group; receivers need --source")
-	flags.BoolVar(&o.cfg.WhenListened, "when-listened", false, "send only while somebody on this network listens (Linux, with CAP_NET_RAW)")
-	flags.StringVar(&o.printDNS, "print-dns", "", "print the records by which recv dns:`NAME` finds a sender with these flags, and send nothing")
-	flags.IntVar(&o.cfg.Network.HopLimit, "hop-limit", 1, "`number` of networks that packets may cross")
-	flags.Var((*serviceClass)(&o.cfg.Network.DSCP), "dscp", "`class` of service: 0 to 63, or its name: EF, AF11 to AF43, CS0 to CS7, LE")
-	cli.Under(flags, "Network")
+	flags.BoolVar(&o.cfg.Network.SourceSpecific, "source-specific", false, "send to the source-specific multicast address of the channel (SSM, IGMPv3 and MLDv2); receivers need --source")
+	flags.BoolVar(&o.cfg.WhenListened, "when-listened", false, "send only while IGMP or MLD reports show a receiver on this network; Linux only, needs CAP_NET_RAW")
+	flags.StringVar(&o.printDNS, "print-dns", "", "print the DNS records by which recv dns:`NAME` finds this sender, and send nothing")
+	flags.IntVar(&o.cfg.Network.HopLimit, "hop-limit", 1, "hop limit (TTL): 1 stays on this network; a higher `number` lets routers forward packets")
+	flags.Var((*serviceClass)(&o.cfg.Network.DSCP), "dscp", "DSCP `class` of packets, 0 to 63 or a name: EF, AF11 to AF43, CS0 to CS7, LE (default 0: best effort)")
 
 	o.Options.AddFlags(flags)
 	o.OutputOptions.AddFlags(flags)

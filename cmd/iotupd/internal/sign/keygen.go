@@ -20,15 +20,14 @@ import (
 	"iotupd/proto/seal"
 )
 
-const keygenHelp = `Make a pair of keys: a secret one to sign with, and a public one for receivers.
-Both are files of minisign 0.11, which may as well make them, or change the
-password by minisign -C.
+const keygenHelp = `Make a key pair: a secret key for iotupd sign, and a public key for recv
+--trust. With --group, make a group key instead, which encrypts: everyone who
+has it can read what is sent to the group, and can send to it. Existing files
+are never overwritten.`
 
-With --group, make a group key instead. Who has it can read what is sent to the
-group, and send to it. All senders and receivers of the group need it.
-
-Files that are there already are never overwritten. Flags --password and --group
-are not taken from the environment.`
+const keygenDetails = `Key pairs are files of minisign 0.11. minisign can make them as well, and
+changes a password with minisign -C. The flags --password and --group have no
+environment variable.`
 
 type keygenOptions struct {
 	secret       string
@@ -43,12 +42,12 @@ func NewKeygenCommand() *cobra.Command {
 	var opts keygenOptions
 	cmd := &cobra.Command{
 		Use:   "keygen [flags]",
-		Short: "make keys",
+		Short: "make keys for signing, or for encryption",
 		Long:  keygenHelp,
 		Example: `  iotupd keygen --password
   iotupd keygen -s release.key -p release.pub --password-file pw.txt
   iotupd keygen --group group.key`,
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: keygenDetails},
 		DisableFlagsInUseLine: true,
 		Args:                  cli.NoArguments,
 		ValidArgsFunction:     cobra.NoFileCompletions,
@@ -67,14 +66,11 @@ func NewKeygenCommand() *cobra.Command {
 func (o *keygenOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.secret, "secret", "s", "iotupd.key", "`file` for the secret key")
 	flags.StringVarP(&o.public, "public", "p", "iotupd.pub", "`file` for the public key")
-	flags.BoolVar(&o.password, "password", false, "ask for a password to encrypt the secret key with")
+	flags.BoolVar(&o.password, "password", false, "ask for a password, which encrypts the secret key (default not encrypted)")
 	flags.StringVar(&o.passwordFile, "password-file", "", "encrypt the secret key with the password in this `file`")
-	flags.StringVar(&o.group, "group", "", "`file` for a group key, to be made instead of a pair")
+	flags.StringVar(&o.group, "group", "", "make a group key in this `file` instead of a key pair")
 	cli.NotFromEnvironment(flags, "password", "group")
-	cli.Under(flags, "Keys")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print errors only")
-	flags.BoolP("help", "h", false, "print this help")
-	cli.Under(flags, "Output")
 }
 
 // protected reports whether the secret key is to be encrypted.

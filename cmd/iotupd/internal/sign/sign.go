@@ -30,15 +30,16 @@ import (
 	"iotupd/sender/filesource"
 )
 
-const signHelp = `Sign a file: write a manifest that says what it is, and who says so. Send it by
-iotupd send --manifest; receivers with --trust take nothing else. The secret key
-is needed here only, not where files are sent.
+const signHelp = `Sign a file: write a manifest with its hash, name and release number, signed
+with a secret key. Send both with iotupd send --manifest. Receivers with --trust
+accept only signed files. The secret key is needed here only, not on the sender.
 
-The sequence counts releases: receivers refuse a file whose sequence is lower
-than that of the last one they installed. So it has to rise with each release on
-a channel, and never fall: a build number that never starts over, or auto.
+--sequence numbers the releases of a channel: receivers refuse a lower number
+than that of the last release they installed. Use a build number that always
+rises, or auto.`
 
-With --add, another key signs a manifest as it is.`
+const signDetails = `--add adds a signature to an existing manifest, with another key, and changes
+nothing else in it. A manifest has at most four signatures.`
 
 type signOptions struct {
 	cli.OutputOptions
@@ -75,7 +76,7 @@ func NewCommand() *cobra.Command {
   iotupd sign firmware.bin -s release.key --sequence auto --expires 720h
   iotupd sign --add firmware.bin.iotupd -s second.key
   iotupd send firmware.bin --manifest firmware.bin.iotupd`,
-		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
+		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: signDetails},
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.ArbitraryArgs, // so that RunE can explain
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -106,21 +107,19 @@ func NewCommand() *cobra.Command {
 
 func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.secret, "secret", "s", "iotupd.key", "`file` with the secret key")
-	flags.StringVar(&o.passwordFile, "password-file", "", "`file` with the password of the key (default asks on the terminal)")
+	flags.StringVar(&o.passwordFile, "password-file", "", "`file` with the password of the secret key (default asks on the terminal)")
 	flags.StringVarP(&o.output, "output", "o", "", "manifest `file` to write (default FILE.iotupd, or that of --add)")
-	flags.StringVar(&o.add, "add", "", "add a signature to this manifest `file`, up to four")
-	cli.Under(flags, "Signing")
+	flags.StringVar(&o.add, "add", "", "add a signature to this manifest `file` instead")
 
-	flags.StringVar(&o.sequence, "sequence", "", "`number` of the release, which must rise, or auto: the time in Unix seconds")
-	flags.StringVar(&o.name, "name", "", "file `name` to tell receivers (default that of FILE)")
-	flags.StringVar(&o.channel, "channel", "iotupd", "`name` of the channel that it is for; receivers refuse it on others")
-	flags.StringVar(&o.version, "version", "", "`text` to show to people")
-	flags.StringArrayVar(&o.targets, "target", nil, "`hardware` that it is for, repeatable (default any)")
-	flags.StringVar(&o.notes, "notes", "", "`text` to show to people")
-	flags.StringVar(&o.metadata, "metadata", "", "`file` to hand to the program that installs it")
-	flags.StringVar(&o.created, "created", "now", "`date` to state, such as 2026-01-31 or 2026-01-31T12:00:00Z")
-	flags.StringVar(&o.expires, "expires", "", "`date` or time from now, such as 720h, from which on receivers refuse it (default never)")
-	cli.Under(flags, "Manifest")
+	flags.StringVar(&o.sequence, "sequence", "", "`number` of the release, higher than any before, or auto: the time in Unix seconds; required")
+	flags.StringVar(&o.name, "name", "", "file `name` that receivers see (default that of FILE)")
+	flags.StringVar(&o.channel, "channel", "iotupd", "`name` of the channel; receivers refuse the file on any other")
+	flags.StringVar(&o.version, "version", "", "version `text`, for people")
+	flags.StringArrayVar(&o.targets, "target", nil, "`hardware` that the file is for, repeatable; receivers with another --target refuse it (default any)")
+	flags.StringVar(&o.notes, "notes", "", "release notes, `text` for people")
+	flags.StringVar(&o.metadata, "metadata", "", "`file` whose contents the command of recv --exec gets")
+	flags.StringVar(&o.created, "created", "now", "`date` of the release, such as 2026-01-31 or 2026-01-31T12:00:00Z")
+	flags.StringVar(&o.expires, "expires", "", "`date` after which receivers refuse the file, or time from now, such as 720h (default never)")
 
 	o.Options.AddFlags(flags)
 	o.OutputOptions.AddFlags(flags)
