@@ -23,7 +23,7 @@ CORES := ./proto/... ./fec/... ./sender/... ./receiver/...
 SMALL := nobench
 DEVICE := nobench,nosend,nocompletion
 
-.PHONY: build small device man install demo quick test race lint fuzz bench cross qemu e2e clean
+.PHONY: build small device man install docs demo quick test race lint fuzz bench cross qemu e2e clean
 
 build: ## the static binary, ./iotupd
 	go build -trimpath -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
@@ -54,6 +54,9 @@ install: iotupd ## program, man pages, completions, systemd unit, below $(DESTDI
 		./iotupd completion fish > "$$to/share/fish/vendor_completions.d/iotupd.fish"; \
 	fi; \
 	sed 's|/usr/bin/|$(PREFIX)/bin/|' cmd/iotupd/systemd/iotupd-recv@.service > "$$to/lib/systemd/system/iotupd-recv@.service"
+
+docs: ## docs/causes.md, made from the program
+	go test ./internal/reason -run Page -update
 
 demo: ## a real transfer on this host
 	go run ./internal/demo

@@ -33,6 +33,14 @@ const (
 	settling = 90 * time.Second
 	// maxLayersTime bounds what receivers go on for.
 	maxLayersTime = 24 * time.Hour
+
+	// maxQueue is more than any device has, and maxQueued bounds what it takes in
+	// memory here.
+	maxQueue  = time.Minute
+	maxQueued = 1 << 22
+
+	// maxSharing bounds the receivers behind one link.
+	maxSharing = 1 << 20
 	// layersPatience is how many times the time that layer 0 alone would take a
 	// receiver has, before it counts as starved.
 	layersPatience = 10
@@ -101,6 +109,10 @@ func (e *Layers) validate() error {
 		return fmt.Errorf("%w: %d layers are not from 1 to %d", ErrExperiment, e.Layers, proto.MaxLayers)
 	case sender.TotalRate(e.Rate, e.Layers) > sender.MaxRate:
 		return fmt.Errorf("%w: %d layers from %d bit/s on are over %d bit/s", ErrExperiment, e.Layers, e.Rate, int64(sender.MaxRate))
+	case e.Sharing > maxSharing:
+		return fmt.Errorf("%w: %d receivers behind a link are over %d", ErrExperiment, e.Sharing, maxSharing)
+	case e.Queue > maxQueue:
+		return fmt.Errorf("%w: queue %v is over %v", ErrExperiment, e.Queue, maxQueue)
 	case e.Sharing < 1 || e.Queue < 0 || e.Spread < 0:
 		return fmt.Errorf("%w: a negative number", ErrExperiment)
 	case e.Time <= settling || e.Time > maxLayersTime:

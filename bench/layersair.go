@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -142,6 +143,9 @@ type bottleneck struct {
 func newBottleneck(c *cell, key simnet.Key) (*bottleneck, error) {
 	packet := time.Duration(int64(c.packetLen()) * 8 * int64(time.Second) / c.layering.bottleneck)
 	queue := 1 + int(c.layering.Queue/packet) // with the one that is sent
+	if queue > maxQueued {
+		return nil, fmt.Errorf("%w: a queue of %v at %d bit/s holds %d packets, over %d", ErrExperiment, c.layering.Queue, c.layering.bottleneck, queue, maxQueued)
+	}
 	link, err := simnet.NewLink(simnet.LinkConfig{Rate: c.layering.bottleneck, Queue: queue}, key)
 	return &bottleneck{cell: c, link: link}, err
 }

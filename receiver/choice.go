@@ -27,19 +27,19 @@ func (r *Receiver) meet(p *packet) error {
 	case r.object.opening:
 		return ReasonScanning // it is sent again
 	case !r.supersedes(m.Manifest):
-		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Why: ReasonOtherObject})
+		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Size: p.Size, Why: ReasonOtherObject})
 		return ReasonOtherObject
 	}
 	if _, fits := r.cfg.budget(geo); !fits {
 		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: ReasonMemory, Memory: r.cfg.leastNeed(geo)})
 		return ReasonMemory
 	}
-	var old Store
+	old := r.old
 	if r.object != nil {
 		old = r.drop("a newer release is on the air")
 	}
 	r.choose(p, id, geo, m)
-	r.object.old = old
+	r.object.old, r.old = old, nil
 	return r.object.accept(p)
 }
 
@@ -98,7 +98,7 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verified
 		since = waited[0].at
 	}
 	r.object = newObject(&r.shared, id, geo, m.Manifest)
-	r.streams.restart()
+	r.streams.restart(p.from)
 	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from, Since: since})
 	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
 	for i := range waited {

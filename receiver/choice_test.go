@@ -77,7 +77,7 @@ func TestTheFirstObjectWithAManifestIsReceived(t *testing.T) {
 		t.Errorf("manifest of another object after an hour: %v", err)
 	}
 	tr.wantEvents(receiver.ObjectFound{}, receiver.Certified{}, receiver.Refused{})
-	if want := (receiver.Refused{Object: b.id, Name: "b.bin", Why: receiver.ReasonOtherObject}); !slices.Contains(tr.events, receiver.Event(want)) {
+	if want := (receiver.Refused{Object: b.id, Name: "b.bin", Size: uint64(len(b.file)), Why: receiver.ReasonOtherObject}); !slices.Contains(tr.events, receiver.Event(want)) {
 		t.Errorf("events %+v, want %+v among them", tr.events, want)
 	}
 	tr.run(nothing, a.sender(sender.Config{}))

@@ -41,7 +41,8 @@ type (
 		Shards int // so many at least
 	}
 
-	// Dropped: the object was given up for another one.
+	// Dropped: the object was given up, for another one or since its manifest is not to
+	// be followed any more.
 	Dropped struct {
 		Object proto.ObjectID
 		Why    string
@@ -54,6 +55,7 @@ type (
 	Refused struct {
 		Object proto.ObjectID
 		Name   string // empty if nobody trusted has signed it
+		Size   uint64 // of the file in bytes, with Name
 		Why    proto.Reason
 		Memory uint64 // bytes that it takes at least, for [ReasonMemory]
 	}

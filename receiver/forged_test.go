@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -333,4 +334,49 @@ func TestForgeriesNeverSpoilAFile(t *testing.T) {
 	if worst > 6 {
 		t.Errorf("a file took %.1f loops", worst)
 	}
+}
+
+func TestLossIsThatOfSendersThatHaveProvenThemselves(t *testing.T) {
+	// Anybody can send packets that fit the object, with any sequence number.
+	src := newTree(t, "fw", 300*512, small(proto.CodeLeopard8, 10, 10))
+	genuine, second, forger := from(1), from(2), from(3)
+	for name, test := range map[string]struct {
+		datagram []byte
+		counts   bool
+	}{
+		"forged shards":   {src.forgery(7, 1), false},
+		"unproven shards": {src.shard(7, 1), false}, // no leaf of theirs is known
+		"forged digests":  {forge(t, src.digest(8, 0), func(_ *proto.Header, b []byte) { b[9] ^= 1 }), false},
+		"other manifests": {src.manifestWith(func(m *proto.Manifest) { m.Version = "forged" }), false},
+		"a manifest":      {src.manifest(), true},
+		"a digest":        {src.digest(8, 0), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := src.receive(receiver.Config{})
+			tr.r.Streams().Keep()
+			handle := func(origin receiver.Origin, seq uint32, datagram []byte) {
+				tr.r.Handle(tr.now, origin, forge(t, datagram, func(h *proto.Header, _ []byte) { h.Path.Seq = seq }))
+				tr.work()
+			}
+			handle(genuine, 1, src.manifest())
+			tr.r.Streams().Take()
+			handle(forger, 1, test.datagram)
+			handle(forger, 1000, test.datagram)
+			handle(forger, 2000, src.shard(0, 0)) // what is genuine, but not known to be
+			heard, loss := tr.r.Streams().Take(), tr.r.Progress().Loss
+			if counted := loss.Lost > 0; counted != test.counts || len(heard) > 0 != test.counts {
+				t.Errorf("got %+v, and %d packets listed", loss, len(heard))
+			}
+			handle(second, 10, src.manifest())
+			handle(second, 13, src.manifest())
+			if got := tr.r.Progress().Loss.Lost - loss.Lost; got != 2 {
+				t.Errorf("got %d packets lost of the second sender, want 2", got)
+			}
+		})
+	}
+}
+
+// from is a sender.
+func from(n byte) receiver.Origin {
+	return receiver.Origin{From: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 1), Interface: 1}
 }

@@ -145,11 +145,10 @@ func (w *syncWork) finish() error {
 	return nil
 }
 
-// checkVerified ends the transfer when the file is right and durable.
+// checkVerified notes that the file is right and durable.
 func (o *object) checkVerified() {
 	if o.hash.right && o.hash.synced && !o.work.syncing {
 		o.verified = true
-		o.observe(Verified{})
 	}
 }
 

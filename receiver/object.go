@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"bytes"
 	"sync/atomic"
 	"time"
 
@@ -97,9 +98,13 @@ func (o *object) note(now time.Time, p *packet, copies uint64) {
 func (o *object) take(p *packet) error {
 	switch p.Type {
 	case proto.TypeManifest:
-		return nil
+		return o.takeManifest(p)
 	case proto.TypeDigest:
-		return o.takeRecord(p)
+		err := o.takeRecord(p)
+		if err == nil {
+			o.streams.prove(p.from)
+		}
+		return err
 	case proto.TypeOutline:
 		return o.takeOutline(p)
 	}
@@ -108,6 +113,21 @@ func (o *object) take(p *packet) error {
 	}
 	o.flushSoon()
 	o.gained(p.Group)
+	return nil
+}
+
+// takeManifest sees a manifest of the object, which has one. The same from elsewhere
+// proves that it is a sender.
+func (o *object) takeManifest(p *packet) (err error) {
+	if o.streams.proven(p.from) {
+		return nil
+	}
+	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
+		return err
+	}
+	if known, err := o.manifest.AppendPayload(nil); err == nil && bytes.Equal(known, p.payload) {
+		o.streams.prove(p.from)
+	}
 	return nil
 }
 

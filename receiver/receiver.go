@@ -17,6 +17,7 @@ type Receiver struct {
 	waiting waitingRoom
 	waited  uint64  // packets that came before a manifest to follow did
 	object  *object // the chosen one; nil: none yet
+	old     Store   // of an object that was given up with none in its place; nil: there is none
 	err     error   // why the transfer failed
 }
 
@@ -202,6 +203,7 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	if j.object != r.object || r.err != nil {
 		return // of an object that was dropped meanwhile
 	}
+	before := r.object.verified
 	r.fail(j.finish())
 	switch {
 	case j.kind == openStore && r.err != nil:
@@ -214,6 +216,21 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	case j.kind.scans():
 		r.waiting.again()
 	}
+	if r.object != nil && r.object.verified && !before {
+		r.verified()
+	}
+}
+
+// verified ends the transfer, or gives the object up: its manifest may have expired
+// meanwhile, or the clock was set.
+func (r *Receiver) verified() {
+	o := r.object
+	if why := r.gate.refusal(o.manifest); why != nil {
+		r.gate.refuse(Refused{Object: o.wire, Name: o.manifest.Name, Why: why.(proto.Reason)})
+		r.old = r.drop("its manifest is not to be followed any more")
+		return
+	}
+	r.observe(Verified{})
 }
 
 // Abort makes running jobs end soon. Their transfer fails.

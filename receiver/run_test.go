@@ -339,6 +339,73 @@ func TestRunWaitsForItsJobs(t *testing.T) {
 	})
 }
 
+// A stuckStore does one operation when it is told to, and not before.
+type stuckStore struct {
+	*receiver.MemStore
+	op    string
+	begun chan struct{} // gets an element when the operation begins
+	end   chan struct{} // closed: it ends
+}
+
+func (s *stuckStore) wait(op string) {
+	if op != s.op {
+		return
+	}
+	select {
+	case s.begun <- struct{}{}:
+	default: // it has begun before
+	}
+	<-s.end
+}
+
+// Reserve implements [receiver.Store].
+func (s *stuckStore) Reserve(size int64) error {
+	s.wait("Reserve")
+	return s.MemStore.Reserve(size)
+}
+
+// WriteAt implements [receiver.Store].
+func (s *stuckStore) WriteAt(b []byte, at int64) (int, error) {
+	s.wait("WriteAt")
+	return s.MemStore.WriteAt(b, at)
+}
+
+func TestADiskThatDoesNotAnswerHoldsNoPacketsUp(t *testing.T) {
+	// "Nothing blocks the loop": a file system that cannot reserve space takes
+	// minutes for that.
+	for _, op := range []string{"Open", "Reserve", "WriteAt"} {
+		inBubble(t, smallSource(t), 1, func(b *bubble) {
+			store := &stuckStore{MemStore: b.store, op: op, begun: make(chan struct{}, 1), end: make(chan struct{})}
+			var err error
+			b.r, err = receiver.New(receiver.Config{Open: func(proto.ObjectID, proto.Params) (receiver.Store, error) {
+				store.wait("Open")
+				return store, nil
+			}})
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			b.send(0, sender.Config{Rate: 1_000_000})
+			began, more := uint64(0), false // datagrams when the operation had begun
+			err = b.run(b.t.Context(), receiver.RunOptions{Report: func(_ time.Time, s receiver.Status) error {
+				select {
+				case <-store.begun:
+					began, more = s.Datagrams, true
+				default:
+					if more && s.Datagrams > began+20 {
+						more = false
+						close(store.end)
+					}
+				}
+				return nil
+			}})
+			if err != nil {
+				b.t.Errorf("%s: %v", op, err)
+			}
+			b.wantFile()
+		})
+	}
+}
+
 func TestAnErrorOfReportEndsRun(t *testing.T) {
 	over := errors.New("over")
 	inBubble(t, smallSource(t), 1, func(b *bubble) {

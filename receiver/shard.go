@@ -40,6 +40,9 @@ func (o *object) takeShard(p *packet) (err error) {
 		o.parkParity(p.Group, p.Index, p.payload)
 	}
 	o.index.add(p.Group, p.Index, trust)
+	if trust == verified {
+		o.streams.prove(p.from)
+	}
 	if known && trust == provisional {
 		o.queueCheck(p.Group)
 	}

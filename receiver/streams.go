@@ -35,8 +35,9 @@ type Stream struct {
 	Heard time.Time      // when its last packet arrived
 	Rate  proto.RateCode // the highest that was stated
 
-	numbers seqno.Tracker
-	fresh   bool // numbers begin with the next packet
+	numbers  seqno.Tracker
+	fresh    bool // numbers begin with the next packet
+	unproven Loss // that counts when Path is proven
 }
 
 // A Path is the way from a host to one of our interfaces. All layers of all
@@ -44,6 +45,7 @@ type Stream struct {
 type Path struct {
 	pathKey
 	streams int
+	proven  bool // a packet has come that only a sender of the object can have
 }
 
 // Gone reports whether no stream of the path is measured any more. Streams that
@@ -60,7 +62,7 @@ type pathKey struct {
 	ifindex int
 }
 
-// A Heard is an undamaged packet of the chosen object.
+// A Heard is an undamaged packet of the chosen object, on a path that has proven itself.
 type Heard struct {
 	*Stream
 	Seq    uint32
@@ -94,12 +96,17 @@ func (l Loss) Ratio() float64 {
 // Copies of a packet count once. A packet that others overtook counts as lost
 // until it arrives, or for good if it is 64 packets late or more. What is sent
 // on a layer while nobody listens to it does not count. At most 256 streams are
-// measured at a time; the packets of others are neither counted nor listed.
+// measured at a time; the packets of others are neither counted nor listed. Anybody can
+// send packets that fit the object, and sequence numbers are under no hash: in a
+// receiver, only those paths count that have shown a verified manifest, digest or shard.
 type Streams struct {
 	byKey map[streamKey]*Stream
 	paths map[pathKey]*Path
 	last  *Stream // of the last packet, nil: look it up
-	total Loss
+
+	provenOnly bool
+	chosenBy   pathKey // where the manifest of the object came from, if provenOnly
+	total      Loss    // of paths that count
 
 	tidied  time.Time
 	crowded time.Time // when a stream last found no room
@@ -121,15 +128,19 @@ func (ss *Streams) Note(now time.Time, from Origin, p *proto.Path) {
 		}
 		ss.last = s
 	}
+	total := &ss.total
+	if !ss.counts(s.Path) {
+		total = &s.unproven
+	}
 	if s.fresh {
 		s.numbers, s.fresh = seqno.Start(p.Seq), false
-		ss.total.Spanned++ // this packet
+		total.Spanned++ // this packet
 	}
 	sent, lost, jump := s.numbers.Add(p.Seq)
 	s.Heard, s.Rate = now, max(s.Rate, p.Rate)
-	ss.total.Spanned += uint64(sent)
-	ss.total.Lost += uint64(lost)
-	if ss.keep && len(ss.heard) < maxHeard {
+	total.Spanned += uint64(sent)
+	total.Lost += uint64(lost)
+	if ss.keep && total == &ss.total && len(ss.heard) < maxHeard {
 		ss.heard = append(ss.heard, Heard{
 			Stream: s, Seq: p.Seq, Flags: p.Flags, Layers: uint8(p.Layers), Sent: int32(sent), Lost: int32(lost), Jump: jump,
 		})
@@ -152,10 +163,10 @@ func (ss *Streams) find(now time.Time, from Origin, p *proto.Path) *Stream {
 	if ss.byKey == nil {
 		ss.byKey, ss.paths = make(map[streamKey]*Stream), make(map[pathKey]*Path)
 	}
-	way := pathKey{from.From.Addr(), from.Interface}
+	way := from.path()
 	path := ss.paths[way]
 	if path == nil {
-		path = &Path{pathKey: way}
+		path = &Path{pathKey: way, proven: ss.provenOnly && way == ss.chosenBy}
 		ss.paths[way] = path
 	}
 	path.streams++
@@ -193,7 +204,7 @@ func (ss *Streams) Loss() Loss { return ss.total }
 // to, in bits per second.
 func (ss *Streams) Rate(now time.Time) (sum int64) {
 	for _, s := range ss.byKey {
-		if now.Sub(s.Heard) < ForgetAfter {
+		if now.Sub(s.Heard) < ForgetAfter && ss.counts(s.Path) {
 			sum += s.Rate.BitsPerSecond()
 		}
 	}
@@ -205,12 +216,45 @@ func (ss *Streams) Crowded(now time.Time) bool {
 	return !ss.crowded.IsZero() && now.Sub(ss.crowded) < ForgetAfter
 }
 
-// restart counts loss from here on: what was heard is of another object. Hosts and
-// paths are the same, and so is what others know of these.
-func (ss *Streams) restart() {
-	ss.total = Loss{}
+// counts reports whether what comes on a path is measured.
+func (ss *Streams) counts(p *Path) bool { return p.proven || !ss.provenOnly }
+
+// proven reports whether packets of from count.
+func (ss *Streams) proven(from Origin) bool {
+	if ss.last != nil && ss.last.Origin == from {
+		return ss.counts(ss.last.Path)
+	}
+	p := ss.paths[from.path()]
+	return p != nil && ss.counts(p)
+}
+
+// prove says that a packet of from was one that only a sender of the object can have.
+// What was heard before on its path counts, too.
+func (ss *Streams) prove(from Origin) {
+	p := ss.paths[from.path()]
+	if p == nil || p.proven {
+		return
+	}
+	p.proven = true
 	for _, s := range ss.byKey {
-		s.fresh = true
+		if s.Path == p {
+			ss.total.Spanned += s.unproven.Spanned
+			ss.total.Lost += s.unproven.Lost
+			s.unproven = Loss{}
+		}
+	}
+}
+
+func (o Origin) path() pathKey { return pathKey{o.From.Addr(), o.Interface} }
+
+// restart counts loss from here on: what was heard is of another object, whose manifest
+// came from a path that has proven itself by that. Hosts and paths are the same, and so
+// is what others know of these.
+func (ss *Streams) restart(from Origin) {
+	ss.total, ss.provenOnly, ss.chosenBy = Loss{}, true, from.path()
+	for _, s := range ss.byKey {
+		s.fresh, s.unproven = true, Loss{}
+		s.Path.proven = s.Path.pathKey == ss.chosenBy
 	}
 }
 

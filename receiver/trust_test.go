@@ -264,6 +264,42 @@ func TestARefusedObjectComesBackByABetterManifest(t *testing.T) {
 	tr.wantFile()
 }
 
+func TestAManifestThatExpiresMeanwhileIsNotInstalled(t *testing.T) {
+	// "A manifest is judged again when the file is complete: one that has expired
+	// meanwhile refuses its object then." spec.md 7.2
+	key := keys.Generate()
+	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	until := func(at time.Time) []byte {
+		return src.signed(key, func(m *proto.Manifest) { m.Sequence, m.Expires = 3, uint64(at.Unix()) })
+	}
+	for name, start := range map[string]time.Time{"in time": now, "by a clock that was never set": time.Unix(3600, 0)} {
+		t.Run(name, func(t *testing.T) {
+			tr := src.receive(receiver.Config{Trust: trusting(key)})
+			tr.idle = true // no job runs
+			tr.now = start
+			tr.hearAll(until(now.Add(time.Minute)))
+			openStore(tr.r, tr.now)
+			for _, s := range src.real() {
+				if s[1] < src.geo.K {
+					tr.hearAll(src.shard(uint32(s[0]), s[1]))
+				}
+			}
+			tr.now = now.Add(time.Minute)
+			tr.work()
+			if tr.r.Done() || count[receiver.Verified](tr) > 0 || count[receiver.Dropped](tr) != 1 || count[receiver.Refused](tr) != 1 {
+				t.Fatalf("done: %v, events %+v", tr.r.Done(), tr.events)
+			}
+			tr.wantRefused(receiver.ReasonExpired, until(now.Add(time.Minute)))
+			tr.idle = false
+			tr.hearAll(until(now.Add(time.Hour))) // signed anew
+			tr.wantCertified(src)
+			tr.run(nothing, src.sender(sender.Config{}))
+			tr.wantFile()
+		})
+	}
+}
+
 func TestANewerReleaseTakesOver(t *testing.T) {
 	// "A manifest to follow with a higher sequence takes the place of the object
 	// that is being received" spec.md 7.2

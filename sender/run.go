@@ -32,8 +32,6 @@ const (
 	// maxBatch is the number of datagrams given to a Conn at a time. More gains
 	// nothing.
 	maxBatch = 64
-	// byeTime is how long a stopped sender goes on for its last packets.
-	byeTime = time.Second
 	// retryAfter is the pause after a network failure.
 	retryAfter = reportEvery
 	// reportEvery is the time between two calls of RunOptions.Report.
@@ -42,6 +40,9 @@ const (
 	// of longer ones. Two wake-ups for one wait would cost twice the processor time.
 	shortWait = gatherMost
 )
+
+// ByeTime is how long a stopped sender goes on for its last packets.
+const ByeTime = time.Second
 
 // RunOptions are what [Run] needs beside a core and its socket.
 type RunOptions struct {
@@ -145,7 +146,7 @@ func (l *shell) loop(ctx context.Context) error {
 		now := time.Now()
 		if ctx.Err() != nil && deadline.IsZero() {
 			l.s.Stop()
-			deadline = now.Add(byeTime)
+			deadline = now.Add(ByeTime)
 		}
 		if !deadline.IsZero() && now.After(deadline) {
 			break

@@ -11,5 +11,5 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], cli.Stdio{Out: os.Stdout, Err: os.Stderr}))
+	os.Exit(run(os.Args[1:], cli.Stdio{Out: cli.Stdout(), Err: os.Stderr}))
 }

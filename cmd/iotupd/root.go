@@ -14,6 +14,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/inspect"
 	"iotupd/cmd/iotupd/internal/recv"
+	"iotupd/internal/printable"
 )
 
 const rootHelp = `iotupd gets one file to any number of devices at once over lossy UDP multicast.
@@ -24,6 +25,11 @@ const rootHelp = `iotupd gets one file to any number of devices at once over los
 The sender repeats the file and Reed-Solomon parity for ever and hears nothing
 back. A receiver joins at any moment, rebuilds what was lost on the way from
 any packets that arrive, and is done when the whole file is verified.
+
+The first Ctrl-C, SIGTERM or SIGHUP ends a command within a second, whatever it
+waits for, and the second one at once. There are two exceptions: send tells
+receivers for up to a second that it stops, and a command of recv --exec gets
+SIGTERM, and has 10 s to end.
 
 Every flag can be set by an environment variable, --shard-size for example by
 IOTUPD_SHARD_SIZE. A flag goes before the environment, which goes before the
@@ -39,7 +45,7 @@ func run(args []string, std cli.Stdio) int {
 	root.SetErr(std.Err)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !errors.As(err, new(*cli.ShownError)) {
-		fmt.Fprintf(std.Err, "%s: %v\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), err)
+		cli.Say(std.Err, "%s: %s\n", strings.ReplaceAll(cmd.CommandPath(), " ", ": "), printable.Lines(err.Error()))
 	}
 	return cli.ExitCode(err)
 }
@@ -68,7 +74,10 @@ func newRootCommand() *cobra.Command {
 			if err := cli.NoEmptyFlags(cmd.Flags()); err != nil {
 				return err
 			}
-			return cli.FlagsFromEnvironment(cmd.Flags(), os.LookupEnv)
+			if err := cli.FlagsFromEnvironment(cmd.Flags(), os.LookupEnv); err != nil {
+				return err
+			}
+			return cli.CheckNumbers(cmd.Flags())
 		},
 		Args:              cobra.ArbitraryArgs, // so that RunE can explain
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -87,7 +96,6 @@ func newRootCommand() *cobra.Command {
 	root.Flags().BoolVar(&printVersion, "version", false, "print the version")
 	root.SetUsageFunc(cli.PrintUsage)
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.SuggestionsMinimumDistance = 2 // letters
 	for _, name := range order {
 		if newCommand := commands[name]; newCommand != nil {
 			root.AddCommand(newCommand())
@@ -119,7 +127,11 @@ func unknownCommand(root *cobra.Command, name string) error {
 		return cli.UsageError("command %q is left out of this build, which is a small one; take a full one", name)
 	}
 	hint := "see iotupd --help"
-	if near := root.SuggestionsFor(name); len(near) > 0 {
+	var known []string
+	for _, c := range root.Commands() {
+		known = append(known, c.Name())
+	}
+	if near := cli.NearCommands(name, known); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return cli.UsageError("unknown command %q; %s", name, hint)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/cobra"
 )
 
 func TestHelpListsEveryExitCode(t *testing.T) {
@@ -104,5 +105,38 @@ func TestNoFlagIsAVariableOfTheHook(t *testing.T) {
 				t.Errorf("%s: --%s is set by %s", cmd.Name(), f.Name, name)
 			}
 		})
+	}
+}
+
+func TestEveryNumberHasAnUpperBound(t *testing.T) {
+	numbers := map[string]string{ // too large a value of each type
+		"duration": "2540400h", "int": "9223372036854775807", "uint16": "65536", "uint64": "18446744073709551616", "count": "9223372036854775807",
+		"size": "9999999T", "rate": "9999999T", // shares are checked by commands
+	}
+	bounded := 0
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			value, isNumber := numbers[f.Value.Type()]
+			if !isNumber {
+				return
+			}
+			err := c.Flags().Set(f.Name, value)
+			if err == nil {
+				err = cli.CheckNumbers(c.Flags())
+			}
+			if err == nil {
+				t.Errorf("%s --%s takes %s", c.CommandPath(), f.Name, value)
+			}
+			f.Changed = false
+			bounded++
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRootCommand())
+	if bounded < 40 {
+		t.Errorf("got %d numbers, want those of all commands", bounded)
 	}
 }

@@ -37,23 +37,23 @@ var arrows = map[string][]string{
 	"bench/simnet": {},
 	"bench/stats":  {},
 
-	"cmd/iotupd": {"cmd/iotupd/internal/..."},
+	"cmd/iotupd": {"cmd/iotupd/internal/...", "internal/printable"},
 	"cmd/iotupd/internal/bench": {
 		"bench", "bench/live", "bench/report", "bench/simnet", "cmd/iotupd/internal/cli",
 		"cmd/iotupd/internal/encode", "internal/durable", "internal/quantity", "proto", "sender",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "internal/netif", "internal/reason", "proto", "proto/keys", "proto/manifestfile",
+		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "proto", "proto/keys", "proto/manifestfile",
 		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed",
 		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
-		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
+		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/sys/unix", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cobra":       {"cmd/iotupd/internal/cobra/small", "github.com/spf13/cobra"},
 	"cmd/iotupd/internal/cobra/small": {"github.com/spf13/pflag"},
-	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/quantity", "proto", "receiver", "receiver/agent"},
+	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/printable", "internal/quantity", "proto", "receiver", "receiver/agent"},
 	"cmd/iotupd/internal/encode": {
-		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "proto", "sender", "sender/filesource",
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "internal/reason", "proto", "sender", "sender/filesource",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/inspect": {
@@ -76,7 +76,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/send": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode", "fec",
-		"internal/discover", "internal/quantity", "proto", "proto/manifestfile", "sender", "sender/agent",
+		"internal/discover", "internal/netif", "internal/printable", "internal/qdisc", "internal/quantity", "internal/reason", "proto", "proto/manifestfile", "sender", "sender/agent",
 		"sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
@@ -98,13 +98,15 @@ var arrows = map[string][]string{
 	"internal/durable":         {"internal/quantity", "golang.org/x/sys/..."},
 	"internal/e2e":             {},
 	"internal/golden":          {},
-	"internal/hook":            {},
+	"internal/hook":            {"internal/printable"},
 	"internal/leak":            {},
 	"internal/listeners":       {"internal/diagnose", "internal/netif", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
 	"internal/memlimit":        {"golang.org/x/sys/unix"},
 	"internal/mcast":           {"internal/netif", "golang.org/x/net/...", "golang.org/x/sys/..."},
 	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
 	"internal/netif":           {"golang.org/x/sys/..."},
+	"internal/printable":       {},
+	"internal/qdisc":           {"golang.org/x/sys/unix"},
 	"internal/quantity":        {},
 	"internal/reason":          {"proto", "proto/seal", "receiver"},
 	"internal/seqno":           {},
@@ -140,7 +142,7 @@ var cores = append([]string{"fec", "fec/leopard"}, coresOfProtocol...)
 var coresOfProtocol = []string{"proto", "proto/seal", "sender", "receiver", "receiver/layers"}
 
 // shells are other folders whose run.go may read the clock.
-var shells = []string{"bench", "internal/discover", "internal/listeners", "receiver/monitor"}
+var shells = []string{"bench", "internal/discover", "internal/listeners", "internal/netif", "receiver/monitor", "sender/multicast"}
 
 // outside are packages that no core imports.
 var outside = []string{"net", "os", "log", "log/slog", "syscall", "os/exec", "os/signal", "net/http"}

@@ -85,3 +85,42 @@ func leave(stop chan struct{}) {
 	}()
 	<-locked
 }
+
+// While a goroutine is away, another one may get its thread and claim it.
+func TestAThreadThatAnotherGoroutineGotIsLeftToIt(t *testing.T) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer Claim()()
+		c, back, checked := claimed(), make(chan struct{}), make(chan struct{})
+		first := c.thread
+		c.unlocked(func() {
+			for got := make(chan bool); ; {
+				go func() {
+					runtime.LockOSThread()
+					defer runtime.UnlockOSThread()
+					if unix.Gettid() != first {
+						got <- false
+						return
+					}
+					defer close(checked)
+					defer Claim()()
+					got <- true
+					<-back
+					if other := claimed(); other == nil || other == c || other.thread != first {
+						t.Errorf("thread %d is claimed by %+v", first, other)
+					}
+				}()
+				if <-got {
+					return
+				}
+			}
+		})
+		if mine := claimed(); mine != c || c.thread == first {
+			t.Errorf("thread %d, which is not %d, is claimed by %+v, want %+v", unix.Gettid(), first, mine, c)
+		}
+		close(back)
+		<-checked
+	}()
+	<-done
+}

@@ -35,7 +35,9 @@ func ClaimSlices() (release func()) { return newClaim(false).hold() }
 func (c *claim) hold() (release func()) {
 	runtime.LockOSThread()
 	c.take()
+	sleepers.Add(1)
 	return func() {
+		sleepers.Add(-1)
 		c.timer.Close()
 		unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // 0: back to the default
 		if !c.restore() {
@@ -50,7 +52,6 @@ type claim struct {
 	realTime bool // if it may be
 
 	thread int
-	before *unix.SchedAttr // nil: it is not known
 
 	timer   *os.File // a timerfd; nil: there is none
 	timerFD int
@@ -66,38 +67,85 @@ func newClaim(realTime bool) *claim {
 	return c
 }
 
-// claims are all claims by their threads.
-var claims sync.Map
+// threads are those that were claimed, by their numbers. While a goroutine is away,
+// another one may get its thread, and claim it.
+var (
+	guard   sync.Mutex // of threads
+	threads = make(map[int]*thread)
+)
+
+// A thread that was claimed.
+type thread struct {
+	before *unix.SchedAttr // any claim; nil: it is not known
+	owner  *claim
+	away   bool // the owner
+}
 
 // take claims the calling thread.
 func (c *claim) take() {
+	guard.Lock()
+	defer guard.Unlock()
 	c.thread = unix.Gettid()
-	c.before, _ = unix.SchedGetAttr(0, 0)
+	t := threads[c.thread]
+	if t == nil {
+		t = &thread{}
+		t.before, _ = unix.SchedGetAttr(0, 0)
+		threads[c.thread] = t
+	}
+	t.owner, t.away = c, false
 	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // ns; a refusal costs precision only
 	realTime := unix.SchedAttr{Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	if !c.realTime || setScheduling(0, realTime) != nil {
 		slices := unix.SchedAttr{Policy: unix.SCHED_NORMAL, Runtime: shortSlice}
-		if c.before != nil {
-			slices.Nice = c.before.Nice // to ask for less, under nice, is refused
+		if t.before != nil {
+			slices.Nice = t.before.Nice // to ask for less, under nice, is refused
 		}
 		setScheduling(0, slices)
 	}
-	claims.Store(c.thread, c)
 }
 
-// restore undoes what take did, and reports whether it could.
+// restore undoes what take did, unless another claim has the thread by now, and
+// reports whether it could.
 func (c *claim) restore() bool {
-	claims.Delete(c.thread)
-	return c.before == nil || setScheduling(c.thread, *c.before) == nil
+	guard.Lock()
+	defer guard.Unlock()
+	t := threads[c.thread]
+	if t == nil || t.owner != c {
+		return true
+	}
+	delete(threads, c.thread)
+	return t.before == nil || setScheduling(c.thread, *t.before) == nil
 }
 
 // claimed returns the claim of the calling goroutine, or nil.
 func claimed() *claim {
-	c, ok := claims.Load(unix.Gettid())
-	if !ok {
-		return nil
+	guard.Lock()
+	defer guard.Unlock()
+	if t := threads[unix.Gettid()]; t != nil && !t.away {
+		return t.owner
 	}
-	return c.(*claim)
+	return nil
+}
+
+// leave notes that the goroutine leaves its thread for a while.
+func (c *claim) leave() {
+	guard.Lock()
+	defer guard.Unlock()
+	if t := threads[c.thread]; t != nil && t.owner == c {
+		t.away = true
+	}
+}
+
+// back notes that it is back, and reports whether it has its thread still.
+func (c *claim) back() bool {
+	guard.Lock()
+	defer guard.Unlock()
+	t := threads[c.thread]
+	if t == nil || t.owner != c || unix.Gettid() != c.thread {
+		return false
+	}
+	t.away = false
+	return true
 }
 
 // unlocked calls f, and lets the goroutine wander to another thread meanwhile,
@@ -105,10 +153,11 @@ func claimed() *claim {
 // locked to its thread from it, and put it back, by way of another thread, which
 // does not have the priority: that may take long on a busy host.
 func (c *claim) unlocked(f func()) {
+	c.leave()
 	runtime.UnlockOSThread()
 	f()
 	runtime.LockOSThread()
-	if unix.Gettid() != c.thread {
+	if !c.back() {
 		c.restore()
 		c.take()
 	}
@@ -148,8 +197,15 @@ const yieldEvery = 8 * time.Millisecond
 // yielded is when a goroutine last did so, in nanoseconds.
 var yielded atomic.Int64
 
-// others reports whether the runtime has other processors than this one.
-var others = sync.OnceValue(func() bool { return runtime.GOMAXPROCS(0) > 1 })
+// processors is how many the runtime has, and sleepers how many goroutines have
+// claimed their threads, each of which may keep one of them while it sleeps.
+var (
+	processors = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
+	sleepers   atomic.Int32
+)
+
+// others reports whether the runtime has more processors than those that sleep.
+func others() bool { return processors() > max(1, int(sleepers.Load())) }
 
 // Sleep pauses the calling goroutine for at least d, and blocks its thread
 // meanwhile; nothing interrupts it. It allocates nothing, any goroutine may

@@ -13,5 +13,8 @@ func Claim() (release func()) { return func() {} }
 // ClaimSlices does nothing on this system.
 func ClaimSlices() (release func()) { return func() {} }
 
+// Filtered returns false: it is not known on this system, and Claim asks for nothing.
+func Filtered() bool { return false }
+
 // Sleep pauses the calling goroutine for at least d.
 func Sleep(d time.Duration) { time.Sleep(d) }

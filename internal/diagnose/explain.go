@@ -3,32 +3,38 @@
 package diagnose
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 )
 
 // Codes of findings. They are stable: they stand in JSON output.
 const (
-	NoInterface       = "no-interface"        // nothing to listen on
-	LinkDown          = "link-down"           // no carrier
-	NotJoined         = "not-joined"          // the kernel lists the group nowhere
-	JoinedElsewhere   = "joined-elsewhere"    // the kernel lists it on another interface
-	ForeignPackets    = "foreign-packets"     // packets arrive and are refused
-	OwnBuffer         = "own-buffer"          // the own receive buffer overflows
-	Damaged           = "damaged"             // wrong UDP checksums
-	ReversePathFilter = "reverse-path-filter" // IPv4 sources that are routed elsewhere
-	OtherPort         = "other-port"          // right group, wrong port
-	HostFirewall      = "host-firewall"       // dropped between routing and UDP
-	OtherInterface    = "other-interface"     // multicast arrives where the groups were not joined
-	OtherGroups       = "other-groups"        // multicast arrives, but not of the groups joined
-	NoQuerier         = "no-querier"          // a switch forgot the membership
-	NothingOnTheWire  = "nothing-on-the-wire" // no transfer arrives at this host
+	NoInterface       = reason.NoInterface       // nothing to listen on
+	JoinFailed        = reason.JoinFailed        // the system refuses
+	LinkDown          = reason.LinkDown          // no carrier
+	NotJoined         = reason.NotJoined         // the kernel lists the group nowhere
+	JoinedElsewhere   = reason.JoinedElsewhere   // the kernel lists it on another interface
+	ForeignPackets    = reason.ForeignPackets    // packets arrive and are refused
+	OwnBuffer         = reason.OwnBuffer         // the own receive buffer overflows
+	Damaged           = reason.Damaged           // wrong UDP checksums
+	ReversePathFilter = reason.ReversePathFilter // IPv4 sources that are routed elsewhere
+	OtherPort         = reason.OtherPort         // right group, wrong port
+	HostFirewall      = reason.HostFirewall      // dropped between routing and UDP
+	OtherInterface    = reason.OtherInterface    // multicast arrives where the groups were not joined
+	OtherGroups       = reason.OtherGroups       // multicast arrives, but not of the groups joined
+	NoQuerier         = reason.NoQuerier         // a switch forgot the membership
+	ReceiveErrors     = reason.ReceiveErrors     // the interface refuses packets, as too long or damaged
+	NothingOnTheWire  = reason.NothingOnTheWire  // no transfer arrives at this host
 )
 
 // A Finding is a likely cause.
@@ -47,6 +53,9 @@ type Listening struct {
 	Sources    []netip.Addr  // of whom alone packets are wanted; none: of anybody
 	Port       uint16        // UDP
 	Interval   time.Duration // between the snapshots; 5 s if zero
+
+	// Failed is why no group could be joined, if that was tried; nil otherwise.
+	Failed error
 
 	// Heard is whether packets of the transfer arrived at any time before.
 	Heard bool
@@ -73,10 +82,40 @@ const chatter = 4
 // An evidence is what all checks look at.
 type evidence struct {
 	Listening
-	now   Snapshot // at the end
-	rise  Snapshot // counts since the start
-	noise uint64   // counts below this one say nothing
+	now  Snapshot // at the end
+	rise Snapshot // counts since the start
+
+	arrived uint64 // packets of all kinds on Interfaces; the highest number if that is not counted
+	noise   uint64 // counts below this one say nothing
 }
+
+// confine leaves the counts that may be of packets for the groups: of the IP versions
+// in question, and no more than came in on the interfaces in question. The kernel counts
+// for the whole host, other interfaces included.
+func (e *evidence) confine() {
+	if !slices.ContainsFunc(e.Groups, isIPv4) {
+		e.rise.ip4, e.rise.udp4, e.rise.reversePath = ipCounters{}, udpCounters{}, 0
+	}
+	if slices.ContainsFunc(e.Groups, isIPv4) && !slices.ContainsFunc(e.Groups, isIPv6) {
+		e.rise.ip6, e.rise.udp6 = ipCounters{}, udpCounters{}
+	}
+	e.arrived = 0
+	for _, name := range e.Interfaces {
+		d, counted := e.rise.devices[name]
+		if !counted {
+			e.arrived = math.MaxUint64
+			return
+		}
+		e.arrived = max(e.arrived, e.arrived+d.packets)
+	}
+}
+
+// of returns a count of the whole host as far as it may be of packets that came in on
+// the interfaces in question.
+func (e evidence) of(n uint64) uint64 { return min(n, e.arrived) }
+
+func isIPv4(a netip.Addr) bool { return a.Unmap().Is4() }
+func isIPv6(a netip.Addr) bool { return !a.Unmap().Is4() }
 
 // A check looks for one cause on this host. It returns how many packets went
 // that way, 0 if the cause was not seen.
@@ -94,10 +133,14 @@ func Explain(before, after Snapshot, what Listening) []Finding {
 	}
 	e := evidence{Listening: what, now: after, rise: after.since(before)}
 	e.noise = max(1, uint64(chatter*what.Interval.Seconds()))
+	e.confine()
 	if f, found := e.deafInterfaces(); found {
 		return []Finding{f}
 	}
-	findings := e.membership()
+	findings, all := e.membership()
+	if all && len(e.Rejected) == 0 {
+		return findings // what else the counters show follows from that
+	}
 	explained := false
 	for _, check := range checks {
 		if f, packets := check(e); packets > 0 {
@@ -121,6 +164,8 @@ func Explain(before, after Snapshot, what Listening) []Finding {
 // deafInterfaces finds that nothing can arrive at all.
 func (e evidence) deafInterfaces() (f Finding, found bool) {
 	switch {
+	case len(e.Interfaces) == 0 && e.Failed != nil:
+		return joinFailed(e.Failed), true
 	case len(e.Interfaces) == 0 && len(e.Named) > 0:
 		return Finding{
 			Code: NoInterface,
@@ -162,8 +207,27 @@ func (e evidence) deafInterfaces() (f Finding, found bool) {
 	return Finding{}, false
 }
 
-// membership finds groups that the kernel does not list where they should be.
-func (e evidence) membership() []Finding {
+// joinFailed: the interfaces are there, and something else is missing.
+func joinFailed(err error) Finding {
+	f := Finding{
+		Code: JoinFailed,
+		Text: fmt.Sprintf("no group could be joined: %v", err),
+		Fix:  "ip -brief address   # and look at the limits and the sandbox of this process",
+	}
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		f.Fix = "ulimit -n 1024   # and start iotupd recv again: this process may not open more files; a unit of systemd has LimitNOFILE"
+	case errors.Is(err, syscall.ENFILE):
+		f.Fix = "sysctl -w fs.file-max=100000   # this host may not open more files"
+	case errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):
+		f.Fix = "sysctl -w net.ipv4.igmp_max_memberships=200 net.core.optmem_max=131072   # the memberships that a socket may have"
+	}
+	return f
+}
+
+// membership finds groups that the kernel does not list where they should be, and
+// reports whether it is all of them.
+func (e evidence) membership() (findings []Finding, all bool) {
 	var nowhere, elsewhere, where []string
 	for _, group := range e.Groups {
 		devices := e.now.members[group.Unmap()]
@@ -176,23 +240,22 @@ func (e evidence) membership() []Finding {
 			where = append(where, devices...)
 		}
 	}
-	again := fmt.Sprintf("iotupd recv -i %s   # joins again", e.Interfaces[0])
-	var findings []Finding
+	look := fmt.Sprintf("ip maddress show dev %s   # iotupd joins again by itself: if this comes again, something on this host ends its memberships", e.Interfaces[0])
 	if len(elsewhere) > 0 {
 		findings = append(findings, Finding{
 			Code: JoinedElsewhere,
 			Text: fmt.Sprintf("this host is a member of %s on %s, not on %s", list(elsewhere), list(where), list(e.Interfaces)),
-			Fix:  again,
+			Fix:  look,
 		})
 	}
 	if len(nowhere) > 0 {
 		findings = append(findings, Finding{
 			Code: NotJoined,
 			Text: fmt.Sprintf("this host is not a member of %s any more", list(nowhere)),
-			Fix:  again,
+			Fix:  look,
 		})
 	}
-	return findings
+	return findings, len(e.Groups) > 0 && len(nowhere)+len(elsewhere) == len(e.Groups)
 }
 
 // allHosts returns the group that every host is a member of.

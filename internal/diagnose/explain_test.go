@@ -3,9 +3,11 @@
 package diagnose
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,7 +51,7 @@ func TestExplain(t *testing.T) {
 				h.add4("snmp", "Udp.IgnoredMulti", 5)
 			},
 			want: []string{NothingOnTheWire},
-			text: "eth0 received 10 packets, 10 of them multicast",
+			text: "eth0 received 25 packets, 10 of them multicast",
 			fix:  "tcpdump",
 		},
 		{
@@ -65,6 +67,16 @@ func TestExplain(t *testing.T) {
 			want:    []string{NoInterface},
 			text:    "eth0.10, wlan0 is not up, or has no address",
 			fix:     "ip link set wlan0 up   # and give it an address: ip -brief address", // not to name it by -i
+		},
+		{
+			name: "too many files are open",
+			happens: func(h host, l *Listening) {
+				l.Interfaces = nil
+				l.Failed = fmt.Errorf("listen udp4 :18868: socket: %w", syscall.EMFILE)
+			},
+			want: []string{JoinFailed},
+			text: "no group could be joined: listen udp4 :18868: socket: too many open files",
+			fix:  "ulimit -n",
 		},
 		{
 			name:    "the interface is pulled out",
@@ -93,9 +105,9 @@ func TestExplain(t *testing.T) {
 		{
 			name:    "the groups are joined on another interface",
 			happens: func(h host, l *Listening) { l.Interfaces = []string{"eth0.10"} },
-			want:    []string{JoinedElsewhere, NothingOnTheWire},
+			want:    []string{JoinedElsewhere},
 			text:    "a member of 239.255.163.64, ff15:77a:ccf7:13b3:e59b:300b:e215:b3a0 on eth0, not on eth0.10",
-			fix:     "iotupd recv -i eth0.10",
+			fix:     "ip maddress show dev eth0.10   # iotupd joins again by itself",
 		},
 		{
 			name: "a membership is gone",
@@ -106,7 +118,7 @@ func TestExplain(t *testing.T) {
 			},
 			want: []string{NotJoined, NothingOnTheWire},
 			text: "not a member of ff15:77a:ccf7:13b3:e59b:300b:e215:b3a0 any more",
-			fix:  "iotupd recv -i eth0",
+			fix:  "ip maddress show dev eth0   # iotupd joins again by itself",
 		},
 		{
 			name:    "memberships cannot be read",
@@ -286,6 +298,66 @@ func TestExplain(t *testing.T) {
 			fix:     "iotupd recv -i eth0.10",
 		},
 		{
+			name: "the other IP version is no evidence",
+			happens: func(h host, l *Listening) {
+				l.Groups = []netip.Addr{group4}
+				h.receive6(300)
+				h.multicast6(300)
+				h.add6("Udp6IgnoredMulti", 300)
+				h.add6("Udp6InCsumErrors", 300)
+			},
+			want: []string{NothingOnTheWire},
+		},
+		{
+			name: "nor is it the other way round",
+			happens: func(h host, l *Listening) {
+				l.Groups = []netip.Addr{group6}
+				h.receive4(600)
+				h.multicast4(300)
+				h.add4("netstat", "TcpExt.IPReversePathFilter", 300)
+				h.add4("snmp", "Udp.IgnoredMulti", 300)
+				h.add4("snmp", "Udp.InCsumErrors", 300)
+			},
+			want: []string{NothingOnTheWire},
+		},
+		{
+			name: "packets of another interface are no evidence",
+			happens: func(h host, l *Listening) {
+				h.device("eth0.10", 500)
+				h.add4("snmp", "Ip.InReceives", 500)
+				h.multicast4(500)
+				h.add6("Ip6InReceives", 500)
+				h.multicast6(500)
+				h.add4("netstat", "TcpExt.IPReversePathFilter", 500)
+				h.add4("snmp", "Udp.IgnoredMulti", 500)
+				h.add4("snmp", "Udp.InCsumErrors", 500)
+			},
+			want: []string{OtherInterface, NothingOnTheWire},
+			text: "eth0.10 received 500 multicast packets, but the groups were joined on eth0",
+			fix:  "iotupd recv -i eth0.10",
+		},
+		{
+			name: "nor are those that came while the link was down",
+			happens: func(h host, l *Listening) {
+				l.Interfaces = []string{"eth0", "eth0.10"}
+				h.set("sys/class/net/eth0/operstate", "down\n")
+				h.add4("snmp", "Ip.InReceives", 500)
+				h.multicast4(500)
+			},
+			want: []string{NothingOnTheWire},
+			text: "eth0 has no link, eth0.10 received 0 packets",
+		},
+		{
+			name: "packets are longer than the MTU",
+			happens: func(h host, l *Listening) {
+				h.addField("dev", 4, 800, "eth0:") // dropped
+				h.set("sys/class/net/eth0/mtu", "1500\n")
+			},
+			want: []string{ReceiveErrors, NothingOnTheWire},
+			text: "eth0 refused 800 packets (MTU 1500): longer than its MTU",
+			fix:  "iotupd send --shard-size 1152 FILE",
+		},
+		{
 			name:    "multicast comes in everywhere",
 			happens: func(h host, l *Listening) { h.device("eth0.10", 500); h.device("eth0", 60) },
 			want:    []string{NothingOnTheWire},
@@ -337,6 +409,21 @@ func TestExplain(t *testing.T) {
 				t.Errorf("got fix %q, want %q...", got[0].Fix, test.fix)
 			}
 		})
+	}
+}
+
+// IPv6 is what is sent first, and what some networks drop.
+func TestSilenceNamesWhatANetworkMayDrop(t *testing.T) {
+	for _, test := range []struct {
+		groups []netip.Addr
+		want   bool
+	}{{[]netip.Addr{group4, group6}, true}, {[]netip.Addr{group6}, false}, {[]netip.Addr{group4}, false}} {
+		h, l := newHost(t), listening()
+		l.Groups = test.groups
+		text := Explain(h.take(), h.take(), l)[0].Text
+		if strings.Contains(text, "drop multicast of IPv6 only: try -4 at both ends") != test.want || !strings.Contains(text, "longer than the MTU") {
+			t.Errorf("joined %v: got %q", test.groups, text)
+		}
 	}
 }
 

@@ -115,8 +115,12 @@ func (h host) add6(counter string, n uint64) { h.t.Helper(); h.addField("snmp6",
 
 // The following count n packets at one step of their way.
 
-func (h host) receive4(n uint64) { h.t.Helper(); h.add4("snmp", "Ip.InReceives", n) }
-func (h host) receive6(n uint64) { h.t.Helper(); h.add6("Ip6InReceives", n) }
+func (h host) receive4(n uint64) { h.t.Helper(); h.eth0(n); h.add4("snmp", "Ip.InReceives", n) }
+func (h host) receive6(n uint64) { h.t.Helper(); h.eth0(n); h.add6("Ip6InReceives", n) }
+
+// eth0 counts packets that come in by eth0, none of them multicast: some drivers do not
+// count that.
+func (h host) eth0(n uint64) { h.t.Helper(); h.addField("dev", 2, n, "eth0:") }
 
 func (h host) multicast4(n uint64) { h.t.Helper(); h.add4("netstat", "IpExt.InMcastPkts", n) }
 func (h host) multicast6(n uint64) { h.t.Helper(); h.add6("Ip6InMcastPkts", n) }

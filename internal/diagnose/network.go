@@ -19,9 +19,17 @@ func (e evidence) network() []Finding {
 	if f, packets := otherInterface(e); packets > 0 {
 		findings = append(findings, f)
 	}
+	if f, packets := receiveErrors(e); packets > 0 {
+		findings = append(findings, f)
+	}
+	text := e.wire() + ": the sender is not running, or uses another network or group, or a switch (IGMP/MLD snooping, VLAN) or router (hop limit) between does not forward, " +
+		"or packets are longer than the MTU of a device on the way"
+	if slices.ContainsFunc(e.Groups, isIPv4) && slices.ContainsFunc(e.Groups, isIPv6) {
+		text += "; some networks drop multicast of IPv6 only: try -4 at both ends"
+	}
 	nothing := Finding{
 		Code: NothingOnTheWire,
-		Text: e.wire() + ": the sender is not running, or uses another network or group, or a switch (IGMP/MLD snooping, VLAN) or router (hop limit) between does not forward",
+		Text: text,
 		Fix:  fmt.Sprintf("tcpdump -c 1 -ni %s udp port %d   # first at the sender, then here; the device before the first silent place is to blame", e.Interfaces[0], e.Port),
 	}
 	switch querier, when := e.querier(); when {
@@ -53,6 +61,28 @@ func otherInterface(e evidence) (Finding, uint64) {
 		Text: fmt.Sprintf("%s received %d multicast packets, but the groups were joined on %s", loudest, most, list(e.Interfaces)),
 		Fix:  "iotupd recv -i " + loudest,
 	}, most
+}
+
+// receiveErrors: the interface itself refuses packets, those of a sender with a larger
+// MTU among them.
+func receiveErrors(e evidence) (Finding, uint64) {
+	var parts []string
+	var sum uint64
+	for _, name := range e.Interfaces {
+		if d := e.rise.devices[name]; d.refused >= e.noise {
+			part := fmt.Sprintf("%s refused %s", name, packets(d.refused))
+			if d.mtu != "" {
+				part += fmt.Sprintf(" (MTU %s)", d.mtu)
+			}
+			parts = append(parts, part)
+			sum += d.refused
+		}
+	}
+	return Finding{
+		Code: ReceiveErrors,
+		Text: strings.Join(parts, ", ") + ": longer than its MTU, if the sender's is larger; or damaged by a cable, duplex or Wi-Fi",
+		Fix:  "iotupd send --shard-size 1152 FILE   # packets that every network takes; or the same MTU on all devices: ip -s -s link",
+	}, sum
 }
 
 // A likelihood of a cause that leaves no trace.

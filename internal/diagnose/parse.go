@@ -25,7 +25,7 @@ func parseDev(text string) map[string]device {
 		if !ok || len(f) < 8 {
 			continue
 		}
-		devices[strings.TrimSpace(name)] = device{packets: number(f[1]), multicast: number(f[7])}
+		devices[strings.TrimSpace(name)] = device{packets: number(f[1]), refused: number(f[2]) + number(f[3]), multicast: number(f[7])}
 	}
 	return devices
 }

@@ -41,8 +41,7 @@ type Snapshot struct {
 	ip6     ipCounters
 
 	reversePath  uint64 // IPv4 packets dropped by the reverse-path filter
-	ignored      uint64 // multicast UDP packets that no socket wanted
-	damaged      uint64 // UDP packets with a wrong checksum
+	udp4, udp6   udpCounters
 	mldQueries   uint64 // MLD queries received
 	defaultRoute bool   // there is an IPv4 default route
 }
@@ -50,6 +49,8 @@ type Snapshot struct {
 // A device holds what is known of one interface.
 type device struct {
 	packets   uint64 // received
+	refused   uint64 // damaged, too long, or dropped by the driver
+	mtu       string // empty: unknown
 	multicast uint64 // received, if the driver counts them
 	down      bool   // no carrier, or switched off
 	rpFilter  string // of IPv4: "0" off, "1" strict, "2" loose; empty: unknown
@@ -61,6 +62,16 @@ type ipCounters struct {
 	multicast uint64
 	delivered uint64 // to UDP, TCP and so on, whether or not a socket took them
 	forwarded uint64
+}
+
+// udpCounters count UDP packets of one IP version.
+type udpCounters struct {
+	ignored uint64 // multicast packets that no socket wanted
+	damaged uint64 // packets with a wrong checksum
+}
+
+func (c udpCounters) since(before udpCounters) udpCounters {
+	return udpCounters{ignored: rise(before.ignored, c.ignored), damaged: rise(before.damaged, c.damaged)}
 }
 
 // Read takes a Snapshot of this host. It needs no privilege. The error is
@@ -94,6 +105,7 @@ func Take(fsys fs.FS) (Snapshot, error) {
 		case "down", "lowerlayerdown", "notpresent":
 			d.down = true
 		}
+		d.mtu = firstWord(text(path.Join("sys/class/net", name, "mtu")))
 		// The kernel applies the larger of the two.
 		d.rpFilter = max(
 			firstWord(text("proc/sys/net/ipv4/conf/all/rp_filter")),
@@ -130,8 +142,8 @@ func (s *Snapshot) count(v4, v6 map[string]uint64) {
 		forwarded: v6["Ip6OutForwDatagrams"],
 	}
 	s.reversePath = v4["TcpExt.IPReversePathFilter"]
-	s.ignored = v4["Udp.IgnoredMulti"] + v6["Udp6IgnoredMulti"]
-	s.damaged = v4["Udp.InCsumErrors"] + v6["Udp6InCsumErrors"]
+	s.udp4 = udpCounters{ignored: v4["Udp.IgnoredMulti"], damaged: v4["Udp.InCsumErrors"]}
+	s.udp6 = udpCounters{ignored: v6["Udp6IgnoredMulti"], damaged: v6["Udp6InCsumErrors"]}
 	s.mldQueries = v6["Icmp6InGroupMembQueries"]
 }
 
@@ -143,6 +155,7 @@ func (s Snapshot) since(before Snapshot) Snapshot {
 	for name, now := range s.devices {
 		then := before.devices[name]
 		now.packets = rise(then.packets, now.packets)
+		now.refused = rise(then.refused, now.refused)
 		now.multicast = rise(then.multicast, now.multicast)
 		d.devices[name] = now
 	}
@@ -153,8 +166,7 @@ func (s Snapshot) since(before Snapshot) Snapshot {
 	d.ip4 = s.ip4.since(before.ip4)
 	d.ip6 = s.ip6.since(before.ip6)
 	d.reversePath = rise(before.reversePath, s.reversePath)
-	d.ignored = rise(before.ignored, s.ignored)
-	d.damaged = rise(before.damaged, s.damaged)
+	d.udp4, d.udp6 = s.udp4.since(before.udp4), s.udp6.since(before.udp6)
 	d.mldQueries = rise(before.mldQueries, s.mldQueries)
 	return d
 }

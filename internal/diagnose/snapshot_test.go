@@ -16,7 +16,7 @@ func TestTakeReadsAHost(t *testing.T) {
 	got := newHost(t).take()
 	wantDevices := map[string]device{
 		"lo":              {rpFilter: "0"},
-		"eth0":            {packets: 46, rpFilter: "0"},
+		"eth0":            {packets: 46, refused: 1, rpFilter: "0"},
 		"eth0.10":         {packets: 6, rpFilter: "0"},
 		"abcdefghij12345": {packets: 6, rpFilter: "0"},
 	}
@@ -74,7 +74,7 @@ func TestTakeReadsEveryCounter(t *testing.T) {
 	want := Snapshot{
 		devices: map[string]device{
 			"lo":              {rpFilter: "1"},
-			"eth0":            {packets: 1, multicast: 1, rpFilter: "1", down: true},
+			"eth0":            {packets: 9, multicast: 1, rpFilter: "1", down: true},
 			"eth0.10":         {rpFilter: "2"},
 			"abcdefghij12345": {rpFilter: "1"},
 		},
@@ -83,8 +83,8 @@ func TestTakeReadsEveryCounter(t *testing.T) {
 		ip4:          ipCounters{received: 2, multicast: 3, delivered: 4, forwarded: 5},
 		ip6:          ipCounters{received: 6, multicast: 7, delivered: 8, forwarded: 9},
 		reversePath:  10,
-		ignored:      111,
-		damaged:      112,
+		udp4:         udpCounters{ignored: 11, damaged: 12},
+		udp6:         udpCounters{ignored: 100, damaged: 100},
 		mldQueries:   13,
 		defaultRoute: true,
 	}

@@ -15,26 +15,47 @@ func Allocate(f *os.File, size int64) error {
 	if err := f.Truncate(size); err != nil || size == 0 {
 		return err
 	}
-	for {
-		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOSYS):
+	step := size
+	if CopiesOnWrite(f) {
+		step = cowPiece
+	}
+	for at := int64(0); at < size; at += step {
+		err := fallocate(f, at, min(step, size-at))
+		if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
 			return nil
 		}
-		return err
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fallocate(f *os.File, at, n int64) error {
+	for {
+		if err := unix.Fallocate(int(f.Fd()), 0, at, n); !errors.Is(err, unix.EINTR) {
+			return err
+		}
 	}
 }
 
 // Room returns how many bytes f could have: those that are free, and its own.
 func Room(f *os.File) (bytes int64, known bool) {
-	var fs unix.Statfs_t
 	var st unix.Stat_t
-	if unix.Fstatfs(int(f.Fd()), &fs) != nil || unix.Fstat(int(f.Fd()), &st) != nil {
+	free, known := Free(f)
+	if !known || unix.Fstat(int(f.Fd()), &st) != nil {
 		return 0, false
 	}
-	return int64(fs.Bavail)*int64(fs.Bsize) + 512*int64(st.Blocks), true
+	return free + 512*int64(st.Blocks), true
+}
+
+// Free returns how many bytes are free where f is.
+func Free(f *os.File) (bytes int64, known bool) {
+	var fs unix.Statfs_t
+	if unix.Fstatfs(int(f.Fd()), &fs) != nil {
+		return 0, false
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize), true
 }
 
 // StartWriting makes the system begin to write n bytes of f, and does not wait for

@@ -26,15 +26,15 @@ func Cause(err error) error {
 	return err
 }
 
-// TryDir makes a file in the directory at path and removes it: an error says why
-// this process cannot write there.
+// TryDir does in the directory at path all that it takes to put a file there: an error
+// says why this process cannot.
 func TryDir(path string) error {
-	f, err := os.CreateTemp(path, ".iotupd-*.tmp")
+	dir, err := os.OpenRoot(path)
 	if err != nil {
 		return err
 	}
-	f.Close()
-	return os.Remove(f.Name())
+	defer dir.Close()
+	return Try(dir, 0o600, nil)
 }
 
 // SyncDir makes a rename durable. Systems that cannot sync a directory need no

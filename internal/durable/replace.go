@@ -15,7 +15,7 @@ import (
 // one survives a power cut. The new file has the given mode whatever the umask,
 // where the file system has modes.
 func Replace(dir *os.Root, name string, content []byte, mode fs.FileMode) error {
-	temporary := ".iotupd-" + rand.Text() + ".tmp"
+	temporary := temporaryName()
 	f, err := dir.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
@@ -29,6 +29,10 @@ func Replace(dir *os.Root, name string, content []byte, mode fs.FileMode) error 
 	}
 	return err
 }
+
+// temporaryName returns the name of a file that exists for a moment. It is as short as
+// names on some file systems must be.
+func temporaryName() string { return ".iotupd-" + rand.Text()[:16] + ".tmp" }
 
 // ReplaceFile is [Replace] for the file at path.
 func ReplaceFile(path string, content []byte, mode fs.FileMode) error {

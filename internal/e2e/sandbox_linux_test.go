@@ -13,14 +13,13 @@ import (
 
 // sandboxVariable is set in the environment of this program when it is to execute
 // its arguments in a sandbox: "netlink" is forbidden there, or "all" ways to list the
-// interfaces of a host.
+// interfaces of a host, or to ask for "priority".
 const sandboxVariable = "IOTUPD_E2E_SANDBOX"
 
 func enterSandbox() int {
-	forbidden := []mcasttest.Forbidden{mcasttest.Netlink}
-	if os.Getenv(sandboxVariable) == "all" {
-		forbidden = append(forbidden, mcasttest.IndexByName)
-	}
+	forbidden := map[string][]mcasttest.Forbidden{
+		"netlink": {mcasttest.Netlink}, "all": {mcasttest.Netlink, mcasttest.IndexByName}, "priority": {mcasttest.Priority},
+	}[os.Getenv(sandboxVariable)]
 	fmt.Fprintln(os.Stderr, mcasttest.Exec(os.Args[1], os.Args[1:], os.Environ(), forbidden...))
 	return 1
 }
@@ -66,5 +65,30 @@ func TestInterfacesThatCannotBeListedAreReported(t *testing.T) {
 		if got := p.messages(); strings.Contains(got, "-i ") || strings.Count(got, "\n") != 1 {
 			t.Errorf("%q: got %q, want one line, without the advice to name an interface", args, got)
 		}
+	}
+}
+
+// systemd may hide /proc/net (ProcSubset=pid) beside netlink (RestrictAddressFamilies).
+func TestTransfersDoNotNeedProcNet(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	sender, receiver := l.host(linkLocalOnly), l.host(linkLocalOnly)
+	for _, h := range []*host{sender, receiver} {
+		h.sandbox("netlink")
+		h.runs = append([]string{"unshare", "-m", "sh", "-c", `mount -t proc -o subset=pid proc /proc && exec "$@"`, "sh"}, h.runs...)
+	}
+	transfer(t, sender, receiver, "-i", "eth0")
+	transfer(t, sender, receiver)
+}
+
+// A filter of system calls may end a process that asks for priority.
+func TestNoPriorityIsAskedForWhereSystemCallsAreFiltered(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	sender, receiver := l.host(linkLocalOnly), l.host(linkLocalOnly)
+	sender.sandbox("priority")
+	transfer(t, sender, receiver)
+	if code := sender.send(newFile(t, 1<<10), "--priority", "always").exit(); code != -1 {
+		t.Errorf("told to ask for it: got exit code %d, want that this ends it", code)
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+
+	"iotupd/internal/printable"
 )
 
 // Environment is that of this process without its variables IOTUPD_..., which are
@@ -129,7 +131,7 @@ func (l *lines) Write(b []byte) (int, error) {
 
 // end ends a line, if one was begun.
 func (l *lines) end() {
-	text := strings.TrimSpace(printable(strings.ToValidUTF8(string(l.part), "\uFFFD")))
+	text := strings.TrimSpace(printable.Text(string(l.part)))
 	l.part = l.part[:0]
 	if text == "" {
 		return
@@ -138,14 +140,4 @@ func (l *lines) end() {
 	if l.print != nil {
 		l.print(text)
 	}
-}
-
-// printable replaces what would not print, or would change how the rest does.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }

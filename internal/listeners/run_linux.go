@@ -155,7 +155,7 @@ func (w *Watcher) complain() {
 // addresses lists those of an interface.
 func addresses(name string) (list []netip.Addr) {
 	if ifi, err := netif.ByName(name); err == nil {
-		list, _ = ifi.Addresses()
+		list = ifi.Addresses()
 	}
 	return list
 }

@@ -62,6 +62,8 @@ func (c *Conn) explain(err error, datagram int) error {
 			mtu = now.MTU
 		}
 		return &TooBigError{Interface: name, MTU: mtu, Datagram: datagram, Max: mtu - f.headers()}
+	case errors.Is(err, syscall.EINVAL) && c.cfg.Source.IsValid():
+		return fmt.Errorf("%w: %s does not have the address %v any more: %w", ErrUnreachable, name, c.cfg.Source, err)
 	case isNoInterface(err), isUnreachable(err) && lookup != nil:
 		return fmt.Errorf("%w: %s is gone: %w", ErrNoInterface, name, err)
 	case isUnreachable(err) && now.Flags&net.FlagUp == 0:

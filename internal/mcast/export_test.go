@@ -2,14 +2,27 @@
 
 package mcast
 
-import "time"
+import (
+	"time"
 
-func init() { rescanEvery, rescanAnnouncedEvery = 20*time.Millisecond, 20*time.Millisecond }
+	"iotupd/internal/netif"
+)
+
+func init() {
+	follow = netif.Follower{Every: 20 * time.Millisecond, AnnouncedEvery: 20 * time.Millisecond}
+}
 
 // OnlyAnnounced has nobody look at the interfaces unless the kernel announces a
 // change, until undo.
 func OnlyAnnounced() (undo func()) {
-	every, announcedEvery := rescanEvery, rescanAnnouncedEvery
-	rescanEvery, rescanAnnouncedEvery = time.Hour, time.Hour
-	return func() { rescanEvery, rescanAnnouncedEvery = every, announcedEvery }
+	before := follow
+	follow = netif.Follower{Every: time.Hour, AnnouncedEvery: time.Hour}
+	return func() { follow = before }
+}
+
+// Unannounced has nothing announced, until undo.
+func Unannounced() (undo func()) {
+	before := follow
+	follow.Unannounced = true
+	return func() { follow = before }
 }

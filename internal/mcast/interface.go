@@ -6,8 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
+	"net/netip"
 
 	"iotupd/internal/netif"
 )
@@ -18,18 +17,22 @@ type Interface struct {
 	Index int // the kernel's number, new each time the device appears
 	MTU   int // bytes of the largest IP packet
 
-	// IPv6 and IPv4 tell whether it has a usable address of the family. For IPv6 a
-	// link-local one is enough. A loopback interface never counts for IPv6,
-	// because Linux does not deliver IPv6 multicast there.
+	// IPv6 and IPv4 tell whether it has an address of the family, perhaps one that
+	// cannot be used yet. For IPv6 a link-local one is enough. A loopback interface
+	// never counts for IPv6, because Linux does not deliver IPv6 multicast there.
 	IPv6, IPv4 bool
 
 	Loopback bool
+	Link     bool   // there is a cable, or an access point
+	Bridge   string // that it is a port of: packets come by that, not by this one
+
+	addresses []netif.Address
 }
 
 // listInterfaces is a variable so that tests can make it fail.
 var listInterfaces = netif.List
 
-// has tells whether i has a usable address of family f.
+// has tells whether i has an address of family f.
 func (i Interface) has(f family) bool {
 	if f == ipv6Family {
 		return i.IPv6
@@ -37,136 +40,118 @@ func (i Interface) has(f family) bool {
 	return i.IPv4
 }
 
-// hostSides begin the names of interfaces that lead to containers, virtual
-// machines and tunnels rather than to a network. Inside a container its own end
-// has an ordinary name, so it is not concerned.
-var hostSides = []string{
-	"docker", "virbr", "cni", "podman", "lxcbr", "lxdbr", "cali", "flannel", "veth", "vnet", "tun", "tap", "wg", "tailscale", "zt",
-}
-
-// isHostSide reports whether a name is that of such an interface. Docker's networks
-// are br- and 12 hexadecimal digits; br-lan is a real one.
-func isHostSide(name string) bool {
-	if id, ok := strings.CutPrefix(name, "br-"); ok {
-		return len(id) == 12 && strings.Trim(id, "0123456789abcdef") == ""
+// Source returns the address that packets to a group of the family of like come from:
+// one that is not the address of another host, for good, and with the widest scope.
+// was is kept if it is one that will do and keep is true, or if there is no better
+// one. If there is none, pending tells whether there may be one in a moment.
+func (i Interface) Source(like, was netip.Addr, keep bool) (source netip.Addr, pending bool) {
+	best := -1
+	for _, a := range i.addresses {
+		if familyOf(a.Addr) != familyOf(like) {
+			continue
+		}
+		pending = pending || a.Tentative
+		if !a.Usable() {
+			continue
+		}
+		rank := rankOf(a)
+		if a.Addr == was {
+			if keep {
+				return was, false
+			}
+			rank++
+		}
+		if rank > best {
+			best, source = rank, a.Addr
+		}
 	}
-	return slices.ContainsFunc(hostSides, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	return source, pending
 }
 
-// suitable is the rule for interfaces that are used without being named: up, able
-// to multicast, not one end of a tunnel, and not the host's side of a container
-// or virtual machine. Loopback is left to [Suitable].
-func suitable(ifi net.Interface) bool {
-	const want, refuse = net.FlagUp | net.FlagMulticast, net.FlagPointToPoint | net.FlagLoopback
-	return ifi.Flags&want == want && ifi.Flags&refuse == 0 && !isHostSide(ifi.Name)
+// rankOf orders addresses by how good a source they are, by even numbers.
+func rankOf(a netif.Address) (rank int) {
+	if !a.IsLinkLocalUnicast() {
+		rank += 8
+	}
+	if !a.Deprecated {
+		rank += 4
+	}
+	if !a.Secondary {
+		rank += 2
+	}
+	return rank
 }
 
-// Suitable lists the interfaces to use where none is named: those that are up
-// and able to multicast, have a usable address, and are neither point-to-point
-// links nor, by their name, the host's side of containers, virtual machines and
-// tunnels. If there is none, it lists the loopback interface.
+// Failed returns an address of the family that another host has, if there is one.
+func (i Interface) Failed(like netip.Addr) (failed netip.Addr) {
+	for _, a := range i.addresses {
+		if a.Failed && familyOf(a.Addr) == familyOf(like) {
+			return a.Addr
+		}
+	}
+	return failed
+}
+
+// Suitable lists the interfaces to listen on where none is named: those that are up,
+// with or without a link, and else are fit as [Candidates] says, if they have an
+// address.
 func Suitable() ([]Interface, error) {
 	all, err := listInterfaces()
 	if err != nil {
 		return nil, err
 	}
-	var found, loopback []Interface
-	for _, ifi := range all {
-		switch {
-		case suitable(ifi.Interface):
-			if d := describe(ifi); d.IPv6 || d.IPv4 {
-				found = append(found, d)
-			}
-		case ifi.Flags&(net.FlagUp|net.FlagLoopback) == net.FlagUp|net.FlagLoopback:
-			if d := describe(ifi); d.IPv4 {
-				loopback = append(loopback, d)
-			}
+	return suitable(all), nil
+}
+
+func suitable(all []netif.Interface) (found []Interface) {
+	for n, c := range Candidates(all) {
+		up := all[n].Flags&net.FlagUp != 0
+		if up && (c.Fitness == Fit || c.Fitness == Later) && (c.IPv6 || c.IPv4) {
+			found = append(found, c.Interface)
 		}
 	}
-	if found == nil {
-		return loopback, nil
-	}
-	return found, nil
+	return found
 }
+
+// errNoSuchName is wrapped by the error of Named for a name that no interface has.
+var errNoSuchName = errors.New("not found")
+
+// IsMissing reports whether an error says that there is no interface of a name.
+func IsMissing(err error) bool { return errors.Is(err, errNoSuchName) }
 
 // InterfaceByName returns the interface of that name, suitable or not, as long
 // as it is up and able to multicast. The error lists those that could be used.
 func InterfaceByName(name string) (Interface, error) {
-	d, err := usable(name)
-	if errors.Is(err, netif.ErrNotListed) {
-		return Interface{}, err
-	}
-	if err != nil {
-		return Interface{}, fmt.Errorf("%w; up and able to multicast here: %s", err, suitableNames())
-	}
-	return d, nil
-}
-
-// DefaultInterface returns the interface to send on where none is named: that of
-// the default route if it is suitable, else the only suitable one. On Linux a
-// route to 224.0.0.0/4 counts before the default one. A machine with nothing but
-// a loopback interface sends on that. Otherwise the error lists the choices.
-func DefaultInterface() (Interface, error) {
-	candidates, err := Suitable()
-	if err != nil {
-		return Interface{}, err
-	}
-	return pickDefault(candidates, defaultRoutes())
-}
-
-// pickDefault picks from the candidates, given the interfaces of the default
-// routes, best first.
-func pickDefault(candidates []Interface, routes []string) (Interface, error) {
-	for _, name := range routes {
-		for _, c := range candidates {
-			if c.Name == name {
-				return c, nil
-			}
-		}
-	}
-	switch len(candidates) {
-	case 0:
-		return Interface{}, errors.New("no network interface is up, able to multicast, and has an address")
-	case 1:
-		return candidates[0], nil
-	}
-	return Interface{}, fmt.Errorf("no default route tells which interface to use; choose one with -i: %s", names(candidates))
-}
-
-// errNoSuchName is wrapped by the error of usable for a name that no interface has.
-var errNoSuchName = errors.New("not found")
-
-// usable returns the interface of that name, or why it cannot take part.
-func usable(name string) (Interface, error) {
 	all, err := listInterfaces()
 	if err != nil {
 		return Interface{}, err
 	}
-	for _, ifi := range all {
-		if ifi.Name != name {
-			continue
-		}
-		d := describe(ifi)
-		switch {
-		case ifi.Flags&net.FlagUp == 0:
-			return d, fmt.Errorf("interface %q is down", name)
-		case ifi.Flags&(net.FlagMulticast|net.FlagLoopback) == 0:
-			return d, fmt.Errorf("interface %q cannot multicast", name)
-		case !d.IPv6 && !d.IPv4:
-			return d, fmt.Errorf("interface %q has no usable address", name)
-		}
-		return d, nil
-	}
-	return Interface{}, fmt.Errorf("interface %q %w", name, errNoSuchName)
+	return usable(all, name, 0)
 }
 
-// describe looks up the addresses of ifi. An interface that has just vanished
-// has none.
+// usable is Named for interfaces that have an address.
+func usable(all []netif.Interface, name string, index int) (Interface, error) {
+	i, err := Named(all, name, index)
+	switch {
+	case err != nil || i.IPv6 || i.IPv4:
+		return i, err
+	case i.Bridge != "":
+		return i, fmt.Errorf("interface %q has no address, and is a port of the bridge %s, which gets all that arrives there: use -i %[2]s", i.Name, i.Bridge)
+	}
+	return i, fmt.Errorf("interface %q has no usable address", i.Name)
+}
+
+// describe returns what multicast needs to know of ifi.
 func describe(ifi netif.Interface) Interface {
-	d := Interface{Name: ifi.Name, Index: ifi.Index, MTU: ifi.MTU, Loopback: ifi.Flags&net.FlagLoopback != 0}
-	addrs, _ := ifi.Addresses()
-	for _, a := range addrs {
-		switch familyOf(a) {
+	d := Interface{
+		Name: ifi.Name, Index: ifi.Index, MTU: ifi.MTU, addresses: ifi.Has,
+		Loopback: ifi.Flags&net.FlagLoopback != 0, Link: ifi.Flags&net.FlagRunning != 0,
+	}
+	if ifi.MasterKind == "bridge" {
+		d.Bridge = ifi.Master
+	}
+	for _, a := range ifi.Has {
+		switch familyOf(a.Addr) {
 		case ipv4Family:
 			d.IPv4 = true
 		case ipv6Family:
@@ -174,20 +159,4 @@ func describe(ifi netif.Interface) Interface {
 		}
 	}
 	return d
-}
-
-func names(list []Interface) string {
-	if len(list) == 0 {
-		return "none"
-	}
-	var s []string
-	for _, i := range list {
-		s = append(s, i.Name)
-	}
-	return strings.Join(s, ", ")
-}
-
-func suitableNames() string {
-	list, _ := Suitable()
-	return names(list)
 }

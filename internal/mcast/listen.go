@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -15,18 +14,12 @@ import (
 	"iotupd/internal/netif"
 )
 
-// rescanEvery is the time between two looks at the interfaces of the host. Where
-// the kernel announces changes, and every group is joined, there are fewer looks,
-// which are for announcements that got lost. Tests shorten both, or have nothing
-// announced.
-var (
-	rescanEvery          = 2 * time.Second
-	rescanAnnouncedEvery = 10 * time.Second
-	announced            = announcements
-)
+// follow says how the interfaces of the host are followed. Tests change it.
+var follow = netif.Follower{Every: 2 * time.Second, AnnouncedEvery: 10 * time.Second}
 
-// settle is how long changes of the interfaces, which come in runs, are waited for.
-const settle = 50 * time.Millisecond
+// seldom is how many times follow.Every the longest time is until what could not be
+// joined is tried again.
+const seldom = 30
 
 // An Offload tells whether runs of datagrams of one size may cross the kernel in
 // one piece (UDP_SEGMENT, UDP_GRO on Linux). What is sent and received is the
@@ -50,9 +43,9 @@ type ListenConfig struct {
 	// source of their family, and a group of a family without source is not joined.
 	Sources []netip.Addr
 
-	// Interfaces are the names of those to join on. They have to exist; one that is
-	// down, or goes away, is joined when it is there again. If empty, it is every
-	// suitable one, see [Suitable], as they come and go.
+	// Interfaces are the names of those to join on. One that is not there, is down, or
+	// goes away, is joined when it is there. If empty, it is every suitable one, see
+	// [Suitable], as they come and go.
 	Interfaces []string
 
 	// ReceiveBuffer is the number of bytes to ask the kernel for. If zero, 32 MiB
@@ -135,44 +128,58 @@ type Listener struct {
 
 	listed atomic.Pointer[[]Membership] // members, for who does not wait for mu
 
-	stop      chan struct{}
-	rescanned chan struct{} // closed when the goroutine has ended
-	closeOnce sync.Once
+	indices map[string]int  // of the named interfaces, when they were last seen
+	told    map[string]bool // what was logged once
+	retryAt time.Time       // when to try again what could not be joined
+	retryIn time.Duration   // from then until the next time
 
-	ignoreChanges func() // ends the announcements of changes
+	closeOnce sync.Once
+	unfollow  func() // ends the looks at the interfaces
 }
 
 // Listen joins the groups of cfg. Each family that the host has gets a socket.
 // That some memberships fail is not an error, see [Listener.Memberships]; that
-// none is possible is one, unless a named interface is being waited for.
+// none is possible is one, unless an interface is being waited for.
 func Listen(cfg ListenConfig) (*Listener, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	for _, name := range cfg.Interfaces {
-		_, err := usable(name)
-		switch {
-		case errors.Is(err, netif.ErrNotListed):
-			return nil, err
-		case errors.Is(err, errNoSuchName):
-			return nil, fmt.Errorf("%w; up and able to multicast here: %s", err, suitableNames())
-		}
-	}
-	l := &Listener{cfg: cfg, groups: cfg.Groups, sources: cfg.Sources, stop: make(chan struct{}), rescanned: make(chan struct{})}
-	changed, ignore := announced() // before start, so that no change is missed
-	if err := l.start(); err != nil {
-		ignore()
+	l := &Listener{cfg: cfg, groups: cfg.Groups, sources: cfg.Sources, indices: make(map[string]int), told: make(map[string]bool)}
+	if err := l.open(); err != nil {
 		l.closeSockets()
 		return nil, err
 	}
-	l.ignoreChanges = ignore
-	go l.rescan(changed)
+	var failed error
+	first := true
+	stop, unannounced := follow.Follow(func(changed bool) time.Duration {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		next, err := l.look(changed)
+		if first {
+			failed, first = err, false
+		} else if err != nil {
+			l.cfg.Logger.Warn("memberships not checked", "error", err)
+		}
+		return next
+	})
+	if failed == nil {
+		failed = startable(l.members)
+	}
+	if failed != nil {
+		stop()
+		l.closeSockets()
+		return nil, failed
+	}
+	if unannounced != nil {
+		l.cfg.Logger.Info("changes of interfaces are noticed late: this system does not announce them", "error", unannounced)
+	}
+	l.unfollow = stop
 	return l, nil
 }
 
-// start opens the sockets and joins for the first time.
-func (l *Listener) start() error {
+// open opens the sockets.
+func (l *Listener) open() error {
 	var failed error
 	for f := range family(families) {
 		if len(ofFamily(f, l.groups)) == 0 {
@@ -192,54 +199,36 @@ func (l *Listener) start() error {
 	if len(l.Sockets()) == 0 {
 		return failed
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err := l.update(); err != nil {
-		return err
-	}
-	return startable(l.members)
+	return nil
 }
 
-// rescan keeps up with the interfaces of the host, until l is closed. An
-// element of changed says that they have changed.
-func (l *Listener) rescan(changed <-chan struct{}) {
-	defer close(l.rescanned)
-	timer := time.NewTimer(rescanEvery)
-	defer timer.Stop()
-	for {
-		select {
-		case <-l.stop:
-			return
-		case _, more := <-changed:
-			if !more {
-				changed = nil
-			}
-			if !l.pause(settle) {
-				return
-			}
-		case <-timer.C:
-		}
-		l.mu.Lock()
-		if err := l.update(); err != nil {
-			l.cfg.Logger.Warn("memberships not checked", "error", err)
-		}
-		next := rescanEvery
-		if changed != nil && !slices.ContainsFunc(l.members, func(m member) bool { return m.Err != nil }) {
-			next = rescanAnnouncedEvery
-		}
-		l.mu.Unlock()
-		timer.Reset(next)
+// look keeps up with the interfaces of the host. What cannot be joined is tried again
+// after every change, and ever more seldom where nothing changes.
+func (l *Listener) look(changed bool) (next time.Duration, err error) {
+	now := time.Now()
+	retry := changed || !now.Before(l.retryAt)
+	if changed {
+		l.retryIn = 0
 	}
-}
-
-// pause waits, and reports whether l is still open.
-func (l *Listener) pause(d time.Duration) bool {
-	select {
-	case <-l.stop:
-		return false
-	case <-time.After(d):
-		return true
+	if err := l.update(retry); err != nil {
+		return follow.Every, err
 	}
+	waits, failed := false, false
+	for _, m := range l.members {
+		waits = waits || m.index == 0
+		failed = failed || m.index != 0 && m.Err != nil
+	}
+	if failed && retry {
+		l.retryIn = min(max(2*l.retryIn, follow.Every), seldom*follow.Every)
+		l.retryAt = now.Add(l.retryIn)
+	}
+	switch {
+	case waits:
+		return follow.Every, nil
+	case failed:
+		return max(l.retryAt.Sub(now), 1), nil
+	}
+	return 0, nil
 }
 
 // Sockets returns one socket for each address family that the host has and that
@@ -295,9 +284,7 @@ func (l *Listener) Stats() Stats {
 func (l *Listener) Close() error {
 	var err error
 	l.closeOnce.Do(func() {
-		close(l.stop)
-		<-l.rescanned
-		l.ignoreChanges()
+		l.unfollow()
 		err = l.closeSockets()
 	})
 	return err

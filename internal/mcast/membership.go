@@ -28,9 +28,19 @@ type member struct {
 	index int // of the interface; zero: it is not there
 }
 
-// same tells whether a and b are the same membership, whatever became of it.
-func same(a, b member) bool {
-	return a.index == b.index && a.Interface == b.Interface && a.Group == b.Group && a.Source == b.Source
+// A memberKey tells memberships apart, whatever became of them.
+type memberKey struct {
+	index         int
+	name          string // of the interface, if it has no index; one that is renamed stays what it is
+	group, source netip.Addr
+}
+
+func (m member) key() memberKey {
+	k := memberKey{index: m.index, group: m.Group, source: m.Source}
+	if m.index == 0 {
+		k.name = m.Interface
+	}
+	return k
 }
 
 // Memberships lists what is joined, and what should be and is not. It does not wait
@@ -54,7 +64,7 @@ func (l *Listener) SetGroups(groups []netip.Addr) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.groups = slices.Clone(groups)
-	return l.update()
+	return l.update(true)
 }
 
 // SetSources replaces the sources, as of [ListenConfig], joining and leaving
@@ -66,7 +76,7 @@ func (l *Listener) SetSources(sources []netip.Addr) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sources = slices.Clone(sources)
-	return l.update()
+	return l.update(true)
 }
 
 // Rejoin leaves all groups and joins them again, which makes the host announce
@@ -77,37 +87,53 @@ func (l *Listener) Rejoin() error {
 	for _, m := range l.members {
 		l.leave(m)
 	}
-	l.members = nil
-	return l.update()
+	l.members = slices.DeleteFunc(l.members, func(m member) bool { return m.Err == nil })
+	return l.update(true)
 }
 
 // update joins what should be joined and is not yet, and leaves what should no
 // longer be. An interface that went away and came back has another index, so
-// its memberships are others.
-func (l *Listener) update() error {
+// its memberships are others. What could not be joined before is tried only if retry
+// is true.
+func (l *Listener) update(retry bool) error {
 	wanted, err := l.wanted()
 	if err != nil {
 		return err
 	}
+	before, stays := make(map[memberKey]member, len(l.members)), make(map[memberKey]bool, len(wanted))
 	for _, m := range l.members {
-		if !slices.ContainsFunc(wanted, func(w member) bool { return same(w, m) }) {
+		before[m.key()] = m
+	}
+	for _, m := range wanted {
+		stays[m.key()] = true
+	}
+	for _, m := range l.members {
+		if !stays[m.key()] {
 			l.leave(m)
 		}
 	}
+	var failed []member
 	for i := range wanted {
 		m := &wanted[i]
-		before := slices.IndexFunc(l.members, func(o member) bool { return same(o, *m) })
-		if before >= 0 && l.members[before].Err == nil {
+		was, known := before[m.key()]
+		switch {
+		case m.Err != nil:
+		case known && (was.Err == nil || !retry):
+			m.Err = was.Err
 			continue
-		}
-		if m.Err == nil {
+		default:
 			m.Err = l.sockets[familyOf(m.Group)].join(*m)
 		}
-		if before < 0 || m.Err == nil || m.Err.Error() != l.members[before].Err.Error() {
-			l.logJoin(*m)
+		switch {
+		case errors.Is(m.Err, errNoneYet): // that is told in other words
+		case m.Err != nil && (!known || was.Err == nil || was.Err.Error() != m.Err.Error()):
+			failed = append(failed, *m)
+		case m.Err == nil:
+			l.cfg.Logger.Debug("group joined", "interface", m.Interface, "group", m.Group, "source", m.Source)
 		}
 	}
 	l.members = wanted
+	l.logFailed(failed)
 	list := make([]Membership, len(wanted))
 	for i, m := range wanted {
 		list[i] = m.Membership
@@ -119,12 +145,28 @@ func (l *Listener) update() error {
 	return nil
 }
 
-func (l *Listener) logJoin(m member) {
-	if m.Err != nil {
-		l.cfg.Logger.Warn("group not joined", "interface", m.Interface, "group", m.Group, "error", m.Err)
-		return
+// logFailed logs what has just failed, one line for each reason.
+func (l *Listener) logFailed(failed []member) {
+	for len(failed) > 0 {
+		reason := failed[0].Err
+		var interfaces, groups []string
+		var rest []member
+		for _, m := range failed {
+			if m.Err.Error() != reason.Error() {
+				rest = append(rest, m)
+				continue
+			}
+			if !slices.Contains(interfaces, m.Interface) {
+				interfaces = append(interfaces, m.Interface)
+			}
+			if g := m.Group.String(); !slices.Contains(groups, g) {
+				groups = append(groups, g)
+			}
+		}
+		l.cfg.Logger.Warn("group not joined", "interface", strings.Join(shorten(interfaces), ", "),
+			"group", strings.Join(shorten(groups), ", "), "error", reason)
+		failed = rest
 	}
-	l.cfg.Logger.Debug("group joined", "interface", m.Interface, "group", m.Group, "source", m.Source)
 }
 
 // leave gives up m, if it was joined. That the kernel has already given it up,
@@ -138,23 +180,18 @@ func (l *Listener) leave(m member) {
 
 // wanted lists the memberships there should be now. One that cannot even be
 // tried, for lack of its interface, says so in Err.
-func (l *Listener) wanted() ([]member, error) {
-	if len(l.cfg.Interfaces) == 0 {
-		list, err := Suitable()
-		if err != nil {
-			return nil, err
-		}
-		var wanted []member
-		for _, i := range list {
-			wanted = append(wanted, l.wantedOn(i)...)
-		}
-		return wanted, nil
+func (l *Listener) wanted() (wanted []member, err error) {
+	all, err := listInterfaces()
+	if err != nil {
+		return nil, err // what is joined stays joined
 	}
-	var wanted []member
+	if len(l.cfg.Interfaces) == 0 {
+		return l.wantedAnywhere(all), nil
+	}
 	for _, name := range l.cfg.Interfaces {
-		i, err := usable(name)
-		if errors.Is(err, netif.ErrNotListed) {
-			return nil, err // what is joined stays joined
+		i, err := usable(all, name, l.indices[name])
+		if err == nil {
+			l.notice(name, i)
 		}
 		on := l.wantedOn(i)
 		if err == nil && len(on) == 0 {
@@ -169,6 +206,55 @@ func (l *Listener) wanted() ([]member, error) {
 		wanted = append(wanted, on...)
 	}
 	return wanted, nil
+}
+
+// wantedAnywhere lists those on every suitable interface. If there are none, the log
+// is told why, once.
+func (l *Listener) wantedAnywhere(all []netif.Interface) (wanted []member) {
+	fit := suitable(all)
+	for _, i := range fit {
+		wanted = append(wanted, l.wantedOn(i)...)
+	}
+	if len(wanted) > 0 || len(fit) > 0 && fit[0].Loopback {
+		delete(l.told, nothing)
+		return wanted
+	}
+	for _, g := range l.groups { // there is something to wait for
+		if l.sockets[familyOf(g)] != nil {
+			wanted = append(wanted, member{Membership: Membership{Group: g, Err: errNoneYet}})
+		}
+	}
+	if len(wanted) == 0 || l.told[nothing] {
+		return wanted
+	}
+	l.told[nothing] = true
+	list := Candidates(all)
+	for n := range list {
+		if c := &list[n]; c.Fitness == Fit {
+			c.Fitness, c.Why = Later, "has no address of the family of any group and source"
+		}
+	}
+	l.cfg.Logger.Warn("no interface can be listened on yet: " + Explain(list))
+	return wanted
+}
+
+// nothing is the key of what is told of a host without an interface to listen on.
+const nothing = "nothing"
+
+// errNoneYet is that of memberships that wait for any interface.
+var errNoneYet = errors.New("no interface can be listened on yet")
+
+// notice notes a named interface that was found, and logs what is odd about it.
+func (l *Listener) notice(name string, i Interface) {
+	l.indices[name] = i.Index
+	if i.Name != name && !l.told[name+" "+i.Name] {
+		l.told[name+" "+i.Name] = true
+		l.cfg.Logger.Warn(fmt.Sprintf("interface %s is %s now", name, i.Name))
+	}
+	if i.Bridge != "" && !l.told[name+" "+i.Bridge] {
+		l.told[name+" "+i.Bridge] = true
+		l.cfg.Logger.Warn(fmt.Sprintf("%s is a port of the bridge %s, which gets all that arrives there: use -i %s", i.Name, i.Bridge, i.Bridge))
+	}
 }
 
 // wantedOn lists the memberships there should be on interface i.
@@ -200,8 +286,7 @@ func startable(members []member) error {
 		why = append(why, fmt.Sprintf("%v on %s: %v", m.Group, m.Interface, m.Err))
 	}
 	if why == nil {
-		return fmt.Errorf("no interface has an address of the family of the groups and sources; "+
-			"up and able to multicast here: %s", suitableNames())
+		return errors.New("no interface has an address of the family of the groups and sources, and nothing but the loopback interface is there")
 	}
 	return fmt.Errorf("no group could be joined: %s", strings.Join(why, "; "))
 }

@@ -93,14 +93,10 @@ func addressOf(index int) (netip.Addr, error) {
 	}
 	var own, others []netip.Addr
 	for _, i := range all {
-		addresses, err := i.Addresses()
-		switch {
-		case err != nil:
-			return netip.Addr{}, err
-		case i.Index == index:
-			own = addresses
-		default:
-			others = append(others, addresses...)
+		if i.Index == index {
+			own = i.Addresses()
+		} else {
+			others = append(others, i.Addresses()...)
 		}
 	}
 	for _, a := range own {

@@ -20,8 +20,12 @@ type SendConfig struct {
 	Port  uint16     // UDP destination port, not zero
 
 	// Interface is the one to send on, by its index; its name serves to find it
-	// again when it went away and came back. See [DefaultInterface].
+	// again when it went away and came back.
 	Interface Interface
+
+	// Source, if valid, is the address of the interface that datagrams come from:
+	// none leaves when that is gone. If not, the system chooses, for each.
+	Source netip.Addr
 
 	// HopLimit is the number of networks the datagrams may cross. If zero, 1: they
 	// stay on the first. At most 255.
@@ -93,14 +97,7 @@ func Dial(cfg SendConfig) (*Conn, error) {
 		}
 		return err
 	}}
-	// Neither connected nor bound: that would pin the source address, and a sender
-	// that started before the interface had all its addresses would keep the wrong
-	// one for good. But the loopback address is never chosen by itself.
-	local := ":0"
-	if cfg.Interface.Loopback {
-		local = "127.0.0.1:0"
-	}
-	pc, err := lc.ListenPacket(context.Background(), f.network(), local)
+	pc, err := lc.ListenPacket(context.Background(), f.network(), cfg.local())
 	if err != nil {
 		return nil, fmt.Errorf("no %v socket: %w", f, err)
 	}
@@ -111,6 +108,27 @@ func Dial(cfg SendConfig) (*Conn, error) {
 		return nil, fmt.Errorf("cannot send over %s: %w", cfg.Interface.Name, err)
 	}
 	return c, nil
+}
+
+// local is what the socket is bound to: to no address where each datagram can have
+// its source, since the kernel does not notice that the address of a socket is gone.
+// But the loopback address is never chosen by itself.
+func (c SendConfig) local() string {
+	switch {
+	case c.Source.IsValid() && !canChooseSource:
+		return netip.AddrPortFrom(c.Source.WithZone(c.zone()), 0).String()
+	case c.Interface.Loopback:
+		return "127.0.0.1:0"
+	}
+	return ":0"
+}
+
+// zone is that of the source.
+func (c SendConfig) zone() string {
+	if c.Source.Is6() && c.Source.IsLinkLocalUnicast() {
+		return c.Interface.Name
+	}
+	return ""
 }
 
 func (c *Conn) configure() error {
@@ -143,6 +161,7 @@ func (c *Conn) setInterface(index int) error {
 		return err
 	}
 	c.index = index
+	c.stateSource()
 	return nil
 }
 
@@ -188,7 +207,7 @@ func (c *Conn) worthRetry(err error, attempt int) bool {
 		c.waited += fullPause
 		return attempt < maxAttempts
 	case isUnreachable(err), isNoInterface(err):
-		ifi, err := netif.ByName(c.cfg.Interface.Name)
+		ifi, err := netif.ByName(c.cfg.Interface.Name) // renamed ones are there by index
 		return err == nil && ifi.Index != c.index && c.setInterface(ifi.Index) == nil
 	}
 	return false

@@ -43,14 +43,7 @@ type connState struct {
 	headers [sendBatch]mmsghdr
 	iovecs  [sendBatch]unix.Iovec
 	name    sockaddr
-	control segmentSize
-}
-
-// A segmentSize is the control message that says where to cut a run.
-type segmentSize struct {
-	header unix.Cmsghdr
-	bytes  uint16
-	_      [6]byte // room for CMSG_SPACE
+	control sendControl
 }
 
 // prepare makes c ready to send, once its socket is configured.
@@ -60,9 +53,6 @@ func (c *Conn) prepare() error {
 		return err
 	}
 	c.sys.raw, c.sys.write, c.sys.look = raw, c.sendmmsg, c.outq
-	c.sys.control.header.Level = unix.SOL_UDP
-	c.sys.control.header.Type = unix.UDP_SEGMENT
-	c.sys.control.header.SetLen(unix.CmsgLen(2))
 	if c.cfg.Offload == OffloadNever {
 		return nil
 	}
@@ -93,8 +83,13 @@ func (c *Conn) send(b []byte, segment int) (n int, err error) {
 	if c.sys.errno == 0 {
 		return min(c.sys.sent*piece, len(b)), nil
 	}
-	if min(piece, len(b)) > segment && refusesRuns(c.sys.errno) {
+	switch {
+	case c.sys.errno == unix.EINVAL && c.lacksSource(): // and nothing is sent from another one
+	case min(piece, len(b)) > segment && refusesRuns(c.sys.errno):
 		c.sys.offload = false // for good: this is not going to change
+		return c.send(b, segment)
+	case c.sys.errno == unix.EINVAL && c.sys.control.source > 0: // emulators do not know it
+		c.sys.control.setSource(netip.Addr{}, 0)
 		return c.send(b, segment)
 	}
 	return 0, os.NewSyscallError("sendmmsg", c.sys.errno)
@@ -111,7 +106,7 @@ func (c *Conn) queue(b []byte, segment, piece int) {
 	s := &c.sys
 	name, size := newSockaddr(netip.AddrPortFrom(c.cfg.Group, c.cfg.Port), c.index)
 	s.name = name
-	s.control.bytes = uint16(segment) // matters only if less than piece
+	s.control.setSegment(segment) // matters only if less than piece
 	for s.queued = 0; len(b) > 0 && s.queued < sendBatch; s.queued++ {
 		run := b[:min(piece, len(b))]
 		b = b[len(run):]
@@ -122,11 +117,11 @@ func (c *Conn) queue(b []byte, segment, piece int) {
 		h.Iov = &s.iovecs[s.queued]
 		h.SetIovlen(1)
 		h.Control = nil
-		h.SetControllen(0)
-		if len(run) > segment {
-			h.Control = (*byte)(unsafe.Pointer(&s.control))
-			h.SetControllen(unix.CmsgSpace(2))
+		n := s.control.bytes(len(run) > segment)
+		if n > 0 {
+			h.Control = (*byte)(unsafe.Pointer(&s.control.messages))
 		}
+		h.SetControllen(n)
 	}
 }
 

@@ -6,6 +6,10 @@ package mcast
 
 import "net/netip"
 
+// canChooseSource tells that a datagram can have its source, whatever its socket is
+// bound to.
+const canChooseSource = false
+
 // connState is what a Conn has elsewhere: nothing.
 type connState struct{}
 
@@ -26,3 +30,6 @@ func (c *Conn) Waiting() int { return -1 }
 
 // Dropped returns 0: not known.
 func (c *Conn) Dropped() uint64 { return 0 }
+
+// stateSource does nothing: the socket is bound to the source.
+func (c *Conn) stateSource() {}

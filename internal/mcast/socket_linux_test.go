@@ -3,6 +3,7 @@
 package mcast
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -26,11 +27,23 @@ func TestMmsghdrHasTheSizeThatTheKernelExpects(t *testing.T) {
 	if got := unsafe.Sizeof(mmsghdr{}); got != want {
 		t.Errorf("%d bytes, want %d", got, want)
 	}
-	if got := unsafe.Sizeof(segmentSize{}); got < uintptr(unix.CmsgSpace(2)) {
-		t.Errorf("segmentSize has %d bytes, want at least %d", got, unix.CmsgSpace(2))
+	if got, want := int(unsafe.Sizeof(sendControl{}.messages)), unix.CmsgSpace(unix.SizeofInet6Pktinfo)+unix.CmsgSpace(2); got < want {
+		t.Errorf("control messages have %d bytes, want at least %d", got, want)
 	}
-	if got, want := unsafe.Offsetof(segmentSize{}.bytes), uintptr(unix.CmsgLen(0)); got != want {
-		t.Errorf("data of segmentSize at %d, want %d", got, want)
+}
+
+func TestControlMessagesAreReadAsWritten(t *testing.T) {
+	for _, source := range addrs("10.0.0.1", "fd77::1") {
+		var c sendControl
+		c.setSource(source, 7)
+		c.setSegment(1232)
+		b := unsafe.Slice((*byte)(unsafe.Pointer(&c.messages)), unsafe.Sizeof(c.messages))
+		for _, run := range []bool{false, true} {
+			messages, err := unix.ParseSocketControlMessage(b[:c.bytes(run)])
+			if err != nil || len(messages) != map[bool]int{false: 1, true: 2}[run] || !bytes.Contains(messages[0].Data, source.AsSlice()) {
+				t.Errorf("%v, a run: %v: got %+v, %v", source, run, messages, err)
+			}
+		}
 	}
 }
 
@@ -121,9 +134,9 @@ func open(t testing.TB, offload Offload) (*Conn, *Socket) {
 	if err != nil {
 		t.Skip(err)
 	}
-	usual := rescanEvery
-	rescanEvery, announced = time.Hour, func() (<-chan struct{}, func()) { return nil, func() {} } // a look allocates
-	t.Cleanup(func() { rescanEvery, announced = usual, announcements })
+	usual := follow
+	follow = netif.Follower{Every: time.Hour, Unannounced: true} // a look allocates
+	t.Cleanup(func() { follow = usual })
 	group, port := netip.MustParseAddr("239.255.8.32"), freePort(t)
 	l, err := Listen(ListenConfig{Groups: []netip.Addr{group}, Port: port, Interfaces: []string{"lo"}, Offload: offload})
 	if err != nil {
@@ -202,10 +215,9 @@ func BenchmarkExchange(b *testing.B) {
 
 // A host that does not list its interfaces for a while goes on to receive.
 func TestMembershipsOutliveAListThatFails(t *testing.T) {
-	usual := rescanEvery
-	rescanEvery = time.Hour // this test looks at the interfaces itself
-	list := listInterfaces
-	t.Cleanup(func() { rescanEvery, listInterfaces = usual, list })
+	usual, list := follow, listInterfaces
+	follow = netif.Follower{Every: time.Hour, Unannounced: true} // this test looks at the interfaces itself
+	t.Cleanup(func() { follow, listInterfaces = usual, list })
 	cfg := ListenConfig{Groups: []netip.Addr{netip.MustParseAddr("239.255.8.32")}, Port: freePort(t), Interfaces: []string{"lo"}}
 	l, err := Listen(cfg)
 	if err != nil {

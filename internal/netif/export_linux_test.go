@@ -5,9 +5,9 @@ package netif
 // What the tests see of this package beside what it exports. They are outside of
 // it, since the package that makes their namespaces imports it.
 var (
-	ListBy                  = list
-	AddressesWithoutNetlink = addressesWithoutNetlink
-	ParseDevices            = parseDevices
-	ParseAddresses6         = parseAddresses6
-	ErrNotFound             = errNotFound
+	ListBy          = list
+	ParseDevices    = parseDevices
+	ParseAddresses6 = parseAddresses6
+	MasterIn        = masterIn
+	ErrNotFound     = errNotFound
 )

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package netif lists the network interfaces of this host and their addresses. On
-// Linux it does so without netlink where netlink fails: some sandboxes forbid it,
-// and some emulators garble its answers.
+// Package netif lists the network interfaces of this host and their addresses, and
+// follows their changes. On Linux it does so without netlink where netlink fails:
+// some sandboxes forbid it, and some emulators garble its answers.
 package netif
 
 import (
@@ -10,27 +10,48 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 )
 
-// An Interface is a snapshot of a network interface.
+// An Interface is a snapshot of a network interface. It has a link, as of a cable or
+// an access point, if [net.FlagRunning] is among its flags.
 type Interface struct {
 	net.Interface
-	addresses []netip.Addr // of an interface that was listed without netlink; else nil
+
+	Master     string // name of the interface that this one is a part of; empty: none
+	MasterKind string // what that is, such as bridge, bond or vrf; empty: not known
+
+	Has []Address // of either family
 }
+
+// An Address is one of an interface.
+type Address struct {
+	netip.Addr
+	Tentative  bool // whether another host has it is still being found out: it cannot be used yet
+	Failed     bool // another host has it: it cannot be used
+	Deprecated bool // not for anything new
+	Secondary  bool // not the first of its network (IPv4), or for a short time only (IPv6)
+}
+
+// Usable reports whether packets can come from the address.
+func (a Address) Usable() bool { return !a.Tentative && !a.Failed }
 
 // ErrNotListed is wrapped by errors that mean that this host did not report its
 // interfaces.
 var ErrNotListed = errors.New("cannot list the network interfaces")
 
 // List returns all interfaces. Its errors wrap [ErrNotListed].
-func List() ([]Interface, error) { return list(net.Interfaces) }
+func List() ([]Interface, error) { return list(system) }
 
 // list prefers the answer of the system to that of files and ioctls. A host has a
-// loopback interface at least, so an empty list is a wrong answer.
-func list(system func() ([]net.Interface, error)) ([]Interface, error) {
+// loopback interface at least, and each has a name, so anything else is a wrong answer.
+func list(system func() ([]Interface, error)) ([]Interface, error) {
 	all, err := system()
 	if err == nil && len(all) == 0 {
 		err = errors.New("the system reports none")
+	}
+	if slices.ContainsFunc(all, func(i Interface) bool { return i.Name == "" }) {
+		err = errors.New("the system reports interfaces without names")
 	}
 	if err != nil {
 		found, without := withoutNetlink()
@@ -39,11 +60,7 @@ func list(system func() ([]net.Interface, error)) ([]Interface, error) {
 		}
 		return found, nil
 	}
-	found := make([]Interface, len(all))
-	for i := range all {
-		found[i].Interface = all[i]
-	}
-	return found, nil
+	return all, nil
 }
 
 // ByName returns the interface of that name.
@@ -71,34 +88,11 @@ func only(wanted func(Interface) bool) (Interface, error) {
 	return Interface{}, errNotFound
 }
 
-// Addresses returns the addresses of the interface, of either family.
-func (i Interface) Addresses() (found []netip.Addr, err error) {
-	if i.addresses != nil {
-		return i.addresses, nil
+// Addresses returns the addresses of the interface, of either family, those that
+// cannot be used among them.
+func (i Interface) Addresses() (found []netip.Addr) {
+	for _, a := range i.Has {
+		found = append(found, a.Addr)
 	}
-	all, err := i.Addrs()
-	if err != nil {
-		return addressesWithoutNetlink(i.Index, err)
-	}
-	for _, a := range all {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-			found = append(found, prefix.Addr().Unmap())
-		}
-	}
-	return found, nil
-}
-
-// addressesWithoutNetlink is for the interface of that index, whose addresses the
-// system did not report because of err.
-func addressesWithoutNetlink(index int, err error) ([]netip.Addr, error) {
-	all, without := withoutNetlink()
-	for _, i := range all {
-		if i.Index == index {
-			return i.addresses, nil
-		}
-	}
-	if without == nil {
-		without = errNotFound
-	}
-	return nil, fmt.Errorf("cannot list the addresses of a network interface: %w; %w", err, without)
+	return found
 }

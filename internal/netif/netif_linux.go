@@ -10,8 +10,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -26,8 +28,8 @@ func withoutNetlink() ([]Interface, error) {
 		return nil, fmt.Errorf("nor without netlink: %w", os.NewSyscallError("socket", err))
 	}
 	defer unix.Close(s)
-	devices, err := os.ReadFile("/proc/net/dev")
-	v6, _ := os.ReadFile("/proc/net/if_inet6") // a host without IPv6 does not have it
+	devices, err := readNet("dev")
+	v6, _ := readNet("if_inet6") // a host without IPv6 does not have it
 	addresses := addresses4(s)
 	names := parseDevices(string(devices))
 	for name, list := range parseAddresses6(string(v6)) {
@@ -44,7 +46,9 @@ func withoutNetlink() ([]Interface, error) {
 			err = failed
 			continue
 		}
-		found = append(found, Interface{i, append([]netip.Addr{}, addresses[name]...)})
+		ifi := Interface{Interface: i, Has: addresses[name]}
+		ifi.Master, ifi.MasterKind = masterIn("/sys/class/net", i)
+		found = append(found, ifi)
 	}
 	if found == nil {
 		return nil, fmt.Errorf("nor without netlink: %w; allow this process netlink sockets, or ioctls of sockets and to read /proc/net",
@@ -52,6 +56,16 @@ func withoutNetlink() ([]Interface, error) {
 	}
 	slices.SortFunc(found, func(a, b Interface) int { return a.Index - b.Index })
 	return found, nil
+}
+
+// readNet reads a file of the network. ProcSubset=pid of systemd hides /proc/net, and
+// kernels before 3.17 have no /proc/thread-self.
+func readNet(name string) ([]byte, error) {
+	b, err := os.ReadFile("/proc/thread-self/net/" + name)
+	if err != nil {
+		return os.ReadFile("/proc/net/" + name)
+	}
+	return b, nil
 }
 
 // parseDevices returns the names of /proc/net/dev, which has two lines of headings:
@@ -71,15 +85,16 @@ func parseDevices(text string) (names []string) {
 // parseAddresses6 returns the addresses of /proc/net/if_inet6 by interface:
 //
 //	address in hexadecimal, index, prefix length, scope, flags, name
-func parseAddresses6(text string) map[string][]netip.Addr {
-	found := make(map[string][]netip.Addr)
+func parseAddresses6(text string) map[string][]Address {
+	found := make(map[string][]Address)
 	for line := range strings.Lines(text) {
 		column := strings.Fields(line)
 		if len(column) != 6 {
 			continue
 		}
-		if b, err := hex.DecodeString(column[0]); err == nil && len(b) == 16 {
-			found[column[5]] = append(found[column[5]], netip.AddrFrom16([16]byte(b)))
+		flags, err := strconv.ParseUint(column[4], 16, 32)
+		if b, failed := hex.DecodeString(column[0]); err == nil && failed == nil && len(b) == 16 {
+			found[column[5]] = append(found[column[5]], addressOf(netip.AddrFrom16([16]byte(b)), uint32(flags)))
 		}
 	}
 	return found
@@ -87,15 +102,15 @@ func parseAddresses6(text string) map[string][]netip.Addr {
 
 // addresses4 returns the IPv4 addresses of the host by interface. Where they cannot
 // be listed, there are none.
-func addresses4(s int) map[string][]netip.Addr {
-	found := make(map[string][]netip.Addr)
+func addresses4(s int) map[string][]Address {
+	found := make(map[string][]Address)
 	for _, r := range interfaceRequests(s) {
 		b, err := r.Inet4Addr()
 		if err != nil {
 			continue
 		}
 		name, _, _ := strings.Cut(r.Name(), ":") // what follows is a label of the address
-		found[name] = append(found[name], netip.AddrFrom4([4]byte(b)))
+		found[name] = append(found[name], Address{Addr: netip.AddrFrom4([4]byte(b))})
 	}
 	return found
 }
@@ -146,13 +161,38 @@ func describe(s int, name string) (i net.Interface, err error) {
 		}
 		q.take(r)
 	}
-	for bit, flag := range netFlags {
-		if flags&bit != 0 {
-			i.Flags |= flag
-		}
-	}
+	i.Flags = netFlagsOf(flags)
 	return i, nil
 }
+
+func netFlagsOf(flags uint32) (f net.Flags) {
+	for bit, flag := range netFlags {
+		if flags&bit != 0 {
+			f |= flag
+		}
+	}
+	return f
+}
+
+// masterIn returns the interface that i is a part of, as a folder like /sys/class/net
+// says, which may be that of another network namespace: the index tells.
+func masterIn(folder string, i net.Interface) (name, kind string) {
+	index, _ := os.ReadFile(filepath.Join(folder, i.Name, "ifindex"))
+	link, err := os.Readlink(filepath.Join(folder, i.Name, "master"))
+	if err != nil || strings.TrimSpace(string(index)) != strconv.Itoa(i.Index) {
+		return "", ""
+	}
+	name = filepath.Base(link)
+	for sub, kind := range map[string]string{"bridge": "bridge", "bonding": "bond"} {
+		if _, err := os.Stat(filepath.Join(folder, name, sub)); err == nil {
+			return name, kind
+		}
+	}
+	return name, ""
+}
+
+// isLost tells that announcements were missed, for want of room.
+func isLost(err error) bool { return errors.Is(err, unix.ENOBUFS) }
 
 // netFlags are the names that package net has for flags of the kernel.
 var netFlags = map[uint32]net.Flags{

@@ -99,6 +99,10 @@ var table = []Explanation{
 	}, {
 		Reason: receiver.ReasonUnsealed, Packets: "not sealed", Fix: lookAround,
 		File: "is not sealed, and --group-key takes only what is",
+	}, {
+		Reason: receiver.ReasonManifest, Failure: Policy, Packets: "with a manifest that cannot be understood, or is not of its object",
+		Fix:  "iotupd --version   # a sender of a later version may use fields that this one must not ignore",
+		File: "has a manifest that cannot be understood, or that is not of its object; sign it anew, or take the version of iotupd that the sender has",
 	},
 
 	{Reason: proto.ReasonLength, Packets: otherProgram, Fix: otherProgramFix},
@@ -111,7 +115,6 @@ var table = []Explanation{
 	{Reason: proto.ReasonDigest, Packets: "with hashes that are not of their object", Fix: lookAround},
 
 	{Reason: receiver.ReasonOtherObject, Packets: "of another object", Fix: lookAround},
-	{Reason: receiver.ReasonManifest, Packets: "with a manifest that is not of its object", Fix: lookAround},
 	{Reason: receiver.ReasonSignatureRate, Packets: "with more signatures than are verified in that time", Fix: lookAround},
 	{Reason: receiver.ReasonDuplicate, Packets: "received before", Fix: lookAround},
 	{Reason: receiver.ReasonNotNeeded, Packets: "of groups that need no more", Fix: lookAround},

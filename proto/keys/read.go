@@ -69,9 +69,14 @@ func keyFiles(path string) ([]string, error) {
 	}
 	var files []string
 	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".pub" {
-			files = append(files, filepath.Join(path, e.Name()))
+		if filepath.Ext(e.Name()) != ".pub" {
+			continue
 		}
+		file := filepath.Join(path, e.Name())
+		if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: not a regular file", file) // a pipe would be waited for
+		}
+		files = append(files, file)
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s: no file *.pub in this directory", path)

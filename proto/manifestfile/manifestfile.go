@@ -46,7 +46,10 @@ func (e *ContentError) Error() string {
 	if e.Kind != "" {
 		return fmt.Sprintf("%s is a %s, not a manifest", e.Path, e.Kind)
 	}
-	why := strings.TrimPrefix(e.Err.Error(), "proto: invalid manifest")
+	why := strings.TrimPrefix(strings.TrimPrefix(e.Err.Error(), "proto: "), "invalid manifest")
+	if why = strings.TrimPrefix(why, ": "); why != "" {
+		why = ": " + why
+	}
 	if e.Near != "" {
 		why += "; did you mean " + e.Near + "?"
 	}
@@ -68,6 +71,11 @@ func Read(path string) (*proto.Manifest, error) {
 	if err != nil {
 		return nil, &FileError{path, durable.Cause(err)}
 	}
+	return parse(path, b)
+}
+
+// parse reads the content of the file at path.
+func parse(path string, b []byte) (*proto.Manifest, error) {
 	m, err := proto.ParseManifest(b)
 	if err != nil {
 		wrong := &ContentError{Path: path, Kind: keyKind(b), Err: err}

@@ -3,10 +3,14 @@
 package manifestfile
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"iotupd/proto"
@@ -53,5 +57,37 @@ func TestOtherFilesAreRefusedByType(t *testing.T) {
 	var wrong *ContentError
 	if _, err := Read(path); !errors.As(err, &wrong) || wrong.Near != path+Suffix {
 		t.Errorf("got %v, want the manifest that lies beside the file", err)
+	}
+}
+
+func TestEveryMutationOfAManifestIsOneReadableLine(t *testing.T) {
+	m := &proto.Manifest{Name: "fw.bin", Channel: "c", Version: "1", Targets: []string{"x"}, Sequence: 7}
+	m.Descriptor.Params = proto.Params{K: 1, ShardSize: proto.DefaultShardSize, Size: 7}
+	m.Signatures = make([]proto.Signature, 1)
+	good := m.AppendTo(nil)
+	var all [][]byte
+	for i := range good {
+		for _, b := range []byte{0, 1, 0x7f, 0x80, 0xff, good[i] ^ 1, good[i] + 1, '/'} {
+			bad := bytes.Clone(good)
+			bad[i] = b
+			all = append(all, bad)
+		}
+		all = append(all, good[:i], slices.Insert(bytes.Clone(good), i, 0))
+	}
+	path := filepath.Join(t.TempDir(), "x")
+	form := regexp.MustCompile(`^` + regexp.QuoteMeta(path) + ` is not a manifest that iotupd sign wrote(: [a-z][ -~]*)?$`)
+	seen := make(map[string]bool)
+	for _, bad := range all {
+		_, err := parse(path, bad)
+		if err == nil {
+			continue
+		}
+		if text := err.Error(); !form.MatchString(text) || strings.Contains(text, "proto:") {
+			t.Fatalf("got %q", text)
+		}
+		seen[err.Error()] = true
+	}
+	if len(seen) < 5 {
+		t.Errorf("got %v, want errors of many kinds", seen)
 	}
 }

@@ -19,6 +19,8 @@ type Agent struct {
 	policy *receiver.Policy  // nil: no trust
 	memory *installed.Memory // nil: no trust
 
+	room *installed.Room // for the note of the file; nil: none
+
 	following bool // Follow has called
 	later     bool // and received a file before
 
@@ -59,6 +61,7 @@ func New(cfg Config) (*Agent, error) {
 // that is not complete stays for the next run, if the target can keep it. A
 // [Received] of this agent must not be used any more.
 func (a *Agent) Close() {
+	a.room.Close()
 	a.cfg.Target.Close()
 	if a.memory != nil {
 		a.memory.Close()
@@ -71,17 +74,61 @@ func (a *Agent) Close() {
 // [*SilenceError] and [*StalledError], [*multicast.Error], [*filestore.Error] and
 // [*filestore.TargetError], [*receiver.StoreError], [*installed.Error] and
 // [*installed.DamagedError], or [receiver.ErrIntegrity]. After an error, Receive may
-// be called again.
+// be called again. If somebody else removes or changes the partial file, or replaces
+// its directory, what is lost is received again: see [PlaceLost].
 func (a *Agent) Receive(ctx context.Context) (*Received, error) {
+	return a.receive(ctx, a.listen)
+}
+
+func (a *Agent) receive(ctx context.Context, listen func() (multicast.Listener, error)) (*Received, error) {
+	for repeated := false; ; repeated = true {
+		if err := a.prepare(); err != nil {
+			return nil, err
+		}
+		l, err := listen()
+		if err != nil {
+			return nil, err
+		}
+		t := newTransfer(a, l)
+		t.repeated = repeated
+		file, err := t.run(ctx)
+		l.Close()
+		if err == nil || !a.again(err) {
+			return file, err
+		}
+	}
+}
+
+// prepare looks at all that finishing a file needs, as far as its name is known.
+func (a *Agent) prepare() error {
 	if err := a.cfg.Target.Prepare(); err != nil {
-		return nil, err
+		return err
 	}
-	l, err := a.listen()
-	if err != nil {
-		return nil, err
+	if a.memory != nil && !a.cfg.DryRun {
+		if err := a.memory.Reserve(); err != nil {
+			return err
+		}
 	}
-	defer l.Close()
-	return newTransfer(a, l).run(ctx)
+	if t, ok := a.cfg.Target.(needsName); ok && !t.NeedsName() {
+		return a.keepRoom(nil)
+	}
+	return nil
+}
+
+// keepRoom keeps room for the note of the file of m, if there will be one.
+func (a *Agent) keepRoom(m *proto.Manifest) error {
+	t, ok := a.cfg.Target.(besides)
+	if !ok || !a.cfg.KeepPending {
+		return nil
+	}
+	dir, name := t.Beside(m)
+	if a.room.Keeps(dir, name) {
+		return nil
+	}
+	a.room.Close()
+	var err error
+	a.room, err = installed.KeepRoom(dir, name)
+	return err
 }
 
 // errNoTrust refuses to follow what anybody may send.

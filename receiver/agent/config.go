@@ -95,6 +95,11 @@ type Config struct {
 	// begun is silent for this time. If zero, never.
 	Timeout, Stall time.Duration
 
+	// Wait ends Receive with a [*multicast.Error] if for this time at the start there is
+	// none of the interfaces that Listen names. If zero, [DefaultWait]; if negative,
+	// at once. What is there, and is down or has no address, is waited for without end.
+	Wait time.Duration
+
 	// MemoryLimit is what receiving may take in bytes, in all: the file that is
 	// received as [receiver.NeedOf] has it, packets on their way, and the
 	// kernel's buffers of the sockets. A file that needs more is refused. If
@@ -137,7 +142,13 @@ type Lookup struct {
 	Allow    func(netip.Addr) bool // whom to listen to; nil: everybody
 }
 
+// DefaultWait is the usual Config.Wait.
+const DefaultWait = 30 * time.Second
+
 func (c Config) withDefaults() Config {
+	if c.Wait == 0 {
+		c.Wait = DefaultWait
+	}
 	if c.Listen.Port == 0 {
 		c.Listen.Port = proto.DefaultPort
 	}

@@ -22,7 +22,9 @@
 // When the context of Receive or Follow ends, the error is its cause
 // ([context.Cause]). A partial file stays where the target can keep it, and the next
 // run continues from it, in this process or another one. Targets are locked, so that
-// two processes do not write the same file.
+// two processes do not write the same file. Receive waits for what a job does just now:
+// a disk that does not answer may keep it, and a program that must not wait for that
+// ends its process, as iotupd does.
 //
 // # Errors
 //

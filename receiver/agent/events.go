@@ -92,10 +92,28 @@ type (
 	AlsoSent struct {
 		Object proto.ObjectID
 		Name   string // may be empty
+		Size   uint64 // with Name
+
+		// Choice says that it might as well have been received: nothing but which
+		// manifest came first has decided. Reported so for the first one.
+		Choice bool
+	}
+
+	// OtherVersion: the file that is being received is silent, and another one of that
+	// name is sent instead. Without Config.Trust nothing tells which is newer. Reported
+	// once an object.
+	OtherVersion struct {
+		Object proto.ObjectID
+		Name   string
+		Size   uint64
 	}
 
 	// OnlyOthers: nothing but other files is sent. Reported once a file.
 	OnlyOthers struct{ Instead Instead }
+
+	// PlaceLost: somebody else has removed or changed the partial file, or moved its
+	// directory. What is lost is received again, if that is possible.
+	PlaceLost struct{ Err error }
 
 	// Silent: nothing has arrived for a while that is of use, in spite of Place.
 	// Causes are what the counters of this host say about it.
@@ -168,7 +186,9 @@ func (OwnDrops) agentEvent()       {}
 func (OverRate) agentEvent()       {}
 func (Rejected) agentEvent()       {}
 func (AlsoSent) agentEvent()       {}
+func (OtherVersion) agentEvent()   {}
 func (OnlyOthers) agentEvent()     {}
+func (PlaceLost) agentEvent()      {}
 func (Silent) agentEvent()         {}
 func (AlreadyThere) agentEvent()   {}
 func (Done) agentEvent()           {}

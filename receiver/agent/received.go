@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"os"
 
@@ -31,7 +32,38 @@ type Received struct {
 // besides is what a target is asked that puts files into a directory, where notes
 // can be kept beside them.
 type besides interface {
+	// Of a target that knows the name already, m may be nil.
 	Beside(m *proto.Manifest) (dir *os.Root, name string)
+}
+
+// A handover is a target that leaves a file to this user alone until it has been
+// installed, so that nobody changes what was verified.
+type handover interface {
+	Withhold(m *proto.Manifest) (terms string)
+	Release(m *proto.Manifest, terms string) error
+	Exclusive(m *proto.Manifest) bool
+}
+
+// withhold has Commit leave the file to this user alone, if it is to be installed.
+func (r *Received) withhold() {
+	if t, ok := r.agent.cfg.Target.(handover); ok && r.note != nil {
+		r.note.Terms = t.Withhold(r.Manifest)
+	}
+}
+
+// release gives the installed file to whom it belongs.
+func (r *Received) release() error {
+	if t, ok := r.agent.cfg.Target.(handover); ok && r.note != nil {
+		return t.Release(r.Manifest, r.note.Terms)
+	}
+	return nil
+}
+
+// exposed reports whether the file is to be installed although others can change it
+// after it was verified.
+func (r *Received) exposed() bool {
+	t, ok := r.agent.cfg.Target.(handover)
+	return ok && r.note.Pending() && !t.Exclusive(r.Manifest)
 }
 
 func (a *Agent) newReceived(path string, m *proto.Manifest, signers []proto.PublicKey) *Received {
@@ -47,9 +79,12 @@ func (a *Agent) newReceived(path string, m *proto.Manifest, signers []proto.Publ
 func (r *Received) Channel() string { return r.agent.cfg.Channel }
 
 // Installed notes that the file has been installed: Pending is false from now on,
-// in later runs too. An error is an [*installed.PendingError].
+// in later runs too. The file gets the owner and the mode of the old one, if others
+// could have changed it with these. Errors are of type [*installed.PendingError] and
+// [*filestore.Error].
 func (r *Received) Installed() error {
-	if err := r.note.Remove(); err != nil {
+	released := r.release()
+	if err := cmp.Or(r.note.Remove(), released); err != nil {
 		return err
 	}
 	r.Pending = false
@@ -67,6 +102,11 @@ type InstallFunc func(ctx context.Context, file *Received) error
 func (r *Received) Install(ctx context.Context, install InstallFunc) error {
 	if !r.Pending {
 		return nil
+	}
+	if t, ok := r.agent.cfg.Target.(checkedTarget); ok {
+		if err := t.Check(); err != nil { // Path would be that of nothing, or of another file
+			return err
+		}
 	}
 	if !r.New {
 		r.agent.emit(InstallPending{r})

@@ -20,6 +20,10 @@ const aFewPackets = 20
 type refusals struct {
 	warned map[proto.Reason]bool // reasons that were reported
 	others []string              // files that are not the wanted one
+
+	choice  bool             // an AlsoSent.Choice was reported
+	version receiver.Refused // another file of the name of the one that is received
+	foreign uint64           // packets of other objects when that one was last heard
 }
 
 // refused reports an object that is not received.
@@ -38,7 +42,31 @@ func (w *watcher) refused(e receiver.Refused) {
 		w.reject(rejected)
 		return
 	}
-	w.emit(AlsoSent{Object: e.Object, Name: e.Name})
+	also := AlsoSent{Object: e.Object, Name: e.Name, Size: e.Size, Choice: w.undecided() && !w.choice}
+	w.choice = w.choice || also.Choice
+	w.emit(also)
+	if w.name != "" && e.Name == w.name {
+		w.version = e
+	}
+}
+
+// undecided reports whether any file would do, and one is being received.
+func (w *watcher) undecided() bool {
+	c := w.cfg
+	return w.status.Needed > 0 && !w.signed && c.Object == (proto.ObjectID{}) && c.SHA256 == ([32]byte{}) && c.Name == nil
+}
+
+// checkVersion reports that another version of the file is sent now.
+func (w *watcher) checkVersion(now time.Time) {
+	others := w.status.Ignored[receiver.ReasonOtherObject]
+	switch {
+	case w.heard.Equal(now) || w.status.Needed == 0:
+		w.foreign = others
+	case w.version.Name != "" && now.Sub(w.heard) >= silentAfter && others >= w.foreign+aFewPackets && w.collected.IsZero():
+		w.warned[receiver.ReasonOtherObject] = true
+		w.emit(OtherVersion{Object: w.version.Object, Name: w.version.Name, Size: w.version.Size})
+		w.version = receiver.Refused{}
+	}
 }
 
 // checkRefused reports packets that are ignored before it is known what object
@@ -47,7 +75,7 @@ func (w *watcher) checkRefused(now time.Time) {
 	if w.status.Needed > 0 {
 		return
 	}
-	for _, r := range []proto.Reason{receiver.ReasonTooLarge, seal.ReasonSeal, receiver.ReasonSealed, receiver.ReasonUnsealed} {
+	for _, r := range []proto.Reason{receiver.ReasonTooLarge, receiver.ReasonManifest, seal.ReasonSeal, receiver.ReasonSealed, receiver.ReasonUnsealed} {
 		if w.isNews(r) {
 			w.reject(Rejected{Reason: r})
 		}

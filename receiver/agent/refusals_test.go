@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -17,8 +18,8 @@ func TestGivingUpSaysWhatWasHeardInstead(t *testing.T) {
 		want    proto.Reason
 	}{
 		{nil, ""},
-		{[]proto.Reason{receiver.ReasonOtherObject, receiver.ReasonManifest}, receiver.ReasonOtherObject},
-		{[]proto.Reason{receiver.ReasonManifest}, ""},
+		{[]proto.Reason{receiver.ReasonOtherObject, receiver.ReasonManifest}, receiver.ReasonManifest},
+		{[]proto.Reason{receiver.ReasonManifest}, receiver.ReasonManifest},
 		{[]proto.Reason{receiver.ReasonTooLarge}, receiver.ReasonTooLarge},
 		{[]proto.Reason{receiver.ReasonSealed}, receiver.ReasonSealed},
 		{[]proto.Reason{receiver.ReasonSignature}, receiver.ReasonSignature},
@@ -114,7 +115,7 @@ func TestAFollowerIsNotToldOfWhatIsInstalled(t *testing.T) {
 	p := newPatient(t, Config{})
 	p.following = true
 	p.observes(receiver.Refused{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
-	if got := p.took(); len(got) != 1 || got[0] != Event(AlsoSent{proto.ObjectID{1}, "fw.bin"}) {
+	if got := p.took(); len(got) != 1 || got[0] != Event(AlsoSent{Object: proto.ObjectID{1}, Name: "fw.bin"}) {
 		t.Errorf("got %+v, want no more than that it is sent", got)
 	}
 	for n := uint64(1); p.at < 20*time.Second; n++ {
@@ -146,5 +147,73 @@ func TestALowestLayerOverTheLimitIsReportedOnce(t *testing.T) {
 		if got := len(tr.news.news); got != test.want {
 			t.Errorf("limit %v, %+v: got %d reports, want %d", test.limit, test.s, got, test.want)
 		}
+	}
+}
+
+// An unsigned sender was started again with another version of the file.
+func TestAnotherVersionOfTheFileIsNamed(t *testing.T) {
+	v1 := &proto.Manifest{Name: "fw.bin"}
+	for name, want := range map[string]int{"fw.bin": 1, "other.bin": 0} {
+		p := newPatient(t, Config{})
+		p.observes(receiver.Certified{Manifest: v1})
+		old := receiving(100, 1)
+		check(t, p.until(time.Second, old))
+		p.observes(receiver.Refused{Object: proto.ObjectID{2}, Name: name, Size: 7, Why: receiver.ReasonOtherObject})
+		old.Ignored = map[proto.Reason]uint64{receiver.ReasonOtherObject: aFewPackets}
+		for p.at < 30*time.Second {
+			old.Ignored[receiver.ReasonOtherObject]++
+			check(t, p.until(p.at, old))
+		}
+		got := 0
+		for _, e := range p.took() {
+			if e, ok := e.(OtherVersion); ok {
+				got++
+				if e != (OtherVersion{proto.ObjectID{2}, "fw.bin", 7}) {
+					t.Errorf("got %+v", e)
+				}
+			}
+			if s, ok := e.(Silent); ok && want > 0 {
+				t.Errorf("got %+v, which is explained", s)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: got %d events, want %d", name, got, want)
+		}
+	}
+}
+
+// Which of two unsigned files is received is decided by which manifest comes first.
+func TestTheChoiceBetweenTwoFilesIsReportedOnce(t *testing.T) {
+	for _, test := range []struct {
+		cfg    Config
+		signed bool
+		want   bool
+	}{{Config{}, false, true}, {Config{}, true, false}, {Config{Object: proto.ObjectID{1}}, false, false}, {Config{Name: func(string) bool { return true }}, false, false}} {
+		p := newPatient(t, test.cfg)
+		p.signed = test.signed
+		check(t, p.until(time.Second, receiving(100, 1)))
+		p.took()
+		for id := range byte(3) {
+			p.observes(receiver.Refused{Object: proto.ObjectID{2 + id}, Name: "fw.bin", Size: 7, Why: receiver.ReasonOtherObject})
+		}
+		var choices []bool
+		for _, e := range p.took() {
+			if e, ok := e.(AlsoSent); ok {
+				choices = append(choices, e.Choice)
+			}
+		}
+		if !slices.Equal(choices, []bool{test.want, false, false}) {
+			t.Errorf("signed %v, object %v: got %v", test.signed, test.cfg.Object, choices)
+		}
+	}
+}
+
+// All shards may be there, and a receiver waits for a manifest that it can read.
+func TestAManifestThatCannotBeUnderstoodIsReported(t *testing.T) {
+	p := newPatient(t, Config{Timeout: 30 * time.Second})
+	err := p.until(40*time.Second, ignoring(aFewPackets, receiver.ReasonManifest))
+	p.wantSilence(err, Instead{Reason: receiver.ReasonManifest})
+	if got := p.took(); len(got) == 0 || got[0] != Event(Rejected{Reason: receiver.ReasonManifest}) {
+		t.Errorf("got %+v, want a report of it first", got)
 	}
 }

@@ -3,12 +3,14 @@
 package agent
 
 import (
+	"fmt"
 	"maps"
 	"time"
 
 	"iotupd/internal/diagnose"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
+	"iotupd/receiver/multicast"
 )
 
 const (
@@ -65,6 +67,7 @@ func (w *watcher) explain(now time.Time) (e Silent, silent bool) {
 		Interfaces: place.Interfaces,
 		Named:      w.cfg.Listen.Interfaces,
 		Groups:     place.Groups,
+		Failed:     w.failed(place),
 		Sources:    place.Sources,
 		Port:       place.Port,
 		Interval:   now.Sub(s.since),
@@ -86,6 +89,19 @@ func (w *watcher) explain(now time.Time) (e Silent, silent bool) {
 		e.Causes = append(e.Causes, Cause(f))
 	}
 	return e, true
+}
+
+// failed returns why no group is joined, if something was tried and one is not.
+func (w *watcher) failed(place multicast.Place) error {
+	if len(place.Interfaces) > 0 {
+		return nil
+	}
+	for _, m := range w.listener.Memberships() {
+		if m.Err != nil {
+			return fmt.Errorf("%s: %w", m.Interface, m.Err)
+		}
+	}
+	return nil
 }
 
 // rise returns what counters have grown by.

@@ -27,6 +27,8 @@ type transfer struct {
 	news     mailbox
 	watcher  *watcher
 	check    contentCheck
+	place    placeCheck
+	repeated bool // since the place of the file was lost
 
 	from     receiver.Origin                // of the manifest of the object
 	current  atomic.Pointer[proto.Manifest] // of the object, for checks that end late; nil: none yet
@@ -56,13 +58,16 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer func() { t.agent.room.Close() }()
 	t.watcher.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
 		t.check.start(running, func(ctx context.Context) error {
+			noRoom := t.agent.keepRoom(m)
 			path, err := t.agent.cfg.Target.Has(ctx, m)
+			err = cmp.Or(err, noRoom)
 			if t.current.Load() != m {
 				return nil // the object was given up meanwhile
 			}
-			if path != "" {
+			if path != "" && !t.agent.newReceived(path, m, signers).exposed() {
 				err = &alreadyThereError{path, m, signers}
 			}
 			return err
@@ -70,11 +75,15 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	}
 	t.watcher.dropped = t.check.stop
 	defer t.check.stop()
+	t.place.start(t.agent.cfg.Target, time.Now(), cancel)
+	t.watcher.receiving = t.place.happened
 	var watching sync.WaitGroup
 	watching.Go(func() { t.watch(cancel) })
 	err = receiver.Run(running, t.core, t.listener.Conns(), t.runOptions())
 	t.news.close()
 	watching.Wait()
+	t.place.stop()
+	err = t.mayBeChanged(err)
 	if err == nil || errors.As(err, new(*receiver.StoreError)) {
 		// What is there already needs no room on the disk, and is not new.
 		err = cmp.Or(t.check.wait(), context.Cause(ctx), err)
@@ -198,10 +207,13 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 	m, signers := t.core.Manifest(), t.watcher.signers
 	file := a.newReceived("", m, signers)
 	file.New, file.Pending = true, true
-	if err := file.note.Write(); err != nil {
+	file.withhold()
+	if err := file.note.Write(a.room); err != nil {
 		return nil, err
 	}
-	file.Path, err = a.cfg.Target.Commit(ctx, m)
+	if file.Path, err = a.cfg.Target.Commit(ctx, m); err != nil && file.Path == "" {
+		file.note.TakeBack()
+	}
 	if err == nil && !a.cfg.DryRun {
 		err = a.remember(m, signers)
 	}

@@ -29,6 +29,10 @@ type broadcast struct {
 	datagrams [][]byte
 	stop      chan struct{}
 	once      sync.Once
+
+	// If not nil, it waits for gate before it goes on after so many datagrams.
+	gate  chan struct{}
+	until int
 }
 
 // release is what a test sends: a file, signed if it has a key.
@@ -74,6 +78,13 @@ type broadcastBatch struct {
 func (b *broadcastBatch) Len() int { return 8 }
 
 func (b *broadcastBatch) Read() error {
+	if b.gate != nil && b.next >= b.until {
+		select {
+		case <-b.gate:
+		case <-b.stop:
+			return net.ErrClosed
+		}
+	}
 	select {
 	case <-b.stop:
 		return net.ErrClosed

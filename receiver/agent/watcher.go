@@ -23,11 +23,14 @@ type watcher struct {
 
 	certified func(m *proto.Manifest, signers []proto.PublicKey)
 	dropped   func()
+	receiving func(now time.Time) // something has arrived of an object
 
 	start     time.Time
+	present   bool      // one of the interfaces that were named was there
 	first     time.Time // the first packet of the object
 	collected time.Time // when all had come over the network; zero: it has not
 	signers   []proto.PublicKey
+	name      string          // of the file that is received; may be empty
 	status    receiver.Status // of the last report
 	level     int             // of layers that are received
 
@@ -97,12 +100,13 @@ func (w *watcher) observe(t Transfer) {
 		if t.Progress.Needed > 0 { // who asks now is not told that nothing was heard
 			w.status.Progress = t.Progress
 		}
-		w.signers = e.Signers
+		w.signers, w.name = e.Signers, e.Manifest.Name
 		w.emit(t)
 		w.certified(e.Manifest, e.Signers)
 		return
 	case receiver.Dropped:
 		w.idle = t.At
+		w.restart(t.At)
 		w.dropped()
 	case receiver.Refused:
 		w.refused(e)
@@ -122,12 +126,16 @@ func (w *watcher) report(now time.Time, s receiver.Status) error {
 	w.status, w.looked = s, now
 	if n := s.Waiting + s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
 		w.useful, w.heard = n, now
+		if s.Needed > 0 && w.receiving != nil {
+			w.receiving(now)
+		}
 	}
 	if w.level < 0 {
 		w.heard = now // this silence was chosen
 	}
 	w.checkBuffer()
 	w.checkRefused(now)
+	w.checkVersion(now)
 	w.progress(now)
 	if e, silent := w.explain(now); silent {
 		w.emit(e)
@@ -168,6 +176,9 @@ func (w *watcher) wake() time.Time {
 	case w.listener.Place().Port == 0:
 		at = w.looked.Add(searchLookEvery)
 	}
+	if wait := w.start.Add(max(0, w.cfg.Wait)); !w.present && wait.Before(at) {
+		at = wait
+	}
 	for _, due := range []time.Time{
 		w.idle.Add(silentAfter), // of checkRefused
 		w.idle.Add(w.cfg.Timeout),
@@ -183,6 +194,13 @@ func (w *watcher) wake() time.Time {
 // patience returns an error when it is time to give up.
 func (w *watcher) patience(now time.Time) error {
 	s := w.status
+	if !w.present {
+		absent := w.listener.Absent()
+		if absent != nil && now.Sub(w.start) >= w.cfg.Wait {
+			return absent
+		}
+		w.present = absent == nil
+	}
 	switch {
 	case s.Needed == 0 && w.cfg.Timeout > 0 && now.Sub(w.idle) >= w.cfg.Timeout:
 		return &SilenceError{

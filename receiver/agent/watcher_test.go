@@ -31,6 +31,7 @@ type fakeListener struct {
 	multicast.Listener
 	stats   multicast.Stats
 	rejoins int
+	absent  error
 }
 
 func (l *fakeListener) Place() multicast.Place {
@@ -38,6 +39,7 @@ func (l *fakeListener) Place() multicast.Place {
 }
 func (l *fakeListener) Stats() multicast.Stats { return l.stats }
 func (l *fakeListener) Why() error             { return nil }
+func (l *fakeListener) Absent() error          { return l.absent }
 func (l *fakeListener) Rejoin() error          { l.rejoins++; return nil }
 
 // A patient is a watcher that sees nothing but what a test says.
@@ -239,5 +241,29 @@ func TestRise(t *testing.T) {
 	got := rise(map[proto.Reason]uint64{"a": 3, "b": 2, "c": 1}, map[proto.Reason]uint64{"a": 1, "b": 2})
 	if len(got) != 2 || got["a"] != 2 || got["c"] != 1 {
 		t.Errorf("got %v, want a: 2, c: 1", got)
+	}
+}
+
+func TestAnInterfaceThatIsNotThereIsWaitedForAtTheStart(t *testing.T) {
+	absent := &multicast.Error{Err: errors.New("eth7 not found")}
+	p := newPatient(t, Config{Wait: 20 * time.Second})
+	p.listener.absent = absent
+	check(t, p.until(19*time.Second, receiver.Status{}))
+	if err := p.until(21*time.Second, receiver.Status{}); err != absent {
+		t.Errorf("got %v, want %v", err, absent)
+	}
+
+	p = newPatient(t, Config{Wait: 20 * time.Second})
+	p.listener.absent = absent
+	check(t, p.until(10*time.Second, receiver.Status{}))
+	p.listener.absent = nil
+	check(t, p.until(11*time.Second, receiver.Status{}))
+	p.listener.absent = absent // it has gone, and may come back
+	check(t, p.until(time.Hour, receiver.Status{}))
+
+	p = newPatient(t, Config{Wait: -1})
+	p.listener.absent = absent
+	if err := p.until(0, receiver.Status{}); err != absent {
+		t.Errorf("without patience: got %v, want %v", err, absent)
 	}
 }

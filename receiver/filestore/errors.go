@@ -15,9 +15,18 @@ var (
 	ErrDanglingLink   = errors.New("is a symbolic link to a file that does not exist")
 )
 
-// ErrInUse says that the partial file is locked by another process, or was
-// replaced by it.
+// ErrInUse says that the partial file is locked by another process.
 var ErrInUse = errors.New("another iotupd receives the same file")
+
+// What somebody else did to the file that is being received: see [FileTarget.Check].
+var (
+	ErrMoved     = errors.New("was removed, or moved elsewhere, while a file was received into it")
+	ErrRemoved   = errors.New("was removed or replaced by somebody while it was written")
+	ErrTruncated = errors.New("was cut short by somebody while it was written")
+)
+
+// ErrForeign says that this user may not touch a partial file that another one has left.
+var ErrForeign = errors.New("was left by a run of another user")
 
 // A TargetError says why no file can be written to a path.
 type TargetError struct {

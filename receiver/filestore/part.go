@@ -3,7 +3,9 @@
 package filestore
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -25,8 +27,9 @@ const (
 	// sealed one is. The file gets its own mode when it is whole.
 	partMode = 0o600
 
-	// maxPartName leaves room for the suffix in the 255 bytes of a file name.
-	maxPartName = 240
+	// beside is how many bytes what belongs to a file has in its name more than the
+	// file: a dot before it, and a suffix.
+	beside = 15
 
 	// keepParts is how long --dir keeps the partial files of other objects. Each
 	// file has one name with --output, but there every release has its own.
@@ -37,11 +40,7 @@ const (
 // this object or of the one before. Errors are of type [*Error]; one of them wraps
 // [ErrInUse].
 func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
-	name := t.name
-	if name == "" || len(name) > maxPartName {
-		name = id.String()
-	}
-	name = "." + name + PartSuffix
+	name := t.hidden(cmp.Or(t.name, id.String()))
 	found, err := t.take(name)
 	if err != nil {
 		return nil, newError(t.path(name), err)
@@ -49,14 +48,19 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 	if t.name == "" {
 		t.sweep(time.Now())
 	}
-	t.store = &store{file: t.part, place: t.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
+	t.store = &store{file: t.part, dir: t.dir, place: t.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
+	t.place()
 	return t.store, nil
 }
+
+// hidden returns the name of the partial file of a file, or of an object.
+func (t *FileTarget) hidden(name string) string { return "." + t.shorten(name) + PartSuffix }
 
 // take makes the file called name the partial file, and tells its size. That is
 // the file of an earlier run, or else the one at hand, of an object that this
 // one takes the place of: an older release has much in common with it.
 func (t *FileTarget) take(name string) (size int64, err error) {
+	t.placed.Store(nil)
 	if t.part != nil && !t.means(t.partName, t.part) {
 		t.leave() // somebody removed it
 	}
@@ -115,12 +119,15 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	if readOnly {
 		f, err = t.dir.Open(name)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, t.foreign(name, info)
+	}
 	if err != nil {
 		return nil, err
 	}
 	// Without locks, two processes could continue from the same file.
 	locks, err := t.lock(name, f)
-	if err == nil && locks && !readOnly && ours(f) {
+	if err == nil && locks && !readOnly && durable.OwnedAlone(f) {
 		f.Chmod(partMode) // of whatever made it; some file systems have one mode for all
 		return f, nil
 	}
@@ -129,6 +136,28 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	}
 	f.Close() // unlocks, after the removal
 	return nil, err
+}
+
+// foreign says whose the file called name is, that this user may not open.
+func (t *FileTarget) foreign(name string, info fs.FileInfo) error {
+	whose := "another user"
+	switch user := ownersOf(info).user; {
+	case user == os.Geteuid():
+		return fs.ErrPermission // for another reason
+	case user == 0:
+		whose = "root, as with sudo"
+	case user > 0:
+		whose = fmt.Sprintf("the user with the number %d", user)
+	}
+	return fmt.Errorf("%w, %s; remove it, or receive as that user: sudo rm %s", ErrForeign, whose, shellWord(t.path(name)))
+}
+
+// shellWord quotes a path for a shell.
+func shellWord(path string) string {
+	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // create makes and locks a new partial file.
@@ -173,8 +202,14 @@ func isPartOfObject(name string) bool {
 	return ok && len(id) == 33 && id[0] == '.' && strings.Trim(id[1:], "0123456789abcdef") == ""
 }
 
+// isLeft reports whether name is that of a file which a killed process may have left
+// behind in --dir.
+func isLeft(name string) bool {
+	return isPartOfObject(name) || strings.HasPrefix(name, ".") && strings.HasSuffix(name, durable.RoomSuffix)
+}
+
 // sweep removes the partial files of other objects that nobody has written to
-// for long. A living one is locked; where there are no locks, all are taken for
+// for long, and the room that was kept for notes. A living one is locked; where there are no locks, all are taken for
 // living.
 func (t *FileTarget) sweep(now time.Time) {
 	if _, err := durable.Lock(t.part); err != nil { // again, which does no harm
@@ -182,7 +217,7 @@ func (t *FileTarget) sweep(now time.Time) {
 	}
 	entries, _ := fs.ReadDir(t.dir.FS(), ".")
 	for _, e := range entries {
-		if e.Name() == t.partName || !e.Type().IsRegular() || !isPartOfObject(e.Name()) {
+		if e.Name() == t.partName || !e.Type().IsRegular() || !isLeft(e.Name()) {
 			continue
 		}
 		if info, err := e.Info(); err != nil || now.Sub(info.ModTime()) < keepParts {
@@ -197,6 +232,7 @@ func (t *FileTarget) sweep(now time.Time) {
 
 // Discard removes the partial file, if it is still this process's.
 func (t *FileTarget) Discard() {
+	t.placed.Store(nil)
 	if t.part != nil && t.means(t.partName, t.part) {
 		t.dir.Remove(t.partName)
 	}
@@ -215,6 +251,10 @@ func (t *FileTarget) giveBack() {
 
 // leave closes the partial file, which others may continue from now.
 func (t *FileTarget) leave() {
+	t.placed.Store(nil)
+	if t.store != nil {
+		t.store.dropBallast()
+	}
 	if t.part != nil {
 		t.part.Close()
 		t.part = nil

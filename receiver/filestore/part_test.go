@@ -204,7 +204,7 @@ func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
 	check(t, os.Remove(part))
 	write(t, part, "somebody else's")
 	_, err := d.Commit(t.Context(), objectOf("", "new"))
-	d.wantError(err, "another iotupd")
+	d.wantError(err, "was removed or replaced by somebody")
 	d.Discard()
 	d.wantContent(".fw.bin.iotupd-part", "somebody else's")
 	d.wantFiles(".fw.bin.iotupd-part")
@@ -217,14 +217,14 @@ func TestADirectoryIsSweptOfOldPartialFiles(t *testing.T) {
 		long := time.Now().Add(-keepParts - time.Hour)
 		check(t, os.Chtimes(filepath.Join(living.dir, name), long, long))
 	}
-	for _, name := range []string{partOf(2), partOf(3), ".fw.bin.iotupd-part", partOf(2) + ".txt"} {
+	for _, name := range []string{partOf(2), partOf(3), ".fw.bin.iotupd-part", partOf(2) + ".txt", ".old.iotupd-room", ".new.iotupd-room"} {
 		write(t, filepath.Join(living.dir, name), "left behind")
 	}
-	for _, name := range []string{partOf(1), partOf(2), ".fw.bin.iotupd-part", partOf(2) + ".txt"} {
+	for _, name := range []string{partOf(1), partOf(2), ".fw.bin.iotupd-part", partOf(2) + ".txt", ".old.iotupd-room"} {
 		old(name)
 	}
 	living.again("").openObject(4, 0)
-	living.wantFiles(partOf(1), partOf(3), partOf(4), ".fw.bin.iotupd-part", partOf(2)+".txt")
+	living.wantFiles(partOf(1), partOf(3), partOf(4), ".fw.bin.iotupd-part", partOf(2)+".txt", ".new.iotupd-room")
 	_, err := living.Commit(t.Context(), objectOf("sent.bin", "living"))
 	check(t, err)
 	living.wantContent("sent.bin", "living")
@@ -272,4 +272,18 @@ func TestAnErrorOfThePartialFileNamesItsPlace(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(d.dir, partOf(2))+": ") || strings.Contains(err.Error(), partOf(1)) {
 		t.Errorf("got %v, want the name of %s and no other", err, partOf(2))
 	}
+}
+
+func TestAPartialFileThatSomebodyHasCutIsNamed(t *testing.T) {
+	d := to(t, "fw.bin")
+	s := d.receive("content")
+	check(t, d.Check())
+	check(t, os.Truncate(filepath.Join(d.dir, ".fw.bin.iotupd-part"), 3))
+	want := filepath.Join(d.dir, ".fw.bin.iotupd-part") + ": was cut short by somebody while it was written"
+	d.wantError(d.Check(), want)
+	if _, err := s.ReadAt(make([]byte, 7), 0); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	_, err := d.Commit(t.Context(), objectOf("", "content"))
+	d.wantError(err, want)
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
@@ -19,16 +18,20 @@ import (
 // A store is a receiver.Store in a file that belongs to its target.
 type store struct {
 	file     *os.File
-	place    string // what its errors call the file
-	hint     string // what to do if there is no space; may be empty
-	size     int64  // of the object in bytes, as its first packet says
-	found    int64  // of the file when it was opened
-	giveBack func() // what the target does with a file that cannot be written on
+	place    string   // what its errors call the file
+	hint     string   // what to do if there is no space; may be empty
+	dir      *os.Root // that file is in; nil: unknown
+	size     int64    // of the object in bytes, as its first packet says
+	found    int64    // of the file when it was opened
+	giveBack func()   // what the target does with a file that cannot be written on
 
 	began     atomic.Int64 // bytes of the file that the system was told to write
+	reserved  atomic.Int64 // bytes that the file has, unless somebody takes them
 	failed    atomic.Bool
 	mu        sync.RWMutex // held during every access
 	discarded bool
+	ballast   *os.File      // nil: none
+	compacted atomic.Uint32 // how many times
 
 	// What became of Reserve, which comes before any of the jobs.
 	refused bool // there is no room
@@ -39,15 +42,57 @@ type store struct {
 var errDiscarded = errors.New("the object was given up")
 
 func (s *store) ReadAt(b []byte, offset int64) (int, error) {
-	return s.access(func() (int, error) { return s.file.ReadAt(b, offset) })
+	n, err := s.access(func() (int, error) {
+		n, err := s.file.ReadAt(b, offset)
+		if err == io.EOF && offset+int64(len(b)) <= s.reserved.Load() {
+			err = ErrTruncated
+		}
+		return n, err
+	})
+	return n, s.note(err)
 }
 
 func (s *store) WriteAt(b []byte, offset int64) (int, error) {
-	return s.access(func() (int, error) {
+	write := func() (int, error) {
 		n, err := s.file.WriteAt(b, offset)
 		s.startWriting(offset + int64(n))
 		return n, err
-	})
+	}
+	compacted := s.compacted.Load()
+	n, err := s.access(write)
+	if isFull(err) && durable.CopiesOnWrite(s.file) {
+		s.compact(compacted)
+		n, err = s.access(write)
+	}
+	return n, s.note(err)
+}
+
+// compact is called when the disk is full although the space was reserved: blocks that
+// were written again may have taken it. Nothing is done if that was done since it had
+// been done so many times.
+func (s *store) compact(times uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.discarded || s.compacted.Load() != times {
+		return
+	}
+	s.compacted.Add(1)
+	s.dropBallast()
+	durable.Compact(s.file, s.reserved.Load())
+	s.takeBallast()
+}
+
+func (s *store) takeBallast() {
+	if s.dir != nil && s.ballast == nil {
+		s.ballast = durable.Ballast(s.dir, s.file, s.size)
+	}
+}
+
+func (s *store) dropBallast() {
+	if s.ballast != nil {
+		s.ballast.Close()
+		s.ballast = nil
+	}
 }
 
 const (
@@ -75,23 +120,41 @@ func (s *store) access(do func() (int, error)) (int, error) {
 	if s.discarded {
 		return 0, errDiscarded
 	}
-	n, err := do()
-	if err != nil && err != io.EOF {
-		s.failed.Store(true)
+	return do()
+}
+
+// note takes the error of an access for what there is to say of it.
+func (s *store) note(err error) error {
+	if err == nil || err == io.EOF || err == errDiscarded {
+		return err
 	}
-	return n, s.failure(err)
+	s.failed.Store(true)
+	return s.failure(err, s.free(err))
 }
 
 // failure says where err happened, and not by the name that the file was opened
 // by: it may have been renamed, and a temporary file has none any more.
 func (s *store) failure(err error, details ...string) error {
-	if err == nil || err == io.EOF {
-		return err
+	if err == nil {
+		return nil
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if isFull(err) {
 		details = append(details, s.hint)
 	}
 	return fmt.Errorf("%s: %w%s", s.place, durable.Cause(err), strings.Join(details, ""))
+}
+
+// free tells how much space there is, if it is lack of that which failed after Reserve.
+func (s *store) free(err error) string {
+	free, known := durable.Free(s.file)
+	if !isFull(err) || !known {
+		return ""
+	}
+	text := fmt.Sprintf(": the file takes %v, and %v are free", quantity.Size(s.reserved.Load()), quantity.Size(free))
+	if durable.CopiesOnWrite(s.file) {
+		text += "; on this file system, what is written again takes more for a while"
+	}
+	return text
 }
 
 func (s *store) Found() int64 { return s.found }
@@ -108,6 +171,8 @@ func (s *store) Reserve(size int64) error {
 		s.file.Truncate(info.Size())
 		return s.failure(err, ": it needs "+s.needs(size))
 	}
+	s.reserved.Store(size)
+	s.takeBallast()
 	return nil
 }
 
@@ -123,7 +188,10 @@ func (s *store) needs(size int64) string {
 	return text
 }
 
-func (s *store) Sync() error { return s.failure(s.file.Sync()) }
+func (s *store) Sync() error {
+	err := s.file.Sync()
+	return s.failure(err, s.free(err))
+}
 
 // Discard leaves the bytes in the file for the object that takes it over, unless
 // there was an error: then they may fill the disk. It waits for accesses that have
@@ -132,6 +200,7 @@ func (s *store) Discard() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.discarded = true
+	s.dropBallast()
 	if s.failed.Load() {
 		s.giveBack()
 	}

@@ -3,9 +3,7 @@
 package filestore
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -13,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -51,29 +50,38 @@ type FileTarget struct {
 	asked string // path of the file, or of the directory
 	isDir bool   // it is that of the directory
 
-	dir  *os.Root
-	name string      // empty: the manifest's
-	mode fs.FileMode // of a new file here
+	dir     *os.Root
+	name    string      // empty: the manifest's
+	mode    fs.FileMode // of a new file here
+	longest int         // name of a file here, in bytes
+
+	fixed    bool                        // one owner and mode for all files, whoever makes them
+	withhold bool                        // see Withhold
+	verified atomic.Pointer[fs.FileInfo] // of the file that Has or Commit has verified; nil: none
 
 	part     *os.File // the hidden file, locked; nil: none
 	partName string
 	made     bool   // it, by this run
 	store    *store // of the object that it is for
+	placed   atomic.Pointer[placed]
 }
 
 // File returns a target that replaces the file at path, or makes it. The name of the
-// sent file does not matter. Nothing happens before Prepare, whose errors are of type
-// [*TargetError] and [*Error].
+// sent file does not matter. A symbolic link at path is followed, by Prepare, and stays:
+// the file that it leads to is the one replaced. Nothing happens before Prepare, whose
+// errors are of type [*TargetError] and [*Error].
 func File(path string) *FileTarget { return &FileTarget{asked: path} }
 
 // Dir returns a target that puts files into the directory at path, under the names
-// that they are sent by. Nothing happens before Prepare, whose errors are of type
-// [*Error]. Partial files in the directory that nobody has written to for a week are
+// that they are sent by. A symbolic link of such a name is not followed, since who sends
+// does not know where it leads to: the file takes its place. Nothing happens before
+// Prepare, whose errors are of type [*Error]. Partial files in the directory that nobody has written to for a week are
 // deleted.
 func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true} }
 
-// Prepare opens the directory. Symbolic links are followed now, so that the file
-// that a link points to is the one replaced.
+// Prepare opens the directory, and looks at all that it takes to put a file there, of
+// a known name too. Symbolic links are followed now, so that the file that a link points
+// to is the one replaced.
 func (t *FileTarget) Prepare() error {
 	if t.dir != nil {
 		return nil
@@ -86,7 +94,18 @@ func (t *FileTarget) Prepare() error {
 		return &TargetError{Path: t.asked, Err: err}
 	}
 	t.name = filepath.Base(path)
-	return t.openDir(filepath.Dir(path))
+	if err := t.openDir(filepath.Dir(path)); err != nil {
+		return err
+	}
+	err = t.possible(t.name)
+	if err == nil {
+		err = t.movable(t.hidden(t.name)) // an earlier run may have left it
+	}
+	if err != nil {
+		t.dir.Close()
+		t.dir = nil
+	}
+	return err
 }
 
 // whereToWrite returns the path to write to for a file at path.
@@ -111,8 +130,7 @@ func whereToWrite(path string) (string, error) {
 	return path, durable.Cause(err)
 }
 
-// openDir opens the directory at path. That files can be made there is tried at
-// once.
+// openDir opens the directory at path. That files can be put there is tried at once.
 func (t *FileTarget) openDir(path string) error {
 	dir, err := os.OpenRoot(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,48 +143,50 @@ func (t *FileTarget) openDir(path string) error {
 	if err := t.try(); err != nil {
 		t.dir.Close()
 		t.dir = nil
-		return &Error{Path: path, Err: fmt.Errorf("directory %s: cannot make a file in it: %w", path, durable.Cause(err))}
+		return dirError(path, "cannot make a file in it: ", err)
 	}
 	return nil
 }
 
-// try makes a file in the directory, as any program would, to see its mode.
-func (t *FileTarget) try() error {
-	name := ".iotupd-" + rand.Text() + ".tmp"
-	f, err := t.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
+// ofDir reports whether an error says something of the directory itself.
+func ofDir(err error) bool {
+	return errors.Is(err, durable.ErrDirImmutable) || errors.Is(err, durable.ErrDirAppendOnly)
+}
+
+// dirError is one of the directory at path. What is said of the directory itself needs
+// no further words.
+func dirError(path, words string, err error) error {
+	if ofDir(err) {
+		return &Error{Path: path, Err: fmt.Errorf("directory %s %w", path, err)}
 	}
-	info, err := f.Stat()
-	if err == nil {
-		t.mode = info.Mode().Perm()
-	}
-	f.Close()
-	return cmp.Or(err, t.dir.Remove(name))
+	return &Error{Path: path, Err: fmt.Errorf("directory %s: %s%w", path, words, durable.Cause(err))}
 }
 
 func (t *FileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
 
-// Has implements [Target]. It reads the whole file if the size is right.
+// Has implements [Target]. It reads the whole file if the size is right. Errors are of
+// type [*Error].
 func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error) {
+	if err := t.checkDir(); err != nil {
+		return "", err
+	}
 	name := t.finalName(m)
-	info, err := t.dir.Stat(name)
-	switch {
-	case err != nil:
-		return "", nil
-	case !info.Mode().IsRegular():
-		return "", &Error{Path: t.path(name), Err: fmt.Errorf("%s is in the way: it is not a regular file", t.path(name))}
-	case uint64(info.Size()) != m.Descriptor.Size:
-		return "", nil
+	impossible := t.possible(name)
+	info, err := t.dir.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() || uint64(info.Size()) != m.Descriptor.Size {
+		return "", impossible
 	}
 	f, err := t.dir.Open(name)
 	if err != nil {
-		return "", nil
+		return "", impossible
 	}
 	defer f.Close()
 	sum, err := hash(ctx, f)
 	if err != nil || sum != m.Descriptor.SHA256 {
-		return "", nil
+		return "", impossible
+	}
+	if info, err = f.Stat(); err == nil {
+		t.verified.Store(&info)
 	}
 	return t.path(name), nil
 }
@@ -190,17 +210,30 @@ func (t *FileTarget) finalName(m *proto.Manifest) string {
 	return m.Name
 }
 
-// Commit implements [Target]. Errors are of type [*Error]; one of them wraps
-// [ErrInUse].
+// Commit implements [Target]. Errors are of type [*Error]; some are those of
+// Check. After an error the partial file is what it was.
 func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
-	name := t.finalName(m)
+	name, size := t.finalName(m), int64(m.Descriptor.Size)
 	path := t.path(name)
-	err := t.seal(name, int64(m.Descriptor.Size))
+	if err := t.Check(); err != nil {
+		return "", err
+	}
+	if err := t.replaceable(name); err != nil {
+		return "", err // nothing has been changed
+	}
+	behind, err := t.behind(size)
+	if err == nil {
+		err = t.seal(name, size)
+	}
 	if err == nil {
 		err = t.dir.Rename(t.partName, name)
 	}
 	if err != nil {
+		t.unseal(behind)
 		return "", newError(path, err)
+	}
+	if info, err := t.part.Stat(); err == nil {
+		t.verified.Store(&info)
 	}
 	t.part.Close() // not before: it is locked
 	t.part = nil
@@ -214,38 +247,14 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 // it must have one.
 func (t *FileTarget) NeedsName() bool { return t.isDir }
 
-// Beside returns the directory of the file of m, and the name of it there, which
-// Has room for an addition: for what belongs to that file.
+// Beside returns the directory of the file of m, and the name of it there or, where
+// longer names do not fit, one that stands for it: for what belongs to that file. Of a
+// target whose name is known, m may be nil.
 func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
-	name = t.finalName(m)
-	if len(name) > maxPartName {
-		name = m.Descriptor.Object().String()
-	}
-	return t.dir, name
+	return t.dir, t.shorten(t.finalName(m))
 }
 
 // newError returns an Error of an operation of the system.
 func newError(path string, err error) error {
 	return &Error{Path: path, Err: fmt.Errorf("%s: %w", path, durable.Cause(err))}
-}
-
-// seal gives the part its final size, the mode and the owner of the old file if
-// there is one, and makes it durable.
-func (t *FileTarget) seal(name string, size int64) error {
-	if !t.means(t.partName, t.part) {
-		return ErrInUse
-	}
-	mode := t.mode
-	if old, err := t.dir.Stat(name); err == nil {
-		mode = takeOwner(t.part, old)
-	}
-	if info, err := t.part.Stat(); err != nil || info.Mode().Perm() != mode { // some file systems have one mode for all
-		if err := t.part.Chmod(mode); err != nil {
-			return err
-		}
-	}
-	if err := t.part.Truncate(size); err != nil {
-		return err
-	}
-	return t.part.Sync()
 }

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ type Memory struct {
 	dir     *os.Root
 	channel string
 	keys    []proto.PublicKey // that are trusted
+	spares  []*durable.Spare  // for their files
 
 	// AllowDowngrade makes Record take what was installed for what counts, be it
 	// older than what had been installed before.
@@ -57,8 +59,8 @@ func DefaultDir() string {
 }
 
 // Open opens the states in a directory, and makes it if need be. That
-// something can be written there is tried at once: after the transfer it would
-// be too late.
+// something can be written there is tried at once, and room is kept: after the transfer
+// it would be too late. Errors are of type [*DirError].
 func Open(dir, channel string, keys []proto.PublicKey) (*Memory, error) {
 	err := os.MkdirAll(dir, 0o755)
 	if err == nil {
@@ -71,11 +73,45 @@ func Open(dir, channel string, keys []proto.PublicKey) (*Memory, error) {
 	if err != nil {
 		return nil, &DirError{Path: dir, Err: durable.Cause(err)}
 	}
-	return &Memory{dir: root, channel: channel, keys: keys}, nil
+	m := &Memory{dir: root, channel: channel, keys: keys}
+	if err := m.Reserve(); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
 }
 
+// Reserve sees that Record can replace the files of all keys, and keeps room for new
+// ones. Errors are of type [*DirError].
+func (m *Memory) Reserve() error {
+	for _, key := range m.keys {
+		if err := durable.Replaceable(m.dir, m.fileName(key.ID)); err != nil {
+			return &DirError{Path: m.path(key.ID), Err: err}
+		}
+	}
+	m.spares = slices.DeleteFunc(m.spares, (*durable.Spare).Used)
+	for i := 0; len(m.spares) < len(m.keys) && i < maxSpares; i++ {
+		s, err := durable.NewSpare(m.dir, fmt.Sprintf(".spare-%d", i))
+		if err != nil {
+			return &DirError{Path: m.dir.Name(), Err: durable.Cause(err)}
+		}
+		if s != nil {
+			m.spares = append(m.spares, s)
+		}
+	}
+	return nil
+}
+
+// maxSpares is how many spare files of all processes may be in a directory.
+const maxSpares = 256
+
 // Close lets go of the directory. The memory stays.
-func (m *Memory) Close() { m.dir.Close() }
+func (m *Memory) Close() {
+	for _, s := range m.spares {
+		s.Close()
+	}
+	m.dir.Close()
+}
 
 // Releases returns what was installed last, by the key that signed it. A file
 // that cannot be understood is a [*DamagedError]: it must not count as none.
@@ -112,7 +148,7 @@ func (m *Memory) text(key proto.KeyID, r receiver.Release) string {
 const maxStateLen = 4096
 
 func (m *Memory) read(key proto.KeyID) (r receiver.Release, known bool, err error) {
-	f, err := m.dir.Open(m.fileName(key))
+	f, err := durable.OpenRegularIn(m.dir, m.fileName(key), os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, false, nil
 	}
@@ -175,7 +211,11 @@ func (m *Memory) raise(key proto.KeyID, r receiver.Release) error {
 }
 
 func (m *Memory) write(key proto.KeyID, r receiver.Release) error {
-	if err := durable.Replace(m.dir, m.fileName(key), []byte(m.text(key, r)), 0o600); err != nil {
+	var room *durable.Spare
+	if i := slices.IndexFunc(m.spares, func(s *durable.Spare) bool { return !s.Used() }); i >= 0 {
+		room = m.spares[i]
+	}
+	if err := room.Replace(m.dir, m.fileName(key), []byte(m.text(key, r)), 0o600); err != nil {
 		return &Error{Path: m.path(key), Err: fmt.Errorf("the file is installed, but that cannot be remembered: %w", durable.Cause(err))}
 	}
 	return nil
@@ -186,7 +226,7 @@ const lockPatience = 5 * time.Second
 
 // lock keeps other processes from writing, where there are locks.
 func (m *Memory) lock() (unlock func()) {
-	f, err := m.dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := m.dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o644) // which does not wait, be it a pipe
 	if err != nil {
 		return func() {}
 	}

@@ -105,6 +105,7 @@ func TestTheHighestSequenceStays(t *testing.T) {
 	for sequence := range uint64(20) {
 		s := stateIn(t, dir, "fw")
 		writers.Go(func() {
+			defer s.Close()
 			if err := s.Record(only(oldKey), release(sequence)); err != nil {
 				t.Error(err)
 			}
@@ -113,6 +114,7 @@ func TestTheHighestSequenceStays(t *testing.T) {
 	writers.Wait()
 	s := stateIn(t, dir, "fw")
 	wantInstalled(t, s, release(19))
+	s.Close()
 	var files []string
 	entries, err := os.ReadDir(dir)
 	check(t, err)

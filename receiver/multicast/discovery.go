@@ -250,6 +250,16 @@ func (d *discovery) Why() error {
 	return d.failure
 }
 
+// Absent returns what all listeners say.
+func (d *discovery) Absent() (err error) {
+	for _, l := range d.now() {
+		if err = l.Absent(); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
 // turn listens to the senders of a level, and to no others.
 func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 	for _, why := range p.Refused {

@@ -29,9 +29,8 @@ type Config struct {
 	// Groups of a family without a source are not joined.
 	Sources []netip.Addr
 
-	// Interfaces are the names of those to join on. They have to exist; one that is
-	// down is joined when it is up again. If empty, it is every suitable one, as
-	// they come and go.
+	// Interfaces are the names of those to join on, as they come and go. If empty, it
+	// is every suitable one; the loopback interface only where there is no other.
 	Interfaces []string
 
 	// ReceiveBuffer is the size in bytes of the buffers to ask the kernel for. If
@@ -77,6 +76,9 @@ type Listener interface {
 	// Why returns why nobody is listened to, as far as that is known; nil if
 	// somebody is.
 	Why() error
+	// Absent returns an [*Error] if there is not one of the interfaces that were named;
+	// nil if there is, or none was named.
+	Absent() error
 	// Close leaves the groups, and makes reads return [net.ErrClosed]. It waits for
 	// the goroutines of the listener. It may be called again.
 	Close() error
@@ -136,8 +138,8 @@ func networkError(err error) error {
 }
 
 // Listen joins the groups of cfg. That some memberships fail is not an error, see
-// Memberships; that none is possible is an [*Error], unless a named interface is
-// being waited for.
+// Memberships; that none is possible is an [*Error], unless an interface is being
+// waited for.
 func Listen(cfg Config) (Listener, error) {
 	l, err := mcast.Listen(cfg.internal())
 	if err != nil {
@@ -177,6 +179,19 @@ func (l listener) Stats() Stats { return Stats(l.Listener.Stats()) }
 func (l listener) SetLevel(level int) error { return l.SetGroups(upTo(level, l.cfg.Groups)) }
 
 func (l listener) Why() error { return nil }
+
+func (l listener) Absent() (err error) {
+	if len(l.cfg.Interfaces) == 0 {
+		return nil
+	}
+	for _, m := range l.Memberships() {
+		if m.Err == nil || !mcast.IsMissing(m.Err) {
+			return nil
+		}
+		err = m.Err
+	}
+	return networkError(err)
+}
 
 // joined lists the interfaces and groups of the memberships that there are.
 func joined(members []Membership) (interfaces []string, groups []netip.Addr) {

@@ -8,9 +8,10 @@
 //
 // [New] starts nothing. [Agent.Send] runs until its context ends, or until the
 // loops asked for are done; then it says goodbye to receivers for up to a second,
-// and returns when all goroutines that it started have ended. An Agent is for
-// one goroutine. The callback of [Config] is called by one goroutine at a time,
-// but not always by the same.
+// and returns when all goroutines that it started have ended, of which there is one
+// for each interface: a disk that does not answer may keep it, but not what it sends.
+// An Agent is for one goroutine. The callback of [Config] is called by one goroutine at
+// a time, but not always by the same.
 //
 // # Memory
 //
@@ -28,10 +29,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"iotupd/fec"
-	"iotupd/internal/clock"
 	"iotupd/proto"
 	"iotupd/sender"
 	"iotupd/sender/filesource"
@@ -65,18 +66,37 @@ type Config struct {
 	// the channel of the Manifest, or else [multicast.DefaultChannel].
 	Network multicast.Config
 
+	// Wait is how long interfaces are waited for at the start that are not there, have
+	// no link, or no address yet. If zero, [DefaultWait]. If negative, they are not.
+	// Afterwards, what is gone is waited for without end.
+	Wait time.Duration
+
 	// WhenListened sends only while somebody on this network listens (Linux, with
 	// CAP_NET_RAW).
 	WhenListened bool
 
-	// Observe, if not nil, is told what happens. It holds up sending until it
-	// returns.
+	// Priority says whether to ask the system to be woken in time.
+	Priority Priority
+
+	// Observe, if not nil, is told what happens. It holds up sending on an interface
+	// until it returns; meanwhile, other interfaces go on, and Progress is left out.
 	Observe func(Event)
 
 	// Logger gets failures that the transfer outlives. If nil, they are not
 	// logged.
 	Logger *slog.Logger
 }
+
+// A Priority says whether to ask for real-time priority, or else for short time slices,
+// which keeps a stream even on a busy host.
+type Priority int
+
+// Priorities.
+const (
+	PriorityAuto   Priority = iota // unless system calls are filtered: a filter may end the process for it
+	PriorityAlways                 // in any case
+	PriorityNever
+)
 
 // A ConfigError says that a [Config] makes no sense, or not for this file.
 type ConfigError struct{ Err error }
@@ -117,26 +137,32 @@ type Agent struct {
 	file     *filesource.File
 	manifest proto.Manifest
 	geo      proto.Geometry
-	route    multicast.Route
+	routes   []multicast.Route
 	routeErr error
+	check    func() error // whether the file is still the same
+
+	observing sync.Mutex // held during cfg.Observe
 }
 
 // New opens the file and chooses how to encode it and where to send it. It does
 // not read the file, and sends nothing. The caller closes the agent. Errors are
 // of type [*ConfigError], [*NameError], [*MismatchError], [*filesource.FileError]
 // or [*filesource.KindError], or wrap [fec.ErrPolicy]. What is wrong with the
-// network is for [Agent.Route] and [Agent.Send] to say.
+// network is for [Agent.Routes] and [Agent.Send] to say.
 func New(cfg Config) (*Agent, error) {
 	f, err := filesource.Open(cfg.File)
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, file: f}
+	if cfg.Wait == 0 {
+		cfg.Wait = DefaultWait
+	}
+	a := &Agent{cfg: cfg, file: f, check: f.Check}
 	if err := a.describe(); err != nil {
 		f.Close()
 		return nil, err
 	}
-	a.findRoute()
+	a.findRoutes()
 	return a, nil
 }
 
@@ -167,8 +193,8 @@ func (a *Agent) describe() (err error) {
 	return nil
 }
 
-// findRoute finds the route, and whether the datagrams fit it.
-func (a *Agent) findRoute() {
+// findRoutes finds the routes, and whether the datagrams fit them.
+func (a *Agent) findRoutes() {
 	n := &a.cfg.Network
 	if n.Channel == "" {
 		n.Channel = multicast.DefaultChannel
@@ -176,8 +202,11 @@ func (a *Agent) findRoute() {
 			n.Channel = a.manifest.Channel
 		}
 	}
-	if a.route, a.routeErr = multicast.FindRoute(*n); a.routeErr == nil {
-		a.routeErr = a.route.Fits(a.DatagramLen())
+	a.routes, a.routeErr = multicast.FindRoutes(*n)
+	for _, r := range a.routes {
+		if err := r.Fits(a.DatagramLen()); err != nil && (a.routeErr == nil || isNotReady(a.routeErr)) {
+			a.routeErr = err
+		}
 	}
 }
 
@@ -197,56 +226,89 @@ func (a *Agent) DatagramLen() int {
 	return h.DatagramLen()
 }
 
-// Route returns where packets will go. When the error is not nil, the route says
-// as much as is known. Errors are of type [*multicast.Error].
-func (a *Agent) Route() (multicast.Route, error) { return a.route, a.routeErr }
+// Routes returns where packets would go if they were sent now, one route for each
+// interface. When the error is not nil, the routes say as much as is known. Errors are
+// of type [*multicast.Error]; one that wraps a [*multicast.NotReadyError] is what
+// [Agent.Send] waits for.
+func (a *Agent) Routes() ([]multicast.Route, error) { return a.routes, a.routeErr }
 
 // observe reports an event.
 func (a *Agent) observe(e Event) {
 	if a.cfg.Observe != nil {
+		a.observing.Lock()
+		defer a.observing.Unlock()
 		a.cfg.Observe(e)
 	}
+}
+
+// observeUnless reports an event unless another one is being reported.
+func (a *Agent) observeUnless(e Event) {
+	if a.cfg.Observe != nil && a.observing.TryLock() {
+		defer a.observing.Unlock()
+		a.cfg.Observe(e)
+	}
+}
+
+func (a *Agent) log() *slog.Logger {
+	if a.cfg.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return a.cfg.Logger
 }
 
 // Send encodes the file, unless the cache has it, and sends it until ctx ends,
 // whose cause is returned then, or until all loops are done. Errors of the
 // network are of type [*multicast.Error], those of the file [*filesource.FileError]
-// or [*filesource.ChangedError]; else as those of [New].
+// or [*filesource.ChangedError]; else as those of [New]. On several interfaces, it is
+// an error of the network if it was so on all, or if all loops are done and it was so
+// on any.
 func (a *Agent) Send(ctx context.Context) error {
-	if a.routeErr != nil {
+	if a.routeErr != nil && !isNotReady(a.routeErr) {
 		return a.routeErr
 	}
-	// The sockets come first: what is wrong with the network shows at once, and
-	// not after a gigabyte has been encoded.
-	conns, err := a.route.Dial(max(1, a.cfg.Carousel.Layers))
-	if err != nil {
-		return err
-	}
-	defer multicast.Close(conns)
-	var listened <-chan bool
-	if a.cfg.WhenListened {
-		a.observe(Watching{})
-		news, stop, err := a.route.Listened(ctx, a.cfg.Logger)
-		if err != nil {
-			return err
-		}
-		defer stop()
-		listened = news
-	}
+	// Interfaces come first: what is wrong with the network shows at once, and not
+	// after a gigabyte has been encoded.
+	n := multicast.Follow(a.cfg.Network, a.cfg.Logger)
+	defer n.Close()
 	began := time.Now()
-	o, err := a.prepare(ctx)
+	t := &transfer{agent: a, deadline: began.Add(a.cfg.Wait), prepared: make(chan struct{}), first: make(chan struct{})}
+	t.ctx, t.cancel = context.WithCancelCause(ctx)
+	defer t.cancel(nil)
+	var running sync.WaitGroup
+	t.start(n, &running)
+	o, err := a.prepare(t.ctx)
 	if err != nil {
-		return err
+		t.cancel(err)
+		running.Wait()
+		return context.Cause(t.ctx)
 	}
 	defer o.Close()
-	a.cfg.Carousel.Overhead = a.route.Overhead()
-	a.cfg.Carousel.LinkRate = a.route.Speed
-	s, err := sender.New(a.cfg.Carousel, o.Object)
-	if err != nil {
-		return &ConfigError{err}
+	took := time.Since(began)
+	t.object = o.Object
+	t.opening.Wait()
+	select {
+	case <-t.ctx.Done():
+		running.Wait()
+		return context.Cause(t.ctx)
+	case <-t.first:
 	}
-	a.observe(Sending{Took: time.Since(began)})
-	return a.run(ctx, s, conns, listened)
+	var stop func()
+	t.failed, stop = watch(a.check)
+	defer stop()
+	begin := time.Now()
+	a.observe(Sending{Took: took, Routes: t.routes()})
+	close(t.prepared)
+	running.Wait()
+	a.observe(Stopped{t.progress().Progress, time.Since(begin)})
+	if err := context.Cause(t.ctx); err != nil {
+		return err
+	}
+	for _, o := range t.outlets {
+		if o.err != nil {
+			return o.err
+		}
+	}
+	return nil
 }
 
 // prepare encodes the file, and puts the manifest to send into the object. One
@@ -274,32 +336,25 @@ func (a *Agent) prepare(ctx context.Context) (*filesource.Prepared, error) {
 // checkEvery is the time between two looks at the file.
 const checkEvery = time.Second
 
-// run sends until it is stopped.
-func (a *Agent) run(ctx context.Context, s *sender.Sender, conns []sender.Conn, listened <-chan bool) error {
-	claim := clock.Claim
-	if a.cfg.Carousel.Rate < 0 { // it takes all that it gets, which others want too
-		claim = clock.ClaimSlices
-	}
-	defer claim()()
-	begin := time.Now()
-	checked := begin
-	err := sender.Run(ctx, s, conns[0], sender.RunOptions{
-		Upper:    conns[1:],
-		Sleep:    clock.Sleep,
-		Log:      a.cfg.Logger,
-		Listened: listened,
-		Report: func(now time.Time, p sender.Progress) error {
-			a.observe(Progress{now, p})
-			if now.Sub(checked) < checkEvery {
-				return nil
+// watch calls check again and again, up to its first error. That is not done by the
+// goroutine that sends: a file system may take long to answer. stop waits for its end.
+func watch(check func() error) (failed <-chan error, stop func()) {
+	failures, stopped := make(chan error, 1), make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(checkEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-stopped:
+				return
 			}
-			checked = now
-			return a.file.Check()
-		},
+			if err := check(); err != nil {
+				failures <- err
+				return
+			}
+		}
 	})
-	a.observe(Stopped{s.Progress(), time.Since(begin)})
-	if err != nil {
-		return filesource.Cause(err)
-	}
-	return context.Cause(ctx)
+	return failures, func() { close(stopped); watching.Wait() }
 }

@@ -35,7 +35,7 @@ func loopback(t *testing.T) multicast.Config {
 	all, _ := net.Interfaces()
 	for _, ifi := range all {
 		if ifi.Flags&net.FlagLoopback != 0 {
-			return multicast.Config{Interface: ifi.Name, Channel: t.Name(), Family: multicast.IPv4Only, Port: freePort(t)}
+			return multicast.Config{Interfaces: []string{ifi.Name}, Channel: t.Name(), Family: multicast.IPv4Only, Port: freePort(t)}
 		}
 	}
 	t.Skip("there is no loopback interface")
@@ -154,7 +154,7 @@ func TestErrorsHaveTypes(t *testing.T) {
 			}
 		})
 	}
-	cfg := agent.Config{File: file, Network: multicast.Config{Interface: "no such one"}}
+	cfg := agent.Config{File: file, Network: multicast.Config{Interfaces: []string{"no such one"}}, Wait: -1}
 	a, err := agent.New(cfg)
 	if err != nil {
 		t.Fatal(err)

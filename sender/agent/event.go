@@ -7,6 +7,7 @@ import (
 
 	"iotupd/sender"
 	"iotupd/sender/filesource"
+	"iotupd/sender/multicast"
 )
 
 // An Event is something that [Agent.Send] does: one of the types of this file.
@@ -21,13 +22,35 @@ type Preparing struct{ Fraction float64 }
 // Cached says what the cache was good for.
 type Cached struct{ filesource.CacheUse }
 
+// Waiting means that an interface cannot be sent on yet, and is waited for. It comes
+// again when the reason is another one.
+type Waiting struct {
+	Interface string // that was named; empty: none
+	Err       error
+	Until     time.Time // it is given up, unless others are sent on
+}
+
 // Sending means that the file is encoded, or was restored from the cache, and
 // packets begin to leave. [Agent.Manifest] is complete.
-type Sending struct{ Took time.Duration } // of the encoding
+type Sending struct {
+	Took   time.Duration     // of the encoding
+	Routes []multicast.Route // of interfaces that are ready, one at least
+}
 
-// Progress comes several times a second.
+// Opened means that one more interface is ready, and packets begin to leave there.
+type Opened struct{ multicast.Route }
+
+// Progress comes several times a second. On several interfaces, it is that of the one
+// that has got least far, with the packets of all.
 type Progress struct {
 	At time.Time
+	sender.Progress
+	Interfaces []InterfaceProgress
+}
+
+// An InterfaceProgress is that on one interface.
+type InterfaceProgress struct {
+	Interface string // name
 	sender.Progress
 }
 
@@ -38,6 +61,8 @@ type Stopped struct {
 }
 
 func (Watching) event()  {}
+func (Waiting) event()   {}
+func (Opened) event()    {}
 func (Preparing) event() {}
 func (Cached) event()    {}
 func (Sending) event()   {}

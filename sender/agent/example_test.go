@@ -24,7 +24,7 @@ func Example() {
 	defer stop()
 	a, err := agent.New(agent.Config{
 		File:     "firmware.bin",
-		Network:  multicast.Config{Channel: "fw.example.net", Interface: "eth0"},
+		Network:  multicast.Config{Channel: "fw.example.net", Interfaces: []string{"eth0"}},
 		Carousel: sender.Config{Rate: 20_000_000}, // bits per second
 	})
 	if err != nil {

@@ -84,9 +84,9 @@ var errNoEntry = errors.New("no entry for this file and these parameters")
 
 // load returns the object of the entry, which is read until release is called.
 func (c *cache) load(ctx context.Context, src *File, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
-	f, err := c.dir.OpenFile(c.name, os.O_RDWR, 0) // for repairs
+	f, err := durable.OpenRegularIn(c.dir, c.name, os.O_RDWR) // for repairs
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		f, err = c.dir.Open(c.name)
+		f, err = durable.OpenRegularIn(c.dir, c.name, os.O_RDONLY)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -3,85 +3,116 @@
 package multicast
 
 import (
-	"context"
 	"errors"
-	"log/slog"
+	"net"
 	"sync"
 	"time"
 
-	"iotupd/internal/listeners"
 	"iotupd/internal/mcast"
 	"iotupd/proto"
 	"iotupd/sender"
 )
 
-// A Conn is the socket of a layer.
-type Conn struct{ conn *mcast.Conn }
+// A Conn is the socket of a layer on an interface. When that has changed, it is
+// another socket.
+type Conn struct {
+	outlet *Outlet
+	layer  int
+	at     *spot         // where the socket sends to
+	waited time.Duration // by sockets before
 
-// WriteSegments implements [sender.Conn]. Errors are of type [*Error]; they wrap
-// [net.ErrClosed] after Close.
-func (c Conn) WriteSegments(b []byte, segment int) error {
-	return explain(c.conn.WriteSegments(b, segment))
+	mu     sync.Mutex // for Close; conn changes while it is held
+	conn   *mcast.Conn
+	closed bool
+}
+
+// WriteSegments implements [sender.Conn]. Nothing is sent while the interface is not
+// ready. Errors are of type [*Error]; they wrap [net.ErrClosed] after Close.
+func (c *Conn) WriteSegments(b []byte, segment int) error {
+	s := c.outlet.now.Load()
+	if s.err != nil {
+		return networkError(s.err)
+	}
+	if s != c.at {
+		if err := c.follow(s); err != nil {
+			return err
+		}
+	}
+	return explain(c.outlet.failed(c.conn.WriteSegments(b, segment)))
+}
+
+// follow sends to s from now on.
+func (c *Conn) follow(s *spot) error {
+	if c.conn != nil && c.at.send.Interface.Index == s.send.Interface.Index && c.at.Group == s.Group && c.at.Source == s.Source {
+		c.at = s
+		return nil
+	}
+	cfg := s.send
+	cfg.Group = proto.LayerGroup(s.Group, c.layer)
+	conn, err := mcast.Dial(cfg)
+	if err != nil {
+		return networkError(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		conn.Close()
+		return networkError(net.ErrClosed)
+	}
+	if c.conn != nil {
+		c.waited += c.conn.Waited()
+		c.conn.Close()
+	}
+	c.conn, c.at = conn, s
+	return nil
 }
 
 // Waiting implements [sender.Queue].
-func (c Conn) Waiting() int { return c.conn.Waiting() }
+func (c *Conn) Waiting() int { return c.conn.Waiting() }
 
 // Dropped implements [sender.Queue].
-func (c Conn) Dropped() uint64 { return c.conn.Dropped() }
+func (c *Conn) Dropped() uint64 { return c.conn.Dropped() }
 
 // Waited implements [sender.Queue].
-func (c Conn) Waited() time.Duration { return c.conn.Waited() }
+func (c *Conn) Waited() time.Duration { return c.waited + c.conn.Waited() }
 
 // Close ends pending writes and frees the socket. It may be called by any
 // goroutine.
-func (c Conn) Close() error { return c.conn.Close() }
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.conn == nil {
+		return nil
+	}
+	return c.conn.Close()
+}
 
-// Dial opens a socket for each of so many layers. The caller closes them, by
-// [Close]. It sends nothing. Errors are of type [*Error].
-func (r Route) Dial(layers int) (conns []sender.Conn, err error) {
+// Dial opens a socket for each of so many layers, for datagrams of so many bytes. The
+// caller closes them, by [Close]. It sends nothing. Errors are of type [*Error].
+func (o *Outlet) Dial(layers, datagram int) (conns []sender.Conn, err error) {
+	s := o.now.Load()
+	if s.err != nil {
+		return nil, networkError(s.err)
+	}
+	if err := s.Fits(datagram); err != nil {
+		return nil, err
+	}
 	for l := range layers {
-		cfg := r.send
-		cfg.Group = proto.LayerGroup(r.Group, l)
-		c, err := mcast.Dial(cfg)
-		if err != nil {
+		c := &Conn{outlet: o, layer: l}
+		if err := c.follow(s); err != nil {
 			Close(conns)
-			return nil, networkError(err)
+			return nil, err
 		}
-		conns = append(conns, Conn{c})
+		conns = append(conns, c)
 	}
 	return conns, nil
 }
 
-// Close closes the sockets that [Route.Dial] opened.
+// Close closes the sockets that [Outlet.Dial] opened.
 func Close(conns []sender.Conn) (err error) {
 	for _, c := range conns {
-		err = errors.Join(err, c.(Conn).Close())
+		err = errors.Join(err, c.(*Conn).Close())
 	}
 	return err
-}
-
-// Listened starts to watch whether anybody on this network listens to the group
-// (Linux, with CAP_NET_RAW). The channel never has anything but the latest news.
-// It gets them until stop is called, which waits for the goroutine that does
-// this, or until ctx ends. The log, if not nil, is told what keeps listeners
-// from being heard. Errors are of type [*Error].
-func (r Route) Listened(ctx context.Context, log *slog.Logger) (news <-chan bool, stop func(), err error) {
-	w, err := listeners.Open(listeners.Config{Interface: r.Interface, Group: r.Group, Logger: log})
-	if err != nil {
-		return nil, nil, networkError(err)
-	}
-	latest := make(chan bool, 1)
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	running.Go(func() {
-		w.Run(ctx, func(listened bool) {
-			select {
-			case <-latest: // is out of date
-			default:
-			}
-			latest <- listened
-		})
-	})
-	return latest, func() { cancel(); running.Wait() }, nil
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package multicast is the network of a sender: it chooses interface and
-// multicast group, and opens the sockets that [sender.Run] writes to. With it
-// come the addresses to announce, and the news whether anybody listens.
+// Package multicast is the network of a sender: it chooses interfaces and
+// multicast group, follows what becomes of them, and opens the sockets that
+// [sender.Run] writes to. With it come the addresses to announce, and the news
+// whether anybody listens.
 package multicast
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
 
 	"iotupd/internal/mcast"
 	"iotupd/internal/netif"
@@ -31,9 +35,10 @@ const (
 
 // Config says where to send. The zero value is not usable: it names no channel.
 type Config struct {
-	// Interface is the name of the interface to send on. If empty, that of the
-	// default route.
-	Interface string
+	// Interfaces are the names of those to send on, the same on each. If none, it is
+	// the one that is up, has a link and can multicast, if there is one alone; the
+	// loopback interface only where there is no other.
+	Interfaces []string
 
 	// Channel is the name that the multicast group is derived from (spec.md 8),
 	// see [DefaultChannel]. Group overrides it. SourceSpecific says which of the
@@ -76,66 +81,76 @@ func networkError(err error) error {
 // ErrLoopbackIPv6 means that a loopback interface was to be used for IPv6.
 var ErrLoopbackIPv6 = errors.New("IPv6 multicast is never delivered on a loopback interface")
 
-// A Route is where packets go: what a [Config] comes to on this host. It is a
-// snapshot: addresses may change while a program runs.
+// A ChoiceError says that there are several interfaces to send on, and none was
+// named.
+type ChoiceError struct{ Interfaces []string }
+
+// Error implements error.
+func (e *ChoiceError) Error() string {
+	return "several interfaces could be sent on: " + strings.Join(e.Interfaces, ", ") + "; choose by -i, which may be given several times"
+}
+
+// A NotReadyError says why nothing can be sent on an interface now, which may change.
+type NotReadyError struct {
+	Interface string // empty: any will do
+	Why       string
+}
+
+// Error implements error.
+func (e *NotReadyError) Error() string { return e.Why }
+
+// A Route is where packets go on an interface: what a [Config] comes to on this
+// host. It is a snapshot: see [Follow].
 type Route struct {
 	Interface string     // name
 	MTU       int        // of the interface, in bytes; 0: not known
 	Speed     int64      // of the interface, in bit/s of frames; 0: not known
 	Group     netip.Addr // of layer 0; those of further layers follow it
 	Port      uint16
+	Source    netip.Addr // the address that packets come from
 
-	send mcast.SendConfig
+	alone bool // this is the loopback interface, since there is no other
+	send  mcast.SendConfig
 }
 
-// FindRoute chooses interface and multicast group. When the error is not nil,
-// the route says as much as is known. Errors are of type [*Error].
-func FindRoute(cfg Config) (Route, error) {
-	r := Route{Port: cfg.Port, Group: cfg.Group}
-	if r.Port == 0 {
-		r.Port = proto.DefaultPort
+// FindRoutes chooses interfaces and multicast group, once. When the error is not nil,
+// the routes say as much as is known. Errors are of type [*Error]; those of which
+// [Follow] waits for the end wrap a [*NotReadyError].
+func FindRoutes(cfg Config) (routes []Route, err error) {
+	all, failed := netif.List()
+	for _, name := range cfg.names() {
+		r, err := Route{}, failed
+		if failed == nil {
+			s := cfg.place(all, name, spot{}, time.Time{})
+			r, err = s.Route, s.err
+		}
+		routes = append(routes, r)
+		failed = cmp.Or(failed, err)
 	}
-	var ifi mcast.Interface
-	var err error
-	if cfg.Interface != "" {
-		ifi, err = mcast.InterfaceByName(cfg.Interface)
-	} else {
-		ifi, err = mcast.DefaultInterface()
-	}
-	r.Interface, r.MTU, r.Speed = ifi.Name, ifi.MTU, netif.Speed(ifi.Name)
-	if err != nil {
-		r.Group = netip.Addr{}
-		return r, networkError(err)
-	}
-	if !r.Group.IsValid() {
-		if r.Group, err = cfg.channelGroup(ifi); err != nil {
-			return r, networkError(err)
+	return routes, networkError(failed)
+}
+
+// names are those of the interfaces asked for, each once; an empty one stands for any.
+func (c Config) names() (names []string) {
+	for _, name := range c.Interfaces {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	r.send = mcast.SendConfig{Group: r.Group, Port: r.Port, Interface: ifi, HopLimit: cfg.HopLimit, DSCP: cfg.DSCP}
-	return r, nil
+	if names == nil {
+		return []string{""}
+	}
+	return names
 }
 
-// channelGroup returns the group of the channel that an interface can send to.
-func (c Config) channelGroup(ifi mcast.Interface) (netip.Addr, error) {
-	groups := proto.ChannelGroups(c.Channel)
-	v6, v4 := groups.IPv6, groups.IPv4
-	if c.SourceSpecific {
-		v6, v4 = groups.IPv6Source, groups.IPv4Source
+// Overhead is what IP and UDP add to every datagram, in bytes. Where packets may go
+// by another interface later, it is the most.
+func (r Route) Overhead() int {
+	if r.alone {
+		return proto.IPv6Overhead
 	}
-	switch {
-	case ifi.IPv6 && c.Family != IPv4Only:
-		return v6, nil
-	case ifi.IPv4 && c.Family != IPv6Only:
-		return v4, nil
-	case ifi.Loopback:
-		return netip.Addr{}, ErrLoopbackIPv6
-	}
-	return netip.Addr{}, fmt.Errorf("interface %s has no address of the family asked for", ifi.Name)
+	return proto.Overhead(r.Group)
 }
-
-// Overhead is what IP and UDP add to every datagram, in bytes.
-func (r Route) Overhead() int { return proto.Overhead(r.Group) }
 
 // Fits returns an error if datagrams of so many bytes are too large for the
 // interface, so that this shows before a file is encoded.
@@ -157,25 +172,8 @@ func explain(err error) error {
 	return networkError(err)
 }
 
-// Sources returns the addresses that packets may come from, for source-specific
-// receivers; which one it is, the system decides packet by packet. It takes a
-// link-local one where there is no other. If they cannot be listed, there are
-// none.
-func (r Route) Sources() []netip.Addr {
-	all, _ := r.Addresses()
-	all = slices.DeleteFunc(all, func(a netip.Addr) bool { return a.Is4() != r.Group.Is4() })
-	if wide := slices.DeleteFunc(slices.Clone(all), netip.Addr.IsLinkLocalUnicast); len(wide) > 0 {
-		return wide
-	}
-	return all
-}
-
 // Addresses returns all addresses of the interface. Errors are of type [*Error].
 func (r Route) Addresses() (addrs []netip.Addr, err error) {
 	ifi, err := netif.ByName(r.Interface)
-	if err != nil {
-		return nil, networkError(err)
-	}
-	addrs, err = ifi.Addresses()
-	return addrs, networkError(err)
+	return ifi.Addresses(), networkError(err)
 }

@@ -169,7 +169,7 @@ type measurement func(ctx context.Context, o *benchOptions, e bench.Experiment, 
 
 // run measures, and prints and writes what came out.
 func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std cli.Stdio) (err error) {
-	shown := cli.OutputOptions{Quiet: opts.quiet, Progress: opts.progress, Stats: 10 * time.Second}
+	shown := cli.OutputOptions{Quiet: opts.quiet, Progress: opts.progress, Stats: 10 * time.Second, Patient: true}
 	if err := shown.Validate(); err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.Fl
 	if err := opts.tryOut(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(shown, std, nil)
+	out := cli.NewOutput(ctx, shown, std, nil)
 	defer func() { err = out.Close(err) }()
 	v := benchView{out: out, begin: time.Now()}
 	e.Progress = v.progress

@@ -111,25 +111,19 @@ func (e *ShownError) Unwrap() error { return e.error }
 // isA reports whether err is an E, or wraps one.
 func isA[E error](err error) bool { return errors.As(err, new(E)) }
 
-// failureCode returns the exit code of a receiver that has received nothing: that
-// of what was heard and refused, otherwise the given one.
-func failureCode(instead agent.Instead, otherwise int) int {
-	switch reason.Of(instead.Reason).Failure {
-	case reason.Policy:
-		return ExitPolicy
-	case reason.Authenticity:
-		return ExitAuthenticity
+// insteadCode returns the code of a receiver that has received nothing: that of what
+// was heard and refused, otherwise the given one.
+func insteadCode(instead agent.Instead, otherwise string) string {
+	if reason.Of(instead.Reason).Failure != reason.Silence {
+		return string(instead.Reason)
 	}
 	return otherwise
 }
 
-// ExitCode is the one place that turns an error into an exit code, with senderCode
-// for errors of senders.
+// ExitCode is the one place that turns an error into an exit code.
 func ExitCode(err error) int {
 	var coded *exitError
 	var signal SignalError
-	var silence *agent.SilenceError
-	var stalled *agent.StalledError
 	switch {
 	case err == nil:
 		return ExitOK
@@ -137,27 +131,78 @@ func ExitCode(err error) int {
 		return coded.code
 	case errors.As(err, &signal):
 		return ExitSignal + int(signal.Signal)
-	case errors.As(err, &silence):
-		return failureCode(silence.Instead, ExitSilence)
-	case errors.As(err, &stalled):
-		return failureCode(stalled.Instead, ExitIncomplete)
-	case isA[*agent.InstallError](err):
-		return ExitHook
-	case isA[*receiver.StoreError](err), isA[*durable.ScratchError](err), isA[*filestore.Error](err), isA[*filestore.TargetError](err),
-		isA[*installed.Error](err), isA[*installed.DirError](err), isA[*installed.PendingError](err):
-		return ExitLocalIO
-	case isA[*installed.DamagedError](err):
-		return ExitPolicy
-	case isA[*multicast.Error](err):
-		return ExitNetwork
-	case isA[*manifestfile.FileError](err):
-		return ExitLocalIO
-	case isA[*manifestfile.ContentError](err):
-		return ExitUsage
-	case errors.Is(err, receiver.ErrIntegrity):
-		return ExitIntegrity
 	}
-	return senderCode(err)
+	return reason.CauseOf(Code(err)).Exit
+}
+
+// Code is the one place that turns an error into the code of its cause, which is one of
+// package reason and goes with the exit code.
+func Code(err error) string {
+	code := codeOf(err)
+	var coded *exitError
+	if errors.As(err, &coded) && reason.CauseOf(code).Exit != coded.code {
+		return reason.ByExit(coded.code)
+	}
+	return code
+}
+
+// codeOf is Code by the types of errors, with senderCode for those of senders.
+func codeOf(err error) string {
+	var silence *agent.SilenceError
+	var stalled *agent.StalledError
+	switch {
+	case isA[SignalError](err):
+		return reason.Signal
+	case errors.As(err, &silence):
+		return insteadCode(silence.Instead, reason.NothingHeard)
+	case errors.As(err, &stalled):
+		return insteadCode(stalled.Instead, reason.Incomplete)
+	case isA[*agent.InstallError](err):
+		return reason.InstallFailed
+	case errors.Is(err, ErrStdoutClosed):
+		return reason.StdoutClosed
+	}
+	if code := storeCode(err); code != "" {
+		return code
+	}
+	switch {
+	case isA[*multicast.Error](err):
+		return reason.NetworkFailed
+	case isA[*manifestfile.FileError](err):
+		return reason.LocalIO
+	case isA[*manifestfile.ContentError](err):
+		return reason.NotAManifest
+	case errors.Is(err, receiver.ErrIntegrity):
+		return reason.Integrity
+	}
+	if code := senderCode(err); code != "" {
+		return code
+	}
+	return reason.Failed
+}
+
+// storeCode is Code of what fails on a disk; empty: nothing did.
+func storeCode(err error) string {
+	switch {
+	case errors.Is(err, filestore.ErrInUse):
+		return reason.InUse
+	case errors.Is(err, durable.ErrFixed):
+		return reason.NotReplaceable
+	case errors.Is(err, filestore.ErrForeign):
+		return reason.ForeignPartialFile
+	case errors.Is(err, filestore.ErrMoved):
+		return reason.DirectoryMoved
+	case isA[*installed.DamagedError](err):
+		return reason.MemoryDamaged
+	case isA[*installed.PendingError](err):
+		return reason.InstalledAgain
+	case errors.Is(err, syscall.ENOSPC):
+		return reason.NoSpace
+	case isA[*receiver.StoreError](err), isA[*durable.ScratchError](err), isA[*filestore.Error](err), isA[*filestore.TargetError](err),
+		isA[*installed.Error](err), isA[*installed.DirError](err):
+		return reason.LocalIO
+	}
+	return ""
 }
 
 // LocalError is an error of the file at path, with the exit code of local input

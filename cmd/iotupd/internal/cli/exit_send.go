@@ -5,20 +5,25 @@
 package cli
 
 import (
+	"iotupd/internal/reason"
 	"iotupd/sender/agent"
 	"iotupd/sender/filesource"
 	"iotupd/sender/multicast"
 )
 
-// senderCode turns an error of a sender into an exit code.
-func senderCode(err error) int {
+// senderCode is Code of errors of senders; empty: it is another one.
+func senderCode(err error) string {
 	switch {
+	case isA[*multicast.ChoiceError](err):
+		return reason.Usage
 	case isA[*multicast.Error](err):
-		return ExitNetwork
-	case isA[*filesource.FileError](err), isA[*filesource.ChangedError](err):
-		return ExitLocalIO
+		return reason.NetworkFailed
+	case isA[*filesource.ChangedError](err):
+		return reason.FileChanged
+	case isA[*filesource.FileError](err):
+		return reason.LocalIO
 	case isA[*filesource.KindError](err), isA[*agent.ConfigError](err):
-		return ExitUsage
+		return reason.Usage
 	}
-	return ExitFailure
+	return ""
 }

@@ -10,40 +10,70 @@ import (
 	"syscall"
 	"testing"
 
+	"iotupd/internal/durable"
+	"iotupd/proto/manifestfile"
 	"iotupd/receiver"
+	"iotupd/receiver/agent"
+	"iotupd/receiver/filestore"
+	"iotupd/receiver/installed"
+	"iotupd/receiver/multicast"
 )
 
-func TestExitCode(t *testing.T) {
+func TestAnErrorHasACodeAndAnExitCode(t *testing.T) {
+	onDisk := func(err error) error { return &filestore.Error{Path: "fw.bin", Err: fmt.Errorf("fw.bin: %w", err)} }
 	tests := []struct {
 		err  error
 		want int
+		code string
 	}{
-		{nil, 0},
-		{errors.New("anything"), 1},
-		{context.Canceled, 1},
-		{UsageError("wrong"), 3},
-		{WithCode(ExitSilence, errors.New("silent")), 4},
-		{WithCode(ExitIncomplete, errors.New("stalled")), 5},
-		{receiver.ErrIntegrity, 6},
-		{WithCode(ExitAuthenticity, errors.New("not signed")), 7},
-		{WithCode(ExitPolicy, errors.New("too large")), 8},
-		{WithCode(ExitNetwork, errors.New("no network")), 10},
-		{&receiver.StoreError{Op: "write", Err: syscall.ENOSPC}, 11},
-		{WithCode(ExitLocalIO, fs.ErrPermission), 11},
-		{WithCode(ExitHook, errors.New("cannot mount")), 12},
-		{SignalError{syscall.SIGINT}, 130},
-		{SignalError{syscall.SIGTERM}, 143},
-		{SignalError{syscall.SIGHUP}, 129},
+		{errors.New("anything"), 1, "failed"},
+		{context.Canceled, 1, "failed"},
+		{UsageError("wrong"), 3, "usage"},
+		{&manifestfile.ContentError{Path: "x", Err: errors.New("no")}, 3, "not-a-manifest"},
+		{&manifestfile.FileError{Path: "x", Err: fs.ErrNotExist}, 11, "local-io"},
+		{WithCode(ExitSilence, errors.New("silent")), 4, "silence"},
+		{&agent.SilenceError{}, 4, "silence"},
+		{&agent.SilenceError{Instead: agent.Instead{Reason: receiver.ReasonOtherObject}}, 4, "silence"},
+		{&agent.SilenceError{Instead: agent.Instead{Reason: receiver.ReasonSignature}}, 7, "signature"},
+		{&agent.SilenceError{Instead: agent.Instead{Reason: receiver.ReasonManifest}}, 8, "manifest"},
+		{&agent.StalledError{Instead: agent.Instead{Reason: receiver.ReasonExpired}}, 8, "expired"},
+		{WithCode(ExitIncomplete, errors.New("stalled")), 5, "incomplete"},
+		{&agent.StalledError{}, 5, "incomplete"},
+		{receiver.ErrIntegrity, 6, "integrity"},
+		{WithCode(ExitAuthenticity, errors.New("not signed")), 7, "not-trusted"},
+		{WithCode(ExitPolicy, errors.New("too large")), 8, "refused"},
+		{&installed.DamagedError{Path: "x"}, 8, "memory-damaged"},
+		{WithCode(ExitNetwork, errors.New("no network")), 10, "network-failed"},
+		{&multicast.Error{Err: syscall.ENODEV}, 10, "network-failed"},
+		{&receiver.StoreError{Op: "write", Err: syscall.ENOSPC}, 11, "no-space"},
+		{&receiver.StoreError{Op: "write", Err: syscall.EIO}, 11, "local-io"},
+		{WithCode(ExitLocalIO, fs.ErrPermission), 11, "local-io"},
+		{onDisk(filestore.ErrInUse), 11, "in-use"},
+		{onDisk(filestore.ErrForeign), 11, "foreign-partial-file"},
+		{onDisk(durable.ErrMountPoint), 11, "not-replaceable"},
+		{onDisk(filestore.ErrMoved), 11, "directory-moved"},
+		{&installed.PendingError{Path: "x", Err: syscall.EROFS}, 11, "installed-again"},
+		{CheckStdout(closedStdout{}), 11, "stdout-closed"},
+		{&agent.InstallError{Err: errors.New("cannot mount")}, 12, "install-failed"},
+		{WithCode(ExitHook, errors.New("cannot mount")), 12, "install-failed"},
+		{WithCode(ExitRequirement, errors.New("missed")), 13, "requirement-missed"},
+		{WithCode(ExitSignal+int(syscall.SIGPIPE), errors.New("gone")), 141, "reader-gone"},
+		{SignalError{syscall.SIGINT}, 130, "signal"},
+		{SignalError{syscall.SIGTERM}, 143, "signal"},
+		{SignalError{syscall.SIGHUP}, 129, "signal"},
 
-		{fmt.Errorf("fw.bin: %w", WithCode(ExitNetwork, errors.New("wrapped"))), 10},
-		{WithCode(ExitNetwork, UsageError("the first code stays")), 3},
-		{&receiver.StoreError{Op: "open", Err: UsageError("coded by the store")}, 3},
-		{&ShownError{WithCode(ExitSilence, errors.New("shown already"))}, 4},
+		{fmt.Errorf("fw.bin: %w", WithCode(ExitNetwork, errors.New("wrapped"))), 10, "network-failed"},
+		{WithCode(ExitNetwork, UsageError("the first code stays")), 3, "usage"},
+		{&receiver.StoreError{Op: "open", Err: UsageError("coded by the store")}, 3, "usage"},
+		{&ShownError{WithCode(ExitSilence, errors.New("shown already"))}, 4, "silence"},
 	}
 	for _, test := range tests {
-		if got := ExitCode(test.err); got != test.want {
-			t.Errorf("%v: got exit code %d, want %d", test.err, got, test.want)
+		if got, code := ExitCode(test.err), Code(test.err); got != test.want || code != test.code {
+			t.Errorf("%v: got exit code %d, %s, want %d, %s", test.err, got, code, test.want, test.code)
 		}
+	}
+	if got := ExitCode(nil); got != 0 {
+		t.Errorf("no error: got exit code %d", got)
 	}
 }
 

@@ -5,6 +5,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -89,6 +90,9 @@ func FlagError(cmd *cobra.Command, err error) error {
 	if errors.As(err, &invalid) {
 		return UsageError("--%s: %w", invalid.GetFlag().Name, refusal(err))
 	}
+	if hint := nearFlag(cmd.Flags(), err); hint != "" {
+		return UsageError("%w; %s", err, hint)
+	}
 	return UsageError("%w; see %s --help", err, cmd.CommandPath())
 }
 
@@ -104,11 +108,13 @@ func refusal(err error) error {
 	case "bool":
 		want = "true or false"
 	case "duration":
-		want = "a time, such as 90s or 1m30s"
+		want = fmt.Sprintf("a time, such as 90s or 1m30s, up to %v", longestTime)
 	case "uint16":
 		want = "a number from 0 to 65535"
-	case "int", "uint64", "count":
-		want = "a whole number"
+	case "int", "count":
+		want = fmt.Sprintf("a whole number up to %d", mostOfAll)
+	case "uint64":
+		want = fmt.Sprintf("a whole number up to %d", uint64(math.MaxUint64))
 	default:
 		return invalid.Unwrap()
 	}

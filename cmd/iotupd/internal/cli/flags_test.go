@@ -70,12 +70,12 @@ func TestAFlagGoesBeforeTheEnvironmentWhichGoesBeforeTheDefault(t *testing.T) {
 func TestARefusalSaysWhatIsWanted(t *testing.T) {
 	tests := map[string]struct{ value, want string }{
 		"rate":    {"100", `"100" is 100 bit/s; did you mean 100M?`},
-		"wait":    {"5", `"5": want a time, such as 90s or 1m30s`},
+		"wait":    {"5", `"5": want a time, such as 90s or 1m30s, up to 8784h0m0s`},
 		"port":    {"65536", `"65536": want a number from 0 to 65535`},
-		"loops":   {"1.5", `"1.5": want a whole number`},
-		"seed":    {"-1", `"-1": want a whole number`},
+		"loops":   {"1.5", `"1.5": want a whole number up to 2147483647`},
+		"seed":    {"-1", `"-1": want a whole number up to 18446744073709551615`},
 		"dry-run": {"maybe", `"maybe": want true or false`},
-		"verbose": {"much", `"much": want a whole number`},
+		"verbose": {"much", `"much": want a whole number up to 2147483647`},
 	}
 	cmd := &cobra.Command{Use: "iotupd"}
 	for name, test := range tests {

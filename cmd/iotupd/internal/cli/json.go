@@ -9,7 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
+
+	"iotupd/internal/printable"
 )
 
 // appendJSON appends the JSON of an event, byte by byte as encoding/json has it,
@@ -30,7 +33,7 @@ func appendJSON(b []byte, v reflect.Value) []byte {
 	case reflect.Map:
 		return appendMap(b, v)
 	case reflect.String:
-		return appendText(b, v.String())
+		return appendString(b, v)
 	case reflect.Bool:
 		return strconv.AppendBool(b, v.Bool())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -139,8 +142,19 @@ func appendFloat(b []byte, f float64) []byte {
 	return append(b, strings.Replace(s, "e-0", "e-", 1)...)
 }
 
-// appendText appends a text with quotes. What would mean something to HTML or to
-// JavaScript is escaped, and what is not UTF-8 is replaced.
+// appendString appends a value of an event. It is safe to print, once decoded, too.
+func appendString(b []byte, v reflect.Value) []byte {
+	switch v.Interface().(type) {
+	case Path:
+		return appendText(b, v.String())
+	case Lines:
+		return appendText(b, printable.Lines(v.String()))
+	}
+	return appendText(b, printable.Text(v.String()))
+}
+
+// appendText appends a text with quotes. What does not print, or would mean something
+// to HTML or to JavaScript, is escaped, and what is not UTF-8 is replaced.
 func appendText(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
@@ -152,8 +166,10 @@ func appendText(b []byte, s string) []byte {
 			b = append(b, '\\', byte(r))
 		case r < ' ' && strings.ContainsRune("\b\f\n\r\t", r):
 			b = append(b, '\\', "btn_fr"[r-'\b'])
-		case r < ' ' || r == '<' || r == '>' || r == '&' || r == '\u2028' || r == '\u2029' || r == utf8.RuneError && size == 1:
-			b = append(b, '\\', 'u', hex[r>>12], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		case r == '<' || r == '>' || r == '&' || r == utf8.RuneError && size == 1 || !printable.Is(r):
+			for _, u := range utf16.AppendRune(nil, r) {
+				b = append(b, '\\', 'u', hex[u>>12], hex[u>>8&15], hex[u>>4&15], hex[u&15])
+			}
 		default:
 			b = utf8.AppendRune(b, r)
 		}

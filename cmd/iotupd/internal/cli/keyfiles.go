@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/proto/keys"
 	"iotupd/proto/seal"
@@ -43,7 +44,7 @@ func (o *Output) WarnExposed(paths ...string) {
 		if err != nil || !permissionsCount || info.Mode().Perm()&0o006 == 0 {
 			continue
 		}
-		o.Warn(Warning{Code: "exposed", Text: "every user of this host has access to the secret key in " + path, Fix: "chmod o= " + path})
+		o.Warn(Warning{Code: reason.Exposed, Text: "every user of this host has access to the secret key in " + path, Fix: "chmod o= " + path})
 	}
 }
 
@@ -52,8 +53,12 @@ func (o *Output) WarnExposed(paths ...string) {
 const permissionsCount = runtime.GOOS != "windows"
 
 // KeyFileError gives an error of a key file its exit code: what cannot be read
-// is a local matter, what is no key is the wrong file.
+// is a local matter, what is no key is the wrong file. That of a signal, which came
+// while a password was asked for, has one already.
 func KeyFileError(err error) error {
+	if errors.As(err, new(SignalError)) {
+		return err
+	}
 	if errors.As(err, new(syscall.Errno)) {
 		return WithCode(ExitLocalIO, err)
 	}

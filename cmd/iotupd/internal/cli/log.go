@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"iotupd/internal/reason"
 )
 
 // A Log prints records of the packages below like the other lines of an output.
@@ -38,7 +40,7 @@ func (l Log) print(warning bool, message string, args []any) {
 	}
 	message += failure
 	if warning {
-		l.out.Warn(Warning{Code: "network", Text: message})
+		l.out.Warn(Warning{Code: reason.Network, Text: message})
 	} else {
 		l.out.Decision("%s", message)
 	}

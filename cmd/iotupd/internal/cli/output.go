@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,13 +13,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"iotupd/cmd/iotupd/internal/cobra"
+	"iotupd/internal/printable"
+	"iotupd/internal/reason"
 )
 
 // OutputOptions are the flags about what is shown, the same for all commands.
@@ -28,6 +30,10 @@ type OutputOptions struct {
 	JSON     bool
 	Progress string
 	Stats    time.Duration
+
+	// Patient says that the command does nothing but find out what it prints on
+	// stdout: it waits for a reader of that as long as a signal does not end it.
+	Patient bool
 }
 
 // AddFlags declares the flags.
@@ -72,8 +78,10 @@ func (o *OutputOptions) Completions() map[string]cobra.CompletionFunc {
 const LiveEvery = 200 * time.Millisecond
 
 // An Output prints what a command has to say: lines for a person, a live
-// Progress line, and JSON events. Lines, warnings and events may come from any
-// goroutine; progress and close are for one.
+// Progress line, and JSON events. Nothing waits for a terminal, a pipe or a log that
+// takes them, but Close for a while: what nobody reads is left out, and counted.
+// Lines, warnings and events may come from any goroutine; progress and close are for
+// one.
 type Output struct {
 	opts  OutputOptions
 	every time.Duration // between progress lines; 0: none
@@ -84,19 +92,24 @@ type Output struct {
 	stop     func()
 	asked    bool // one came
 	asks     *asks
+	forget   func() // what a signal does to it
 
-	mu     sync.Mutex
-	text   io.Writer
-	JSON   io.Writer // nil: no JSON
-	stdout io.Writer
-	drawn  bool  // a live line is on the screen
-	failed error // the first failure to write to stdout
+	text   *stream // for a person
+	events *stream // nil: no JSON
+	stdout *stream // for results; that of events, if they go there
 }
 
+// How long Close waits for readers: for its last lines a process does not stay for
+// ever, and less than its time when a signal ends it.
+var (
+	closing         = patience{each: 3 * time.Second, all: 10 * time.Second}
+	closingBySignal = patience{each: 200 * time.Millisecond, all: 200 * time.Millisecond}
+)
+
 // NewOutput returns an output that writes lines to std.err, results to std.out
-// and events to events.
-func NewOutput(opts OutputOptions, std Stdio, events io.Writer) *Output {
-	o := &Output{opts: opts, text: std.Err, stdout: std.Out}
+// and events to events. ctx is that of the command.
+func NewOutput(ctx context.Context, opts OutputOptions, std Stdio, events io.Writer) *Output {
+	o := &Output{opts: opts, text: newStream(std.Err, missingLines), stdout: newStream(std.Out, missingLines)}
 	terminal := IsTerminal(std.Err) && os.Getenv("TERM") != "dumb"
 	switch {
 	case opts.Progress == "none" || opts.Quiet:
@@ -108,10 +121,25 @@ func NewOutput(opts OutputOptions, std Stdio, events io.Writer) *Output {
 		o.every = opts.Stats
 	}
 	if opts.JSON {
-		o.JSON = events
+		o.events = newStream(events, missingEvents)
+		if events == std.Out {
+			o.stdout = o.events
+		}
 	}
 	o.requests, o.stop = statusRequests()
+	o.forget = atEnd(ctx, o.abandon)
 	return o
+}
+
+// missingLines and missingEvents stand for what was left out.
+func missingLines(n int) string {
+	return fmt.Sprintf("(%d lines are missing here: nobody read them in time)\n", n)
+}
+
+func missingEvents(n int) string { return eventLine("gap", gapEvent{n}) }
+
+type gapEvent struct {
+	Events int `json:"events"`
 }
 
 // IsTerminal reports whether w is a terminal.
@@ -122,67 +150,92 @@ func IsTerminal(w io.Writer) bool {
 
 // Close ends the output of a command that ended with err, and returns err, as
 // a shownError if there is no more to say about it. What stdout did not take is
-// an error too.
+// an error too. It waits for readers for a while.
 func (o *Output) Close(err error) error {
+	defer o.forget()
 	o.stop()
-	o.mu.Lock()
-	o.clear()
-	failed := o.failed
-	o.mu.Unlock()
+	o.text.clear()
 	if err == nil {
+		o.flush(closing)
+		failed := o.stdout.failure()
+		if o.events == o.stdout && errors.Is(failed, ErrStdoutClosed) {
+			failed = nil // readers of events may go
+		}
 		return WithCode(ExitLocalIO, failed)
 	}
-	o.Event("error", errorEvent{ExitCode: ExitCode(err), Text: err.Error()})
+	p, bySignal := closing, errors.As(err, new(SignalError))
+	if bySignal {
+		p = closingBySignal
+	}
+	o.failure(err)
+	o.flush(p)
 	// After a signal, the user knows. Where JSON is on stderr, it is alone there.
-	if errors.As(err, new(SignalError)) || o.JSON == o.text {
+	if bySignal || o.events != nil && o.events.to == o.text.to {
 		return &ShownError{err}
 	}
 	return err
 }
 
-type errorEvent struct {
-	ExitCode int    `json:"exit_code"`
-	Text     string `json:"text"`
+// failure is the event of the error by which a command ends.
+func (o *Output) failure(err error) {
+	code := Code(err)
+	o.Final("error", errorEvent{ExitCode: ExitCode(err), Text: Lines(err.Error()), Code: code, Fix: reason.CauseOf(code).Advice}, "")
 }
 
-// clear removes the live line. The caller holds o.mu.
-func (o *Output) clear() {
-	if o.drawn {
-		fmt.Fprint(o.text, "\r\x1b[K")
-		o.drawn = false
+// flush waits for readers of what was printed.
+func (o *Output) flush(p patience) {
+	var others sync.WaitGroup
+	others.Go(func() { o.text.flush(p) })
+	if o.events != nil && o.events != o.stdout {
+		others.Go(func() { o.events.flush(p) })
 	}
+	if o.opts.Patient && p == closing {
+		o.stdout.flush(patience{})
+	} else {
+		o.stdout.flush(p)
+	}
+	others.Wait()
+}
+
+// abandon ends the output of a command that a signal has ended, and that does not
+// end by itself.
+func (o *Output) abandon(by SignalError, late bool) {
+	o.text.clear()
+	if late {
+		o.failure(by)
+		o.Line("stopped, without waiting for a disk, a pipe or a network that does not react")
+	}
+	o.flush(patience{each: lastWords, all: lastWords})
+}
+
+type errorEvent struct {
+	ExitCode int    `json:"exit_code"`
+	Text     Lines  `json:"text"`
+	Code     string `json:"code"`          // of package reason
+	Fix      string `json:"fix,omitempty"` // what to do in general
 }
 
 // Line prints a line for a person, unless JSON or quiet was asked for.
-func (o *Output) Line(format string, args ...any) {
-	if o.opts.Quiet || o.JSON != nil {
-		return
+func (o *Output) Line(format string, args ...any) { o.line(usualRank, format, args...) }
+
+func (o *Output) line(r rank, format string, args ...any) {
+	if !o.opts.Quiet && o.events == nil {
+		o.text.put(r, printable.Lines(fmt.Sprintf(format, args...))+"\n")
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.clear()
-	fmt.Fprintf(o.text, format+"\n", args...)
 }
 
-// Result prints what a command found out, unless JSON or quiet was asked for.
+// Result prints what a command found out, unless JSON or quiet was asked for. It is
+// for commands that have nothing else to do: it waits for its reader, as long as that
+// takes with OutputOptions.Patient.
 func (o *Output) Result(text string) {
-	if o.opts.Quiet || o.JSON != nil {
+	if o.opts.Quiet || o.events != nil {
 		return
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.clear()
-	o.write(o.stdout, []byte(text))
-}
-
-// write writes, and remembers a failure, unless it is that of a log, or of a pipe
-// that nobody reads any more: a command that goes on all the same has other work.
-// The caller holds o.mu.
-func (o *Output) write(w io.Writer, b []byte) {
-	_, err := w.Write(b)
-	if err != nil && o.failed == nil && w != o.text && !errors.Is(err, syscall.EPIPE) {
-		o.failed = err
+	o.EndProgress()
+	if o.opts.Patient {
+		o.stdout.waitForRoom()
 	}
+	o.stdout.put(resultRank, printable.Lines(text))
 }
 
 // Decision prints a line that -v asks for.
@@ -209,17 +262,17 @@ func (o *Output) Warn(w Warning) {
 	}
 }
 
-// EndProgress removes the live line, so that another writer can go on.
+// EndProgress removes the live line, so that another writer can go on. It waits for
+// the terminal for a while.
 func (o *Output) EndProgress() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.clear()
+	o.text.clear()
+	o.text.flush(closing)
 }
 
 // Width returns the width of the terminal in columns, or another one if there
 // is none.
 func (o *Output) width(otherwise int) int {
-	if f, ok := o.text.(*os.File); ok {
+	if f, ok := o.text.to.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			return width
 		}
@@ -229,15 +282,39 @@ func (o *Output) width(otherwise int) int {
 
 // Event prints a JSON line {"v":1,"type":...} with the fields of data.
 func (o *Output) Event(typ string, data any) {
-	if o.JSON == nil {
-		return
+	r := usualRank
+	if typ == "progress" {
+		r = progressRank
 	}
-	line := appendText([]byte(`{"v":1,"type":`), typ)
-	line = append(appendFields(line, reflect.Indirect(reflect.ValueOf(data))), '}')
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.write(o.JSON, append(line, '\n'))
+	o.event(r, typ, data)
 }
+
+func (o *Output) event(r rank, typ string, data any) {
+	if o.events != nil {
+		o.events.put(r, eventLine(typ, data))
+	}
+}
+
+func eventLine(typ string, data any) string {
+	line := appendText([]byte(`{"v":1,"type":`), typ)
+	line = append(appendFields(line, reflect.Indirect(reflect.ValueOf(data))), '}', '\n')
+	return string(line)
+}
+
+// Final prints what a command was run for, or how it ended: an event, and a line
+// unless format is empty. There is room for it when there is none for other output.
+func (o *Output) Final(typ string, data any, format string, args ...any) {
+	if o.opts.Patient && o.events != nil {
+		o.events.waitForRoom()
+	}
+	o.event(resultRank, typ, data)
+	if format != "" {
+		o.line(resultRank, format, args...)
+	}
+}
+
+// IsJSON reports whether events are printed, and no lines.
+func (o *Output) IsJSON() bool { return o.events != nil }
 
 // ProgressDue reports whether the next progress line is due, or was asked for
 // by a signal.
@@ -266,19 +343,14 @@ func (o *Output) WaitingLine(line string) {
 // ProgressLine shows how far it is, in ASCII. What a signal asked for stays on
 // the screen.
 func (o *Output) ProgressLine(line string) {
+	line = printable.Text(line)
 	asked := o.asked
 	o.asked = false
-	if o.JSON != nil {
-		return
+	switch {
+	case o.events != nil:
+	case asked || !o.live:
+		o.text.put(progressRank, line+"\n")
+	default:
+		o.text.draw(line[:min(len(line), max(0, o.width(HelpWidth)-3))]) // room for ^C
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if asked || !o.live {
-		o.clear()
-		fmt.Fprintln(o.text, line)
-		return
-	}
-	line = line[:min(len(line), max(0, o.width(HelpWidth)-3))] // room for ^C
-	fmt.Fprintf(o.text, "\r%s\x1b[K", line)
-	o.drawn = true
 }

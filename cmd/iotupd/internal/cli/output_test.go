@@ -28,7 +28,7 @@ func newScreen(t *testing.T, opts OutputOptions) *screen {
 		opts.Stats = 10 * time.Second
 	}
 	s := &screen{T: t}
-	s.Output = NewOutput(opts, Stdio{&s.stdout, &s.stderr}, &s.stdout)
+	s.Output = NewOutput(t.Context(), opts, Stdio{&s.stdout, &s.stderr}, &s.stdout)
 	t.Cleanup(s.stop)
 	return s
 }
@@ -36,6 +36,7 @@ func newScreen(t *testing.T, opts OutputOptions) *screen {
 // want compares what was printed since the last call.
 func (s *screen) want(stdout, stderr string) {
 	s.Helper()
+	s.flush(patience{})
 	if got := s.stdout.String(); got != stdout {
 		s.Errorf("stdout: got %q, want %q", got, stdout)
 	}
@@ -191,7 +192,7 @@ func TestDecisionsAreForVerbose(t *testing.T) {
 
 func TestTheEndOfACommand(t *testing.T) {
 	failure := WithCode(ExitSilence, errors.New("nothing heard"))
-	event := `{"v":1,"type":"error","exit_code":4,"text":"nothing heard"}` + "\n"
+	event := `{"v":1,"type":"error","exit_code":4,"text":"nothing heard","code":"silence","fix":"see the warnings before it, which name the likely causes"}` + "\n"
 	shown := func(err error) bool { return errors.As(err, new(*ShownError)) }
 
 	s := newScreen(t, OutputOptions{})
@@ -207,7 +208,7 @@ func TestTheEndOfACommand(t *testing.T) {
 	s.want(event, "")
 
 	s = newScreen(t, OutputOptions{JSON: true})
-	s.JSON = &s.stderr
+	s.events = s.text
 	if err := s.Close(failure); !shown(err) || ExitCode(err) != ExitSilence {
 		t.Errorf("got %v; where JSON is on stderr, it has to be alone", err)
 	}

@@ -29,7 +29,7 @@ type PasswordSource struct {
 // Read returns the password of a key that is there.
 func (p PasswordSource) Read(ctx context.Context) ([]byte, error) {
 	if p.File != "" {
-		return readPasswordFile(p.File)
+		return await(ctx, func() ([]byte, error) { return readPasswordFile(p.File) }) // which may be a pipe
 	}
 	return p.ask(ctx, "Password of the secret key: ")
 }
@@ -37,7 +37,7 @@ func (p PasswordSource) Read(ctx context.Context) ([]byte, error) {
 // Choose returns the password of a new key.
 func (p PasswordSource) Choose(ctx context.Context) ([]byte, error) {
 	if p.File != "" {
-		return readPasswordFile(p.File)
+		return await(ctx, func() ([]byte, error) { return readPasswordFile(p.File) })
 	}
 	password, err := p.ask(ctx, "New password: ")
 	if err != nil {
@@ -81,29 +81,42 @@ func (p PasswordSource) ask(ctx context.Context, prompt string) ([]byte, error) 
 	if err != nil {
 		return nil, UsageError("no terminal to ask for the password; give it by --password-file")
 	}
-	defer term.Restore(fd, state)
-	fmt.Fprint(p.Prompts, prompt)
-	defer fmt.Fprintln(p.Prompts)
-	type reply struct {
-		password []byte
-		err      error
+	restore := func() { term.Restore(fd, state) }
+	defer atEnd(ctx, func(SignalError, bool) { restore() })()
+	defer restore()
+	defer say(p.Prompts, patience{each: lastWords, all: lastWords}, "\n")
+	b, err := await(ctx, func() ([]byte, error) {
+		fmt.Fprint(p.Prompts, prompt) // which a stopped terminal does not take
+		return term.ReadPassword(fd)
+	})
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, fmt.Errorf("no password was typed: %w", err)
+	case len(b) == 0:
+		return nil, errors.New("no password was typed")
+	case len(b) > maxPassword:
+		return nil, errTooLong
 	}
-	typed := make(chan reply, 1)
+	return b, nil
+}
+
+// await returns what do does, or the cause of ctx if that ends first: then what do
+// waits for is left to the end of the process.
+func await(ctx context.Context, do func() ([]byte, error)) ([]byte, error) {
+	type reply struct {
+		b   []byte
+		err error
+	}
+	done := make(chan reply, 1)
 	go func() {
-		b, err := term.ReadPassword(fd)
-		typed <- reply{b, err}
+		b, err := do()
+		done <- reply{b, err}
 	}()
 	select {
-	case r := <-typed:
-		switch {
-		case r.err != nil:
-			return nil, fmt.Errorf("no password was typed: %w", r.err)
-		case len(r.password) == 0:
-			return nil, errors.New("no password was typed")
-		case len(r.password) > maxPassword:
-			return nil, errTooLong
-		}
-		return r.password, nil
+	case r := <-done:
+		return r.b, r.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}

@@ -2,31 +2,17 @@
 
 package cli
 
-import (
-	"fmt"
-	"strings"
-	"unicode"
+import "fmt"
+
+// Events hold texts that are safe to print: see package printable. In JSON that is
+// the rule for every text but these.
+type (
+	// Lines are a text that may have several lines.
+	Lines string
+	// A Path is one that this user has named, or part of a command. A program that
+	// reads it has to find the same file, so that it is the same in JSON, if escaped.
+	Path string
 )
-
-// Printable replaces what would not print, or would change how the rest does.
-// The text is somebody else's.
-func Printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
-}
-
-// PrintableLines is printable for a text of several lines.
-func PrintableLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i, line := range lines {
-		lines[i] = Printable(line)
-	}
-	return strings.Join(lines, "\n")
-}
 
 // Texts returns the texts of values, never nil: in JSON that is an empty list.
 func Texts[T fmt.Stringer](values []T) []string {

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/printable"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 )
 
 // A ManifestEvent is all that a manifest says. Its texts are safe to print.
 type ManifestEvent struct {
-	File string `json:"file,omitempty"`
+	File cli.Path `json:"file,omitempty"`
 	ObjectEvent
 	Groups     uint64           `json:"groups"`
 	Digests    bool             `json:"digests"`
@@ -26,7 +27,7 @@ type ManifestEvent struct {
 	Expires    uint64           `json:"expires_unix_seconds"` // 0: never
 	Expired    bool             `json:"expired,omitempty"`
 	Targets    []string         `json:"targets,omitempty"`
-	Notes      string           `json:"notes,omitempty"`
+	Notes      cli.Lines        `json:"notes,omitempty"`
 	Metadata   []byte           `json:"metadata,omitempty"` // base64
 	Unknown    []unknownEvent   `json:"unknown,omitempty"`
 	Signatures []signatureEvent `json:"signatures"`
@@ -61,16 +62,16 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 		ObjectEvent: NewObjectEvent(d.Object(), d.Params),
 		Groups:      geo.Groups,
 		Digests:     d.Root != proto.Digest{},
-		Channel:     cli.Printable(m.Channel), Version: cli.Printable(m.Version),
+		Channel:     printable.Text(m.Channel), Version: printable.Text(m.Version),
 		Sequence: m.Sequence, Created: m.Created, Expires: m.Expires, Expired: m.Expires != 0 && m.Expires <= uint64(now.Unix()),
-		Notes: cli.PrintableLines(m.Notes), Metadata: m.Metadata,
+		Notes: cli.Lines(printable.Lines(m.Notes)), Metadata: m.Metadata,
 		Signatures: []signatureEvent{}, // not null in JSON
 	}
 	least, fast := ReceiversNeed(d.Params)
 	e.Memory, e.FastMemory = int64(least), int64(fast)
 	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
 	for _, t := range m.Targets {
-		e.Targets = append(e.Targets, cli.Printable(t))
+		e.Targets = append(e.Targets, printable.Text(t))
 	}
 	for _, u := range m.Unknown {
 		e.Unknown = append(e.Unknown, unknownEvent{u.Type, u.Value})
@@ -139,7 +140,7 @@ func (e *ManifestEvent) Text() string {
 	for _, t := range e.Targets {
 		add("target", "%s", t)
 	}
-	addText("notes", strings.ReplaceAll(e.Notes, "\n", "\n            "))
+	addText("notes", strings.ReplaceAll(string(e.Notes), "\n", "\n            "))
 	if len(e.Metadata) > 0 {
 		add("metadata", "%d bytes, see --json", len(e.Metadata))
 	}

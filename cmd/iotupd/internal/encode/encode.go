@@ -17,6 +17,7 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/fec"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/sender"
 	"iotupd/sender/filesource"
@@ -43,7 +44,7 @@ func (o *Options) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Parity, "parity", "auto", "parity in `percent` of the data, 0% to 300%")
 	flags.StringVar(&o.Profile, "profile", "standard", "`kind` of groups: standard, tiny for receivers with little memory, large for slow lossy links, fast for links above 1 Gbit/s")
 	flags.Var(&o.ForMemory, "for-memory", "instead of --profile: the best groups that receivers with so much memory decode")
-	flags.IntVar(&o.ShardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500")
+	flags.IntVar(&o.ShardSize, "shard-size", proto.DefaultShardSize, "payload `bytes` of a packet, a multiple of 64: 1152 fits any network, 1344 an MTU of 1500, and 1408 as well by IPv4 without --group-key")
 	flags.StringVar(&o.Digest, "digest", "on", "`on` for receivers to verify every packet, or off")
 	o.Memory = sender.DefaultMemory
 	flags.Var(&o.Memory, "memory", "parity and digests to keep in memory; what does not fit goes to a temporary file")
@@ -207,8 +208,8 @@ func ShowCached(out *cli.Output, u filesource.CacheUse) {
 	case filesource.CacheMiss:
 		out.Decision("%s has nothing for this: %v", u.Dir, u.Err)
 	case filesource.CacheRepaired:
-		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s: corrupted data for %s were found, and encoded again from the file; check the disk", u.Dir, u.Path)})
+		out.Warn(cli.Warning{Code: reason.SendCache, Text: fmt.Sprintf("--cache %s: corrupted data for %s were found, and encoded again from the file; check the disk", u.Dir, u.Path)})
 	case filesource.CacheFailed:
-		out.Warn(cli.Warning{Code: "cache", Text: fmt.Sprintf("--cache %s cannot be used: %v", u.Dir, u.Err)})
+		out.Warn(cli.Warning{Code: reason.SendCache, Text: fmt.Sprintf("--cache %s cannot be used: %v", u.Dir, u.Err)})
 	}
 }

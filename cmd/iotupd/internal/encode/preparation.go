@@ -28,7 +28,7 @@ func (p *Preparation) Show(out *cli.Output, now time.Time, fraction float64) {
 	if p.began.IsZero() {
 		p.began = now
 	}
-	if out.JSON != nil || !out.ProgressDue(now) {
+	if out.IsJSON() || !out.ProgressDue(now) {
 		return
 	}
 	line := fmt.Sprintf(" preparing %d%%", int(100*fraction))

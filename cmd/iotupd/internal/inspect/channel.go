@@ -52,10 +52,13 @@ func (v *channelView) run(ctx context.Context) error {
 		}
 	})
 	v.show(time.Now(), l.Stats().KernelDrops)
+	absent := l.Absent()
 	signed := slices.ContainsFunc(v.monitor.Objects, func(o *monitor.Object) bool { return o.Signed })
 	switch {
 	case !errors.Is(stopped, errOver):
 		return stopped
+	case len(v.monitor.Objects) == 0 && absent != nil:
+		return absent
 	case len(v.monitor.Objects) == 0:
 		return cli.WithCode(cli.ExitSilence, fmt.Errorf("nothing was heard within %s on %s", quantity.Duration(v.opts.listen), listen.Where(place.Interfaces)))
 	case len(v.trusted) > 0 && !signed:
@@ -70,14 +73,14 @@ func (v *channelView) show(now time.Time, drops uint64) {
 	m := v.monitor
 	for _, o := range m.Objects {
 		e := newHeardEvent(o, now, v.trusted)
-		v.out.Event("heard", e)
+		v.out.Final("heard", e, "")
 		print("%s", e.text()) // and an empty line
 	}
 	end := listenedEvent{
 		Objects: len(m.Objects), Datagrams: m.Datagrams, Beyond: m.Beyond,
 		OwnDrops: drops, Ignored: describe.Ignored(m.Ignored),
 	}
-	v.out.Event("listened", end)
+	v.out.Final("listened", end, "")
 	if end.Beyond > 0 {
 		print("and %d packets of more objects", end.Beyond)
 	}

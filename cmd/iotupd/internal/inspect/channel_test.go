@@ -278,7 +278,7 @@ unsigned    nothing says who made it
 	if got := e.Text(); !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%swant at its end\n%s", got, want)
 	}
-	for _, s := range slices.Concat([]string{e.Channel, e.Version, e.Notes}, e.Targets) {
+	for _, s := range slices.Concat([]string{e.Channel, e.Version, string(e.Notes)}, e.Targets) {
 		if strings.ContainsAny(s, "\x1b\u009b\r\x00\u202e") {
 			t.Errorf("%q goes to JSON", s)
 		}

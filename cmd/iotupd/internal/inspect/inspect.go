@@ -44,6 +44,7 @@ var listeningFlags = []string{"group-key", "interface", "group", "channel", "por
 // NewCommand returns the command.
 func NewCommand() *cobra.Command {
 	var opts options
+	opts.Patient = true
 	cmd := &cobra.Command{
 		Use:   "inspect [flags] [FILE]",
 		Short: "show a manifest, a partial file, or what is on the air",
@@ -63,7 +64,7 @@ func NewCommand() *cobra.Command {
 				if name := cli.FirstGiven(cmd.Flags(), listeningFlags); name != "" {
 					return cli.UsageError("--%s is for listening: leave it out, or FILE", name)
 				}
-				return showFile(opts, args[0], std)
+				return showFile(cmd.Context(), opts, args[0], std)
 			}
 			return cli.UsageError("want at most one FILE, got %d arguments; see %s --help", len(args), cmd.CommandPath())
 		},
@@ -94,11 +95,11 @@ func (o *options) validate() error {
 }
 
 // showFile shows a file.
-func showFile(opts options, path string, std cli.Stdio) (err error) {
+func showFile(ctx context.Context, opts options, path string, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	trusted, err := cli.ReadTrusted(opts.trust)
 	if err != nil {
@@ -112,8 +113,8 @@ func showFile(opts options, path string, std cli.Stdio) (err error) {
 		return err
 	}
 	e := describe.NewManifestEvent(m, trusted, time.Now())
-	e.File = path
-	out.Event("manifest", e)
+	e.File = cli.Path(path)
+	out.Final("manifest", e, "")
 	out.Result(e.Text())
 	if len(trusted) > 0 && e.VerifiedBy == "" {
 		return cli.WithCode(cli.ExitAuthenticity, fmt.Errorf("%s: no key of --trust has signed it", path))
@@ -126,7 +127,7 @@ func showChannel(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	v := &channelView{opts: opts, out: out}
 	if v.trusted, err = cli.ReadTrusted(opts.trust); err != nil {

@@ -15,7 +15,7 @@ import (
 
 // A partEvent is what a partial file of recv holds.
 type partEvent struct {
-	File string `json:"file"`
+	File cli.Path `json:"file"`
 	describe.ObjectEvent
 	Groups     uint64 `json:"groups"`
 	Needed     uint64 `json:"shards_needed"`
@@ -31,13 +31,13 @@ func inspectPart(out *cli.Output, path string) error {
 	if err != nil {
 		return err
 	}
-	out.Event("partial", e)
+	out.Final("partial", e, "")
 	out.Result(e.text())
 	return nil
 }
 
 func surveyPart(path string) (partEvent, error) {
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return partEvent{}, cli.LocalError(path, err)
 	}
@@ -52,7 +52,7 @@ func surveyPart(path string) (partEvent, error) {
 	}
 	geo, _ := s.Descriptor.Geometry() // surveyed
 	e := partEvent{
-		File: path, ObjectEvent: describe.NewObjectEvent(s.Descriptor.Object(), s.Descriptor.Params), Groups: geo.Groups,
+		File: cli.Path(path), ObjectEvent: describe.NewObjectEvent(s.Descriptor.Object(), s.Descriptor.Params), Groups: geo.Groups,
 		Needed: s.Needed, Data: s.Data, Parity: s.Parity, Records: s.Records, AllRecords: s.AllRecords,
 	}
 	e.SHA256 = hex.EncodeToString(s.Descriptor.SHA256[:])

@@ -5,6 +5,7 @@
 package listen
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -96,5 +97,11 @@ func Where(interfaces []string) string {
 	if len(interfaces) == 0 {
 		return "no interface yet"
 	}
+	if n := len(interfaces); n > named {
+		return fmt.Sprintf("%s, and %d more", strings.Join(interfaces[:named-2], ", "), n-named+2)
+	}
 	return strings.Join(interfaces, ", ")
 }
+
+// named is how many interfaces are named.
+const named = 12

@@ -2,7 +2,10 @@
 
 package recv
 
-import "iotupd/cmd/iotupd/internal/describe"
+import (
+	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
+)
 
 // The events of recv, as they stand in JSON lines. Units are in the names.
 
@@ -49,12 +52,12 @@ type progressEvent struct {
 }
 
 type doneEvent struct {
-	Object string `json:"object"`
-	Name   string `json:"name,omitempty"`
-	Path   string `json:"path,omitempty"`
-	Bytes  uint64 `json:"bytes"`
-	SHA256 string `json:"sha256"`
-	Had    bool   `json:"had_it_already"`
+	Object string   `json:"object"`
+	Name   string   `json:"name,omitempty"`
+	Path   cli.Path `json:"path,omitempty"`
+	Bytes  uint64   `json:"bytes"`
+	SHA256 string   `json:"sha256"`
+	Had    bool     `json:"had_it_already"`
 
 	Version  string `json:"version,omitempty"` // these as in receivedEvent
 	Verified bool   `json:"verified"`
@@ -87,7 +90,7 @@ type layersEvent struct {
 }
 
 type hookEvent struct {
-	Command []string `json:"command"`
-	Exit    int      `json:"exit_code"` // -1: ended otherwise
-	Seconds float64  `json:"seconds"`
+	Command []cli.Path `json:"command"`
+	Exit    int        `json:"exit_code"` // -1: ended otherwise
+	Seconds float64    `json:"seconds"`
 }

@@ -3,6 +3,7 @@
 package recv
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -42,5 +43,15 @@ func (o *hookOptions) install() (agent.InstallFunc, error) {
 	if err != nil {
 		return nil, cli.UsageError("--exec %q: %w", o.exec, err)
 	}
-	return install, nil
+	return unhurried(install), nil
+}
+
+// unhurried lets a command that installs end by itself when a signal comes: it has
+// been asked to, and has a time of its own for that. To kill one that writes to flash
+// memory leaves a device that does not start.
+func unhurried(install agent.InstallFunc) agent.InstallFunc {
+	return func(ctx context.Context, file *agent.Received) error {
+		defer cli.Hold(ctx)()
+		return install(ctx, file)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
@@ -103,7 +104,7 @@ func (v *view) progress(e agent.Progress) {
 	s := &e.Status
 	v.arrival.Add(e.At, s.Data+s.Parity+s.Digests+s.Outlines+s.Manifests)
 	v.gain.Add(e.At, s.Held)
-	if v.out.JSON != nil && s.Needed == 0 {
+	if v.out.IsJSON() && s.Needed == 0 {
 		return // there is no event for it: who asked gets the first that there is
 	}
 	if !v.out.ProgressDue(e.At) {
@@ -143,7 +144,7 @@ func (v *view) progress(e agent.Progress) {
 func (v *view) newDoneEvent(f *agent.Received) doneEvent {
 	m, d := f.Manifest, f.Manifest.Descriptor
 	e := doneEvent{
-		Object: d.Object().String(), Name: m.Name, Path: f.Path, Bytes: d.Size,
+		Object: d.Object().String(), Name: m.Name, Path: cli.Path(f.Path), Bytes: d.Size,
 		SHA256: hex.EncodeToString(d.SHA256[:]), Version: m.Version,
 	}
 	e.Verified, e.SignedBy, e.Sequence = v.verified(m, f.Signers)
@@ -154,8 +155,7 @@ func (v *view) newDoneEvent(f *agent.Received) doneEvent {
 func (v *view) alreadyThere(f *agent.Received) {
 	e := v.newDoneEvent(f)
 	e.Had = true
-	v.out.Event("done", e)
-	v.out.Line("ok  %s  has the content already", f.Path)
+	v.out.Final("done", e, "ok  %s  has the content already", f.Path)
 }
 
 // done prints the result.
@@ -168,7 +168,6 @@ func (v *view) done(r agent.Done) {
 	e.Needed, e.Rebuilt, e.Resumed, e.Reused, e.Forged = s.Needed, s.Rebuilt, s.Resumed, s.Reused, forged(s)
 	e.Data, e.Parity, e.Digests, e.Outlines, e.Manifests = s.Data, s.Parity, s.Digests, s.Outlines, s.Manifests
 	e.Spanned, e.Lost, e.Dropped, e.OwnDrops, e.Ignored = s.Loss.Spanned, s.Loss.Lost, s.Dropped, r.Drops, describe.Ignored(s.Ignored)
-	v.out.Event("done", e)
 	verb := "ok"
 	if v.opts.dryRun {
 		verb = "ok (dry run, nothing written)"
@@ -177,7 +176,7 @@ func (v *view) done(r agent.Done) {
 	if n := forged(s); n > 0 {
 		extra += fmt.Sprintf("  forged %d dropped", n)
 	}
-	v.out.Line("%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d%s",
+	v.out.Final("done", e, "%s  %s  %v in %s  %v  loss %.1f%%: %d packets lost, %d shards rebuilt  own drops %d%s",
 		verb, displayName(r.File.Manifest, r.File.Path), quantity.Size(d.Size), quantity.Duration(took), quantity.Rate(rate),
 		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, r.Drops, extra)
 }
@@ -208,11 +207,19 @@ func (v *view) installing(e agent.Event) {
 	case agent.CommandPrinted:
 		v.out.Line("%s: %s", e.Name, e.Line)
 	case agent.CommandEnded:
-		v.out.Event("exec", hookEvent{Command: e.Words, Exit: e.Exit, Seconds: e.Took.Seconds()})
+		v.out.Event("exec", hookEvent{Command: paths(e.Words), Exit: e.Exit, Seconds: e.Took.Seconds()})
 	}
 }
 
+// paths are words that may hold a path.
+func paths(words []string) (all []cli.Path) {
+	for _, w := range words {
+		all = append(all, cli.Path(w))
+	}
+	return all
+}
+
 func (v *view) corrupt(e receiver.Corrupt) {
-	v.out.Warn(cli.Warning{Code: "corrupt", Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
+	v.out.Warn(cli.Warning{Code: reason.Corrupt, Text: fmt.Sprintf("the SHA-256 of the file is wrong, attempt %d: "+
 		"forged packets, or a sender whose file changed", e.Attempt)})
 }

@@ -9,6 +9,7 @@ import (
 	"iotupd/bench/simnet"
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/durable"
+	"iotupd/internal/reason"
 	"iotupd/internal/seqno"
 	"iotupd/receiver"
 )
@@ -118,7 +119,7 @@ func (r *recording) close(out *cli.Output) error {
 		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--record %s: %w", r.file.Name(), durable.Cause(err)))
 	}
 	if r.full {
-		out.Warn(cli.Warning{Code: "trace-full", Text: fmt.Sprintf("%s has no room for more than the first %d packets", r.file.Name(), r.trace.Packets())})
+		out.Warn(cli.Warning{Code: reason.TraceFull, Text: fmt.Sprintf("%s has no room for more than the first %d packets", r.file.Name(), r.trace.Packets())})
 	}
 	out.Decision("recorded %d packets, of which %d were lost, in %s", r.trace.Packets(), r.trace.Lost(), r.file.Name())
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"iotupd/bench/simnet"
@@ -127,5 +128,21 @@ func TestOnlyTheFileOfATraceIsLocalIO(t *testing.T) {
 		if _, err := cli.ReadLoss("drop", text); cli.ExitCode(err) != want {
 			t.Errorf("%s: got exit code %d (%v), want %d", text, cli.ExitCode(err), err, want)
 		}
+	}
+}
+
+func TestATraceThatIsFullSaysSo(t *testing.T) {
+	s := newScreen(t, options{})
+	var rec recording
+	if err := rec.open(filepath.Join(t.TempDir(), "loss.trace")); err != nil {
+		t.Fatal(err)
+	}
+	rec.full = true
+	if err := rec.close(s.out); err != nil {
+		t.Fatal(err)
+	}
+	s.out.EndProgress() // flushes
+	if got := s.stderr.String(); !strings.Contains(got, "has no room for more than the first 0 packets [trace-full]") {
+		t.Errorf("got %q", got)
 	}
 }

@@ -37,6 +37,11 @@ const help = `Receive one file that somebody sends on the channel, and exit when
 The file is received into a hidden file beside the target, checked by its
 SHA-256 as it is read back from the disk, and only then renamed over an old one,
 whose mode it keeps, and whose owner and group as far as the system allows it.
+-o follows a symbolic link, which stays, to the file that is replaced; with -d,
+where the sender names the file, a link of that name is replaced itself.
+What finishing needs is looked at first: that the old file can be replaced, that
+there is room for the file, for what --state remembers and for the note that
+--exec is to run. What is missing is told before anything is received.
 Packets of any number of senders of the same file count together. If a transfer
 is interrupted, the hidden file stays, and the next run continues from it.
 
@@ -48,10 +53,15 @@ ends with exit code 141, that of SIGPIPE; readers of events and messages may go.
 With --trust, only what one of these keys has signed is received, and nothing
 older than what was installed before. The command of --exec runs once for a new
 file, and not for one that was there already. If it fails or is cut off, the
-next run of recv that hears the file runs it again, until it succeeds. It finds
-the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT,
-_CHANNEL and _VERIFIED (true or false); of a signed file also in _SIGNED_BY,
-_SEQUENCE, _VERSION and _METADATA (in base64).
+next run of recv that hears the file runs it again, until it succeeds. When recv
+is stopped, it gets SIGTERM, and is killed after 10 s. Until it has succeeded,
+nobody else can change the file: its owner, and a mode that lets others write,
+are set then. It finds the path in IOTUPD_FILE, and more in IOTUPD_FILE_NAME,
+_SIZE, _SHA256, _OBJECT, _CHANNEL and _VERIFIED (true or false); of a signed
+file also in _SIGNED_BY, _SEQUENCE, _VERSION and _METADATA (in base64).
+
+No transfer waits for who reads its output. Progress that is not read is left
+out. Of events, up to 256 KiB wait; then an event gap says how many are missing.
 
 With dns:NAME, the senders are those that DNS names for that channel, as send
 --print-dns prints it. What DNS says is not trusted with more than that.`
@@ -78,6 +88,7 @@ type options struct {
 	leafMemory quantity.Size
 	signatures int
 
+	wait    time.Duration
 	timeout time.Duration
 	stall   time.Duration
 	drop    string
@@ -142,6 +153,7 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	o.Options.AddFlags(flags)
 	o.dnsOptions.addFlags(flags)
 	o.layerOptions.addFlags(flags)
+	flags.DurationVar(&o.wait, "wait", agent.DefaultWait, "`time` to wait at the start if there is no interface named by --interface; what is down, or has no address, is waited for anyway")
 	flags.Var(&o.buffer, "receive-buffer", "socket buffer to ask for; the system may grant less")
 	cli.Under(flags, "Network")
 
@@ -192,6 +204,9 @@ func (o *options) targetDir() string {
 	return os.TempDir()
 }
 
+// mostSignatures are more than a processor verifies in a second.
+const mostSignatures = 1_000_000
+
 // tightHeap is how much garbage, in percent of what is in use, a receiver lets
 // pile up. Its memory is few large buffers without pointers, which cost the
 // collector nothing to visit; at the runtime's 100 they would count twice.
@@ -225,7 +240,7 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if opts.output == "-" {
 		events = std.Err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, events)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, events)
 	cfg.Observe = idleGivesBack(newView(opts, out, names).observe)
 	cfg.Ask = out.Asks()
 	cfg.Listen.Logger = out.Log()
@@ -241,8 +256,8 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	defer func() { err = out.Close(err) }()
 	out.WarnExposed(opts.groupKeys...)
 	defer a.Close()
-	if opts.output == "-" && !opts.dryRun && cli.IsTerminal(std.Out) {
-		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
+	if err := opts.checkStdout(std.Out); err != nil {
+		return err
 	}
 	if err := cfg.Target.Prepare(); err != nil {
 		return outputError(err)
@@ -254,6 +269,17 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
 	}
 	return opts.explain(opts.receive(ctx, a))
+}
+
+// checkStdout refuses a stdout that is of no use for -o -.
+func (o *options) checkStdout(stdout io.Writer) error {
+	switch {
+	case o.output != "-" || o.dryRun:
+		return nil
+	case cli.IsTerminal(stdout):
+		return cli.UsageError("-o - would print the file on the terminal; redirect or pipe it")
+	}
+	return cli.CheckStdout(stdout)
 }
 
 // idleGivesBack has a silent receiver, which may stay one for days, give memory
@@ -304,6 +330,8 @@ func (o *options) validate() error {
 		return cli.UsageError("--follow needs --trust, which tells what is newer, and -o FILE or -d DIR")
 	case o.follow && o.timeout > 0:
 		return cli.UsageError("--follow waits for ever: --timeout does not go with it")
+	case o.wait < 0:
+		return cli.UsageError("--wait %v: want a time that is not negative", o.wait)
 	case o.timeout < 0:
 		return cli.UsageError("--timeout %v: want a time that is not negative", o.timeout)
 	case o.stall < 0:
@@ -312,8 +340,8 @@ func (o *options) validate() error {
 		return cli.UsageError("--memory %v: want at least %v, of which %v are for the program itself", o.memory, quantity.Size(describe.LeastMemory), quantity.Size(describe.ProgramMemory))
 	case o.leafMemory < 64<<10 || o.leafMemory > 1<<30:
 		return cli.UsageError("--leaf-memory %v: want 64 KiB to 1 GiB", o.leafMemory)
-	case o.signatures < 1:
-		return cli.UsageError("--signature-rate %d: want at least 1", o.signatures)
+	case o.signatures < 1 || o.signatures > mostSignatures:
+		return cli.UsageError("--signature-rate %d: want 1 to %d", o.signatures, mostSignatures)
 	case o.maxSize == 0:
 		return cli.UsageError("--max-size %v: want at least 1 B", o.maxSize)
 	case o.buffer == 0 || o.buffer > 1<<30:
@@ -339,7 +367,10 @@ func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Con
 	cfg = agent.Config{
 		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade,
 		MaxSize: uint64(o.maxSize), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
-		KeepPending: o.exec != "", DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(),
+		KeepPending: o.exec != "", DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(), Wait: o.wait,
+	}
+	if cfg.Wait == 0 { // do not
+		cfg.Wait = -1
 	}
 	for _, f := range seeds {
 		cfg.Reuse = append(cfg.Reuse, f)

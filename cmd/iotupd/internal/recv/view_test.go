@@ -14,6 +14,7 @@ import (
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
+	"iotupd/receiver/filestore"
 	"iotupd/receiver/multicast"
 )
 
@@ -32,7 +33,7 @@ func newScreen(t *testing.T, opts options) *screen {
 		opts.Progress, opts.Stats = "none", 10*time.Second
 	}
 	s := &screen{T: t}
-	out := cli.NewOutput(opts.OutputOptions, cli.Stdio{Out: &s.stdout, Err: &s.stderr}, &s.stdout)
+	out := cli.NewOutput(t.Context(), opts.OutputOptions, cli.Stdio{Out: &s.stdout, Err: &s.stderr}, &s.stdout)
 	t.Cleanup(func() { out.Close(nil) })
 	s.view = newView(opts, out, nil)
 	return s
@@ -43,6 +44,7 @@ func (s *screen) wantLines(e agent.Event, want string) {
 	s.Helper()
 	s.stderr.Reset()
 	s.observe(e)
+	s.out.EndProgress()
 	if got := s.stderr.String(); got != want {
 		s.Errorf("%+v: got %q, want %q", e, got, want)
 	}
@@ -83,6 +85,7 @@ func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
 	} {
 		s := newScreen(t, options{buffer: quantity.Size(test.buffer)})
 		s.observe(agent.OwnDrops{Drops: 7, Granted: test.granted, Wanted: test.asked})
+		s.out.EndProgress()
 		if got := s.stderr.String(); !strings.Contains(got, test.fix) {
 			t.Errorf("%d of %d bytes granted: got %q, want %q", test.granted, test.asked, got, test.fix)
 		}
@@ -125,4 +128,44 @@ func TestDisplayName(t *testing.T) {
 			t.Errorf("%+v: got %q, want %q", test, got, test.want)
 		}
 	}
+}
+
+// Manifests of which nothing is verified have any text for a version.
+func TestTextsOfAManifestAreSafeToPrint(t *testing.T) {
+	const evil = "1\u0080\u009b\u007f\u200b\u202e\x1b[2J"
+	m := &proto.Manifest{Name: "fw.bin", Version: evil, Descriptor: proto.Descriptor{Params: proto.Params{K: 1, ShardSize: 64, Size: 64}}}
+	for _, json := range []bool{true, false} {
+		s := newScreen(t, options{OutputOptions: cli.OutputOptions{JSON: json}})
+		s.observe(agent.Transfer{At: epoch, Event: receiver.Certified{Manifest: m}})
+		s.observe(agent.AlreadyThere{File: &agent.Received{Manifest: m, Path: "/fw/fw.bin"}})
+		s.observe(agent.CommandPrinted{Name: evil, Line: evil})
+		s.observe(agent.Silent{Causes: []agent.Cause{{Code: "x", Text: evil}}})
+		s.out.Close(nil) // flushes
+		if got := s.stdout.String() + s.stderr.String(); got == "" || strings.ContainsAny(got, evil[1:len(evil)-3]) {
+			t.Errorf("got %q", got)
+		}
+		if json && strings.Count(s.stdout.String(), `"version":"1`+strings.Repeat("\ufffd", 6)+`[2J"`) != 2 {
+			t.Errorf("got %s", &s.stdout)
+		}
+	}
+}
+
+func TestWhatSomebodyDidToThePlaceOfAFileHasACode(t *testing.T) {
+	for code, err := range map[string]error{
+		"directory-moved": filestore.ErrMoved, "partial-file-removed": filestore.ErrRemoved,
+		"partial-file-truncated": filestore.ErrTruncated, "partial-file-changed": agent.ErrChanged,
+	} {
+		s := newScreen(t, options{})
+		s.wantLines(agent.PlaceLost{Err: err}, "warning: "+err.Error()+"; what is lost is received again ["+code+"]\n")
+	}
+}
+
+func TestOtherVersionsAreNamedWithWhatToDo(t *testing.T) {
+	s := newScreen(t, options{})
+	s.wantLines(agent.OtherVersion{Object: proto.ObjectID{1}, Name: "fw.bin", Size: 2048},
+		"warning: fw.bin is sent in another version now (object 01000000..., 2.0 KiB), and the one that is being received is silent [other-version]\n"+
+			"  try: stop recv and start it again   # it receives that one; a release that is signed takes over by itself, with --trust\n")
+	s.wantLines(agent.AlsoSent{Object: proto.ObjectID{1}, Name: "fw.bin", Size: 2048, Choice: true},
+		"warning: also on the air: object 01000000... fw.bin, 2.0 KiB; the file whose manifest came first is received [also-sent]\n"+
+			"  try: iotupd recv --object 01000000000000000000000000000000   # that one; or --name, or sign and --trust, so that the newer one is received\n")
 }

@@ -3,6 +3,7 @@
 package recv
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
+	"iotupd/receiver/filestore"
 	"iotupd/receiver/multicast"
 )
 
@@ -28,13 +30,13 @@ func (v *view) warn(e agent.Event) {
 			fix = "iotupd recv --memory SIZE   # if this host has more: a part of it is for the buffer"
 		}
 		v.out.Warn(cli.Warning{
-			Code: "own-drops",
+			Code: reason.OwnDrops,
 			Text: fmt.Sprintf("this host drops packets itself: it is too slow, or its receive buffer of %v too small", granted),
 			Fix:  fix,
 		})
 	case agent.OverRate:
 		v.out.Warn(cli.Warning{
-			Code: "max-rate",
+			Code: reason.MaxRate,
 			Text: fmt.Sprintf("the lowest layer has about %v, over the %v of --max-rate, and is received all the same", quantity.Rate(e.Rate), v.opts.maxRate),
 			Fix:  "iotupd send --layers 4 --rate RATE FILE   # --rate is that of the lowest layer",
 		})
@@ -50,15 +52,39 @@ func (v *view) warn(e agent.Event) {
 		}
 		v.out.Warn(cli.Warning{Code: string(e.Reason), Text: text})
 	case agent.AlsoSent:
-		v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
+		if !e.Choice {
+			v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
+			break
+		}
+		v.out.Warn(cli.Warning{
+			Code: reason.AlsoSent, Text: fmt.Sprintf("also on the air: %s; the file whose manifest came first is received", v.other(e.Object, e.Name, e.Size)),
+			Fix: "iotupd recv --object " + e.Object.String() + "   # that one; or --name, or sign and --trust, so that the newer one is received",
+		})
+	case agent.OtherVersion:
+		v.out.Warn(cli.Warning{
+			Code: reason.OtherVersion,
+			Text: fmt.Sprintf("%s is sent in another version now (%s), and the one that is being received is silent", e.Name, v.other(e.Object, "", e.Size)),
+			Fix:  "stop recv and start it again   # it receives that one; a release that is signed takes over by itself, with --trust",
+		})
 	case agent.OnlyOthers:
 		v.out.Warn(cli.Warning{
 			Code: string(receiver.ReasonOtherObject), Text: onlyOthers(e.Instead),
 			Fix: "iotupd inspect   # on the same channel: lists what is sent here",
 		})
+	case agent.PlaceLost:
+		v.out.Warn(cli.Warning{Code: lostCode(e.Err), Text: e.Err.Error() + "; what is lost is received again"})
 	case agent.Silent:
 		v.silent(e)
 	}
+}
+
+// other names another file than the one that is received.
+func (v *view) other(id proto.ObjectID, name string, size uint64) string {
+	text := "object " + id.Short() + "..."
+	if name != "" {
+		text += " " + name
+	}
+	return fmt.Sprintf("%s, %v", text, quantity.Size(size))
 }
 
 // silent says that nothing arrives, and why.
@@ -66,7 +92,7 @@ func (v *view) silent(e agent.Silent) {
 	text := "nothing can arrive, since no group is joined yet; still trying"
 	if len(e.Place.Groups) > 0 {
 		text = fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d", quantity.Duration(e.For),
-			strings.Join(e.Place.Interfaces, ", "), strings.Join(cli.Texts(e.Place.Groups), ", "), e.Place.Port)
+			listen.Where(e.Place.Interfaces), strings.Join(cli.Texts(e.Place.Groups), ", "), e.Place.Port)
 	}
 	v.out.Line("%s", text)
 	for _, c := range e.Causes {
@@ -80,7 +106,7 @@ func (v *view) searched(s agent.Searched) {
 	case multicast.Ignored:
 		v.out.Decision("DNS: ignored: %s", e.Why)
 	case multicast.SearchFailed:
-		w := cli.Warning{Code: "discovery", Text: fmt.Sprintf("%v; trying again in %s", searchError(e.Err), quantity.Duration(e.Again))}
+		w := cli.Warning{Code: reason.Discovery, Text: fmt.Sprintf("%v; trying again in %s", searchError(e.Err), quantity.Duration(e.Again))}
 		if e.NotFound {
 			w.Fix = "iotupd send --print-dns " + s.Name + "   # where the sender runs, prints what DNS should say"
 		}
@@ -97,4 +123,17 @@ func (v *view) searched(s agent.Searched) {
 		v.out.Line("listening on %s   channel %s   priority %d: %s   port %d%s",
 			strings.Join(e.Interfaces, ", "), s.Name, e.Priority, strings.Join(e.Senders, ", "), e.Port, more)
 	}
+}
+
+// lostCode says what happened to the place of a file.
+func lostCode(err error) string {
+	switch {
+	case errors.Is(err, filestore.ErrMoved):
+		return reason.DirectoryMoved
+	case errors.Is(err, filestore.ErrRemoved):
+		return reason.PartialFileRemoved
+	case errors.Is(err, filestore.ErrTruncated):
+		return reason.PartialFileTruncated
+	}
+	return reason.PartialFileChanged
 }

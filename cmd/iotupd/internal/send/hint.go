@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/fec"
+	"iotupd/internal/reason"
 	"iotupd/proto"
 )
 
@@ -29,7 +31,13 @@ func (v *sendView) hint() string {
 	if o.Profile == fec.Standard.String() && o.ForMemory == 0 {
 		flags = append(flags, "--profile "+fec.Fast.String())
 	}
-	if n := min(proto.MaxShardSize, proto.LargestShard(v.route.MTU-v.route.Overhead())); v.route.MTU > 0 && n > o.ShardSize && o.ShardSize == proto.DefaultShardSize {
+	room := 0
+	for _, r := range v.routes {
+		if left := r.MTU - r.Overhead(); r.MTU > 0 && (room == 0 || left < room) {
+			room = left
+		}
+	}
+	if n := min(proto.MaxShardSize, proto.LargestShard(room)); room > 0 && n > o.ShardSize && o.ShardSize == proto.DefaultShardSize {
 		flags = append(flags, fmt.Sprintf("--shard-size %d", n))
 	}
 	return strings.Join(flags, " ")
@@ -39,5 +47,22 @@ func (v *sendView) hint() string {
 func (v *sendView) showHint() {
 	if flags := v.hint(); flags != "" {
 		v.out.Line("hint: at this rate, %s needs less CPU time; use the same flags for all senders of this file", flags)
+	}
+}
+
+// commonMTU is what devices take that nobody has set up for more.
+const commonMTU = 1500
+
+// loopbackMTU is more than any network has.
+const loopbackMTU = 65535
+
+// warnJumbo says that packets are too long for most networks.
+func (v *sendView) warnJumbo() {
+	if bytes := int(v.packetBits() / 8); bytes > commonMTU && v.route().MTU < loopbackMTU {
+		v.out.Warn(cli.Warning{
+			Code: reason.Jumbo,
+			Text: fmt.Sprintf("packets of %d bytes need an MTU of as many on every device on the way: receivers behind one with %d hear nothing of this file", bytes, commonMTU),
+			Fix:  fmt.Sprintf("iotupd send --shard-size %d FILE   # fits an MTU of %d", proto.LargestShard(commonMTU-v.route().Overhead()), commonMTU),
+		})
 	}
 }

@@ -48,8 +48,8 @@ func (v *sendView) ratesText() string {
 	o := &v.opts
 	switch {
 	case o.cfg.Carousel.Rate != unlimited:
-	case v.route.Speed > 0:
-		return fmt.Sprintf("as fast as the link of %v takes", quantity.Rate(v.route.Speed))
+	case v.route().Speed > 0:
+		return fmt.Sprintf("as fast as the link of %v takes", quantity.Rate(v.route().Speed))
 	default:
 		return "as fast as the link takes"
 	}

@@ -4,27 +4,37 @@ package send
 
 import (
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/reason"
 )
 
 // warnBeyondRouter says which receivers --when-listened does not notice.
 func (v *sendView) warnBeyondRouter() {
 	if v.opts.cfg.Network.HopLimit > 1 {
-		v.out.Warn(cli.Warning{Code: "listeners-beyond-router", Text: "receivers behind a router are not noticed, unless it reports for them, " +
+		v.out.Warn(cli.Warning{Code: reason.ListenersBeyondRouter, Text: "receivers behind a router are not noticed, unless it reports for them, " +
 			"as an IGMP or MLD proxy does and PIM does not"})
 	}
 }
 
-// pause tells when sending pauses for want of listeners, and when it goes on.
-func (v *sendView) pause(paused bool) {
+type pausedEvent struct {
+	Interface string `json:"interface,omitempty"` // if there are several
+}
+
+// pause tells when sending pauses for want of listeners, and when it goes on. The name
+// of an interface is empty if it is the only one.
+func (i *interfaceView) pause(out *cli.Output, name string, paused bool) {
+	where := ""
+	if name != "" {
+		where = " on " + name
+	}
 	switch {
-	case paused == v.paused:
+	case paused == i.paused:
 		return
 	case paused:
-		v.out.Event("paused", struct{}{})
-		v.out.Line("paused: nobody listens")
+		out.Event("paused", pausedEvent{name})
+		out.Line("paused: nobody listens%s", where)
 	default:
-		v.out.Event("resumed", struct{}{})
-		v.out.Line("resumed: somebody listens")
+		out.Event("resumed", pausedEvent{name})
+		out.Line("resumed: somebody listens%s", where)
 	}
-	v.paused = paused
+	i.paused = paused
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/printable"
 	"iotupd/proto"
 	"iotupd/proto/manifestfile"
 	"iotupd/sender/agent"
@@ -35,7 +36,7 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	} {
 		f := flags.Lookup(decided.flag)
 		if cli.OnCommandLine(f) && f.Value.String() != decided.value {
-			return cli.UsageError("--%s %s: %s says %q; leave the flag out", f.Name, f.Value, o.from, cli.Printable(decided.value))
+			return cli.UsageError("--%s %s: %s says %q; leave the flag out", f.Name, f.Value, o.from, printable.Text(decided.value))
 		}
 		if err := f.Value.Set(decided.value); err != nil {
 			return cli.UsageError("%s: %w", o.from, err)

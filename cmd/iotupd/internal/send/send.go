@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -40,6 +41,7 @@ type sendOptions struct {
 	groupKey string
 	senderOf string
 	start    quantity.Percent
+	priority string
 	dryRun   bool
 	printDNS string
 }
@@ -53,6 +55,7 @@ func NewCommand() *cobra.Command {
 		Long:  sendHelp,
 		Example: `  iotupd send firmware.bin
   iotupd send firmware.bin --rate 200M -i eth1
+  iotupd send firmware.bin -i eth0 -i wlan0
   iotupd send firmware.bin --sender 1/2     and 2/2 on another machine
   iotupd send firmware.bin --manifest firmware.bin.iotupd -k group.key`,
 		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp},
@@ -72,7 +75,7 @@ func NewCommand() *cobra.Command {
 	cli.CompleteFlags(cmd, opts.Options.Completions())
 	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
-	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"dscp": cli.OneOf(classNames()...)})
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"dscp": cli.OneOf(classNames()...), "priority": cli.OneOf(priorityNames...)})
 	return cmd
 }
 
@@ -85,10 +88,12 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.cfg.Carousel.Loops, "loops", 0, "stop after this `number` of loops (default never)")
 	flags.Var(&o.start, "start", "where in the loop to start, 0% to 100%")
 	flags.StringVar(&o.senderOf, "sender", "1/1", "be sender `i/n`: number i of n senders of the same file")
+	flags.StringVar(&o.priority, "priority", "auto", "`when` to ask the system to be woken in time, which keeps the rate even: always, never, or auto: unless a seccomp filter is on, which may end the program for it")
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "print the plan and send nothing")
 	cli.Under(flags, "Sending")
 
-	flags.StringVarP(&o.cfg.Network.Interface, "interface", "i", "", "`name` of the interface to send on (default that of the default route)")
+	flags.StringSliceVarP(&o.cfg.Network.Interfaces, "interface", "i", nil, "`name` of an interface to send on, repeatable: the same on each, each at --rate (default the only one that is up, has a link and can multicast)")
+	flags.DurationVar(&o.cfg.Wait, "wait", agent.DefaultWait, "`time` to wait at the start for an interface that is not there, has no link or no address yet")
 	flags.StringVarP(&o.group, "group", "g", "", "multicast `address` to send to (default derived from --channel)")
 	o.ChannelOptions.AddFlags(flags)
 	flags.BoolVar(&o.cfg.Network.SourceSpecific, "source-specific", false, "send to the channel's source-specific group; receivers need --source")
@@ -102,12 +107,15 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	o.OutputOptions.AddFlags(flags)
 }
 
+// afterGoodbye is how long a sender may take to end when receivers have been told.
+const afterGoodbye = 500 * time.Millisecond
+
 // runSend sends one file.
 func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	if err := encode.CheckFile(path); err != nil {
 		return err
@@ -117,21 +125,29 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 		return err
 	}
 	v := &sendView{opts: opts, out: out}
-	cfg.Observe, cfg.Logger = v.observe, out.Logger()
+	cfg.Logger = out.Logger()
+	cfg.Observe = func(e agent.Event) {
+		if _, sends := e.(agent.Sending); sends {
+			cli.TakesUpTo(ctx, sender.ByeTime+afterGoodbye)
+		}
+		v.observe(e)
+	}
 	if v.agent, err = agent.New(cfg); err != nil {
 		return opts.explain(err)
 	}
 	defer v.agent.Close()
+	defer v.stopQueues()
 	out.WarnExposed(opts.groupKey)
 	if err := opts.CheckTree(v.agent.Geometry()); err != nil {
 		return err
 	}
-	v.route, err = v.agent.Route()
+	v.routes, err = v.agent.Routes()
+	waits := errors.As(err, new(*multicast.NotReadyError))
 	err = opts.explain(err)
 	if opts.dryRun {
 		v.plan(err)
 	}
-	if opts.dryRun || err != nil {
+	if opts.dryRun || err != nil && !waits {
 		return err
 	}
 	err = v.agent.Send(ctx)
@@ -163,6 +179,8 @@ func (o *sendOptions) validate() error {
 	switch {
 	case c.Rate != unlimited && !sender.ValidRate(c.Rate):
 		return cli.UsageError("--rate %v: want %v to %v", quantity.Rate(c.Rate), quantity.Rate(sender.MinRate), quantity.Rate(sender.MaxRate))
+	case o.cfg.Wait < 0:
+		return cli.UsageError("--wait %v: want a time that is not negative", o.cfg.Wait)
 	case c.Loops < 0:
 		return cli.UsageError("--loops %d: want a number that is not negative", c.Loops)
 	case n.HopLimit < 1 || n.HopLimit > 255:
@@ -177,9 +195,18 @@ func (o *sendOptions) validate() error {
 			return err
 		}
 	}
+	if _, ok := priorities[o.priority]; !ok {
+		return cli.UsageError("--priority %q: want %s", o.priority, cli.Choice(priorityNames))
+	}
 	_, _, senderErr := parseSender(o.senderOf)
 	return cmp.Or(senderErr, o.checkLayers(), o.Options.Validate(), o.ChannelOptions.Validate(), o.OutputOptions.Validate())
 }
+
+// priorities are the values of --priority.
+var (
+	priorities    = map[string]agent.Priority{"auto": agent.PriorityAuto, "always": agent.PriorityAlways, "never": agent.PriorityNever}
+	priorityNames = []string{"auto", "always", "never"}
+)
 
 // parseSender reads i/n.
 func parseSender(s string) (i, n int, err error) {
@@ -195,9 +222,12 @@ func parseSender(s string) (i, n int, err error) {
 // config returns what the flags ask for.
 func (o *sendOptions) config(path string) (cfg agent.Config, err error) {
 	cfg = o.cfg
-	cfg.File = path
+	cfg.File, cfg.Priority = path, priorities[o.priority]
 	cfg.Prepare = o.Prepare()
 	cfg.Carousel.Start = int(o.start)
+	if cfg.Wait == 0 { // do not
+		cfg.Wait = -1
+	}
 	size := int64(0)
 	if info, err := os.Stat(path); err == nil { // else the agent says what is wrong
 		size = info.Size()

@@ -8,6 +8,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/sender"
 )
 
@@ -28,23 +29,29 @@ func (v *sendView) limitedBy(b sender.Bound) string {
 	return "limited by reading the file"
 }
 
-// warnSlow warns once for each reason if --rate is not reached for some time.
-func (v *sendView) warnSlow(now time.Time, p sender.Progress) {
-	if p.Bound == sender.ByRate || p.Paused || v.since.IsZero() {
-		v.since = now
+// warnSlow warns once for each reason if --rate is not reached for some time. The name
+// of the interface is empty if it is the only one.
+func (i *interfaceView) warnSlow(v *sendView, now time.Time, name string, p sender.Progress) {
+	if p.Bound == sender.ByRate || p.Paused || i.since.IsZero() {
+		i.since = now
 		return
 	}
-	if v.opts.cfg.Carousel.Rate == unlimited || p.Bound == v.bound || now.Sub(v.since) < slowFor {
+	if v.opts.cfg.Carousel.Rate == unlimited || p.Bound == i.bound || now.Sub(i.since) < slowFor {
 		return
 	}
-	v.bound = p.Bound
-	v.out.Warn(v.slowWarning(p.Bound))
+	i.bound = p.Bound
+	v.out.Warn(v.slowWarning(name, i.speed.PerSecond(), p.Bound))
 }
 
-func (v *sendView) slowWarning(b sender.Bound) cli.Warning {
+// slowWarning is about an interface on which so many packets leave in a second.
+func (v *sendView) slowWarning(name string, packets float64, b sender.Bound) cli.Warning {
+	where := ""
+	if name != "" {
+		where = " on " + name
+	}
 	w := cli.Warning{
-		Code: "rate-not-reached",
-		Text: fmt.Sprintf("sending at %v instead of %v, ", quantity.Rate(v.speed.PerSecond()*v.packetBits()), v.opts.totalRate()) + v.limitedBy(b),
+		Code: reason.RateNotReached,
+		Text: fmt.Sprintf("sending at %v%s instead of %v, ", quantity.Rate(packets*v.packetBits()), where, v.opts.totalRate()) + v.limitedBy(b),
 	}
 	switch b {
 	case sender.ByLink:

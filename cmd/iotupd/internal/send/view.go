@@ -4,7 +4,6 @@ package send
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/quantity"
+	"iotupd/internal/reason"
 	"iotupd/sender"
 	"iotupd/sender/agent"
 	"iotupd/sender/filesource"
@@ -21,32 +21,37 @@ import (
 
 // A sendView shows what a sender does.
 type sendView struct {
-	opts  sendOptions
-	out   *cli.Output
-	agent *agent.Agent
-	route multicast.Route
+	opts   sendOptions
+	out    *cli.Output
+	agent  *agent.Agent
+	routes []multicast.Route // of interfaces that are, or will be, sent on; one at least
 
 	preparation encode.Preparation
-	sends       bool         // it is prepared
-	speed       cli.Speed    // of packets
-	paused      bool         // nobody listens
-	bound       sender.Bound // that a warning was about
-	since       time.Time    // when the sender had its rate; zero: not yet
+	sends       bool // it is prepared
+	interfaces  map[string]*interfaceView
 }
+
+// route is the first one.
+func (v *sendView) route() multicast.Route { return v.routes[0] }
 
 // observe shows an event.
 func (v *sendView) observe(e agent.Event) {
 	switch e := e.(type) {
 	case agent.Watching:
 		v.warnBeyondRouter()
+	case agent.Waiting:
+		v.waiting(e)
+	case agent.Opened:
+		v.opened(e.Route)
 	case agent.Preparing:
 		v.preparation.Show(v.out, time.Now(), e.Fraction)
 	case agent.Cached:
 		encode.ShowCached(v.out, e.CacheUse)
 	case agent.Sending:
+		v.routes = e.Routes
 		v.started(e.Took)
 	case agent.Progress:
-		v.progress(e.At, e.Progress)
+		v.progress(e)
 	case agent.Stopped:
 		v.stopped(e)
 	}
@@ -54,34 +59,35 @@ func (v *sendView) observe(e agent.Event) {
 
 // A schedule is what sending a file amounts to.
 type schedule struct {
-	Name      string   `json:"name"`
-	Bytes     uint64   `json:"bytes"`
-	Object    string   `json:"object,omitempty"`
-	SignedBy  []string `json:"signed_by,omitempty"` // key ids
-	Sequence  uint64   `json:"sequence,omitempty"`
-	Sealed    bool     `json:"sealed"`
-	Code      string   `json:"code"`
-	Groups    uint64   `json:"groups"`
-	K         int      `json:"k"`
-	M         int      `json:"m"`
-	Shard     int      `json:"shard_bytes"`
-	Data      uint64   `json:"data_packets"`   // of a loop
-	Parity    uint64   `json:"parity_packets"` // of a loop
-	Digests   uint64   `json:"digest_packets"` // of a loop
-	Layers    int      `json:"layers"`
-	Rate      int64    `json:"bits_per_second"` // of all layers together, as the times; 0: not known
-	DataTime  float64  `json:"data_seconds"`
-	LoopTime  float64  `json:"loop_seconds"`
-	Interface string   `json:"interface,omitempty"`
-	Group     string   `json:"group,omitempty"`
-	Port      uint16   `json:"port"`
-	Sources   []string `json:"sources,omitempty"` // for recv --source
-	TempFile  uint64   `json:"temporary_file_bytes"`
-	Memory    int64    `json:"receivers_memory_bytes"`      // at least
-	Fast      int64    `json:"receivers_fast_memory_bytes"` // to decode fast
-	Cached    uint64   `json:"cache_bytes,omitempty"`
-	Failure   string   `json:"network_error,omitempty"` // of a dry run
-	Prepared  float64  `json:"seconds_preparing,omitempty"`
+	Name      string       `json:"name"`
+	Bytes     uint64       `json:"bytes"`
+	Object    string       `json:"object,omitempty"`
+	SignedBy  []string     `json:"signed_by,omitempty"` // key ids
+	Sequence  uint64       `json:"sequence,omitempty"`
+	Sealed    bool         `json:"sealed"`
+	Code      string       `json:"code"`
+	Groups    uint64       `json:"groups"`
+	K         int          `json:"k"`
+	M         int          `json:"m"`
+	Shard     int          `json:"shard_bytes"`
+	Data      uint64       `json:"data_packets"`   // of a loop
+	Parity    uint64       `json:"parity_packets"` // of a loop
+	Digests   uint64       `json:"digest_packets"` // of a loop
+	Layers    int          `json:"layers"`
+	Rate      int64        `json:"bits_per_second"` // of all layers together, as the times; 0: not known
+	DataTime  float64      `json:"data_seconds"`
+	LoopTime  float64      `json:"loop_seconds"`
+	Interface string       `json:"interface,omitempty"`
+	Group     string       `json:"group,omitempty"`
+	Port      uint16       `json:"port"`
+	Sources   []string     `json:"sources,omitempty"`    // for recv --source
+	All       []routeEvent `json:"interfaces,omitempty"` // if there are several; the first one stands above
+	TempFile  uint64       `json:"temporary_file_bytes"`
+	Memory    int64        `json:"receivers_memory_bytes"`      // at least
+	Fast      int64        `json:"receivers_fast_memory_bytes"` // to decode fast
+	Cached    uint64       `json:"cache_bytes,omitempty"`
+	Failure   string       `json:"network_error,omitempty"` // of a dry run
+	Prepared  float64      `json:"seconds_preparing,omitempty"`
 }
 
 func (v *sendView) schedule() schedule {
@@ -89,7 +95,7 @@ func (v *sendView) schedule() schedule {
 	s := schedule{
 		Name: m.Name, Sequence: m.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
 		Layers: v.opts.cfg.Carousel.Layers, Rate: v.rate(),
-		Interface: v.route.Interface, Port: v.opts.Port,
+		Interface: v.route().Interface, Port: v.opts.Port,
 	}
 	for _, sig := range m.Signatures {
 		s.SignedBy = append(s.SignedBy, sig.KeyID.String())
@@ -98,11 +104,14 @@ func (v *sendView) schedule() schedule {
 	if tree, err := g.Tree(); err == nil && g.Size > 0 && v.opts.Digest != "off" {
 		s.Digests = tree.Total()
 	}
-	if v.route.Group.IsValid() {
-		s.Group = v.route.Group.String()
+	if v.route().Group.IsValid() {
+		s.Group = v.route().Group.String()
 	}
-	if v.opts.cfg.Network.SourceSpecific {
-		s.Sources = cli.Texts(v.route.Sources())
+	s.Sources = v.sources(v.routes)
+	if len(v.routes) > 1 {
+		for _, r := range v.routes {
+			s.All = append(s.All, v.newRouteEvent(r))
+		}
 	}
 	if s.Rate > 0 {
 		s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
@@ -120,14 +129,14 @@ func (v *sendView) schedule() schedule {
 // known either.
 func (v *sendView) rate() int64 {
 	if v.opts.cfg.Carousel.Rate == unlimited {
-		return v.route.Speed
+		return v.route().Speed
 	}
 	return int64(v.opts.totalRate())
 }
 
 // packetBits is the size of a whole IP packet.
 func (v *sendView) packetBits() float64 {
-	return float64(8 * (v.agent.DatagramLen() + v.route.Overhead()))
+	return float64(8 * (v.agent.DatagramLen() + v.route().Overhead()))
 }
 
 // plan prints what send would do.
@@ -136,10 +145,11 @@ func (v *sendView) plan(networkErr error) {
 	if networkErr != nil {
 		s.Failure = networkErr.Error()
 	}
-	v.out.Event("plan", s)
+	v.out.Final("plan", s, "")
 	v.describe(s)
 	v.showRoute(s, fasterHint)
 	v.showHint()
+	v.warnJumbo()
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
@@ -179,10 +189,17 @@ func (v *sendView) showRoute(s schedule, hints ...string) {
 		hint = "  (" + strings.Join(hints, "; ") + ")"
 	}
 	where := "(no network)"
-	if v.route.Group.IsValid() {
-		where = fmt.Sprintf("%s -> %v", s.Interface, netip.AddrPortFrom(v.route.Group, s.Port))
+	if v.route().Group.IsValid() {
+		where = whereText(v.route())
 	}
-	v.out.Line("%s  %s%s%s", where, v.ratesText(), times(s), hint)
+	each := ""
+	if len(v.routes) > 1 || len(v.opts.cfg.Network.Interfaces) > 1 {
+		each = " on each interface"
+	}
+	v.out.Line("%s  %s%s%s%s", where, v.ratesText(), each, times(s), hint)
+	for _, r := range v.routes[1:] {
+		v.out.Line("%s", whereText(r))
+	}
 	if len(s.Sources) > 0 {
 		v.out.Line("receivers: recv --source %s", strings.Join(s.Sources, ","))
 	}
@@ -201,6 +218,9 @@ func seconds(s float64) string { return quantity.Duration(time.Duration(s * floa
 // started prints what is sent and where.
 func (v *sendView) started(took time.Duration) {
 	v.sends = true
+	for _, r := range v.routes {
+		v.on(r.Interface).watchQueue()
+	}
 	m := v.agent.Manifest()
 	s := v.schedule()
 	s.Object = m.Descriptor.Object().String()
@@ -209,8 +229,9 @@ func (v *sendView) started(took time.Duration) {
 	v.describe(s)
 	v.showRoute(s, "Ctrl-C stops", fasterHint)
 	v.showHint()
+	v.warnJumbo()
 	if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-		v.out.Warn(cli.Warning{Code: "expired", Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
+		v.out.Warn(cli.Warning{Code: reason.SendExpired, Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
 	}
 }
 
@@ -218,25 +239,41 @@ type sendProgressEvent struct {
 	Loop     int     `json:"loop"`
 	Fraction float64 `json:"fraction"`
 	Packets  uint64  `json:"packets"`
-	Rate     float64 `json:"bits_per_second"`
-	Bound    string  `json:"bound_by,omitempty"` // what keeps it from being faster, if not --rate: link, processor or source
+	Rate     float64 `json:"bits_per_second"`                   // that leaves the host
+	Bound    string  `json:"bound_by,omitempty"`                // what keeps it from being faster, if not --rate: link, processor or source
+	Dropped  uint64  `json:"packets_dropped_by_host,omitempty"` // in the queues of the interfaces, those of other programs among them
+
+	All []interfaceProgressEvent `json:"interfaces,omitempty"` // if there are several
 }
 
 // progress prints the live line.
-func (v *sendView) progress(now time.Time, p sender.Progress) {
-	v.speed.Add(now, p.Packets)
-	v.pause(p.Paused)
-	v.warnSlow(now, p)
+func (v *sendView) progress(e agent.Progress) {
+	now, p := e.At, e.Progress
+	for _, on := range e.Interfaces {
+		name := on.Interface
+		if len(v.opts.cfg.Network.Interfaces) < 2 {
+			name = "" // no word of it
+		}
+		v.on(on.Interface).progress(v, now, name, on.Progress)
+	}
 	if !v.out.ProgressDue(now) {
 		return
 	}
-	rate := v.speed.PerSecond() * v.packetBits()
-	v.out.Event("progress", sendProgressEvent{Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound]})
+	rate := 0.0
+	for _, on := range e.Interfaces {
+		rate += v.on(on.Interface).leaving() * v.packetBits()
+	}
+	v.out.Event("progress", sendProgressEvent{
+		Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound], Dropped: v.dropped(), All: v.each(e),
+	})
 	speed := quantity.Rate(rate).String()
 	if p.Paused {
 		speed = "paused"
 	} else if p.Bound != sender.ByRate {
 		speed += " (" + v.limitedBy(p.Bound) + ")"
+	}
+	if n := len(e.Interfaces); n > 1 {
+		speed += fmt.Sprintf(" on %d interfaces", n)
 	}
 	v.out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
 }
@@ -250,6 +287,10 @@ type stoppedEvent struct {
 // stopped prints the summary.
 func (v *sendView) stopped(e agent.Stopped) {
 	loops := float64(e.Loop-1) + e.Fraction
-	v.out.Event("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()})
-	v.out.Line("stopped after %.2f loops: %d packets in %s", loops, e.Packets, quantity.Duration(e.Took))
+	dropped := ""
+	if n := v.dropped(); n > 0 {
+		dropped = fmt.Sprintf(", and the queue of the interface has dropped %d meanwhile", n)
+	}
+	v.out.Final("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()},
+		"stopped after %.2f loops: %d packets in %s%s", loops, e.Packets, quantity.Duration(e.Took), dropped)
 }

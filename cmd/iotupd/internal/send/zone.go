@@ -38,14 +38,22 @@ func (o *sendOptions) printZone(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	route, err := multicast.FindRoute(network)
+	routes, err := multicast.FindRoutes(network)
 	if err != nil {
 		return o.explain(err)
 	}
+	route := routes[0]
 	host, _ := os.Hostname() // there is a name for one without
 	s := discover.Sender{Name: name, Host: host, Port: route.Port, Group: route.Group, Layers: o.cfg.Carousel.Layers}
-	if s.Addrs, err = route.Addresses(); err != nil {
-		return err
+	for _, r := range routes {
+		if r.Group != route.Group {
+			return cli.WithCode(cli.ExitNetwork, fmt.Errorf("%s would send to %v and %s to %v: choose by -4 or -6, or -g", route.Interface, route.Group, r.Interface, r.Group))
+		}
+		addrs, err := r.Addresses()
+		if err != nil {
+			return err
+		}
+		s.Addrs = append(s.Addrs, addrs...)
 	}
 	if m := o.cfg.Manifest; m != nil && len(m.Signatures) > 0 {
 		s.KeyID = m.Signatures[0].KeyID.String()

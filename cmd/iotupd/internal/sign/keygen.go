@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,11 +81,9 @@ func (o *keygenOptions) addFlags(flags *pflag.FlagSet) {
 func (o *keygenOptions) protected() bool { return o.password || o.passwordFile != "" }
 
 // runKeygen makes a pair of keys, or a group key.
-func runKeygen(ctx context.Context, opts keygenOptions, std cli.Stdio) error {
-	report := std.Err
-	if opts.quiet {
-		report = io.Discard
-	}
+func runKeygen(ctx context.Context, opts keygenOptions, std cli.Stdio) (err error) {
+	out := cli.NewOutput(ctx, cli.OutputOptions{Quiet: opts.quiet}, std, nil)
+	defer func() { err = out.Close(err) }()
 	if opts.group != "" {
 		key, err := seal.NewKey(rand.Reader)
 		if err != nil {
@@ -95,7 +92,7 @@ func runKeygen(ctx context.Context, opts keygenOptions, std cli.Stdio) error {
 		if err := createFile(opts.group, keyMode, []byte(key.Text())); err != nil {
 			return err
 		}
-		fmt.Fprintf(report, "%s  group key, for send -k and recv -k; keep it secret\n", opts.group)
+		out.Line("%s  group key, for send -k and recv -k; keep it secret", opts.group)
 		return nil
 	}
 	if filepath.Clean(opts.secret) == filepath.Clean(opts.public) {
@@ -110,7 +107,6 @@ func runKeygen(ctx context.Context, opts keygenOptions, std cli.Stdio) error {
 	var password []byte
 	hint := "not encrypted: who reads it can sign; see --password"
 	if opts.protected() {
-		var err error
 		if password, err = (cli.PasswordSource{File: opts.passwordFile, Prompts: std.Err}).Choose(ctx); err != nil {
 			return err
 		}
@@ -120,8 +116,8 @@ func runKeygen(ctx context.Context, opts keygenOptions, std cli.Stdio) error {
 	if err := writePair(opts, key, password); err != nil {
 		return err
 	}
-	fmt.Fprintf(report, "%s  secret key %v, %s\n", opts.secret, key.ID, hint)
-	fmt.Fprintf(report, "%s  public key %v, for recv --trust\n", opts.public, key.ID)
+	out.Line("%s  secret key %v, %s", opts.secret, key.ID, hint)
+	out.Line("%s  public key %v, for recv --trust", opts.public, key.ID)
 	return nil
 }
 

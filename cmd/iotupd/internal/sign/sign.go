@@ -22,6 +22,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
+	"iotupd/internal/durable"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/proto/keys"
@@ -137,7 +138,7 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	if err := encode.CheckFile(path); err != nil {
 		return err
@@ -187,7 +188,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	if err := opts.OutputOptions.Validate(); err != nil {
 		return err
 	}
-	out := cli.NewOutput(opts.OutputOptions, std, std.Out)
+	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	m, err := manifestfile.Read(opts.add)
 	if err != nil {
@@ -221,14 +222,13 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 
 type signedEvent struct {
 	describe.ManifestEvent
-	Path string `json:"path"`
+	Path cli.Path `json:"path"`
 }
 
 // showSigned tells what was signed.
 func showSigned(out *cli.Output, path string, m *proto.Manifest) {
-	out.Event("signed", signedEvent{describe.NewManifestEvent(m, nil, time.Now()), path})
 	d := m.Descriptor
-	out.Line("%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
+	out.Final("signed", signedEvent{describe.NewManifestEvent(m, nil, time.Now()), cli.Path(path)}, "%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
 }
 
 // key reads the secret key.
@@ -283,10 +283,16 @@ func (o *signOptions) manifest(src *filesource.File, now time.Time) (*proto.Mani
 // mayReplace refuses to put a manifest in the place of another kind of file:
 // the one to sign, or the key to sign with.
 func mayReplace(path string) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := manifestfile.Read(path); err != nil {
+	if err == nil && info.Mode().IsRegular() { // to open a pipe would wait for its writer
+		_, err = manifestfile.Read(path)
+	} else if err == nil {
+		err = durable.ErrNotRegular
+	}
+	if err != nil {
 		return cli.UsageError("%s is there already, and is no manifest; name another file by --output", path)
 	}
 	return nil

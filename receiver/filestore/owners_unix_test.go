@@ -7,6 +7,7 @@ package filestore
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -41,8 +42,34 @@ func TestAnotherGroupMayOnlyWhatAllMay(t *testing.T) {
 		check(t, os.Chmod(path, old))
 		info, err := os.Stat(path)
 		check(t, err)
-		if got := takeOwner(f, info); got != want {
+		if got := ownersOf(info).give(f); got != want {
 			t.Errorf("of mode %v: got %v, want %v", old, got, want)
+		}
+	}
+}
+
+func TestAPartialFileThatAnotherUserHasLeftIsNamed(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be two users")
+	}
+	d := to(t, "fw.bin")
+	part := filepath.Join(d.dir, ".fw.bin.iotupd-part")
+	write(t, part, "left by root")
+	check(t, os.Chmod(part, 0o600))
+	info, err := os.Lstat(part)
+	check(t, err)
+	check(t, os.Chown(part, 1234, 1234))
+	other, err := os.Lstat(part)
+	check(t, err)
+	for _, test := range []struct {
+		info os.FileInfo
+		want string
+	}{
+		{other, "the user with the number 1234; remove it, or receive as that user: sudo rm " + part},
+		{info, "permission denied"}, // of this user: something else is in the way
+	} {
+		if err := d.foreign(".fw.bin.iotupd-part", test.info); !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}
 }

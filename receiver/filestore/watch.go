@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package filestore
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// A placed file is the partial file under its name, while it is written.
+type placed struct {
+	name  string
+	file  *os.File
+	store *store
+}
+
+// place notes the partial file, for Check.
+func (t *FileTarget) place() {
+	t.placed.Store(&placed{name: t.partName, file: t.part, store: t.store})
+}
+
+// Check reports what somebody else did to the directory or to the partial file, by
+// which the file could not be finished: an [*Error] that wraps [ErrMoved],
+// [ErrRemoved] or [ErrTruncated]. It may be called from any goroutine between Prepare
+// and Commit. What cannot be looked at is taken to be all right.
+func (t *FileTarget) Check() error {
+	if err := t.checkDir(); err != nil {
+		return err
+	}
+	p := t.placed.Load()
+	if p == nil {
+		return nil
+	}
+	err := t.checkPart(p)
+	if t.placed.Load() != p {
+		return nil // it has just got another name
+	}
+	return err
+}
+
+// checkDir reports whether the directory is where it was.
+func (t *FileTarget) checkDir() error {
+	path := t.dir.Name()
+	mine, err := t.dir.Stat(".")
+	if err != nil {
+		return nil
+	}
+	named, err := os.Stat(path)
+	switch {
+	case err == nil && os.SameFile(mine, named):
+		return nil
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return newError("directory "+path, ErrMoved)
+	}
+	return nil
+}
+
+func (t *FileTarget) checkPart(p *placed) error {
+	mine, err := p.file.Stat()
+	if err != nil {
+		return nil
+	}
+	named, err := t.dir.Lstat(p.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(mine, named):
+		return newError(t.path(p.name), ErrRemoved)
+	case mine.Size() < p.store.reserved.Load():
+		return newError(t.path(p.name), ErrTruncated)
+	}
+	return nil
+}
+
+// Lost reports whether an error is one of [FileTarget.Check], so that the file can be
+// received again.
+func Lost(err error) bool {
+	return errors.Is(err, ErrMoved) || errors.Is(err, ErrRemoved) || errors.Is(err, ErrTruncated)
+}
+
+// Reset lets go of the directory and of the partial file, which stays. Prepare takes
+// them anew.
+func (t *FileTarget) Reset() {
+	t.leave()
+	if t.dir != nil {
+		t.dir.Close()
+		t.dir = nil
+	}
+}
