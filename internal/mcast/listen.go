@@ -156,16 +156,16 @@ func Listen(cfg ListenConfig) (*Listener, error) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		next, err := l.look(changed)
-		if first {
+		switch {
+		case first && err == nil:
+			failed, first = startable(l.members), false
+		case first:
 			failed, first = err, false
-		} else if err != nil {
+		case err != nil:
 			l.cfg.Logger.Warn("memberships not checked", "error", err)
 		}
 		return next
 	})
-	if failed == nil {
-		failed = startable(l.members)
-	}
 	if failed != nil {
 		stop()
 		l.closeSockets()
