@@ -18,6 +18,10 @@ FROZEN := ./proto ./fec ./sender ./proto/seal $(FIGURES)
 # What decides and never waits.
 CORES := ./proto/... ./fec/... ./sender/... ./receiver/...
 
+# Long tests of cores that run on one goroutine, which the race detector makes ten times
+# longer.
+ALONE := RateHoldsOverAnyTenSeconds|AnyPrefixOfLayersFinishes|CoordinatedSendersOfLayers|SmallObjectsTravelOnAllLayers|EveryOutlineProvesItself|SendersShareTheWork|QueueWritesWhatWasPut|LostItsRecordsIsTakenUp|FewPacketsAreSentInVain|WhoJoinsLateWithAnOlderFile|WhatAnOlderFileHas|LatestPacketsWait
+
 # What leaves whole commands out: bench; send, sign and keygen; completion, and the
 # library for it.
 SMALL := nobench
@@ -73,7 +77,7 @@ test: ## and what the program for devices says of itself
 # Without the second that every process under the detector sleeps at its end, and
 # without what runs on one goroutine alone.
 race:
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -timeout 30m $$(go list ./... | grep -vE '/bench$$|/bench/(model|orders|report|simnet|stats)$$|/internal/(arch|embed|golden)$$')
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -skip '$(ALONE)' -timeout 30m $$(go list ./... | grep -vE '/bench$$|/bench/(model|orders|report|simnet|stats)$$|/internal/(arch|embed|golden)$$')
 	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -timeout 30m -run 'Workers|Cores|Cancel' ./bench
 
 lint:
