@@ -60,7 +60,6 @@ var commands = map[string]func() *cobra.Command{
 }
 
 func newRootCommand() *cobra.Command {
-	cobra.KeepOrder() // send comes first
 	printVersion := false
 	root := &cobra.Command{
 		Use:                   "iotupd COMMAND",

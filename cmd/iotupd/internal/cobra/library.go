@@ -32,5 +32,5 @@ func FixedCompletions(words []Completion, directive ShellCompDirective) Completi
 // ArbitraryArgs refuses no arguments.
 func ArbitraryArgs(cmd *Command, args []string) error { return cobra.ArbitraryArgs(cmd, args) }
 
-// KeepOrder lists commands in the order in which they were added.
-func KeepOrder() { cobra.EnableCommandSorting = false }
+// Commands are listed in the order in which they were added, as by package small.
+func init() { cobra.EnableCommandSorting = false }

@@ -30,6 +30,3 @@ func FixedCompletions(words []Completion, directive ShellCompDirective) Completi
 
 // ArbitraryArgs refuses no arguments.
 func ArbitraryArgs(cmd *Command, args []string) error { return small.ArbitraryArgs(cmd, args) }
-
-// KeepOrder does nothing: commands are listed in the order in which they were added.
-func KeepOrder() {}
