@@ -5,7 +5,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -18,22 +17,10 @@ import (
 )
 
 // launch runs the command with what it has when it is not tested: little time after
-// a signal. It is killed should it hang.
+// a signal.
 func launch(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	self, err := os.Executable()
-	check(t, err)
-	p := &process{T: t, dir: dir}
-	p.cmd = exec.Command(self, args...)
-	p.cmd.Dir = dir
-	p.cmd.Env = append(os.Environ(), asCommand+"="+hurried)
-	r, err := p.cmd.StderrPipe()
-	check(t, err)
-	p.stderr = bufio.NewScanner(r)
-	check(t, p.cmd.Start())
-	hang := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
-	t.Cleanup(func() { hang.Stop(); p.cmd.Process.Kill(); p.cmd.Wait() })
-	return p
+	return startCommand(t, dir, nil, hurried, args...)
 }
 
 // pipeDir returns a directory with keys, a file with its manifest, and a pipe that

@@ -39,15 +39,23 @@ func start(t *testing.T, port uint16, args ...string) *process {
 // startTo is start, with stdout, nil for none.
 func startTo(t *testing.T, stdout *os.File, port uint16, args ...string) *process {
 	t.Helper()
+	args = append(args, "-i", loopback(), "-p", fmt.Sprint(port))
+	return startCommand(t, t.TempDir(), stdout, unhurried, args...)
+}
+
+// startCommand starts the command in a directory, in a process of its own that has
+// little or much time after a signal. It is killed should it hang.
+func startCommand(t *testing.T, dir string, stdout *os.File, haste string, args ...string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
-	p := &process{T: t, dir: t.TempDir()}
-	p.cmd = exec.Command(self, append(args, "-i", loopback(), "-p", fmt.Sprint(port))...)
-	p.cmd.Dir = p.dir
+	p := &process{T: t, dir: dir}
+	p.cmd = exec.Command(self, args...)
+	p.cmd.Dir = dir
 	if stdout != nil {
 		p.cmd.Stdout = stdout
 	}
-	p.cmd.Env = append(os.Environ(), asCommand+"="+unhurried)
+	p.cmd.Env = append(os.Environ(), asCommand+"="+haste)
 	r, err := p.cmd.StderrPipe()
 	check(t, err)
 	p.stderr = bufio.NewScanner(r)

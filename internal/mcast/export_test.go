@@ -19,10 +19,3 @@ func OnlyAnnounced() (undo func()) {
 	follow = netif.Follower{Every: time.Hour, AnnouncedEvery: time.Hour}
 	return func() { follow = before }
 }
-
-// Unannounced has nothing announced, until undo.
-func Unannounced() (undo func()) {
-	before := follow
-	follow.Unannounced = true
-	return func() { follow = before }
-}
