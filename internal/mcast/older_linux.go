@@ -72,12 +72,8 @@ func (s *Socket) interfaceAddress(m member, to change) (netip.Addr, error) {
 // does: emulators of other processors do not know any, for either family. Binding
 // it anew, to the same interface with another index, takes privileges.
 func (c *Conn) bindToInterface(unknown error) error {
-	raw, err := c.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
 	var failed error
-	err = raw.Control(func(fd uintptr) { failed = unix.BindToDevice(int(fd), c.cfg.Interface.Name) })
+	err := c.sys.raw.Control(func(fd uintptr) { failed = unix.BindToDevice(int(fd), c.cfg.Interface.Name) })
 	if failed != nil {
 		failed = fmt.Errorf("%w; nor by SO_BINDTODEVICE: %w", unknown, failed)
 	}

@@ -13,42 +13,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A quietSocket is a UDP socket whose datagrams wake a thread of this process only
-// while somebody waits for them. The runtime watches a socket of package net from
-// the beginning, edge-triggered: each datagram wakes a thread, even while the
-// goroutine that reads sleeps for a moment to take several at once. Instead, this
-// socket is watched by an epoll instance of its own, which the runtime watches in
-// its place, and only while it is armed.
+// A quietSocket is a UDP socket that wakes a thread of this process only while a
+// goroutine waits for it. The runtime watches a socket of package net from the
+// beginning, edge-triggered. So each datagram that arrives wakes a thread, even while
+// the goroutine that reads sleeps for a moment to take several at once, and so does
+// each datagram that has left, if any thread polls: for a timer, or another socket.
+// Instead, this socket is watched by an epoll instance of its own, which the runtime
+// watches in its place, and only while it is armed.
 //
-// It implements [syscall.RawConn]. One goroutine at a time may read.
+// It implements [syscall.RawConn]. One goroutine at a time may wait.
 type quietSocket struct {
 	fd     int             // of the socket
+	event  uint32          // what is waited for: EPOLLIN or EPOLLOUT
 	epoll  *os.File        // while a method of it runs, fd is open
 	raw    syscall.RawConn // of epoll
 	closed sync.Once
 
-	// These belong to the goroutine that reads.
-	armed  bool  // arrivals are announced
+	// These belong to the goroutine that waits.
+	armed  bool  // the event is announced
 	failed error // of the last call of epoll_ctl
 
-	// A read is what wait and look call. All are bound once: a closure a read is an
-	// allocation a read.
-	read      func(fd uintptr) (done bool)
-	readOrArm func(uintptr) (done bool)
-	lookOnce  func(uintptr)
-	disarm    func(uintptr)
-	found     bool // result of lookOnce
+	// Attempt reads or writes, as wait and look ask for. All are bound once: a closure
+	// a call is an allocation a call.
+	attempt  func(fd uintptr) (done bool)
+	tryOrArm func(uintptr) (done bool)
+	tryOnce  func(uintptr)
+	disarm   func(uintptr)
+	found    bool // result of tryOnce
 }
 
 // newQuietSocket takes the socket out of conn, which is then closed, unless there
-// is an error. It reads by calling read.
-func newQuietSocket(conn *net.UDPConn, read func(fd uintptr) (done bool)) (*quietSocket, error) {
+// is an error. It waits for the event until attempt reports that it is done.
+func newQuietSocket(conn *net.UDPConn, event uint32, attempt func(fd uintptr) (done bool)) (*quietSocket, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	q := &quietSocket{read: read}
-	q.readOrArm, q.lookOnce = q.tryToRead, q.tryToLook
+	q := &quietSocket{event: event, attempt: attempt}
+	q.tryOrArm, q.tryOnce = q.armAndTry, q.disarmAndTry
 	q.disarm = func(epoll uintptr) { q.arm(epoll, false) }
 	var failed error
 	if err := raw.Control(func(fd uintptr) { q.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
@@ -97,42 +99,42 @@ func (q *quietSocket) Read(func(fd uintptr) (done bool)) error { return errors.E
 // Write implements [syscall.RawConn].
 func (q *quietSocket) Write(func(fd uintptr) (done bool)) error { return errors.ErrUnsupported }
 
-// wait calls read, whenever there may be something to read, until it reports true.
+// wait calls attempt, again after each event, until it reports true.
 func (q *quietSocket) wait() error {
 	q.failed = nil
-	if err := closedError(q.raw.Read(q.readOrArm)); err != nil {
+	if err := closedError(q.raw.Read(q.tryOrArm)); err != nil {
 		return err
 	}
 	return q.failed
 }
 
-func (q *quietSocket) tryToRead(epoll uintptr) bool {
-	if q.read(uintptr(q.fd)) {
+func (q *quietSocket) armAndTry(epoll uintptr) bool {
+	if q.attempt(uintptr(q.fd)) {
 		return true
 	}
 	if q.armed {
 		return false
 	}
 	q.arm(epoll, true)
-	// What has come before that may not be announced.
-	return q.failed != nil || q.read(uintptr(q.fd))
+	// An event before that may not be announced.
+	return q.failed != nil || q.attempt(uintptr(q.fd))
 }
 
-// look calls read once, and returns what it reports. From then on, no datagram
-// wakes anybody until the next call of wait.
+// look calls attempt once, and returns what it reports. From then on, no event
+// wakes a thread until the next call of wait.
 func (q *quietSocket) look() (bool, error) {
-	if err := closedError(q.raw.Control(q.lookOnce)); err != nil {
+	if err := closedError(q.raw.Control(q.tryOnce)); err != nil {
 		return false, err
 	}
 	return q.found, q.failed
 }
 
-func (q *quietSocket) tryToLook(epoll uintptr) {
+func (q *quietSocket) disarmAndTry(epoll uintptr) {
 	q.arm(epoll, false)
-	q.found = q.read(uintptr(q.fd))
+	q.found = q.attempt(uintptr(q.fd))
 }
 
-// hush is look without a read.
+// hush is look without an attempt.
 func (q *quietSocket) hush() error {
 	if err := closedError(q.raw.Control(q.disarm)); err != nil {
 		return err
@@ -140,20 +142,20 @@ func (q *quietSocket) hush() error {
 	return q.failed
 }
 
-// arm has arrivals announced, or not.
+// arm has events announced, or not.
 func (q *quietSocket) arm(epoll uintptr, announce bool) {
 	if q.failed = nil; q.armed == announce {
 		return
 	}
 	var event unix.EpollEvent
 	if announce {
-		event.Events = unix.EPOLLIN
+		event.Events = q.event
 	}
 	q.failed = os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(epoll), unix.EPOLL_CTL_MOD, q.fd, &event))
 	q.armed = announce && q.failed == nil
 }
 
-// close ends pending reads with [net.ErrClosed]. It may be called again.
+// close ends pending waits with [net.ErrClosed]. It may be called again.
 func (q *quietSocket) close() error {
 	q.closed.Do(func() {
 		q.epoll.Close() // waits for the methods that run

@@ -54,6 +54,27 @@ func (q *quietSocket) eventuallyAnnounced(t *testing.T) bool {
 	return false
 }
 
+func TestASenderIsNotWokenByWhatHasLeft(t *testing.T) {
+	// "Each datagram that has left" wakes no thread, unless the socket was full.
+	c, _ := open(t, OffloadNever)
+	if c.sys.quiet == nil {
+		t.Skip("this system does not have epoll in epoll")
+	}
+	send(t, c, 200)
+	if c.sys.quiet.announced(t) {
+		t.Error("a thread would be woken, though the socket has room")
+	}
+	c.sys.quiet.raw.Control(func(epoll uintptr) { c.sys.quiet.arm(epoll, true) }) // as if it had been full
+	if !c.sys.quiet.eventuallyAnnounced(t) {
+		t.Error("a full socket is not waited for")
+	}
+	c.sys.full = true
+	send(t, c, 1)
+	if c.sys.quiet.announced(t) {
+		t.Error("a thread would be woken, though the wait is over")
+	}
+}
+
 func TestNobodyIsWokenWhileNobodyWaits(t *testing.T) {
 	// "Datagrams wake a thread of this process only while somebody waits for them."
 	c, s := open(t, OffloadNever)
@@ -95,7 +116,7 @@ func TestADatagramBetweenALookAndTheWaitIsFound(t *testing.T) {
 	c, s := open(t, OffloadNever)
 	q, b, looks := s.sys.quiet, NewBatch(8), 0
 	s.sys.reading = b.messages.headers
-	q.read = func(fd uintptr) bool {
+	q.attempt = func(fd uintptr) bool {
 		if looks++; looks == 1 {
 			send(t, c, 1)
 			for n := 0; n == 0; { // until it is there
@@ -106,14 +127,14 @@ func TestADatagramBetweenALookAndTheWaitIsFound(t *testing.T) {
 		return s.recvmmsg(fd)
 	}
 	found := false
-	q.raw.Control(func(epoll uintptr) { found = q.readOrArm(epoll) })
+	q.raw.Control(func(epoll uintptr) { found = q.tryOrArm(epoll) })
 	if !found || s.sys.n != 1 {
 		t.Errorf("found %v, %d datagrams, want one that nobody announces", found, s.sys.n)
 	}
 }
 
 func TestSystemsWithoutQuietSocketsReadAtOnce(t *testing.T) {
-	makeQuiet = func(*net.UDPConn, func(uintptr) bool) (*quietSocket, error) { return nil, unix.ENOSYS }
+	makeQuiet = func(*net.UDPConn, uint32, func(uintptr) bool) (*quietSocket, error) { return nil, unix.ENOSYS }
 	defer func() { makeQuiet = newQuietSocket }()
 	c, s := open(t, OffloadNever)
 	b, buf := NewBatch(8), make([]byte, 64*1232)

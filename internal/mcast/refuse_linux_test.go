@@ -5,6 +5,7 @@ package mcast
 import (
 	"net"
 	"net/netip"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +23,7 @@ func TestASenderTakesNothingIn(t *testing.T) {
 	}
 	defer c.Close()
 	to := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: c.conn.LocalAddr().(*net.UDPAddr).Port}
-	if got := arrivesBeside(t, c.conn, to); got {
+	if got := arrivesBeside(t, optionConn{c.conn, c.sys.raw}, to); got {
 		t.Error("the socket took a datagram")
 	}
 	other, err := net.ListenUDP("udp4", nil)
@@ -37,7 +38,7 @@ func TestASenderTakesNothingIn(t *testing.T) {
 
 // arrivesBeside reports whether a datagram to an address is in the buffer of a
 // socket when one that was sent after it, to another socket, has arrived there.
-func arrivesBeside(t *testing.T, conn *net.UDPConn, to *net.UDPAddr) (arrived bool) {
+func arrivesBeside(t *testing.T, conn syscall.Conn, to *net.UDPAddr) (arrived bool) {
 	t.Helper()
 	witness, err := net.ListenUDP("udp4", &net.UDPAddr{IP: to.IP})
 	if err != nil {

@@ -104,7 +104,7 @@ func Dial(cfg SendConfig) (*Conn, error) {
 	c := &Conn{cfg: cfg, conn: pc.(*net.UDPConn)}
 	c.group = newPacketConn(f, c.conn)
 	if err := c.configure(); err != nil {
-		c.conn.Close()
+		c.close()
 		return nil, fmt.Errorf("cannot send over %s: %w", cfg.Interface.Name, err)
 	}
 	return c, nil
@@ -132,6 +132,10 @@ func (c SendConfig) zone() string {
 }
 
 func (c *Conn) configure() error {
+	c.conn.SetWriteBuffer(c.cfg.SendBuffer) // cut to what the system allows
+	if err := c.prepare(); err != nil {
+		return err
+	}
 	if err := c.group.setHopLimit(c.cfg.HopLimit); err != nil {
 		return err
 	}
@@ -143,11 +147,7 @@ func (c *Conn) configure() error {
 			return fmt.Errorf("DSCP: %w", err)
 		}
 	}
-	c.conn.SetWriteBuffer(c.cfg.SendBuffer) // cut to what the system allows
-	if err := c.setInterface(c.cfg.Interface.Index); err != nil {
-		return err
-	}
-	return c.prepare()
+	return c.setInterface(c.cfg.Interface.Index)
 }
 
 func (c *Conn) setInterface(index int) error {
@@ -218,4 +218,4 @@ func (c *Conn) worthRetry(err error, attempt int) bool {
 func (c *Conn) Waited() time.Duration { return c.waited }
 
 // Close ends pending writes and frees the socket.
-func (c *Conn) Close() error { return c.conn.Close() }
+func (c *Conn) Close() error { return c.close() }

@@ -29,6 +29,7 @@ const (
 // and live in the heap with it.
 type connState struct {
 	raw     syscall.RawConn
+	quiet   *quietSocket          // the same; nil where the system cannot
 	write   func(fd uintptr) bool // Conn.sendmmsg, bound once
 	offload bool                  // runs cross in one piece
 
@@ -46,13 +47,19 @@ type connState struct {
 	control sendControl
 }
 
-// prepare makes c ready to send, once its socket is configured.
+// prepare makes c ready to send, before its socket is configured: from then on, the
+// options are set by way of c.group and c.sys.raw.
 func (c *Conn) prepare() error {
 	raw, err := c.conn.SyscallConn()
 	if err != nil {
 		return err
 	}
-	c.sys.raw, c.sys.write, c.sys.look = raw, c.sendmmsg, c.outq
+	c.sys.write, c.sys.look = c.sendmmsg, c.outq
+	if quiet, err := makeQuiet(c.conn, unix.EPOLLOUT, c.sys.write); err == nil {
+		c.sys.quiet, raw = quiet, quiet
+		c.group = newPacketConn(familyOf(c.cfg.Group), optionConn{c.conn, raw})
+	}
+	c.sys.raw = raw
 	if c.cfg.Offload == OffloadNever {
 		return nil
 	}
@@ -72,13 +79,8 @@ func (c *Conn) send(b []byte, segment int) (n int, err error) {
 		piece *= max(1, min(maxRun, maxRunBytes/segment))
 	}
 	c.queue(b, segment, piece)
-	begun := time.Now()
-	if err := c.sys.raw.Write(c.sys.write); err != nil {
+	if err := c.write(); err != nil {
 		return 0, err
-	}
-	if c.sys.full {
-		c.sys.full = false
-		c.waited += time.Since(begun)
 	}
 	if c.sys.errno == 0 {
 		return min(c.sys.sent*piece, len(b)), nil
@@ -93,6 +95,32 @@ func (c *Conn) send(b []byte, segment int) (n int, err error) {
 		return c.send(b, segment)
 	}
 	return 0, os.NewSyscallError("sendmmsg", c.sys.errno)
+}
+
+// write calls sendmmsg until the socket has room for a message.
+func (c *Conn) write() (err error) {
+	begun := time.Now()
+	if c.sys.quiet != nil {
+		err = c.sys.quiet.wait()
+	} else {
+		err = c.sys.raw.Write(c.sys.write)
+	}
+	if err != nil || !c.sys.full {
+		return err
+	}
+	c.sys.full = false
+	c.waited += time.Since(begun)
+	if c.sys.quiet != nil {
+		return c.sys.quiet.hush()
+	}
+	return nil
+}
+
+func (c *Conn) close() error {
+	if c.sys.quiet != nil {
+		return c.sys.quiet.close()
+	}
+	return c.conn.Close()
 }
 
 // refusesRuns tells errors that a run may cause and its datagrams may not: a

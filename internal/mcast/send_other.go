@@ -13,8 +13,10 @@ const canChooseSource = false
 // connState is what a Conn has elsewhere: nothing.
 type connState struct{}
 
-// prepare makes c ready to send, once its socket is configured.
+// prepare makes c ready to send, before its socket is configured.
 func (c *Conn) prepare() error { return nil }
+
+func (c *Conn) close() error { return c.conn.Close() }
 
 // send sends the first datagram of b and returns how many bytes it was.
 func (c *Conn) send(b []byte, segment int) (n int, err error) {

@@ -135,7 +135,7 @@ func (s *Socket) prepare(cfg ListenConfig) error {
 	if err != nil {
 		return err
 	}
-	if quiet, err := makeQuiet(s.conn, s.sys.read); err == nil { // without, there are no pauses
+	if quiet, err := makeQuiet(s.conn, unix.EPOLLIN, s.sys.read); err == nil { // without, there are no pauses
 		s.sys.quiet, raw = quiet, quiet
 		s.groups = newPacketConn(s.family, optionConn{s.conn, raw})
 	}
