@@ -59,8 +59,9 @@ install: iotupd ## program, man pages, completions, systemd unit, below $(DESTDI
 	fi; \
 	sed 's|/usr/bin/|$(PREFIX)/bin/|' cmd/iotupd/systemd/iotupd-recv@.service > "$$to/lib/systemd/system/iotupd-recv@.service"
 
-docs: ## docs/causes.md, made from the program
+docs: ## what docs has of the program: causes, JSON schemas
 	go test ./internal/reason -run Page -update
+	go test ./cmd/iotupd -run SchemaFiles -update
 
 demo: ## a real transfer on this host
 	go run ./internal/demo

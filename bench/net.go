@@ -58,7 +58,7 @@ func (e Experiment) RunNet(ctx context.Context, measure func(ctx context.Context
 	}
 	e = cases[0].cell.Experiment
 	result := Result{
-		Version: resultVersion, Mode: string(Net), Seed: e.Seed,
+		Format: ResultFormat, Mode: string(Net), Seed: e.Seed,
 		Parameter: e.Sweep.parameter.name, Parameters: e.fixed(),
 	}
 	for i, c := range cases {

@@ -7,8 +7,8 @@ package bench
 // unless it is of mode net, so that the same seed and version give the same
 // bytes on every machine.
 type Result struct {
-	Version    string   `json:"version"` // of this format
-	Mode       string   `json:"mode"`    // sim, model or net
+	Format     string   `json:"format"` // [ResultFormat]
+	Mode       string   `json:"mode"`   // sim, model or net
 	Seed       uint64   `json:"seed"`
 	Parameter  string   `json:"parameter"` // that the sweep varies: loss, burst, parity, size, senders, receivers; forged in a Pollution; empty: none
 	Parameters []string `json:"fixed"`     // the others, as name=value
@@ -17,10 +17,10 @@ type Result struct {
 
 // A Row is one scheme at one point.
 type Row struct {
-	Scheme string  `json:"scheme"` // as asked for
-	Code   string  `json:"code"`   // what that came to: code, K, M and groups
-	X      string  `json:"x"`      // value of the swept parameter, as in the grammar
-	XValue float64 `json:"x_value"`
+	Scheme string  `json:"scheme"`   // as asked for
+	Code   string  `json:"encoding"` // what that came to: code, K, M and groups
+	X      string  `json:"swept"`    // value of the swept parameter, as in the grammar
+	XValue float64 `json:"swept_number"`
 	Loss   string  `json:"loss"` // the model
 	P      float64 `json:"p"`    // its mean
 
@@ -78,10 +78,10 @@ type Point struct {
 
 // Times are seconds until that share of the receivers was done; zero: not all were.
 type Times struct {
-	Half    float64 `json:"p50"`
-	Most    float64 `json:"p90"`
-	Nearly  float64 `json:"p99"`
-	All     float64 `json:"all"`
+	Half    float64 `json:"seconds_p50"`
+	Most    float64 `json:"seconds_p90"`
+	Nearly  float64 `json:"seconds_p99"`
+	All     float64 `json:"seconds_all"`
 	Goodput float64 `json:"goodput_bits_per_second"` // file bits over the mean time
 }
 
@@ -106,7 +106,7 @@ type Layered struct {
 	Levels  []float64 `json:"levels"`           // shares of the time at each level
 	Off     float64   `json:"off"`              // share of the time without any layer
 	Changes float64   `json:"changes_per_hour"` // of the level of a receiver, mean
-	Lost    float64   `json:"lost"`             // share of the packets of joined layers
+	Lost    float64   `json:"lost_ratio"`       // share of the packets of joined layers
 }
 
 // Measured are what real processes took: they differ from machine to machine.

@@ -40,7 +40,7 @@ func TestGoldenResult(t *testing.T) {
 }
 
 func TestAResultSurvivesJSON(t *testing.T) {
-	want := Result{Version: "1", Mode: "sim", Rows: []Row{measured(10), measured(7)}}
+	want := Result{Format: ResultFormat, Mode: "sim", Rows: []Row{measured(10), measured(7)}}
 	var got Result
 	if err := json.Unmarshal([]byte(mustJSON(t, want)), &got); err != nil {
 		t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// resultVersion is that of the encoding of a [Result].
-const resultVersion = "1"
+// ResultFormat is the format of a [Result] as JSON, by which it is known.
+const ResultFormat = "iotupd bench result 2"
 
 // Run measures. The same experiment gives the same Result, whatever the number
 // of goroutines and the CPU. An error, of ctx or of one row, ends it; the Result
@@ -28,7 +28,7 @@ func (e Experiment) Run(ctx context.Context) (Result, error) {
 
 // measure adds the rows of cells to r.
 func (e *Experiment) measure(ctx context.Context, cells []*cell, r Result) (Result, error) {
-	r.Version, r.Mode, r.Seed = resultVersion, string(e.Mode), e.Seed
+	r.Format, r.Mode, r.Seed = ResultFormat, string(e.Mode), e.Seed
 	var all []*work
 	for _, c := range cells {
 		w, err := c.work()

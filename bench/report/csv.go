@@ -13,6 +13,9 @@ import (
 	"iotupd/bench"
 )
 
+// csvVersion is the version of the columns: it changes if one gets another meaning.
+const csvVersion = "1"
+
 // A field is a column of the CSV. New ones go to the end.
 type field struct {
 	name, text string
@@ -23,7 +26,7 @@ type field struct {
 func fields() []field {
 	return slices.Concat(
 		[]field{
-			{"version", "of the format", func(r bench.Result, _ bench.Row) string { return r.Version }},
+			{"version", "of the format", func(bench.Result, bench.Row) string { return csvVersion }},
 			{"mode", "sim, model or net", func(r bench.Result, _ bench.Row) string { return r.Mode }},
 			{"seed", "of the random numbers", func(r bench.Result, _ bench.Row) string { return strconv.FormatUint(r.Seed, 10) }},
 			{"fixed", "parameters that are not swept, as name=value, with blanks between", func(r bench.Result, _ bench.Row) string { return strings.Join(r.Parameters, " ") }},

@@ -15,7 +15,7 @@ import (
 // lossSweep is of several schemes over the loss, the plain loop of which does
 // not finish in time at the highest.
 func lossSweep() bench.Result {
-	r := bench.Result{Version: "1", Mode: "sim", Seed: 1, Parameter: "loss",
+	r := bench.Result{Format: bench.ResultFormat, Mode: "sim", Seed: 1, Parameter: "loss",
 		Parameters: []string{"size=64M", "shard-size=1280", "rate=10M", "senders=1"}}
 	losses := []float64{0.01, 0.1, 0.3, 0.5, 0.9}
 	for _, s := range []struct {
@@ -43,7 +43,7 @@ func lossSweep() bench.Result {
 
 // burstSweep is of the same mean loss in bursts of growing length.
 func burstSweep() bench.Result {
-	r := bench.Result{Version: "1", Mode: "sim", Seed: 7, Parameter: "burst",
+	r := bench.Result{Format: bench.ResultFormat, Mode: "sim", Seed: 7, Parameter: "burst",
 		Parameters: []string{"size=64M", "loss=10%", "rate=10M"}}
 	bursts := []int{1, 5, 20, 100, 1000}
 	for _, s := range []struct {
@@ -71,7 +71,7 @@ func burstSweep() bench.Result {
 // senderSweep has one scheme that gains by every sender and one that does not
 // quite.
 func senderSweep() bench.Result {
-	r := bench.Result{Version: "1", Mode: "sim", Seed: 1, Parameter: "senders", Parameters: []string{"size=16M", "loss=5%", "rate=10M"}}
+	r := bench.Result{Format: bench.ResultFormat, Mode: "sim", Seed: 1, Parameter: "senders", Parameters: []string{"size=16M", "loss=5%", "rate=10M"}}
 	for _, s := range []struct {
 		scheme string
 		mean   [6]float64
@@ -91,7 +91,7 @@ func senderSweep() bench.Result {
 
 // sizeSweep is of the exact model, which has no intervals and no times of trials.
 func sizeSweep() bench.Result {
-	r := bench.Result{Version: "1", Mode: "model", Seed: 1, Parameter: "size", Parameters: []string{"loss=10%", "receivers=1000000"}}
+	r := bench.Result{Format: bench.ResultFormat, Mode: "model", Seed: 1, Parameter: "size", Parameters: []string{"loss=10%", "receivers=1000000"}}
 	for _, s := range []struct {
 		scheme string
 		mean   [4]float64
@@ -119,7 +119,7 @@ func sizeSweep() bench.Result {
 
 // oneNet is one point of mode net: no sweep, and measured figures.
 func oneNet() bench.Result {
-	r := bench.Result{Version: "1", Mode: "net", Seed: 3, Parameters: []string{"size=64M", "loss=5%", "rate=100M", "receivers=4"}}
+	r := bench.Result{Format: bench.ResultFormat, Mode: "net", Seed: 3, Parameters: []string{"size=64M", "loss=5%", "rate=100M", "receivers=4"}}
 	for i, scheme := range []string{"auto", "auto:fast", "loop"} {
 		row := fixtureRow(scheme, "", []float64{1.004, 1.06, 3.9}[i], 4)
 		row.Sent.P99.High, row.Sent.P90.High = math.Inf(1), math.Inf(1)
@@ -134,7 +134,7 @@ func oneNet() bench.Result {
 
 // pollution is of forged packets, with digests and without.
 func pollution() bench.Result {
-	r := bench.Result{Version: "1", Mode: "sim", Seed: 1, Parameter: "forged", Parameters: []string{"size=1M", "loss=none"}}
+	r := bench.Result{Format: bench.ResultFormat, Mode: "sim", Seed: 1, Parameter: "forged", Parameters: []string{"size=1M", "loss=none"}}
 	never := math.Inf(1)
 	for i, share := range []float64{0, 0.001, 0.1, 0.5} {
 		for _, s := range []struct {
@@ -160,7 +160,7 @@ func pollution() bench.Result {
 
 // layers is of receivers behind bottlenecks, some of which starve.
 func layers() bench.Result {
-	r := bench.Result{Version: "1", Mode: "sim", Seed: 1, Parameter: "bottleneck", Parameters: []string{"size=16M", "loss=none", "layers=4"}}
+	r := bench.Result{Format: bench.ResultFormat, Mode: "sim", Seed: 1, Parameter: "bottleneck", Parameters: []string{"size=16M", "loss=none", "layers=4"}}
 	for i, rate := range []float64{9e5, 2.5e6, 1e7, 4e7} {
 		mean := [4]float64{math.Inf(1), 1.03, 1.5, 2.5}[i]
 		row := fixtureRow("4 layers", "gf16 7282+7282 x 2", mean, 100)

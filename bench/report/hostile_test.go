@@ -28,7 +28,7 @@ func extremes() map[string]bench.Result {
 	all["no parameter"] = bench.Result{Mode: "sim", Rows: []bench.Row{fixtureRow("auto", "", 1.01, 100)}}
 
 	names := lossSweep()
-	names.Parameter, names.Mode, names.Version = hostile, hostile, hostile
+	names.Parameter, names.Mode, names.Format = hostile, hostile, hostile
 	names.Parameters = []string{hostile}
 	for i := range names.Rows {
 		r := &names.Rows[i]

@@ -59,8 +59,8 @@ func ReadJSON(rd io.Reader) (bench.Result, error) {
 	if len(in) > maxBytes {
 		return bench.Result{}, fmt.Errorf("report: more than %d MiB: this is no result of bench", maxBytes>>20)
 	}
-	var r bench.Result
-	if err := json.Unmarshal(in, &r); err != nil {
+	r, err := decode(in)
+	if err != nil {
 		return bench.Result{}, fmt.Errorf("report: this is no result of bench: %w", readable(err))
 	}
 	if err := check(r); err != nil {
@@ -88,8 +88,8 @@ func place(i int, r bench.Row) string {
 
 // check returns what is wrong with r, nil if nothing is.
 func check(r bench.Result) error {
-	if r.Version == "" {
-		return errors.New("it has no version")
+	if r.Format != bench.ResultFormat {
+		return fmt.Errorf("the format is %.40q, want %q", r.Format, bench.ResultFormat)
 	}
 	if r.Mode != "sim" && r.Mode != "model" && r.Mode != "net" {
 		return fmt.Errorf("mode is %.40q, want sim, model or net", r.Mode)
@@ -100,7 +100,7 @@ func check(r bench.Result) error {
 	if len(r.Rows) == 0 || len(r.Rows) > maxRows {
 		return fmt.Errorf("%d rows, want 1 to %d", len(r.Rows), maxRows)
 	}
-	for _, text := range append([]string{r.Version, r.Parameter}, r.Parameters...) {
+	for _, text := range append([]string{r.Parameter}, r.Parameters...) {
 		if len(text) > maxText {
 			return fmt.Errorf("a text of %d bytes, want at most %d: %.40q...", len(text), maxText, text)
 		}

@@ -48,7 +48,11 @@ func shellQuote(s string) string {
 }
 
 // runFormat is the version of run.json, by which it is known.
-const runFormat = "iotupd bench run 1"
+const runFormat = "iotupd bench run 2"
+
+// runFormat1 is the format of the first version, which had the same name for the version
+// of the program as manifests have for that of a release.
+const runFormat1 = "iotupd bench run 1"
 
 // A run is the content of run.json.
 type run struct {
@@ -56,7 +60,7 @@ type run struct {
 	CommandLine string   `json:"command_line"`
 	Command     []string `json:"command"`
 	Environment []string `json:"environment,omitempty"`
-	Program     string   `json:"version,omitempty"`
+	Program     string   `json:"program_version,omitempty"`
 	Mode        string   `json:"mode"`
 	Seed        uint64   `json:"seed"`
 	Go          string   `json:"go,omitempty"`
@@ -64,7 +68,7 @@ type run struct {
 	CPU         string   `json:"cpu,omitempty"`
 	CPUs        int      `json:"cpus,omitempty"`
 	Started     string   `json:"started,omitempty"` // RFC 3339
-	Seconds     float64  `json:"seconds,omitempty"`
+	Seconds     float64  `json:"seconds_measuring,omitempty"`
 	Files       []string `json:"files"`
 }
 
@@ -80,4 +84,10 @@ func (p Provenance) runJSON(r bench.Result, files []string) ([]byte, error) {
 	}
 	out, err := json.MarshalIndent(about, "", "  ")
 	return append(out, '\n'), err
+}
+
+// Formats returns an example of every JSON document of bench, by its format, for
+// docs/json.md.
+func Formats() map[string]any {
+	return map[string]any{bench.ResultFormat: bench.Result{}, runFormat: run{}}
 }

@@ -96,7 +96,7 @@ func ours(dir string) (bool, error) {
 		return false, fmt.Errorf("report: read %s: %w", name, cause(err))
 	}
 	var about run
-	return json.Unmarshal(in, &about) == nil && about.Format == runFormat, nil
+	return json.Unmarshal(in, &about) == nil && (about.Format == runFormat || about.Format == runFormat1), nil
 }
 
 // CheckDir returns the error of [WriteDir] about files in dir that are not

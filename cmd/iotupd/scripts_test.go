@@ -169,20 +169,15 @@ func change(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// events FILE TYPE... wants lines of JSON and nothing else, with events of
-// these types in this order, and perhaps more.
+// events FILE TYPE... wants lines of JSON that fit the schema and nothing else, with
+// events of these types in this order, and perhaps more.
 func events(ts *testscript.TestScript, _ bool, args []string) {
 	want := args[1:]
+	ts.Check(validate(schemaOfEvents(), []byte(ts.ReadFile(args[0]))))
 	for line := range strings.Lines(ts.ReadFile(args[0])) {
-		var e struct {
-			V    int
-			Type string
-		}
+		var e struct{ Type string }
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			ts.Fatalf("%q is not JSON: %v", line, err)
-		}
-		if e.V != 1 || e.Type == "" {
-			ts.Fatalf("%s has no version or type", line)
 		}
 		if len(want) > 0 && want[0] == e.Type {
 			want = want[1:]

@@ -90,27 +90,29 @@ var arrows = map[string][]string{
 	"fec":         {"proto", "fec/leopard", "github.com/klauspost/reedsolomon"},
 	"fec/leopard": {"golang.org/x/sys/cpu"},
 
-	"internal/barepath":        {"golang.org/x/net/...", "golang.org/x/sys/unix"},
-	"internal/clock":           {"golang.org/x/sys/..."},
-	"internal/demo":            {},
-	"internal/diagnose":        {"internal/quantity", "internal/reason", "proto"},
-	"internal/discover":        {"proto", "golang.org/x/net/dns/..."},
-	"internal/durable":         {"internal/quantity", "golang.org/x/sys/..."},
-	"internal/e2e":             {},
-	"internal/golden":          {},
-	"internal/hook":            {"internal/printable"},
-	"internal/leak":            {},
-	"internal/listeners":       {"internal/diagnose", "internal/netif", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
-	"internal/memlimit":        {"golang.org/x/sys/unix"},
-	"internal/mcast":           {"internal/netif", "golang.org/x/net/...", "golang.org/x/sys/..."},
-	"internal/mcast/mcasttest": {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
-	"internal/netif":           {"golang.org/x/sys/..."},
-	"internal/printable":       {},
-	"internal/qdisc":           {"golang.org/x/sys/unix"},
-	"internal/quantity":        {},
-	"internal/reason":          {"proto", "proto/seal", "receiver"},
-	"internal/seqno":           {},
-	"internal/sha256pair":      {},
+	"internal/barepath":         {"golang.org/x/net/...", "golang.org/x/sys/unix"},
+	"internal/clock":            {"golang.org/x/sys/..."},
+	"internal/demo":             {},
+	"internal/diagnose":         {"internal/quantity", "internal/reason", "proto"},
+	"internal/discover":         {"proto", "golang.org/x/net/dns/..."},
+	"internal/durable":          {"internal/quantity", "golang.org/x/sys/..."},
+	"internal/e2e":              {},
+	"internal/golden":           {},
+	"internal/hook":             {"internal/printable"},
+	"internal/jsonschema":       {},
+	"internal/jsonschema/check": {"internal/jsonschema"},
+	"internal/leak":             {},
+	"internal/listeners":        {"internal/diagnose", "internal/netif", "golang.org/x/net/bpf", "golang.org/x/sys/..."},
+	"internal/memlimit":         {"golang.org/x/sys/unix"},
+	"internal/mcast":            {"internal/netif", "golang.org/x/net/...", "golang.org/x/sys/..."},
+	"internal/mcast/mcasttest":  {"internal/leak", "internal/mcast", "golang.org/x/sys/..."},
+	"internal/netif":            {"golang.org/x/sys/..."},
+	"internal/printable":        {},
+	"internal/qdisc":            {"golang.org/x/sys/unix"},
+	"internal/quantity":         {},
+	"internal/reason":           {"proto", "proto/seal", "receiver"},
+	"internal/seqno":            {},
+	"internal/sha256pair":       {},
 
 	"proto":              {"internal/sha256pair"}, // assembler, which is not for others
 	"proto/keys":         {"proto", "golang.org/x/crypto/...", "proto/seal"},
@@ -160,7 +162,7 @@ var clocks = []string{
 }
 
 // programs are other programs than iotupd, and what only tests run.
-var programs = []string{"internal/barepath", "internal/demo", "internal/leak", "internal/mcast/mcasttest"}
+var programs = []string{"internal/barepath", "internal/demo", "internal/jsonschema/check", "internal/leak", "internal/mcast/mcasttest"}
 
 // rules are held for the tree, and shown to bite.
 var rules = map[string]rule{

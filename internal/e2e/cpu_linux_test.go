@@ -142,7 +142,7 @@ func (p cpuPair) transfer(t *testing.T, sender, receiver *host, send, recv []str
 func resultOf(t *testing.T, source, target string, found, done event) string {
 	t.Helper()
 	return fmt.Sprintf("right: %v; %s, verified: %v, %d of %d shards rebuilt",
-		sumOf(t, source) == sumOf(t, target), found.Code, done.Verified, done.Rebuilt, done.Needed)
+		sumOf(t, source) == sumOf(t, target), found.FECCode, done.Verified, done.Rebuilt, done.Needed)
 }
 
 // receiveKilled kills the emulated receiver in the middle of a file that comes over
@@ -179,7 +179,7 @@ func (p cpuPair) receiveKilled(t *testing.T) (result string) {
 // wantVerified checks where a file came from.
 func wantVerified(t *testing.T, found, done event, from string) {
 	t.Helper()
-	if found.From != from || found.Interface != "eth0" || found.Code != "gf16" || !done.Verified || done.SignedBy == nil {
+	if found.From != from || found.Interface != "eth0" || found.FECCode != "gf16" || !done.Verified || done.SignedBy == "" {
 		t.Errorf("got %+v, then %+v; want it from %s over eth0, by code gf16, and signed", found, done, from)
 	}
 }

@@ -77,7 +77,7 @@ func TestReleasesSignedWithKeysOfMinisign(t *testing.T) {
 	e := receiver.recv(target, release.trust(state)...).done()
 	t.Logf("signed by %v, sequence %d, verified %v, in %.2f s", e.SignedBy, e.Sequence, e.Verified, e.Seconds)
 	wantSame(t, target, second)
-	if !e.Verified || e.SignedBy == nil || e.Sequence != 2 {
+	if !e.Verified || e.SignedBy == "" || e.Sequence != 2 {
 		t.Errorf("got %+v, want it verified, with signer and sequence 2", e)
 	}
 	receiver.wantRefused(7, "not signed by a key of --trust", stranger.trust(newDir(t))...)

@@ -132,7 +132,7 @@ func TestWhenListenedMissesAReceiverThatVanished(t *testing.T) {
 	s := sender.send(newFile(t, 4*mib), "--when-listened", "--rate", "1M")
 	s.wait("paused")
 	receiver.recv(newTarget(t))
-	s.wait("resumed")
+	s.wait("continued")
 	sh(t, l.net, "ip link set port2 down")
 	vanished := time.Now()
 	s.wait("paused")

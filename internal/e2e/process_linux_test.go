@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotupd/internal/jsonschema"
 )
 
 // A process is an iotupd that runs on a host. It ends with the test.
@@ -33,8 +36,7 @@ type process struct {
 
 // An event is a line of --json: the fields that the tests look at, of all types.
 type event struct {
-	Version int    `json:"v"`
-	Type    string `json:"type"`
+	Type string `json:"type"`
 
 	Object    string `json:"object"`
 	Name      string `json:"name"`
@@ -43,11 +45,12 @@ type event struct {
 	M         uint64 `json:"m"`
 	From      string `json:"from"`
 	Interface string `json:"interface"`
-	Code      string `json:"code"` // of the erasure code, or of a warning
+	FECCode   string `json:"fec_code"`
+	Code      string `json:"code"` // of a warning
 	Text      string `json:"text"`
 
-	Layers  int      `json:"layers"` // that are received, or sent
-	Port    int      `json:"port"`   // that is listened on
+	Layers  int      `json:"layers_joined"`
+	Port    int      `json:"port"` // that is listened on
 	Sources []string `json:"sources"`
 
 	Held      uint64  `json:"shards_held"`
@@ -71,7 +74,7 @@ type event struct {
 	Forged  uint64 `json:"shards_forged"`
 
 	Verified bool   `json:"verified"`
-	SignedBy any    `json:"signed_by"` // one key, or at the sender several
+	SignedBy string `json:"signed_by"`
 	Sequence uint64 `json:"sequence"`
 
 	Packets  uint64            `json:"packets"` // by the sender, since its start
@@ -152,11 +155,36 @@ func (p *process) read(lines *bufio.Scanner) {
 		fmt.Fprintln(&p.stdout, lines.Text())
 		p.mu.Unlock()
 		var e event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil || e.Version != 1 {
+		if err := cmp.Or(json.Unmarshal(lines.Bytes(), &e), fitsSchema(lines.Bytes())); err != nil {
 			p.t.Errorf("not an event: %q: %v", lines.Text(), err)
 		}
 		p.events <- e
 	}
+}
+
+// eventsSchema is that of a line of --json.
+var eventsSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	b, err := os.ReadFile("../../docs/events.schema.json")
+	if err != nil {
+		return nil, err
+	}
+	return jsonschema.Parse(b)
+})
+
+// fitsSchema returns what is wrong with an event.
+func fitsSchema(line []byte) error {
+	schema, err := eventsSchema()
+	if err != nil {
+		return err
+	}
+	var value any
+	if err := json.Unmarshal(line, &value); err != nil {
+		return err
+	}
+	if wrong, unknown := schema.Check(value); len(wrong)+len(unknown) > 0 {
+		return fmt.Errorf("it does not fit the schema: %q, not described: %q", wrong, unknown)
+	}
+	return nil
 }
 
 // withoutProgress shortens the output of a command to what tells most.

@@ -278,7 +278,11 @@ func (o *Output) width(otherwise int) int {
 	return otherwise
 }
 
-// Event prints a JSON line {"v":1,"type":...} with the fields of data.
+// schemaVersion is that of JSON events, which docs/json.md describes. A key that gets
+// another meaning, or is gone, is another version; new keys and events are not.
+const schemaVersion = "2"
+
+// Event prints a JSON line {"v":2,"type":...} with the fields of data.
 func (o *Output) Event(typ string, data any) {
 	r := usualRank
 	if typ == "progress" {
@@ -294,7 +298,7 @@ func (o *Output) event(r rank, typ string, data any) {
 }
 
 func eventLine(typ string, data any) string {
-	line := appendText([]byte(`{"v":1,"type":`), typ)
+	line := appendText([]byte(`{"v":`+schemaVersion+`,"type":`), typ)
 	line = append(appendFields(line, reflect.Indirect(reflect.ValueOf(data))), '}', '\n')
 	return string(line)
 }
@@ -351,4 +355,10 @@ func (o *Output) ProgressLine(line string) {
 	default:
 		o.text.draw(line[:min(len(line), max(0, o.width(HelpWidth)-3))]) // room for ^C
 	}
+}
+
+// Events returns an example of every event that all commands have, by type, for
+// docs/json.md.
+func Events() map[string]any {
+	return map[string]any{"warn": Warning{}, "error": errorEvent{}, "gap": gapEvent{}}
 }

@@ -66,9 +66,9 @@ func TestEventsAreLinesOfJSONWithVersionAndType(t *testing.T) {
 	s.Event("stopped", someEvent{Loops: 1.5, Packets: 7, Seconds: 2})
 	s.Event("empty", struct{}{})
 	s.Warn(Warning{Code: "corrupt", Text: "wrong \"hash\"", Fix: "again"})
-	s.want(`{"v":1,"type":"stopped","loops":1.5,"packets":7,"seconds":2}`+"\n"+
-		`{"v":1,"type":"empty"}`+"\n"+
-		`{"v":1,"type":"warn","code":"corrupt","text":"wrong \"hash\"","fix":"again"}`+"\n", "")
+	s.want(`{"v":2,"type":"stopped","loops":1.5,"packets":7,"seconds":2}`+"\n"+
+		`{"v":2,"type":"empty"}`+"\n"+
+		`{"v":2,"type":"warn","code":"corrupt","text":"wrong \"hash\"","fix":"again"}`+"\n", "")
 	s.Line("for people")
 	s.progress(time.Hour, "for people")
 	s.want("", "")
@@ -147,7 +147,7 @@ func TestProgressInJSONComesEveryStatsUnlessUnwanted(t *testing.T) {
 			t.Errorf("%+v: got progress due %t, want %t", test.opts, got, test.want)
 		}
 		s.Event("stopped", struct{}{})
-		s.want(`{"v":1,"type":"stopped"}`+"\n", "")
+		s.want(`{"v":2,"type":"stopped"}`+"\n", "")
 	}
 }
 
@@ -192,7 +192,7 @@ func TestDecisionsAreForVerbose(t *testing.T) {
 
 func TestTheEndOfACommand(t *testing.T) {
 	failure := WithCode(ExitSilence, errors.New("nothing heard"))
-	event := `{"v":1,"type":"error","exit_code":4,"text":"nothing heard","code":"silence","fix":"see the warnings before it, which name the likely causes"}` + "\n"
+	event := `{"v":2,"type":"error","exit_code":4,"text":"nothing heard","code":"silence","fix":"see the warnings before it, which name the likely causes"}` + "\n"
 	shown := func(err error) bool { return errors.As(err, new(*ShownError)) }
 
 	s := newScreen(t, OutputOptions{})
@@ -268,5 +268,5 @@ func TestLogRecordsReadLikeOtherLines(t *testing.T) {
 	s.want("", "")
 	s = newScreen(t, OutputOptions{JSON: true})
 	s.Logger().Warn("sending failed", "error", errors.New("no link"))
-	s.want(`{"v":1,"type":"warn","code":"network","text":"sending failed: no link"}`+"\n", "")
+	s.want(`{"v":2,"type":"warn","code":"network","text":"sending failed: no link"}`+"\n", "")
 }

@@ -235,7 +235,7 @@ func TestTheEndOfACommandThatHangsIsShown(t *testing.T) {
 		json string
 		text string
 	}{
-		{true, `{"v":1,"type":"error","exit_code":143,"text":"stopped by terminated","code":"signal"}` + "\n",
+		{true, `{"v":2,"type":"error","exit_code":143,"text":"stopped by terminated","code":"signal"}` + "\n",
 			"\r 1%\x1b[K\r\x1b[Kstopped, without waiting for a disk, a pipe or a network that does not react\n"},
 		{false, "", "\r 1%\x1b[K\r\x1b[K"}, // by the second signal: who sends it knows
 	} {

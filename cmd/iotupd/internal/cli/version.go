@@ -23,7 +23,7 @@ func BuildVersion() string { return currentBuild().Version }
 
 // A build is what is known about how a program was made.
 type build struct {
-	Version  string `json:"version"`
+	Version  string `json:"program_version"`
 	Commit   string `json:"commit"`
 	Modified bool   `json:"modified"` // files of the commit were changed
 	Go       string `json:"go"`
@@ -117,3 +117,6 @@ func NewVersionCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an event as a JSON line")
 	return cmd
 }
+
+// VersionEvents returns an example of the event of version, for docs/json.md.
+func VersionEvents() map[string]any { return map[string]any{"version": build{}} }

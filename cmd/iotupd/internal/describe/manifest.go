@@ -16,7 +16,7 @@ import (
 
 // A ManifestEvent is all that a manifest says. Its texts are safe to print.
 type ManifestEvent struct {
-	File cli.Path `json:"file,omitempty"`
+	Path cli.Path `json:"manifest_path,omitempty"`
 	ObjectEvent
 	Groups     uint64           `json:"groups"`
 	Digests    bool             `json:"digests"`
@@ -31,15 +31,15 @@ type ManifestEvent struct {
 	Metadata   []byte           `json:"metadata,omitempty"` // base64
 	Unknown    []unknownEvent   `json:"unknown,omitempty"`
 	Signatures []signatureEvent `json:"signatures"`
-	VerifiedBy string           `json:"verified_by,omitempty"` // key id
+	SignedBy   string           `json:"signed_by,omitempty"` // key id
 	Memory     int64            `json:"receivers_memory_bytes"`
 	FastMemory int64            `json:"receivers_fast_memory_bytes"` // to decode fast
 }
 
 // An unknownEvent is a field of a later version.
 type unknownEvent struct {
-	Type  uint16 `json:"type"`
-	Value []byte `json:"value"` // base64
+	Type  uint16 `json:"field_type"`
+	Value []byte `json:"field"` // base64
 }
 
 type signatureEvent struct {
@@ -80,7 +80,7 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 		e.Signatures = append(e.Signatures, signatureEvent{s.KeyID.String(), signatureStatus(m, s, trusted)})
 	}
 	if by := proto.Signers(m.AppendTo(nil), trusted); by != nil {
-		e.VerifiedBy = by[0].ID.String()
+		e.SignedBy = by[0].ID.String()
 	}
 	return e
 }

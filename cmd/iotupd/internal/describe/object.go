@@ -14,7 +14,7 @@ type ObjectEvent struct {
 	Name   string `json:"name,omitempty"`
 	Bytes  uint64 `json:"bytes"`
 	SHA256 string `json:"sha256,omitempty"`
-	Code   string `json:"code"`
+	Code   string `json:"fec_code"`
 	K      int    `json:"k"`
 	M      int    `json:"m"`
 	Shard  int    `json:"shard_bytes"`

@@ -177,7 +177,7 @@ func TestASignatureThatIsWrongIsShownAsSuch(t *testing.T) {
 	m.Signatures = []proto.Signature{key.Sign(m)}
 	m.Version = "changed"
 	e := describe.NewManifestEvent(m, []proto.PublicKey{key.Public()}, epoch)
-	if e.VerifiedBy != "" || e.Signatures[0].Status != describe.StatusWrong {
+	if e.SignedBy != "" || e.Signatures[0].Status != describe.StatusWrong {
 		t.Errorf("got %+v", e)
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/netip"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/netif"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
@@ -31,7 +33,7 @@ type heardEvent struct {
 }
 
 type trafficEvent struct {
-	Packets   uint64  `json:"packets"`
+	Packets   uint64  `json:"packets_received"`
 	PerSecond float64 `json:"packets_per_second"`
 	Rate      float64 `json:"bits_per_second"`
 }
@@ -39,6 +41,7 @@ type trafficEvent struct {
 // A streamEvent is what one sender sends of an object, on one layer.
 type streamEvent struct {
 	From      string `json:"from"`
+	FromPort  uint16 `json:"from_port"`
 	Interface string `json:"interface"`
 	Sender    int    `json:"sender"`
 	Senders   int    `json:"senders"`
@@ -80,9 +83,8 @@ func newHeardEvent(o *monitor.Object, now time.Time, trusted []proto.PublicKey) 
 		}
 	}
 	for _, s := range slices.SortedStableFunc(slices.Values(o.Streams), compareStreams) {
-		from := netip.AddrPortFrom(s.From.Addr().Unmap().WithZone(""), s.From.Port())
 		e.Streams = append(e.Streams, streamEvent{
-			From: from.String(), Interface: interfaceName(s.Interface), Sender: s.Path.Sender, Senders: s.Path.Senders,
+			From: s.From.Addr().Unmap().WithZone("").String(), FromPort: s.From.Port(), Interface: interfaceName(s.Interface), Sender: s.Path.Sender, Senders: s.Path.Senders,
 			Layer: s.Path.Layer, Layers: s.Path.Layers, Nominal: s.Path.Rate.BitsPerSecond(),
 			trafficEvent: rates(s.Received, now.Sub(s.First).Seconds()),
 			LossRatio:    s.Loss.Ratio(), Stopping: s.Path.Flags&proto.PathBye != 0,
@@ -153,7 +155,7 @@ func (e *heardEvent) text() string {
 		}
 	}
 	for _, s := range e.Streams {
-		add("from %s on %s  %s", s.From, s.Interface, s.text())
+		add("from %s on %s  %s", net.JoinHostPort(s.From, strconv.Itoa(int(s.FromPort))), s.Interface, s.text())
 	}
 	if e.More > 0 {
 		add("and %d packets of more streams", e.More)
@@ -180,4 +182,12 @@ func counts(m map[string]uint64) string {
 		list = append(list, fmt.Sprintf("%s %d", name, m[name]))
 	}
 	return strings.Join(list, ", ")
+}
+
+// Events returns an example of every event of inspect, by type, for docs/json.md.
+func Events() map[string]any {
+	return map[string]any{
+		"listening": listen.Event{}, "heard": heardEvent{}, "listened": listenedEvent{},
+		"manifest": describe.ManifestEvent{}, "partial": partEvent{},
+	}
 }

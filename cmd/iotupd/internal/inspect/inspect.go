@@ -115,10 +115,10 @@ func showFile(ctx context.Context, opts options, path string, std cli.Stdio) (er
 		return err
 	}
 	e := describe.NewManifestEvent(m, trusted, time.Now())
-	e.File = cli.Path(path)
+	e.Path = cli.Path(path)
 	out.Final("manifest", e, "")
 	out.Result(e.Text())
-	if len(trusted) > 0 && e.VerifiedBy == "" {
+	if len(trusted) > 0 && e.SignedBy == "" {
 		return cli.WithCode(cli.ExitAuthenticity, fmt.Errorf("%s: no key of --trust has signed it", path))
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 
 // A partEvent is what a partial file of recv holds.
 type partEvent struct {
-	File cli.Path `json:"file"`
+	Path cli.Path `json:"partial_path"`
 	describe.ObjectEvent
 	Groups     uint64 `json:"groups"`
 	Needed     uint64 `json:"shards_needed"`
@@ -52,7 +52,7 @@ func surveyPart(path string) (partEvent, error) {
 	}
 	geo, _ := s.Descriptor.Geometry() // surveyed
 	e := partEvent{
-		File: cli.Path(path), ObjectEvent: describe.NewObjectEvent(s.Descriptor.Object(), s.Descriptor.Params), Groups: geo.Groups,
+		Path: cli.Path(path), ObjectEvent: describe.NewObjectEvent(s.Descriptor.Object(), s.Descriptor.Params), Groups: geo.Groups,
 		Needed: s.Needed, Data: s.Data, Parity: s.Parity, Records: s.Records, AllRecords: s.AllRecords,
 	}
 	e.SHA256 = hex.EncodeToString(s.Descriptor.SHA256[:])

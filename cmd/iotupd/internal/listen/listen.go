@@ -62,7 +62,7 @@ func (o *Options) Config(buffer quantity.Size) (cfg multicast.Config, err error)
 // An Event says in JSON where a command listens.
 type Event struct {
 	Interfaces    []string `json:"interfaces"`
-	Groups        []string `json:"groups"`
+	Groups        []string `json:"multicast_groups"`
 	Sources       []string `json:"sources,omitempty"`
 	Channel       string   `json:"channel"`
 	Port          uint16   `json:"port"`
@@ -72,7 +72,7 @@ type Event struct {
 // NewEvent describes a place.
 func NewEvent(channel string, p multicast.Place) Event {
 	return Event{
-		Interfaces: p.Interfaces, Groups: cli.Texts(p.Groups), Sources: cli.Texts(p.Sources),
+		Interfaces: append([]string{}, p.Interfaces...), Groups: cli.Texts(p.Groups), Sources: cli.Texts(p.Sources),
 		Channel: channel, Port: p.Port, ReceiveBuffer: p.ReceiveBuffer,
 	}
 }

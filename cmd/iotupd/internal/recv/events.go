@@ -5,6 +5,7 @@ package recv
 import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
+	"iotupd/cmd/iotupd/internal/listen"
 )
 
 // The events of recv, as they stand in JSON lines. Units are in the names.
@@ -64,33 +65,41 @@ type doneEvent struct {
 	SignedBy string `json:"signed_by,omitempty"`
 	Sequence uint64 `json:"sequence,omitempty"`
 
-	Seconds   float64 `json:"seconds"`           // from the first packet to the renamed file
-	Collected float64 `json:"seconds_collected"` // of these, until the manifest and K shards of every group were there
-	Rate      float64 `json:"bits_per_second"`   // of the file
-	Needed    uint64  `json:"shards_needed"`
-	Rebuilt   uint64  `json:"shards_rebuilt"`
-	Resumed   uint64  `json:"shards_resumed"` // found in the partial file
-	Reused    uint64  `json:"shards_reused"`  // taken from --reuse
-	Forged    uint64  `json:"shards_forged"`  // dropped, on arrival or later
-	Data      uint64  `json:"data_received"`
-	Parity    uint64  `json:"parity_received"`
-	Digests   uint64  `json:"digests_received"`
-	Outlines  uint64  `json:"outlines_received"`
-	Manifests uint64  `json:"manifests_received"`
-	Spanned   uint64  `json:"packets_sent"` // by all senders, from the first to the last needed, of every type
-	Lost      uint64  `json:"packets_lost"`
-	Dropped   uint64  `json:"packets_dropped_by_flag,omitempty"`
-	OwnDrops  uint64  `json:"own_drops"`
-	Ignored   any     `json:"ignored,omitempty"`
+	Seconds   float64           `json:"seconds"`           // from the first packet to the renamed file
+	Collected float64           `json:"seconds_collected"` // of these, until the manifest and K shards of every group were there
+	Rate      float64           `json:"file_bits_per_second"`
+	Needed    uint64            `json:"shards_needed"`
+	Rebuilt   uint64            `json:"shards_rebuilt"`
+	Resumed   uint64            `json:"shards_resumed"` // found in the partial file
+	Reused    uint64            `json:"shards_reused"`  // taken from --reuse
+	Forged    uint64            `json:"shards_forged"`  // dropped, on arrival or later
+	Data      uint64            `json:"data_received"`
+	Parity    uint64            `json:"parity_received"`
+	Digests   uint64            `json:"digests_received"`
+	Outlines  uint64            `json:"outlines_received"`
+	Manifests uint64            `json:"manifests_received"`
+	Spanned   uint64            `json:"packets_sent"` // by all senders, from the first to the last needed, of every type
+	Lost      uint64            `json:"packets_lost"`
+	Dropped   uint64            `json:"packets_dropped_by_flag,omitempty"`
+	OwnDrops  uint64            `json:"own_drops"`
+	Ignored   map[string]uint64 `json:"ignored,omitempty"`
 }
 
 type layersEvent struct {
-	Layers  int     `json:"layers"`  // received from now on
-	Seconds float64 `json:"seconds"` // since the first packet
+	Layers  int     `json:"layers_joined"` // received from now on
+	Seconds float64 `json:"seconds"`       // since the first packet
 }
 
 type hookEvent struct {
 	Command []cli.Path `json:"command"`
-	Exit    int        `json:"exit_code"` // -1: ended otherwise
-	Seconds float64    `json:"seconds"`
+	Exit    int        `json:"command_exit_code"` // -1: ended otherwise
+	Seconds float64    `json:"command_seconds"`
+}
+
+// Events returns an example of every event of recv, by type, for docs/json.md.
+func Events() map[string]any {
+	return map[string]any{
+		"listening": listen.Event{}, "found": describe.ObjectEvent{}, "object": receivedEvent{}, "resumed": resumedEvent{},
+		"collected": collectedEvent{}, "layers": layersEvent{}, "progress": progressEvent{}, "done": doneEvent{}, "exec": hookEvent{},
+	}
 }

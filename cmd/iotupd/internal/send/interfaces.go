@@ -66,7 +66,7 @@ func (v *sendView) stopQueues() {
 // A routeEvent says in JSON where packets go on an interface.
 type routeEvent struct {
 	Interface string   `json:"interface"`
-	Group     string   `json:"group,omitempty"`
+	Group     string   `json:"multicast_group,omitempty"`
 	Port      uint16   `json:"port"`
 	Sources   []string `json:"sources,omitempty"` // for recv --source
 }
@@ -109,7 +109,7 @@ func (v *sendView) opened(r multicast.Route) {
 type waitingEvent struct {
 	Interface string  `json:"interface,omitempty"` // that was named
 	Text      string  `json:"text"`
-	Seconds   float64 `json:"seconds_left"`
+	Seconds   float64 `json:"wait_seconds_left"` // 0: waits without a limit
 }
 
 // waiting shows that an interface is waited for.

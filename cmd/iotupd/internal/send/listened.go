@@ -33,7 +33,7 @@ func (i *interfaceView) pause(out *cli.Output, name string, paused bool) {
 		out.Event("paused", pausedEvent{name})
 		out.Line("paused: nobody listens%s", where)
 	default:
-		out.Event("resumed", pausedEvent{name})
+		out.Event("continued", pausedEvent{name})
 		out.Line("resumed: somebody listens%s", where)
 	}
 	i.paused = paused

@@ -62,10 +62,10 @@ type schedule struct {
 	Name      string       `json:"name"`
 	Bytes     uint64       `json:"bytes"`
 	Object    string       `json:"object,omitempty"`
-	SignedBy  []string     `json:"signed_by,omitempty"` // key ids
+	SignedBy  []string     `json:"signature_keys,omitempty"` // ids; not verified
 	Sequence  uint64       `json:"sequence,omitempty"`
 	Sealed    bool         `json:"sealed"`
-	Code      string       `json:"code"`
+	Code      string       `json:"fec_code"`
 	Groups    uint64       `json:"groups"`
 	K         int          `json:"k"`
 	M         int          `json:"m"`
@@ -74,14 +74,14 @@ type schedule struct {
 	Parity    uint64       `json:"parity_packets"` // of a loop
 	Digests   uint64       `json:"digest_packets"` // of a loop
 	Layers    int          `json:"layers"`
-	Rate      int64        `json:"bits_per_second"` // of all layers together, as the times; 0: not known
+	Rate      int64        `json:"total_bits_per_second"` // of all layers together, as the times; 0: not known
 	DataTime  float64      `json:"data_seconds"`
 	LoopTime  float64      `json:"loop_seconds"`
 	Interface string       `json:"interface,omitempty"`
-	Group     string       `json:"group,omitempty"`
+	Group     string       `json:"multicast_group,omitempty"`
 	Port      uint16       `json:"port"`
-	Sources   []string     `json:"sources,omitempty"`    // for recv --source
-	All       []routeEvent `json:"interfaces,omitempty"` // if there are several; the first one stands above
+	Sources   []string     `json:"sources,omitempty"` // for recv --source
+	All       []routeEvent `json:"routes,omitempty"`  // if there are several; the first one stands above
 	TempFile  uint64       `json:"temporary_file_bytes"`
 	Memory    int64        `json:"receivers_memory_bytes"`      // at least
 	Fast      int64        `json:"receivers_fast_memory_bytes"` // to decode fast
@@ -243,7 +243,7 @@ type sendProgressEvent struct {
 	Bound    string  `json:"bound_by,omitempty"`                // what keeps it from being faster, if not --rate: link, processor or source
 	Dropped  uint64  `json:"packets_dropped_by_host,omitempty"` // in the queues of the interfaces, those of other programs among them
 
-	All []interfaceProgressEvent `json:"interfaces,omitempty"` // if there are several
+	All []interfaceProgressEvent `json:"by_interface,omitempty"` // if there are several
 }
 
 // progress prints the live line.
@@ -281,7 +281,7 @@ func (v *sendView) progress(e agent.Progress) {
 type stoppedEvent struct {
 	Loops   float64 `json:"loops"`
 	Packets uint64  `json:"packets"`
-	Seconds float64 `json:"seconds"`
+	Seconds float64 `json:"seconds_sending"`
 }
 
 // stopped prints the summary.
@@ -293,4 +293,12 @@ func (v *sendView) stopped(e agent.Stopped) {
 	}
 	v.out.Final("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()},
 		"stopped after %.2f loops: %d packets in %s%s", loops, e.Packets, quantity.Duration(e.Took), dropped)
+}
+
+// Events returns an example of every event of send, by type, for docs/json.md.
+func Events() map[string]any {
+	return map[string]any{
+		"plan": schedule{}, "sending": schedule{}, "progress": sendProgressEvent{}, "stopped": stoppedEvent{},
+		"paused": pausedEvent{}, "continued": pausedEvent{}, "interface": routeEvent{}, "waiting": waitingEvent{},
+	}
 }

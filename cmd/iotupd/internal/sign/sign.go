@@ -219,15 +219,12 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	return nil
 }
 
-type signedEvent struct {
-	describe.ManifestEvent
-	Path cli.Path `json:"path"`
-}
-
 // showSigned tells what was signed.
 func showSigned(out *cli.Output, path string, m *proto.Manifest) {
 	d := m.Descriptor
-	out.Final("signed", signedEvent{describe.NewManifestEvent(m, nil, time.Now()), cli.Path(path)}, "%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
+	e := describe.NewManifestEvent(m, nil, time.Now())
+	e.Path = cli.Path(path)
+	out.Final("signed", e, "%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
 }
 
 // key reads the secret key.
@@ -356,3 +353,6 @@ func readMetadata(path string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// Events returns an example of every event of sign, by type, for docs/json.md.
+func Events() map[string]any { return map[string]any{"signed": describe.ManifestEvent{}} }
