@@ -255,7 +255,7 @@ func TestRecordsThatDoNotFitTheCacheAreReadBack(t *testing.T) {
 }
 
 func TestAVerifiedGroupIsDecodedOnce(t *testing.T) {
-	// "A full group is decoded when nothing is left to compare." spec.md 7.3. To
+	// "A full group is decoded when no comparison is pending." spec.md 7.3. To
 	// check what it gives takes a second pass where memory is short.
 	p := small(proto.CodeLeopard8, 100, 100)
 	reads := map[bool]int{}

@@ -170,9 +170,8 @@ func TestAForgedFirstPacketIsFoundOutByTheManifest(t *testing.T) {
 }
 
 func TestAForgedManifestCertifiesNothing(t *testing.T) {
-	// "A manifest is of an object if the object id of its descriptor is the one
-	// in the header, and the descriptor's parameters are those of the header."
-	// spec.md 5.1
+	// "A manifest belongs to an object if the header has the object id and the
+	// parameters of the descriptor." spec.md 5.1
 	src := newSource(t, "true name", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	other := newSource(t, "false name", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	forged := [][]byte{

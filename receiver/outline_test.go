@@ -126,8 +126,8 @@ func TestWhoJoinsLateWithAnOlderFileReceivesWhatChanged(t *testing.T) {
 }
 
 func TestAPartialFileThatLostItsRecordsIsTakenUp(t *testing.T) {
-	// "Where records are missing, an OUTLINE (4.6) tells which of them the files on
-	// disk give." spec.md 7.4
+	// "Where records are missing, an OUTLINE (4.6) shows which of them the files
+	// on disk contain." spec.md 7.4
 	src := large(t)
 	first := src.receive(receiver.Config{})
 	first.hearFor(int(src.geo.DataShards)*7/10, nothing, src.sender(sender.Config{}))

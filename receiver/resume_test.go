@@ -217,8 +217,9 @@ func TestOtherBytesOnDiskDoNoHarm(t *testing.T) {
 }
 
 func TestAnOlderReleaseInPlaceIsTakenOver(t *testing.T) {
-	// "So it does not matter what is there" spec.md 7.4: a new release may be
-	// received into the partial file of the last one.
+	// "So neither the content of these files nor any damage to them matters"
+	// spec.md 7.4: a new release may be received into the partial file of the
+	// last one.
 	old := newTree(t, "old", 40*512-77, small(proto.CodeLeopard8, 10, 10))
 	src := old.release(100, 5000, 5001)
 	tr := old.receive(receiver.Config{})

@@ -265,8 +265,8 @@ func TestARefusedObjectComesBackByABetterManifest(t *testing.T) {
 }
 
 func TestAManifestThatExpiresMeanwhileIsNotInstalled(t *testing.T) {
-	// "A manifest is judged again when the file is complete: one that has expired
-	// meanwhile refuses its object then." spec.md 7.2
+	// "A manifest is checked again when the file is complete: if it has expired
+	// meanwhile, its object is refused." spec.md 7.2
 	key := keys.Generate()
 	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)

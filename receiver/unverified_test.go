@@ -238,7 +238,7 @@ func TestWhatIsNotVerifiedTakesOneMebibyte(t *testing.T) {
 }
 
 func TestAFloodCostsNoMoreThanWhatCameBeforeIt(t *testing.T) {
-	// "Packets of whoever push out older ones, and nothing else" spec.md 7.2
+	// "Packets of any source displace older ones, and nothing else" spec.md 7.2
 	for _, f := range floods {
 		t.Run(f.name, func(t *testing.T) {
 			key := keys.Generate()

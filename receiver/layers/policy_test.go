@@ -259,8 +259,8 @@ func TestSuccessHalvesTheJoinTimer(t *testing.T) {
 }
 
 func TestNothingIsMeasuredRightAfterALeave(t *testing.T) {
-	// "With every change of the level all windows begin anew, and 4 s after a layer
-	// was left because of loss." spec.md 10.3
+	// "All windows begin again with every change of the level, and 4 s after a
+	// layer was left because of loss." spec.md 10.3
 	s := newLayered(t, Config{})
 	s.climb(2)
 	s.until(time.Minute, 50)
@@ -303,8 +303,8 @@ func TestHugeLossIsNobodyElse(t *testing.T) {
 }
 
 func TestTheFailureOfOthersStartsTheTimerAnew(t *testing.T) {
-	// "A bad window that is not followed by a leave starts the join timer of the
-	// next layer anew, if it has one." spec.md 10.3
+	// "A bad window that is not followed by a leave restarts the join timer of
+	// the next layer, if it has one." spec.md 10.3
 	s := newLayered(t, Config{})
 	s.climb(2)
 	s.until(time.Minute, 30)
@@ -364,8 +364,8 @@ func TestASlowSenderIsJudgedByItsPackets(t *testing.T) {
 
 func TestOneLevelForAllSenders(t *testing.T) {
 	// "the last window of this path was good, without a new start, and that of no
-	// other path was bad" and "Who has several paths goes by the worst" spec.md
-	// 10.3; but a receiver is off only if "every path" is useless.
+	// other path was bad" and "A receiver with several paths uses the worst one"
+	// spec.md 10.3; but a receiver is off only if "every path" is useless.
 	good, worse := newLayered(t, Config{}), newLayered(t, Config{})
 	worse.l, worse.heard, worse.from = good.l, good.heard, elsewhere(1)
 	both := func(d time.Duration, loss float64) {
