@@ -245,14 +245,14 @@ func TestWhatTheFileDoesNotGiveIsRefused(t *testing.T) {
 		}
 		nodes := len(keep.b) - int(tree.Total())*proto.DigestLen
 		copy(damaged.b[nodes:], keep.b[nodes:])
-		var told error
-		cfg := sender.PrepareConfig{Keep: damaged, Repaired: func(_ uint32, err error) error { told = err; return err }}
+		var reported error
+		cfg := sender.PrepareConfig{Keep: damaged, Repaired: func(_ uint32, err error) error { reported = err; return err }}
 		o, err := sender.Restore(t.Context(), bytes.NewReader(append([]byte("other"), file[5:]...)), d, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b, err := ask(o); !errors.Is(err, sender.ErrNotKept) || !errors.Is(told, sender.ErrNotKept) || string(b) != "x" {
-			t.Errorf("%s: %d bytes, %v and told %v, want %v", name, len(b), err, told, sender.ErrNotKept)
+		if b, err := ask(o); !errors.Is(err, sender.ErrNotKept) || !errors.Is(reported, sender.ErrNotKept) || string(b) != "x" {
+			t.Errorf("%s: %d bytes, %v and reported %v, want %v", name, len(b), err, reported, sender.ErrNotKept)
 		}
 	}
 }

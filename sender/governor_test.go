@@ -71,7 +71,7 @@ func TestALinkIsFullAndItsQueueShort(t *testing.T) {
 						t.Errorf("%.3f of the link was used, want all", part)
 					}
 					if l.longest > 13*time.Millisecond {
-						t.Errorf("what waited took %v, want some 6 ms", l.longest)
+						t.Errorf("what waited took %v, want about 6 ms", l.longest)
 					}
 				})
 			}
@@ -115,7 +115,7 @@ func TestAQueueThatDropsGetsLess(t *testing.T) {
 	}
 }
 
-func TestNoQueueIsNoLimit(t *testing.T) {
+func TestAnEmptyQueueDoesNotLimit(t *testing.T) {
 	g := newGovernor(packetBytes)
 	now := time.Unix(0, 0)
 	if n, _ := g.room(now, 0, 45); n != firstWrite {
