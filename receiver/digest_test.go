@@ -69,7 +69,7 @@ func TestALosslessReceiverRebuildsNoRecords(t *testing.T) {
 	tr := src.receive(receiver.Config{})
 	tr.run(nothing, src.sender(sender.Config{}))
 	tr.wantFile()
-	// Record j travels just before row j*c: those of the data rows arrived.
+	// Record j travels just before row j*c: the records of the data rows arrived.
 	if got, want := tr.r.Progress().Records, uint64(600/src.tree.Leaves); got != want {
 		t.Errorf("%d records of leaves are known, want the %d that arrived", got, want)
 	}

@@ -144,8 +144,8 @@ func TestAFileOverTheLimitIsNotReceived(t *testing.T) {
 }
 
 func TestAForgedFirstPacketIsFoundOutByTheManifest(t *testing.T) {
-	// "Packets that have waited and do not have the parameters of the manifest are
-	// ignored." spec.md 7.2: one that is forged spoils nothing of the others.
+	// "Packets that have waited and do not have the parameters of the manifest
+	// are ignored." spec.md 7.2: a forged one has no effect on the others.
 	src := newSource(t, "", 6000, smallest(proto.CodeLeopard8, 12, 12))
 	for name, change := range map[string]func(h *proto.Header){
 		"size":  func(h *proto.Header) { h.Size += 100_000 },

@@ -151,9 +151,9 @@ func wantWholeObject(t *testing.T, got, want *sender.Object) {
 }
 
 func TestRestoreFindsAnyDamage(t *testing.T) {
-	// "nodes of the hash tree, which must give the root in d"; "the object compares
-	// every record and every parity shard with the tree when it reads it. What is
-	// damaged it makes again"
+	// "nodes of the hash tree, which must give the root in d"; "the object
+	// compares every record and every parity shard with the tree when it reads
+	// them. Damaged ones are computed again"
 	rnd := newRand(t)
 	refused, repaired := 0, 0
 	for range 400 {
@@ -207,7 +207,8 @@ func TestRestoreFindsAnyDamage(t *testing.T) {
 }
 
 func TestDamageIsFoundWheneverItHappens(t *testing.T) {
-	// "compares every record and every parity shard with the tree when it reads it"
+	// "compares every record and every parity shard with the tree when it reads
+	// them"
 	rnd := newRand(t)
 	for range 40 {
 		p, size := randomParams(rnd)
