@@ -302,7 +302,7 @@ func TestHugeLossIsNobodyElse(t *testing.T) {
 	s.want("a link that broke down", 1)
 }
 
-func TestTheFailureOfOthersStartsTheTimerAnew(t *testing.T) {
+func TestTheFailureOfOthersRestartsTheTimer(t *testing.T) {
 	// "A bad window that is not followed by a leave restarts the join timer of
 	// the next layer, if it has one." spec.md 10.3
 	s := newLayered(t, Config{})
@@ -350,7 +350,7 @@ func TestTheCircuitBreaks(t *testing.T) {
 	}
 }
 
-func TestASlowSenderIsJudgedByItsPackets(t *testing.T) {
+func TestASlowSenderIsMeasuredByItsPackets(t *testing.T) {
 	// "A window is the longer of 2 s and 200 packets." spec.md 10.3
 	s := newLayered(t, Config{})
 	for i := range 200 {
@@ -454,7 +454,7 @@ func TestAnyPathWordIsFine(t *testing.T) {
 	}
 }
 
-func TestHearingAllocatesNothing(t *testing.T) {
+func TestHearDoesNotAllocate(t *testing.T) {
 	s := newLayered(t, Config{})
 	s.climb(3)
 	if got := testing.AllocsPerRun(1000, func() { s.lossy(1) }); got > 0 {
