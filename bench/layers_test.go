@@ -53,8 +53,8 @@ func TestUnlikeReceiversFindTheirLevels(t *testing.T) {
 }
 
 func TestRandomLossIsNoCongestion(t *testing.T) {
-	// "a trial tells them apart, and up to 5 % of the latter do no harm" spec.md
-	// 10.3
+	// "a trial distinguishes the two, and up to 5 % of random loss is tolerated"
+	// spec.md 10.3
 	for _, loss := range []string{"bernoulli:1%", "bernoulli:3%"} {
 		e := slow()
 		e.Loss = mustLoss(t, loss)
@@ -65,7 +65,8 @@ func TestRandomLossIsNoCongestion(t *testing.T) {
 }
 
 func TestReceiversBehindOneBottleneckDoNotMisleadEachOther(t *testing.T) {
-	// "So he leaves at once, and they wait for longer than that" spec.md 10.3
+	// "So it leaves at once, and the others wait for longer than that" spec.md
+	// 10.3
 	for _, sharing := range []int{2, 10} {
 		e := slow()
 		e.Sharing, e.Receivers, e.Bottlenecks = sharing, sharing, []int64{500_000, 1_000_000}

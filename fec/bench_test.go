@@ -38,7 +38,7 @@ func benchmark(b *testing.B, run func(b *testing.B, p proto.Params, workers int)
 	}
 }
 
-// BenchmarkEncode encodes a file in memory; the bytes are those of the file.
+// BenchmarkEncode encodes a file in memory. MB/s counts the bytes of the file.
 func BenchmarkEncode(b *testing.B) { benchmarkEncode(b, nil) }
 
 // BenchmarkEncodeAndHash makes the leaves of the hash tree as well.

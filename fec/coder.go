@@ -30,8 +30,9 @@ type rebuilder interface {
 	Rebuild()
 }
 
-// newEncoders returns encoders for so many groups at a time, which are finished one
-// after the other, for width bytes of every shard, the most that are there at a time.
+// newEncoders returns one encoder for each of the given number of groups. They
+// are finished one after the other. width is the largest number of bytes of every
+// shard that they hold at a time.
 func newEncoders(p proto.Params, width, groups int) ([]encoder, error) {
 	if err := checkCode(p); err != nil {
 		return nil, err
@@ -54,8 +55,8 @@ func newEncoders(p proto.Params, width, groups int) ([]encoder, error) {
 // are finished.
 func keepsData(p proto.Params) bool { return p.Code == proto.CodeLeopard8 }
 
-// newRebuilder returns a rebuilder that holds width bytes of every shard at a
-// time, and at least so many.
+// newRebuilder returns a rebuilder that holds at least width bytes of every shard
+// at a time.
 func newRebuilder(p proto.Params, width int) (rebuilder, error) {
 	if err := checkCode(p); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func checkCode(p proto.Params) error {
 }
 
 // encodersMemory and rebuilderMemory return the bytes that encoders for so many
-// groups, or a rebuilder, take. They grow evenly with width.
+// groups, or a rebuilder, take. The result is proportional to width.
 func encodersMemory(p proto.Params, width, groups int) int {
 	switch p.Code {
 	case proto.CodeLeopard8:

@@ -28,8 +28,8 @@ func TestEqualDataLossWithOtherParityIsAnotherGroup(t *testing.T) {
 }
 
 func TestTheFieldNeverChangesSilently(t *testing.T) {
-	// The library takes GF(2^16) for more than 256 shards whatever it is told,
-	// and some other code for fewer unless told.
+	// The library uses GF(2^16) for more than 256 shards whatever its options
+	// say, and another code for fewer unless an option asks for Leopard.
 	for _, p := range []proto.Params{
 		{Code: proto.CodeLeopard8, K: 200, M: 100},
 		{Code: proto.CodeLeopard8, K: 129, M: 65},

@@ -46,25 +46,25 @@ type DecoderConfig struct {
 	Workers int
 }
 
-// A Decoder rebuilds groups of one object, one at a time, in the same buffers.
-// It makes them when it is first needed. It is not safe for concurrent use.
+// A Decoder rebuilds groups of one object, one at a time, in the same buffers. It
+// allocates them when it is first used. It is not safe for concurrent use.
 type Decoder struct {
 	params proto.Params
 	config DecoderConfig
 
-	have    []bool // by shard index: held, parity only if it is used
+	have    []bool // by shard index: is it held; of parity only what is used
 	used    []int  // the K shards that are; parity stands where data is missing
 	missing []int  // data shards that are not held
 
 	members []rebuilder // nil until a group needs them
-	team    []rebuilder // those that share the columns of this group
+	team    []rebuilder // the members that share the columns of this group
 	offsets []int       // where the columns of each begin, and where the last ends
 	scratch []byte      // a whole row for each, if they are several
 }
 
 // DecoderMemory returns the budget in bytes with which a decoder of one worker
-// holds width bytes of every shard of a group at a time. Fewer at a time is
-// slower: each costs a read of every shard.
+// holds width bytes of every shard of a group at a time. A smaller width is
+// slower: each strip costs a read of every shard.
 func DecoderMemory(p proto.Params, width int) int {
 	return decoderMemory(p, 1, min(width, p.ShardSize))
 }
@@ -183,8 +183,9 @@ func (d *Decoder) prepare() error {
 	return nil
 }
 
-// share begins a group. A single member does it where shards are added up as
-// they come: that is fast, and there is no row for each.
+// share begins a group. A single member decodes it where few shards are missing,
+// since their sums are made while shards are read: that is fast, and needs no row
+// for each shard.
 func (d *Decoder) share() {
 	d.team = d.members
 	inParallel(len(d.team), func(i int) error {
@@ -266,7 +267,7 @@ func (d *Decoder) rebuild() {
 	})
 }
 
-// hand gives the rebuilt shards to out, for each other again.
+// hand gives the rebuilt shards to out. As in read, members do it for each other.
 func (d *Decoder) hand(column int, out func(int, int, []byte) error) error {
 	return inParallel(len(d.team), func(i int) error {
 		from, to := part(len(d.missing), i, len(d.team))
@@ -286,7 +287,8 @@ func (d *Decoder) hand(column int, out func(int, int, []byte) error) error {
 	})
 }
 
-// scratchOf returns the scratch of member i, as long as a row is now.
+// scratchOf returns the scratch of member i, cut to the length of a row of this
+// pass.
 func (d *Decoder) scratchOf(i int) []byte {
 	return d.scratch[i*d.params.ShardSize:][:d.offsets[len(d.team)]]
 }

@@ -195,12 +195,12 @@ func TestDecodeReportsErrors(t *testing.T) {
 	broken := errors.New("broken")
 	for workers := 1; workers <= 3; workers++ {
 		d := decoder(t, p, DecoderConfig{Workers: workers})
-		for name, spoil := range map[string]func(*Group){
+		for name, breakGroup := range map[string]func(*Group){
 			"read":  func(g *Group) { g.Read = func(int, int, []byte) error { return broken } },
 			"write": func(g *Group) { g.Write = func(int, int, []byte) error { return broken } },
 		} {
 			g := newDisk(t, o, 0, rnd.Perm(p.K + p.M)[:p.K]).asGroup()
-			spoil(&g)
+			breakGroup(&g)
 			if err := d.Decode(g); !errors.Is(err, broken) {
 				t.Errorf("%s: got %v, want %v", name, err, broken)
 			}

@@ -14,26 +14,27 @@ import (
 // An EncodeConfig says what [Encode] does with parity, and with how much. Only
 // Put is needed, and that only if there is parity.
 type EncodeConfig struct {
-	// Put takes parity of one group: some shards, end to end, the first of which is
-	// parity shard first, 0 to M-1. Those of a group come in order, one call after the
-	// other, when all data of the group were read; those of several groups come at the
-	// same time and in any order. It must not keep parity, and ends Encode by an error.
+	// Put takes parity of one group: some shards, end to end, the first of which
+	// is parity shard first, 0 to M-1. Calls for one group come in order, one
+	// after the other, when all data of the group have been read; calls for
+	// different groups may be concurrent and come in any order. Put must not keep
+	// parity. An error of Put ends Encode.
 	Put func(group uint32, first int, parity []byte) error
 
 	// Leaves, if not nil, takes the leaves of the hash tree (spec.md 4.2) of all
 	// K+M shards of one group, DigestLen bytes each. It is called once for every
-	// group, after its parity was put, for several at the same time, and must not
-	// keep leaves. It ends Encode by an error.
+	// group, after its parity was put, for several groups concurrently, and must
+	// not keep leaves. An error of Leaves ends Encode.
 	Leaves func(group uint32, leaves []byte) error
 
-	// ParityLeaves says that of the leaves only those of parity are wanted, the last M.
-	// The others are zero.
+	// ParityLeaves asks for the leaves of parity shards only, which are the last
+	// M. The others are zero.
 	ParityLeaves bool
 
-	// Memory is the budget for buffers in bytes. If zero, DefaultMemory is
-	// used. A group cannot take less than M*S + (K + 2*ceilPow2(M))*64 bytes
-	// for shards of S bytes, M*64 more for the code over GF(2^8), and with Leaves
-	// some (K+M)*16 + K*256 more. It is encoded with so much if need be.
+	// Memory is the budget for buffers in bytes. If zero, DefaultMemory is used.
+	// A group cannot take less than M*S + (K + 2*ceilPow2(M))*64 bytes for shards
+	// of S bytes, M*64 more for the code over GF(2^8), and with Leaves about
+	// (K+M)*16 + K*256 more. If Memory is less, that much is used nevertheless.
 	Memory int
 
 	// Workers is the number of cores to use. If zero, it is GOMAXPROCS.
@@ -203,7 +204,7 @@ func (t *team) rows(first uint32, n, row, rows, column, width int) error {
 	})
 }
 
-// columns returns which of width columns are those of a member.
+// columns returns which of width columns a member encodes.
 func (t *team) columns(member, width int) (from, to int) {
 	return columnPart(width, columnUnit(t.geometry.Params), member, len(t.encoders))
 }

@@ -30,7 +30,7 @@ func TestParityDependsOnNothingButTheFile(t *testing.T) {
 	}
 }
 
-func TestLeavesAreThoseOfAllShards(t *testing.T) {
+func TestLeavesCoverAllShards(t *testing.T) {
 	// "leaf = T16(0x00 || shard) of all K+M shards, virtual ones too" spec.md 4.2
 	rnd := newRand(t)
 	h := proto.NewHasher()

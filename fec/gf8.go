@@ -174,9 +174,9 @@ func (r *rebuilder8) Rebuild() {
 }
 
 // A workspace lends its coder the same memory for every call, and no more of it
-// than the code uses. Left alone, the library takes 32 KiB for every shard of
-// GF(2^8), however small the shards, buffers for a second block of data where
-// there is one, and all that anew after some garbage collections.
+// than the code uses. By itself, the library takes 32 KiB for every shard of
+// GF(2^8), however small the shards, and buffers for a second block of data where
+// there is one. It allocates all that again after some garbage collections.
 type workspace struct {
 	distinct int // buffers that are used
 	width    int // bytes of a buffer that are used

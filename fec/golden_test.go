@@ -16,7 +16,7 @@ import (
 
 // The vectors are part of the protocol: a library that no longer makes this
 // parity cannot be used. -update is for new vectors, never for changed ones.
-var update = flag.Bool("update", false, "write the files of testdata anew")
+var update = flag.Bool("update", false, "rewrite the files of testdata")
 
 const goldenHead = `# The parity of %[2]d+%[3]d shards of %[4]d bytes, code %[1]d (%[1]v), for other implementations.
 # Byte i of data shard d, in unsigned arithmetic of 32 bits:

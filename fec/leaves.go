@@ -4,11 +4,11 @@ package fec
 
 import "iotupd/proto"
 
-// leaves are those of the groups of a batch, hashed while their shards are in
-// memory for the encoder. The zero value takes none.
+// leaves are the tree leaves of the groups of a batch, hashed while their shards
+// are in memory for the encoder. The zero value collects none.
 type leaves struct {
 	params proto.Params
-	alone  bool              // those of parity
+	alone  bool              // only leaves of parity
 	b      []byte            // group after group
 	strips []*proto.LeafHash // of data shards that come in strips
 }

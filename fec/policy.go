@@ -63,8 +63,8 @@ type Policy struct {
 	ShardSize int
 }
 
-// Params returns the parameters of a file of size bytes. A file of a single
-// shard has no parity, whatever is asked for: the shard itself is as good.
+// Params returns the parameters of a file of size bytes. A file of a single shard
+// never has parity: repeating the shard itself has the same effect.
 func (p Policy) Params(size uint64) (proto.Params, error) {
 	if int(p.Profile) >= len(profileNames) {
 		return proto.Params{}, fmt.Errorf("%w: there is no %v", ErrPolicy, p.Profile)

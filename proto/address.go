@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// DefaultPort is the UDP destination port unless told otherwise (spec.md 8.2).
+// DefaultPort is the UDP destination port unless the user chooses another
+// (spec.md 8.2).
 const DefaultPort = 18868
 
 // MaxLayers is the number of consecutive group addresses of a channel.
@@ -84,8 +85,9 @@ func ChannelGroups(channel string) Groups {
 	}
 }
 
-// Heard returns the groups to join for packets of some sources, of the families of
-// these; without sources, for packets of anybody.
+// Heard returns the multicast groups to join for packets from the given sources,
+// in the address families of these sources. Without sources, it returns the
+// any-source groups of both families.
 func (g Groups) Heard(sources []netip.Addr) (groups []netip.Addr) {
 	if len(sources) == 0 {
 		return []netip.Addr{g.IPv6, g.IPv4}

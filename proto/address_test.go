@@ -35,7 +35,7 @@ func TestEveryChannelHasRoomForItsLayers(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatIsNoGroupHasNoRoomAboveIt(t *testing.T) {
+func TestOnlyMulticastAddressesHaveRoomForLayers(t *testing.T) {
 	for _, test := range []struct {
 		base   string
 		layers int

@@ -8,8 +8,8 @@
 //
 //	| header 56 B, same at all senders | path word 8 B, this sender's | payload S B |
 //
-// The package only turns values into bytes and back. It keeps no state, reads
-// no clock and does no I/O; all its functions are safe for concurrent use.
-// What comes from the network is parsed without allocation, and whatever
-// parses encodes again to the same bytes.
+// The package only turns values into bytes and back. It keeps no state, reads no
+// clock and does no I/O; all its functions are safe for concurrent use. Packets
+// from the network are parsed without allocation, and each packet that parses
+// encodes to the same bytes again.
 package proto

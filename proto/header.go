@@ -182,8 +182,8 @@ func (h *Header) consistent() bool {
 
 // Admits checks a parsed header against the geometry of its object: same
 // parameters, a group that exists, for DATA a real shard at its true offset, and
-// for OUTLINE, instead of a group, a range that one is sent of. The error is
-// [ReasonGeometry].
+// for OUTLINE, instead of a group, a range that has an OUTLINE (spec.md 4.6). The
+// error is [ReasonGeometry].
 func (g Geometry) Admits(h *Header) error {
 	if h.Params != g.Params {
 		return ReasonGeometry
@@ -227,8 +227,8 @@ func ChecksumOK(b []byte) bool { return Checksum(b) == checksum(b) }
 // Checksum returns the checksum that datagram b, which [Parse] accepted, carries.
 func Checksum(b []byte) uint32 { return binary.BigEndian.Uint32(b[offChecksum:]) }
 
-// SamePacket reports whether two datagrams, which [Parse] accepted, are the same
-// but for the path word: what different senders make of one packet.
+// SamePacket reports whether two datagrams, which [Parse] accepted, are equal
+// except for the path word. Different senders send such copies of one packet.
 func SamePacket(a, b []byte) bool {
 	return bytes.Equal(a[:offPath], b[:offPath]) && bytes.Equal(a[HeaderLen:], b[HeaderLen:])
 }

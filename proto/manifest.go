@@ -209,7 +209,7 @@ func splitManifest(b []byte) (body, signatures []byte, ok bool) {
 	return b[:at], b[at+1 : end], true
 }
 
-// parseManifest reads one manifest from the front of b and tells its length.
+// parseManifest reads one manifest from the front of b and returns its length.
 func parseManifest(b []byte) (*Manifest, int, error) {
 	body, signatures, ok := splitManifest(b)
 	if !ok || string(b[:4]) != "IUM1" || b[6] != 0 || b[7] != 0 {

@@ -17,7 +17,7 @@ type ObjectID [16]byte
 // String returns id as 32 hexadecimal digits.
 func (id ObjectID) String() string { return hex.EncodeToString(id[:]) }
 
-// Short returns the first 8 digits, enough for a person to tell objects apart.
+// Short returns the first 8 digits, enough for a person to distinguish objects.
 func (id ObjectID) Short() string { return hex.EncodeToString(id[:4]) }
 
 // ParseObjectID reads the 32 hexadecimal digits of [ObjectID.String].

@@ -149,7 +149,7 @@ func (t Tree) Unfold(i uint32, o Outline, n int, record []byte) DigestRecord {
 	return DigestRecord{SHA256: o.SHA256, Proof: append(proof, o.Proof...), Record: record}
 }
 
-// AppendOutline appends proof and nodes of range i to those of an [Outline],
+// AppendOutline appends proof and nodes of range i to the slices of an [Outline],
 // which may be empty.
 func (n *Nodes) AppendOutline(o Outline, t Tree, i uint32) Outline {
 	e := t.OutlineLevel()

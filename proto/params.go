@@ -60,8 +60,8 @@ const (
 	DefaultShardSize = 1152 // fills a packet of 1280 bytes, IPv6 and AEAD tag included
 )
 
-// Params are what the header of every packet tells about the object as a
-// whole. They are comparable with ==; the zero value is invalid.
+// Params are the fields that the header of every packet carries about the object
+// as a whole. They are comparable with ==; the zero value is invalid.
 type Params struct {
 	Code      Code
 	K         int    // data shards of a group

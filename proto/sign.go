@@ -8,8 +8,8 @@ import (
 	"encoding/hex"
 )
 
-// A KeyID tells which key a signature was made with. It is drawn with the key
-// and proves nothing.
+// A KeyID names the key that a signature was made with. It is drawn at random
+// together with the key and proves nothing.
 type KeyID [8]byte
 
 // String returns id as 16 hexadecimal digits.
@@ -21,8 +21,7 @@ type PublicKey struct {
 	Key [ed25519.PublicKeySize]byte
 }
 
-// signedPrefix keeps a signature of a manifest from being taken for one of
-// anything else.
+// signedPrefix keeps a signature of a manifest from being valid for anything else.
 const signedPrefix = "iotupd manifest v1\x00"
 
 // SigningInput returns what a signature of m is made over (spec.md 5.5). It
@@ -33,10 +32,9 @@ func (m *Manifest) SigningInput() []byte {
 	return enc[:len(signedPrefix)+int(body)]
 }
 
-// Signers returns those of keys by which an encoded manifest is signed, in the
-// order of keys: that of the signatures is anybody's to change. The bytes are
-// verified as they are, before anybody parses them; what follows the manifest
-// is not looked at.
+// Signers returns the keys that signed an encoded manifest, in the order of the
+// argument, because anybody can change the order of the signatures. The bytes are
+// verified before they are parsed; bytes behind the manifest are ignored.
 func Signers(manifest []byte, keys []PublicKey) (signers []PublicKey) {
 	body, signatures, _ := splitManifest(manifest)
 	signed := append([]byte(signedPrefix), body...)

@@ -141,7 +141,7 @@ func shardsOf(t *testing.T, v vector, g Geometry) [][][]byte {
 	return groups
 }
 
-func TestFileHashIsThatOfTheFileAndItsShards(t *testing.T) {
+func TestFileHashEqualsTheHashesOfTheFileAndItsShards(t *testing.T) {
 	h, ok := NewFileHash()
 	if !ok {
 		t.Skip("this machine would gain nothing")

@@ -93,7 +93,7 @@ func (fl *flood) storeIfBusy() {
 }
 
 func TestHandleAllocatesNothing(t *testing.T) {
-	// "Hot paths are pinned": once the buffers are there, and but for the list
+	// "Hot paths are pinned": once the buffers are there, and except for the list
 	// of parked parity, which grows by doubling.
 	if raceDetector {
 		t.Skip("the race detector allocates")

@@ -7,7 +7,7 @@ import (
 	"iotupd/proto"
 )
 
-// tableBytes is what the tables of the codes take at most.
+// tableBytes bounds the tables of the codes.
 const tableBytes = 1 << 20
 
 // A Need is how much memory a file takes while it is received, in bytes, beside
@@ -34,8 +34,9 @@ func leastNeed(geo proto.Geometry) uint64 {
 	return fixedNeed(geo) + uint64(leastRecords(geo)+fec.DecoderMemory(geo.Params, proto.ShardUnit))
 }
 
-// fixedNeed returns what does not depend on how much there is: index, with as
-// much parked parity as can be, tables, and what rebuilds hash records.
+// fixedNeed returns the memory that a file takes whatever the limit: the index
+// with as much parked parity as possible, tables, and the workspace that rebuilds
+// hash records.
 func fixedNeed(geo proto.Geometry) uint64 {
 	const parked = 4 // bytes
 	need := indexBytes(geo) + parked*geo.Groups*uint64(min(geo.K, geo.M)) + tableBytes + (leastBatches+uint64(regions))*batchBytes
@@ -46,8 +47,8 @@ func fixedNeed(geo proto.Geometry) uint64 {
 	return need
 }
 
-// allRecords returns the bytes of all hash records, and leastRecords those of a
-// cache that is hardly one.
+// allRecords returns the bytes of all hash records, and leastRecords the size of
+// the smallest useful cache.
 func allRecords(geo proto.Geometry) int {
 	t, err := geo.Tree()
 	if err != nil {
@@ -66,11 +67,11 @@ func (c Config) leastNeed(geo proto.Geometry) uint64 {
 	return leastNeed(geo)
 }
 
-// maxDecoderMemory is what decoders of the largest files take where there is no word
-// about their memory, in bytes. With it, two of them read every shard once.
+// maxDecoderMemory is what decoders of the largest files take where Config.Memory
+// is zero, in bytes. With it, two decoders read every shard once.
 const maxDecoderMemory = 48 << 20
 
-// decoderMemory is what decoders may take if all else leaves as much.
+// decoderMemory is what decoders may take if the limit leaves as much.
 func (c Config) decoderMemory(geo proto.Geometry) int {
 	if c.Memory > 0 {
 		return c.Memory
@@ -85,7 +86,7 @@ func (c Config) decoderMemory(geo proto.Geometry) int {
 // A budget is how the memory of a file is divided, in bytes.
 type budget struct{ decoders, records, batches int }
 
-// budget returns that of a file, and whether it fits the limit.
+// budget divides the memory for a file, and reports whether the limit suffices.
 func (c Config) budget(geo proto.Geometry) (b budget, fits bool) {
 	b = budget{decoders: c.decoderMemory(geo), records: c.LeafMemory, batches: mostBatches}
 	if c.MemoryLimit == 0 {

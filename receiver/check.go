@@ -4,9 +4,9 @@ package receiver
 
 import "iotupd/proto"
 
-// queueCheck has the provisional shards of a group compared with their leaves, if
-// any of these are known. While a decoder works on the group it does nothing: the
-// comparison follows the decoding.
+// queueCheck queues a job that compares the provisional shards of a group with
+// their leaves, if any such leaf is known. While a decoder works on the group it
+// does nothing: the comparison follows the decoding.
 func (o *object) queueCheck(g uint32) {
 	grp := &o.index.groups[g]
 	if o.leaves == nil || grp.provisional == 0 || grp.state == decoding || o.leaves.counts[g].leaf == 0 {
@@ -15,13 +15,13 @@ func (o *object) queueCheck(g uint32) {
 	switch grp.check {
 	case unchecked:
 		grp.apply(checkWanted)
-		o.work.add(checkGroup, g)
+		o.work.addTask(checkGroup, g)
 	case checking:
 		grp.apply(leavesCame)
 	}
 }
 
-// A pendingCheck is a provisional shard, where it lies, and what it should be.
+// A pendingCheck is a provisional shard, its place, and its leaf.
 type pendingCheck struct {
 	shard, place int
 	leaf         knownLeaf
@@ -56,7 +56,7 @@ func (w *checkWork) list() {
 		}
 	}
 	for i := range w.geo.RealShards(w.group) {
-		if w.index.has(w.group, i) {
+		if w.index.hasShard(w.group, i) {
 			add(i, i)
 		}
 	}
@@ -107,7 +107,7 @@ func (w *checkWork) apply() {
 	var forged []pendingCheck
 	for _, c := range w.pending {
 		switch {
-		case !w.index.has(g, c.shard) || w.index.isVerified(g, c.shard):
+		case !w.index.hasShard(g, c.shard) || w.index.isVerified(g, c.shard):
 		case c.shard >= w.geo.K && !grp.parkedAt(c.place, c.shard):
 			w.queueCheck(g)
 		case c.genuine:
@@ -135,8 +135,9 @@ func (o *object) foundForged(g uint32, shards int) {
 	o.observe(Forged{Group: g, Shards: shards})
 }
 
-// dropUnverified takes a group that was, or would have been, decoded from forged
-// shards back to its verified ones. From now on it takes only such.
+// dropUnverified drops all provisional shards of a group that was, or would have
+// been, decoded from forged shards. From now on the group takes only verified
+// shards.
 func (o *object) dropUnverified(g uint32) {
 	if o.index.groups[g].state == complete {
 		o.invalidate(g)

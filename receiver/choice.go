@@ -4,10 +4,10 @@ package receiver
 
 import "iotupd/proto"
 
-// meet decides what to do about a packet of an object that is not the chosen one. A
-// manifest to follow makes its object the chosen one, if it is better than that;
-// other packets wait for theirs (spec.md 7.2).
-func (r *Receiver) meet(p *packet) error {
+// handleUnchosen handles a packet of an object that is not the chosen one. A
+// manifest to follow makes its object the chosen one, if no better one is chosen;
+// other packets wait for the manifest of their object (spec.md 7.2).
+func (r *Receiver) handleUnchosen(p *packet) error {
 	geo, err := r.admissible(&p.Header)
 	if err != nil {
 		return err
@@ -17,7 +17,7 @@ func (r *Receiver) meet(p *packet) error {
 	case err != nil:
 		return err
 	case p.Type != proto.TypeManifest:
-		return r.wait(p)
+		return r.keepWaiting(p)
 	}
 	m, err := r.verifyManifest(p, &id)
 	switch {
@@ -36,16 +36,16 @@ func (r *Receiver) meet(p *packet) error {
 	}
 	old := r.old
 	if r.object != nil {
-		old = r.drop("a newer release is on the air")
+		old = r.dropObject("a newer release is on the air")
 	}
 	r.choose(p, id, geo, m)
 	r.object.old, r.old = old, nil
 	return r.object.accept(p)
 }
 
-// wait keeps a packet until a manifest of its object has come. Until then nothing
-// but its bytes is of use: its object may be anybody's invention.
-func (r *Receiver) wait(p *packet) error {
+// keepWaiting keeps a packet until a manifest of its object arrives. Until then
+// only its bytes are kept: anybody may have invented its object.
+func (r *Receiver) keepWaiting(p *packet) error {
 	if r.object == nil {
 		r.waited++
 	}
@@ -103,7 +103,7 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verified
 	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
 	for i := range waited {
 		if p := r.waiting.open(&waited[i]); geo.Admits(&p.Header) == nil {
-			r.object.note(waited[i].at, &p, 1+uint64(waited[i].copies))
+			r.object.countPacket(waited[i].at, &p, 1+uint64(waited[i].copies))
 		}
 	}
 }
@@ -122,7 +122,7 @@ func (r *Receiver) takeWaiting() bool {
 	}
 	err := r.object.geo.Admits(&p.Header)
 	if err == nil {
-		err = r.object.take(&p)
+		err = r.object.takeCounted(&p)
 	}
 	if _, ignored := err.(proto.Reason); !ignored {
 		r.fail(err)
@@ -130,8 +130,8 @@ func (r *Receiver) takeWaiting() bool {
 	return true
 }
 
-// drop gives up the chosen object, and returns its store to be discarded.
-func (r *Receiver) drop(why string) Store {
+// dropObject gives up the chosen object, and returns its store to be discarded.
+func (r *Receiver) dropObject(why string) Store {
 	o := r.object
 	r.observe(Dropped{Object: o.wire, Why: why})
 	o.aborted.Store(true)

@@ -20,49 +20,48 @@ const (
 	DefaultSignatureRate = 2000
 )
 
-// Config says what a [Receiver] shall receive. Open must be set; all else may be
-// zero.
+// Config says what a [Receiver] receives. Open must be set; all else may be zero.
 type Config struct {
-	// Open makes the store of an object that the receiver begins with. A
-	// manifest to follow has confirmed the parameters. It is called by a [Job].
+	// Open makes the store of a chosen object, whose manifest has confirmed the
+	// parameters. It is called by a [Job].
 	Open func(proto.ObjectID, proto.Params) (Store, error)
 
 	// Object is the only object to receive. If zero, any.
 	Object proto.ObjectID
 
-	// SHA256 is that of the only file to receive. If zero, any.
+	// SHA256 is the hash of the only file to receive. If zero, any file.
 	SHA256 [32]byte
 
-	// Trust says whose manifests to believe. If nil, the origin of the file is
-	// not verified. It must not be changed any more.
+	// Trust says which signed manifests to accept. If nil, the origin of the file
+	// is not verified. It must not be changed while the receiver is used.
 	Trust *Policy
 
 	// GroupKeys open sealed packets. If there are any, only packets sealed with
 	// one of them are taken.
 	GroupKeys []*seal.GroupKey
 
-	// Seeds are files that may be like the wanted one, such as an older version:
-	// what has the right bytes at the right offset need not be received. They
-	// need an object with digests.
+	// Seeds are files that may be similar to the wanted one, such as an older
+	// version: shards that a seed has at the right offset need not be received.
+	// They need an object with digests.
 	Seeds []io.ReaderAt
 
-	// Name accepts the file name in an object's manifest, which may be empty.
-	// If nil, every name will do.
+	// Name reports whether to accept the file name in an object's manifest, which
+	// may be empty. If nil, every name is accepted.
 	Name func(string) bool
 
 	// MaxSize is the largest file to receive, in bytes. If zero, DefaultMaxSize.
 	MaxSize uint64
 
 	// Memory is what the buffers of all decoders together may take, in bytes,
-	// beside the index and the tables of the code, and what making parity again
-	// may take instead. If zero, DefaultMemory, and more for a large file: a
-	// quarter of its size, up to 48 MiB and a quarter of MemoryLimit.
+	// without the index and the tables of the code. Computing parity again takes
+	// memory of the decoders. If zero, DefaultMemory, and more for a large file:
+	// a quarter of its size, up to 48 MiB and a quarter of MemoryLimit.
 	Memory int
 
 	// MemoryLimit is what the file that is received may take in all, in bytes:
 	// its index, tables, decoders and cache of hash records. Memory and
-	// LeafMemory go under it. A file that needs more ([NeedOf]) is refused, with
-	// ReasonMemory. If zero, there is no limit but for the index.
+	// LeafMemory are lowered to fit. A file that needs more ([NeedOf]) is
+	// refused, with ReasonMemory. If zero, only the index is limited.
 	MemoryLimit int
 
 	// LeafMemory is what the cache of hash records may take, in bytes. If zero,

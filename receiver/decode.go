@@ -12,14 +12,14 @@ import (
 )
 
 // A decodeWork rebuilds a group that is full. If some of its shards are
-// provisional, the data that they give is compared with the leaves that are known
-// before anything is written.
+// provisional, the rebuilt data is compared with the known leaves before anything
+// is written.
 type decodeWork struct {
 	*object
 	task    *decodeTask
 	decoder *fec.Decoder
-	checked bool // the result is compared with leaves
-	forged  bool // and it differs
+	checked bool // compare the result with leaves
+	forged  bool // the result differs from a leaf
 	err     error
 }
 
@@ -71,7 +71,7 @@ func (w *decodeWork) finish() error {
 // before another decoder gets memory of its own.
 const goodStrip = 256
 
-// decoders are those of an object. They share memory and processors.
+// decoders are the decoders of an object. They share memory and processors.
 type decoders struct {
 	params  proto.Params
 	groups  uint64
@@ -113,7 +113,7 @@ func (d *decoders) release() { d.idle = nil }
 type decodeTask struct {
 	layout
 	group uint32
-	stop  *atomic.Bool // set: nobody waits for this any more
+	stop  *atomic.Bool // set: abort, the result is no longer wanted
 	store Store
 	tail  []byte
 	held  []int       // shards at hand, virtual ones included
@@ -131,7 +131,7 @@ type expectedLeaf struct {
 	hash *proto.LeafHash // nil before the first and after the last piece
 }
 
-// errForged means that a rebuilt shard is not what its leaf says: one of those
+// errForged means that a rebuilt shard does not match its leaf, so that a shard
 // that it was made from is forged.
 var errForged = errors.New("receiver: rebuilt from a forged shard")
 
@@ -145,7 +145,7 @@ func newDecodeTask(o *object, g uint32) *decodeTask {
 	}
 	real := o.geo.RealShards(g)
 	for i := range o.geo.K {
-		if i >= real || o.index.has(g, i) {
+		if i >= real || o.index.hasShard(g, i) {
 			t.held = append(t.held, i)
 		} else {
 			t.missing = append(t.missing, i)
@@ -181,8 +181,8 @@ func (t *decodeTask) readLeaves() error {
 	return nil
 }
 
-// padded reports whether the rebuilt shards have the last one of the file, which
-// is filled up with zeros: forged shards hardly give these.
+// padded reports whether the rebuilt shards include the last one of the file,
+// which ends with zeros: decoding forged shards hardly yields zeros.
 func (t *decodeTask) padded() bool {
 	n := len(t.missing)
 	return n > 0 && t.geo.ShardLen(t.group, t.missing[n-1]) < t.geo.ShardSize
@@ -216,8 +216,8 @@ func zero(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 })
 }
 
-// trustOf says how far a rebuilt shard can be relied on: what verified shards
-// give is right.
+// trustOf returns the trust level of a rebuilt shard: it is verified if it was
+// compared, or made from verified shards only.
 func (t *decodeTask) trustOf(shard int) trustLevel {
 	if t.proven || t.expected[shard] != nil {
 		return verified

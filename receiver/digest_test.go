@@ -69,7 +69,7 @@ func TestALosslessReceiverRebuildsNoRecords(t *testing.T) {
 	tr := src.receive(receiver.Config{})
 	tr.run(nothing, src.sender(sender.Config{}))
 	tr.wantFile()
-	// Record j travels just before row j*c: those of the data rows arrived.
+	// Record j travels just before row j*c: the records of the data rows arrived.
 	if got, want := tr.r.Progress().Records, uint64(600/src.tree.Leaves); got != want {
 		t.Errorf("%d records of leaves are known, want the %d that arrived", got, want)
 	}
@@ -255,7 +255,7 @@ func TestRecordsThatDoNotFitTheCacheAreReadBack(t *testing.T) {
 }
 
 func TestAVerifiedGroupIsDecodedOnce(t *testing.T) {
-	// "A full group is decoded when nothing is left to compare." spec.md 7.3. To
+	// "A full group is decoded when no comparison is pending." spec.md 7.3. To
 	// check what it gives takes a second pass where memory is short.
 	p := small(proto.CodeLeopard8, 100, 100)
 	reads := map[bool]int{}

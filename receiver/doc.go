@@ -3,21 +3,21 @@
 // Package receiver decides which parts of an object are still missing, stores the
 // parts that arrive, and rebuilds the rest.
 //
-// A [Receiver] takes a time and a datagram, checks it, and puts the payload
-// straight to its place in the output: a data shard where it belongs, a parity
-// shard where a shard of its group is still missing. Memory holds an index,
-// never the file. Work that takes long, such as decoding and the final hash, is
-// handed out as a [Job] for any goroutine. [Run] is the loop around a receiver that
-// owns sockets and clock; nothing else here reads either.
+// A [Receiver] takes a time and a datagram, checks the datagram, and puts its
+// payload straight to a place in the output: a data shard where it belongs, a
+// parity shard where a shard of its group is still missing. Memory holds an
+// index, never the file. Work that takes long, such as decoding and the final
+// hash, is handed out as a [Job] for any goroutine. [Run] is the loop around a
+// receiver that owns sockets and clock; nothing else here reads either.
 //
 // # Reading order
 //
-//   - config.go, event.go, reason.go, progress.go: what goes in and comes out
+//   - config.go, event.go, reason.go, progress.go: inputs and outputs
 //   - receiver.go: the calls, and what a failure means
 //   - packet.go, choice.go, waiting.go, gate.go, policy.go: whose object is received
 //   - object.go, open.go, shard.go, places.go, layout.go, writes.go, index.go, state.go: a shard
 //     on its way to the store, and the states of its group
-//   - record.go, leaves.go, recordreader.go, rebuild.go, check.go: hashes of shards, and what is done
+//   - record.go, leaves.go, recordreader.go, rebuild.go, check.go: hashes of shards, and how they are used
 //     with them
 //   - work.go, job.go, decode.go, hash.go, reencode.go: work for jobs
 //   - budget.go: the memory of a file, and how it is divided
@@ -48,13 +48,14 @@
 //
 // # The life of a group
 //
-// A group is untouched, then receiving. With K shards it is complete if all of them
-// are data; else it is full, is decoded, and is complete then. A shard is verified
-// if it is what its leaf says, and provisional as long as its leaf is not known.
-// When a leaf becomes known later, a job compares it with the stored shard. A
-// forged one takes the group back: if something was made of it, to nothing but the
-// verified shards. state.go has the table of all transitions, which `go doc -u
-// iotupd/receiver groupState` prints; every change of a status goes through it.
+// A group is untouched, then receiving. With K shards it is complete if all of
+// them are data; else it is full, is decoded, and is complete then. A shard is
+// verified if it is what its leaf says, and provisional as long as its leaf is
+// not known. When a leaf becomes known later, a job compares it with the stored
+// shard. A forged shard is dropped; if it was used to rebuild others, all
+// provisional shards of the group are. state.go has the table of all transitions,
+// which `go doc -u iotupd/receiver groupState` prints; every change of a status
+// goes through it.
 //
 // # The life of a job
 //
@@ -68,27 +69,29 @@
 // # Memory
 //
 // Before an object is chosen there is no index, no file, no decoder and no job:
-// packets wait in a ring of 1 MiB, which all objects share. It is allocated with the
-// first packet that waits, and given back when those of the chosen object were used. It
-// is larger while a partial file is compared, when there are no decoders.
+// packets wait in a ring of 1 MiB, which all objects share. It is allocated with
+// the first packet that waits, and freed when the packets of the chosen object
+// have been used. It is larger while a partial file is compared, when there are
+// no decoders.
 //
 // The index takes two bits a shard and 50 bytes a group, and four bytes for each
 // parity shard that is parked; NewIndex and the receiver refuse an object whose
 // index would take more than 160 MiB. A group that waits for a job takes eight
 // bytes more. Decoders share Config.Memory; the cache of records has
-// Config.LeafMemory. What waits to be written takes 2 MiB at most, 256 KiB where little
-// memory is given (writes.go). All numbers that come from the network are compared with a limit
-// before memory is used; see spec.md 7.5.
+// Config.LeafMemory. Shards that wait to be written take 2 MiB at most, 256 KiB
+// where little memory is given (writes.go). All numbers that come from the
+// network are compared with a limit before memory is used; see spec.md 7.5.
 //
 // # Trust
 //
-// Nothing that arrives is trusted. A checksum keeps damaged packets out, not forged
-// ones. If the object has digests, every shard is compared with its leaf as soon
-// as that is known, so that forged packets do not damage the file. The parameters in
-// a header can be anybody's: they count once a manifest that is genuine has them, and
-// a [Policy] says whose signature that needs. The last word is the SHA-256 of the whole file,
-// read back from the store. Bytes that are already on disk count only if a leaf
-// says so, and records only if they prove themselves.
+// Nothing that arrives is trusted. A checksum keeps damaged packets out, not
+// forged ones. If the object has digests, every shard is compared with its leaf
+// as soon as that is known, so that forged packets do not damage the file.
+// Anybody can invent the parameters in a header: they count once a genuine
+// manifest has them, and a [Policy] says whose signature that manifest needs. The
+// SHA-256 of the whole file, read back from the store, decides at the end. Bytes
+// that are already on disk count only if they match a leaf, and records only with
+// a valid proof.
 //
 // # Failures
 //

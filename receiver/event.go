@@ -12,7 +12,7 @@ import (
 type Event interface{ receiverEvent() }
 
 type (
-	// ObjectFound: an object is received from now on. Certified follows at once.
+	// ObjectFound: an object was chosen. Certified follows at once.
 	ObjectFound struct {
 		Object proto.ObjectID
 		Params proto.Params
@@ -20,29 +20,28 @@ type (
 		Since  time.Time // when the first of its packets arrived that is of use
 	}
 
-	// Certified: the manifest of the object, which is one to follow. It belongs
-	// to the receiver.
+	// Certified: the manifest of the chosen object. It must not be changed.
 	Certified struct {
 		Manifest *proto.Manifest
-		Signers  []proto.PublicKey // all trusted ones, in the order of Policy.Keys; nil: nobody asked for a signature
+		Signers  []proto.PublicKey // all trusted ones, in the order of Policy.Keys; nil: no signature was asked for
 	}
 
-	// Resumed: what was on disk of an earlier run has been compared with the
-	// leaves that it left. More may follow, see [Progress].
+	// Resumed: the partial file of an earlier run has been compared with the
+	// leaves in it. More shards may be found later, see [Progress].
 	Resumed struct {
 		Shards uint64 // of the earlier run, parity included
 		Reused uint64 // of seeds
 	}
 
-	// Forged: shards that had been stored are not what their leaves say. Their
-	// group goes on without them, and without others that cannot be proven.
+	// Forged: shards that had been stored do not match their leaves. Their group
+	// goes on without them and without other unverified shards.
 	Forged struct {
 		Group  uint32
 		Shards int // so many at least
 	}
 
-	// Dropped: the object was given up, for another one or since its manifest is not to
-	// be followed any more.
+	// Dropped: the object was given up, for another one or because its manifest
+	// is no longer to be followed.
 	Dropped struct {
 		Object proto.ObjectID
 		Why    string
@@ -50,7 +49,7 @@ type (
 
 	// Refused: a manifest of another object than the chosen one, or one that is
 	// not followed. It is reported once an object, for a bounded number of them;
-	// where signatures count, those that no trusted key has signed are counted
+	// where signatures count, manifests without a trusted signature are counted
 	// apart.
 	Refused struct {
 		Object proto.ObjectID

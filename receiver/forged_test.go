@@ -31,14 +31,14 @@ func fourRecords(t *testing.T, size int) *source {
 // stored.
 func (tr *transfer) wantForged(n uint64) {
 	tr.t.Helper()
-	told := 0
+	reported := 0
 	for _, e := range tr.events {
 		if e, ok := e.(receiver.Forged); ok {
-			told += e.Shards
+			reported += e.Shards
 		}
 	}
-	if got := tr.r.Progress().Forged; got != n || told != int(n) {
-		tr.t.Errorf("%d shards found forged, %d told, want %d", got, told, n)
+	if got := tr.r.Progress().Forged; got != n || reported != int(n) {
+		tr.t.Errorf("%d shards found forged, %d reported, want %d", got, reported, n)
 	}
 }
 
@@ -179,9 +179,9 @@ func TestForgeriesWithoutAnyLeafCostTheProvisionalShardsAlone(t *testing.T) {
 }
 
 func TestAllShardsOfAGroupMayBeForged(t *testing.T) {
-	// "A group ... that was complete when a forged shard was found in it takes only
-	// shards whose leaf is known from then on, so that it cannot be spoilt twice."
-	// spec.md 7.3
+	// "A group ... that was complete when a forged shard was found in it takes
+	// only shards whose leaf is known from then on, so that it cannot be
+	// corrupted twice." spec.md 7.3
 	src := fourRecords(t, 8*256)
 	for name, first := range map[string]int{"data": 0, "parity": 8, "both": 4} {
 		t.Run(name, func(t *testing.T) {
@@ -311,7 +311,7 @@ func randomTree(t testing.TB, rnd *rand.Rand) *source {
 	}
 }
 
-func TestForgeriesNeverSpoilAFile(t *testing.T) {
+func TestForgeriesNeverCorruptAFile(t *testing.T) {
 	// "Jobs of one receiver may run at the same time." Whatever is forged, whenever
 	// jobs come back, the file arrives and is right.
 	rnd := newRand(t)

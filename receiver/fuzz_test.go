@@ -16,8 +16,8 @@ import (
 	"iotupd/sender"
 )
 
-// A script tells FuzzHandle what arrives, four bytes at a time: which datagram
-// of the pool and what happens to it; where; and by what it is changed.
+// A script is the input of FuzzHandle, four bytes for each packet: which datagram
+// of the pool, and what happens to it; where; and by what it is changed.
 const (
 	asItIs      = 0 << 6
 	damaged     = 1 << 6 // a byte is changed on the way
@@ -190,9 +190,9 @@ func (z *fuzzed) work(now time.Time, setting byte) {
 }
 
 func FuzzHandle(f *testing.F) {
-	// Whatever arrives, and whatever is on disk: no panic, no memory beyond the
-	// limits, and never a word of success about bytes that are not those of the
-	// object, nor about an object that nobody signed.
+	// For all packets and all bytes on disk: no panic, no memory beyond the
+	// limits, and never success with bytes that are not the object's, nor with an
+	// object that nobody signed.
 	p := newPool(f)
 	inOrder, backwards := []byte{}, []byte{}
 	for i := range p.all[0] {

@@ -12,11 +12,11 @@ import (
 // be followed.
 type gate struct {
 	*shared
-	pins []proto.ObjectID // what Config.Object may be called on the wire; empty: any will do
+	pins []proto.ObjectID // all forms that Config.Object may have on the wire; empty: any object
 
 	refused  recent // objects that were looked at and are not wanted
 	reported recent // objects that Refused was observed of
-	unsigned recent // the same for manifests that no trusted key has signed, apart: anybody can make them
+	unsigned recent // the same for manifests without a trusted signature; apart, since anybody can make them
 
 	checks allowance // of signatures
 }
@@ -32,10 +32,10 @@ func newGate(s *shared) gate {
 	return g
 }
 
-// rulesOut reports whether a packet of an object that is not the chosen one, which
-// is nil if there is none, can be ignored without a further look. Once an object is
-// chosen, others have to show a manifest, as have those that were refused: they come
-// back by a manifest to follow.
+// rulesOut reports whether a packet of an object that is not the chosen one,
+// which is nil if there is none, can be ignored without a further look. Once an
+// object is chosen, only manifests of other objects are looked at; likewise of
+// objects that were refused: a manifest to follow brings them back.
 func (g *gate) rulesOut(p *packet, chosen *object) bool {
 	switch {
 	case len(g.pins) > 0 && !slices.Contains(g.pins, p.Object):
@@ -48,7 +48,7 @@ func (g *gate) rulesOut(p *packet, chosen *object) bool {
 	return false
 }
 
-// A verifiedManifest is one to follow.
+// A verifiedManifest is a manifest to follow (spec.md 7.2).
 type verifiedManifest struct {
 	*proto.Manifest
 	signers []proto.PublicKey // all trusted ones; nil: no signature was asked for
@@ -111,8 +111,8 @@ func (g *gate) refuse(e Refused) {
 	g.report(&g.reported, e)
 }
 
-// report has Refused observed of an object, unless that was done before or too
-// often.
+// report passes Refused of an object to Config.Observe, unless that was done
+// before or too often.
 func (g *gate) report(before *recent, e Refused) {
 	if !before.full() && !before.has(e.Object) {
 		before.add(e.Object)

@@ -47,7 +47,7 @@ type source struct {
 	file   []byte
 	object *sender.Object
 	geo    proto.Geometry
-	tree   proto.Tree // zero: the object has none
+	tree   proto.Tree // zero: the object has no tree
 	id     proto.ObjectID
 }
 
@@ -354,8 +354,8 @@ func (tr *transfer) next(s *sender.Sender) []byte {
 	return b
 }
 
-// run lets the receiver hear carousels in turn until it is done, but for what
-// is lost. It returns how many shards they have sent together.
+// run gives the receiver the packets of carousels in turn, except lost ones,
+// until it is done. It returns how many shards they have sent together.
 func (tr *transfer) run(lost func() bool, carousels ...*sender.Sender) (shards int) {
 	tr.t.Helper()
 	for range 200_000 {

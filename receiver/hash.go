@@ -10,33 +10,35 @@ import (
 )
 
 // ErrIntegrity means that the received bytes have the wrong SHA-256, and that it
-// does not help to go on: without digests it was so again and again, since some
-// packets are forged or the sender's file changes; with them every leaf is right.
+// does not help to go on: without digests, several attempts failed, because
+// packets are forged or the sender's file changes; with digests, every leaf is
+// right and the object itself is wrong.
 var ErrIntegrity = errors.New("the received file does not match its SHA-256")
 
 // maxAttempts is how often a wrong SHA-256 starts the transfer of an object
 // without digests again.
 const maxAttempts = 3
 
-// A fileHash is the SHA-256 of the bytes that are read back from the store: the last
-// word. It follows the part from the start of the file on in which all data shards are
-// in their places, so that little is left to hash at the end.
+// A fileHash is the SHA-256 of the bytes that are read back from the store, which
+// decides about success. While the file is received, it hashes the part from the
+// start on in which all data shards are in their places, so that little is left
+// to hash at the end.
 type fileHash struct {
 	state   hash.Hash // of the first bytes; belongs to a job while one runs
-	hashed  int64     // so many
+	hashed  int64     // number of these bytes
 	running bool
 	again   bool // a shard was given up while a job ran: it starts again
 
 	prefix  uint64 // data shards from the start of the file on that are in their places
-	written int64  // bytes of these that are in the store
-	next    int64  // that will be when batch is written
+	written int64  // bytes of this prefix that are in the store
+	next    int64  // value of written once batch is written
 	batch   uint32
 
 	right, synced bool // the whole is the wanted file, and durable
 }
 
 const (
-	// hashStep is how many bytes are worth a job while the file is received.
+	// hashStep is the least number of bytes for a job while the file is received.
 	hashStep = 4 << 20
 
 	// hashBuffer is how many bytes are read at a time.
@@ -46,7 +48,7 @@ const (
 // advance moves on with the shards that have come into their places.
 func (f *fileHash) advance(o *object) {
 	for f.prefix < o.geo.DataShards {
-		if g, i := o.geo.DataShard(f.prefix); !o.index.has(g, i) {
+		if g, i := o.geo.DataShard(f.prefix); !o.index.hasShard(g, i) {
 			break
 		}
 		f.prefix++
@@ -145,7 +147,7 @@ func (w *syncWork) finish() error {
 	return nil
 }
 
-// checkVerified notes that the file is right and durable.
+// checkVerified ends the transfer if the file is both right and durable.
 func (o *object) checkVerified() {
 	if o.hash.right && o.hash.synced && !o.work.syncing {
 		o.verified = true
@@ -162,7 +164,7 @@ func (w *hashWork) corrupt() error {
 		if w.attempts == maxAttempts {
 			return ErrIntegrity
 		}
-		w.forget()
+		w.startOver()
 		return nil
 	}
 	before := w.index.complete

@@ -144,8 +144,8 @@ func TestAFileOverTheLimitIsNotReceived(t *testing.T) {
 }
 
 func TestAForgedFirstPacketIsFoundOutByTheManifest(t *testing.T) {
-	// "Packets that have waited and do not have the parameters of the manifest are
-	// ignored." spec.md 7.2: one that is forged spoils nothing of the others.
+	// "Packets that have waited and do not have the parameters of the manifest
+	// are ignored." spec.md 7.2: a forged one has no effect on the others.
 	src := newSource(t, "", 6000, smallest(proto.CodeLeopard8, 12, 12))
 	for name, change := range map[string]func(h *proto.Header){
 		"size":  func(h *proto.Header) { h.Size += 100_000 },
@@ -170,9 +170,8 @@ func TestAForgedFirstPacketIsFoundOutByTheManifest(t *testing.T) {
 }
 
 func TestAForgedManifestCertifiesNothing(t *testing.T) {
-	// "A manifest is of an object if the object id of its descriptor is the one
-	// in the header, and the descriptor's parameters are those of the header."
-	// spec.md 5.1
+	// "A manifest belongs to an object if the header has the object id and the
+	// parameters of the descriptor." spec.md 5.1
 	src := newSource(t, "true name", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	other := newSource(t, "false name", 3000, smallest(proto.CodeLeopard8, 12, 4))
 	forged := [][]byte{

@@ -89,7 +89,7 @@ func TestWhatDoesNotBelongIsCountedAndChangesNothing(t *testing.T) {
 	for _, bad := range intruders(t, src, other) {
 		t.Run(bad.name, func(t *testing.T) {
 			tr := src.receive(receiver.Config{})
-			tr.hearAll(src.manifest()) // what comes first is another matter
+			tr.hearAll(src.manifest()) // packets before it wait
 			s := src.sender(sender.Config{})
 			lost := percent(20, 1)
 			for !tr.r.Done() {

@@ -9,9 +9,9 @@ import (
 	"iotupd/proto"
 )
 
-// A group is the index of one group. Its places are those of its real data
-// shards in the file. A data shard goes to its own place, a parity shard to
-// the highest place that is free. So at any time
+// A group is the index of one group. Its places are the places of its real data
+// shards in the file. A data shard goes to its own place, a parity shard to the
+// highest place that is free. So at any time
 //
 //   - every place above next is taken, by its data shard or by parity;
 //   - parked is sorted by falling place.
@@ -31,7 +31,7 @@ type parkedShard struct{ place, index uint16 }
 
 func comparePlaces(p parkedShard, place uint16) int { return int(place) - int(p.place) }
 
-// An index knows which shards of an object are held and where. It is all the
+// An index records which shards of an object are held and where. It is the only
 // memory that grows with the file: two bits a shard, a few words a group, four
 // bytes a parked shard.
 type index struct {
@@ -40,12 +40,12 @@ type index struct {
 	held     bitset // shard group*(K+M) + index is at hand
 	verified bitset // and it is what its leaf says
 	enough   uint64 // groups with K shards at hand, decoded or not
-	complete uint64 // groups in that state
+	complete uint64 // groups in state complete
 	shards   uint64 // real shards held or rebuilt, of Nd
 }
 
-// indexBytes returns the size of a fresh index, that of the hash records
-// included, for a limit to be checked before anything is allocated.
+// indexBytes returns the size of a fresh index, including the index of hash
+// records, so that the limit is checked before anything is allocated.
 func indexBytes(geo proto.Geometry) uint64 {
 	bits := 2 * geo.Groups * uint64(geo.K+geo.M)
 	perGroup := uint64(unsafe.Sizeof(group{}))
@@ -80,9 +80,9 @@ func (x *index) number(g uint32, shard int) uint64 {
 	return uint64(g)*uint64(x.geo.K+x.geo.M) + uint64(shard)
 }
 
-// has reports whether shard number shard of group g is at hand, or was until
+// hasShard reports whether shard number shard of group g is at hand, or was until
 // the group was decoded.
-func (x *index) has(g uint32, shard int) bool { return x.held.has(x.number(g, shard)) }
+func (x *index) hasShard(g uint32, shard int) bool { return x.held.has(x.number(g, shard)) }
 
 // isVerified reports whether a shard that is at hand is what its leaf says.
 func (x *index) isVerified(g uint32, shard int) bool { return x.verified.has(x.number(g, shard)) }
@@ -98,9 +98,9 @@ func (x *index) group(g uint32) *group {
 	return grp
 }
 
-// add records that shard number shard of group g was stored, and moves the
-// group on if that was the K-th.
-func (x *index) add(g uint32, shard int, trust trustLevel) {
+// addShard records that shard number shard of group g was stored, and changes the
+// state of the group if that was the K-th.
+func (x *index) addShard(g uint32, shard int, trust trustLevel) {
 	n, grp := x.number(g, shard), &x.groups[g]
 	x.held.set(n)
 	if trust == verified {
@@ -141,12 +141,12 @@ func (x *index) drop(g uint32, forged []pendingCheck) {
 	n := uint16(len(forged))
 	grp.held, grp.provisional = grp.held-n, grp.provisional-n
 	x.shards -= uint64(n)
-	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.has(g, int(p.index)) })
+	grp.parked = slices.DeleteFunc(grp.parked, func(p parkedShard) bool { return !x.hasShard(g, int(p.index)) })
 }
 
-// dropProvisional takes a group that is decoding or complete back to nothing but
-// its verified shards, by event e. After decoding these are data shards alone: the
-// parity has been overwritten, and has to be made again.
+// dropProvisional drops all provisional shards of a group that is decoding or
+// complete, by event e. After decoding only data shards remain: the parity has
+// been overwritten, and has to be computed again.
 func (x *index) dropProvisional(g uint32, e event) {
 	grp := &x.groups[g]
 	real := x.geo.RealShards(g)
@@ -204,7 +204,7 @@ func (x *index) done() bool { return x.complete == x.geo.Groups }
 // has taken. There is one as long as the group lacks a shard.
 func (x *index) freePlace(g uint32) int {
 	grp := &x.groups[g]
-	for x.has(g, int(grp.next)) || grp.taken(int(grp.next)) {
+	for x.hasShard(g, int(grp.next)) || grp.taken(int(grp.next)) {
 		grp.next--
 	}
 	return int(grp.next)
@@ -215,7 +215,7 @@ func (x *index) freePlace(g uint32) int {
 func (x *index) wholePlace(g uint32) int {
 	place := x.freePlace(g)
 	for ; place >= 0; place-- {
-		if !x.has(g, place) && !x.groups[g].taken(place) && x.geo.ShardLen(g, place) == x.geo.ShardSize {
+		if !x.hasShard(g, place) && !x.groups[g].taken(place) && x.geo.ShardLen(g, place) == x.geo.ShardSize {
 			break
 		}
 	}

@@ -73,10 +73,10 @@ func (p *parking) check(g uint32) {
 	real := geo.RealShards(g)
 	held := geo.K - real
 	for shard := range geo.K + geo.M {
-		if x.has(g, shard) != p.arrived[[2]int{int(g), shard}] {
-			p.t.Fatalf("%+v: group %d has shard %d: %v", geo.Params, g, shard, x.has(g, shard))
+		if x.hasShard(g, shard) != p.arrived[[2]int{int(g), shard}] {
+			p.t.Fatalf("%+v: group %d has shard %d: %v", geo.Params, g, shard, x.hasShard(g, shard))
 		}
-		if x.has(g, shard) {
+		if x.hasShard(g, shard) {
 			held++
 		}
 	}
@@ -106,7 +106,7 @@ func (p *parking) checkPlaces(g uint32, real int) {
 	parked := map[int]int{}
 	last := real
 	for _, s := range grp.parked {
-		if int(s.place) >= last || p.o.index.has(g, int(s.place)) {
+		if int(s.place) >= last || p.o.index.hasShard(g, int(s.place)) {
 			p.t.Fatalf("%+v: group %d: parity in place %d: next %d, parked %v", geo.Params, g, s.place, grp.next, grp.parked)
 		}
 		last = int(s.place)
@@ -117,7 +117,7 @@ func (p *parking) checkPlaces(g uint32, real int) {
 		shard, isParked := parked[place]
 		if !isParked {
 			shard = place
-			if taken := p.o.index.has(g, place); !taken && place > int(grp.next) {
+			if taken := p.o.index.hasShard(g, place); !taken && place > int(grp.next) {
 				p.t.Fatalf("%+v: group %d: place %d is free and above next, %d", geo.Params, g, place, grp.next)
 			} else if !taken {
 				continue
@@ -259,7 +259,7 @@ func TestParkedParityGrowsWithWhatIsParked(t *testing.T) {
 	x := newIndex(geo)
 	for i := range 4096 {
 		x.group(0).park(x.freePlace(0), 4096+i)
-		x.add(0, 4096+i, provisional)
+		x.addShard(0, 4096+i, provisional)
 		if grp := &x.groups[0]; cap(grp.parked) > 2*len(grp.parked)+16 {
 			t.Fatalf("memory for %d parked shards, %d are", cap(grp.parked), len(grp.parked))
 		}

@@ -4,8 +4,9 @@ package receiver
 
 import "iotupd/proto"
 
-// An Index is the account that a receiver keeps of the shards of an object,
-// without their bytes: all that a simulation needs to know when a receiver is done.
+// An Index is the record that a receiver keeps of the shards of an object,
+// without their bytes: a simulation needs no more to find out when a receiver is
+// done.
 type Index struct{ index *index }
 
 // NewIndex returns the index of an object of which nothing is held yet. The error
@@ -23,12 +24,12 @@ func NewIndex(geo proto.Geometry) (*Index, error) {
 func (x *Index) Add(g uint32, shard int) error {
 	grp := x.index.group(g)
 	switch {
-	case x.index.has(g, shard):
+	case x.index.hasShard(g, shard):
 		return ReasonDuplicate
 	case grp.state != receiving:
 		return ReasonNotNeeded
 	}
-	x.index.add(g, shard, provisional) // nothing is parked, so that the K-th completes the group
+	x.index.addShard(g, shard, provisional) // nothing is parked, so that the K-th completes the group
 	return nil
 }
 

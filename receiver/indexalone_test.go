@@ -12,7 +12,7 @@ import (
 )
 
 func TestAnIndexIsCompleteWithTheSamePacketsAsAReceiver(t *testing.T) {
-	// "all that a simulation needs to know when a receiver is done"
+	// "a simulation needs no more to find out when a receiver is done"
 	for _, size := range []int{0, 1, 700_001} {
 		src := newSource(t, "file", size, auto(t, size))
 		for _, loss := range []uint64{0, 10, 40} {

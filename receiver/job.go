@@ -42,7 +42,7 @@ func (j *Job) finish() error {
 	return j.work.finish()
 }
 
-// errAborted ends jobs that nobody waits for any more.
+// errAborted ends jobs whose result is no longer wanted.
 var errAborted = errors.New("receiver: aborted")
 
 // nextJob returns the first job that can start now, nil if there is none.

@@ -31,7 +31,7 @@ func TestAbortEndsRunningJobs(t *testing.T) {
 	}
 }
 
-func TestTheManifestIsToldBeforeSpaceIsReserved(t *testing.T) {
+func TestTheManifestIsReportedBeforeSpaceIsReserved(t *testing.T) {
 	// A file that is there already needs no space.
 	src := newSource(t, "file", 4*256, smallest(proto.CodeLeopard8, 4, 4))
 	full := errors.New("no space")
@@ -40,7 +40,7 @@ func TestTheManifestIsToldBeforeSpaceIsReserved(t *testing.T) {
 	}})
 	tr.hear(src.manifest(), 0)
 	if count[receiver.Certified](tr) != 1 || !errors.Is(tr.r.Err(), full) {
-		t.Errorf("%d manifests were told, error %v; want 1 and %v", count[receiver.Certified](tr), tr.r.Err(), full)
+		t.Errorf("%d manifests were reported, error %v; want 1 and %v", count[receiver.Certified](tr), tr.r.Err(), full)
 	}
 }
 

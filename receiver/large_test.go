@@ -40,7 +40,7 @@ func (p pattern) ReadAt(b []byte, offset int64) (n int, err error) {
 	return n, err
 }
 
-// A sieve is a Store that keeps only the blocks that are not those of the pattern.
+// A sieve is a Store that keeps only blocks that differ from the pattern.
 type sieve struct {
 	pattern
 	mu    sync.Mutex
@@ -91,8 +91,8 @@ func (*sieve) Sync() error         { return nil }
 func (*sieve) Discard() error      { return nil }
 func (*sieve) Found() int64        { return 0 }
 
-// patternShards are those of a pattern. Of the parity, which nobody keeps, that of a
-// few groups is right.
+// patternShards are the shards of a pattern. Only a few groups have right parity,
+// since nobody keeps it.
 type patternShards struct {
 	t      *testing.T
 	file   pattern
@@ -220,7 +220,7 @@ func TestAHundredGiBTakeTheMemoryOfTheirIndex(t *testing.T) {
 	}
 	index := (geo.DataShards*2 + geo.Groups*uint64(2*p.M)) / 8
 	parity := uint64(len(shards.lossy) * p.M * p.ShardSize) // of this test
-	t.Logf("%d groups of %d+%d shards; %d lost, at most %d blocks that are not those of the file; index %d MiB, live heap at most %d MiB, of it %d MiB of the test",
+	t.Logf("%d groups of %d+%d shards; %d lost, at most %d blocks that differ from the file; index %d MiB, live heap at most %d MiB, of it %d MiB of the test",
 		geo.Groups, p.K, p.M, dropped, store.most, index>>20, most>>20, parity>>20)
 	want := 0
 	for _, g := range shards.lossy {

@@ -61,7 +61,7 @@ func TestAReceiverClimbsWhileItReceives(t *testing.T) {
 	policy := layers.New(tr.r.Streams(), layers.Config{Rand: newRand(t)})
 	levels := []time.Time{}
 	tr.hearLayers(src.sender(sender.Config{Rate: 250_000, Layers: 3}), func(p proto.Path) bool {
-		policy.Hear(tr.now, tr.r.Streams().Take()) // what came before
+		policy.Hear(tr.now, tr.r.Streams().Take()) // earlier packets
 		for len(levels) <= policy.Level() {
 			levels = append(levels, tr.now)
 		}

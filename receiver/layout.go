@@ -44,8 +44,8 @@ func (l layout) extent(g uint32, place int) (offset int64, n int) {
 // the place is too short.
 func (l layout) inTail(g uint32, place int) bool { return l.geo.ShardLen(g, place) < l.geo.ShardSize }
 
-// read fills b with the shard that lies in a place, padded with zeros. What was
-// never written is zero.
+// read fills b with the shard that lies in a place, padded with zeros. Bytes that
+// were never written are zero.
 func (l layout) read(from io.ReaderAt, g uint32, place int, b []byte) error {
 	offset, n := l.extent(g, place)
 	clear(b)

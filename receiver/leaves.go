@@ -9,10 +9,10 @@ import (
 	"iotupd/proto"
 )
 
-// leaves are the hash records of an object that are known. They lie in the
-// store behind the object, each as the payload of its DIGEST packet, so that a
-// later run finds them and can prove them again; memory has a bit for each, and
-// a cache. Records that were rebuilt from others have no proof and a zero in
+// leaves are the hash records of an object that are known. They lie in the store
+// behind the object, each as the payload of its DIGEST packet, so that a later
+// run finds them and can verify them again; in memory there is a bit for each,
+// and a cache. Records that were rebuilt from others have no proof and a zero in
 // its place.
 type leaves struct {
 	tree  proto.Tree
@@ -62,8 +62,8 @@ func (l *leaves) recordAt() int { return sha256.Size + l.tree.Depth*proto.Digest
 
 func (l *leaves) has(g uint32, record int) bool { return l.known.has(l.slot(g, record)) }
 
-// add records that a record is in its slot.
-func (l *leaves) add(g uint32, record int) {
+// addRecord notes that a record is in its slot.
+func (l *leaves) addRecord(g uint32, record int) {
 	l.known.set(l.slot(g, record))
 	if record < l.tree.Records {
 		l.counts[g].leaf++
@@ -76,24 +76,24 @@ func (l *leaves) add(g uint32, record int) {
 // allLeaves reports whether all leaves of a group are known.
 func (l *leaves) allLeaves(g uint32) bool { return int(l.counts[g].leaf) == l.tree.Records }
 
-// rebuildable reports whether records of a group are missing that the others
-// give.
+// rebuildable reports whether missing records of a group can be computed from the
+// known ones.
 func (l *leaves) rebuildable(g uint32) bool {
 	c := l.counts[g]
 	return !c.queued && !l.allLeaves(g) && int(c.leaf)+int(c.parity) >= l.tree.Records
 }
 
-// addAll is add of a set of slots.
-func (l *leaves) addAll(slots bitset) {
+// addRecords is addRecord for a set of slots.
+func (l *leaves) addRecords(slots bitset) {
 	for slot := range l.tree.Total() {
 		if slots.has(slot) {
-			l.add(uint32(slot%l.tree.Groups), int(slot/l.tree.Groups))
+			l.addRecord(uint32(slot%l.tree.Groups), int(slot/l.tree.Groups))
 		}
 	}
 }
 
-// of returns which of the records of leaves of a group are known.
-func (l *leaves) of(g uint32) []bool {
+// knownOf returns which of the records of leaves of a group are known.
+func (l *leaves) knownOf(g uint32) []bool {
 	known := make([]bool, l.tree.Records)
 	for i := range known {
 		known[i] = l.has(g, i)
@@ -107,8 +107,7 @@ func (l *leaves) read(from io.ReaderAt, slot uint64, b []byte) error {
 	return storeError("read back", err)
 }
 
-// readAll returns the leaves of a group; those of records that are not known are
-// zero.
+// readAll returns the leaves of a group; leaves of unknown records are zero.
 func (l *leaves) readAll(from io.ReaderAt, g uint32, known []bool) ([]proto.Digest, error) {
 	all := make([]proto.Digest, len(known)*l.tree.Leaves)
 	record := make([]byte, l.tree.RecordLen())

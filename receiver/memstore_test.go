@@ -97,7 +97,7 @@ func (m *MemStore) Bytes() []byte {
 	return append([]byte(nil), m.bytes[:min(m.size, len(m.bytes))]...)
 }
 
-// ReadAt implements [Store]. Unlike the receiver's own reads, those of the
+// ReadAt implements [Store]. Unlike other reads of the receiver, reads for the
 // final hash may end at the end of the file.
 func (m *MemStore) ReadAt(b []byte, off int64) (int, error) {
 	err := m.enter("ReadAt", off, 0)

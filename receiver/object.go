@@ -44,13 +44,13 @@ type object struct {
 	received received
 	rebuilt  uint64
 	forged   uint64 // shards found forged after they were stored
-	lossThen Loss   // when everything was collected
+	lossThen Loss   // at the time when everything was collected
 }
 
 // received counts the useful and useless packets of the chosen object.
 type received struct{ data, parity, digests, outlines, manifests uint64 }
 
-// newObject returns an object of which nothing is held, and whose store is not open.
+// newObject returns an object without shards, whose store is not open.
 func newObject(s *shared, id identity, geo proto.Geometry, m *proto.Manifest) *object {
 	o := &object{
 		shared: s, identity: id, geo: geo, manifest: m, opening: true,
@@ -72,13 +72,13 @@ func (o *object) accept(p *packet) error {
 	if err := o.geo.Admits(&p.Header); err != nil {
 		return err
 	}
-	o.note(o.now, p, 1)
-	return o.take(p)
+	o.countPacket(o.now, p, 1)
+	return o.takeCounted(p)
 }
 
-// note counts a packet that fits the object, of which so many copies have arrived, the
-// first at now.
-func (o *object) note(now time.Time, p *packet, copies uint64) {
+// countPacket counts a packet that fits the object, of which so many copies have
+// arrived, the first at now.
+func (o *object) countPacket(now time.Time, p *packet, copies uint64) {
 	o.streams.Note(now, p.from, &p.Path)
 	switch p.Type {
 	case proto.TypeManifest:
@@ -94,8 +94,8 @@ func (o *object) note(now time.Time, p *packet, copies uint64) {
 	}
 }
 
-// take handles a packet that fits the object and was noted.
-func (o *object) take(p *packet) error {
+// takeCounted handles a packet that fits the object and was counted.
+func (o *object) takeCounted(p *packet) error {
 	switch p.Type {
 	case proto.TypeManifest:
 		return o.takeManifest(p)
@@ -116,8 +116,8 @@ func (o *object) take(p *packet) error {
 	return nil
 }
 
-// takeManifest sees a manifest of the object, which has one. The same from elsewhere
-// proves that it is a sender.
+// takeManifest handles a further manifest of the object. An equal one from
+// another address proves that a sender is there.
 func (o *object) takeManifest(p *packet) (err error) {
 	if o.streams.proven(p.from) {
 		return nil
@@ -138,7 +138,7 @@ func (o *object) flushSoon() {
 	}
 }
 
-// gained is called when group g got a shard that it lacked.
+// gained is called when group g got a new shard.
 func (o *object) gained(g uint32) {
 	if o.index.groups[g].state == full {
 		o.enlist(decodeGroup, g)
@@ -166,8 +166,8 @@ func (o *object) checkCollected() {
 	}
 }
 
-// forget drops everything received and starts with an empty index.
-func (o *object) forget() {
+// startOver drops everything received and starts with an empty index.
+func (o *object) startOver() {
 	o.index = newIndex(o.geo)
 	o.places.tail = nil
 	o.work = workList{writing: o.work.writing, syncing: o.work.syncing, running: o.work.running, decoding: o.work.decoding}

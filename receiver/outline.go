@@ -19,9 +19,9 @@ type outlined struct {
 	next uint64 // number of the record to go on with
 }
 
-// takeOutline takes an OUTLINE packet. It is of use where there are files that may
-// have the records of its range, and only once: the number of these files does not
-// grow (spec.md 4.6, 7.4).
+// takeOutline takes an OUTLINE packet. It is used where files on disk may have
+// the records of its range, and only once, since the number of these files does
+// not grow (spec.md 4.6, 7.4).
 func (o *object) takeOutline(p *packet) (err error) {
 	switch {
 	case o.leaves == nil:
@@ -101,8 +101,8 @@ func (o *object) nextOutlined() (w outlined, number uint64, ok bool) {
 	return w, 0, false
 }
 
-// An outlineWork looks for a record in the files on disk. If one has it, that is as
-// if its DIGEST had come.
+// An outlineWork looks for a record in the files on disk. If a file has it, the
+// record is used as if its DIGEST had arrived.
 type outlineWork struct {
 	*object
 	outlined outlined
@@ -143,8 +143,8 @@ func (w *outlineWork) finish() error {
 	return w.keepRecord(recordOf{g, record, w.payload}, w.found)
 }
 
-// A recordMaker makes a data record of what files have at the places of its
-// shards.
+// A recordMaker computes a data record from the bytes that files have at the
+// places of its shards.
 type recordMaker struct {
 	tree    proto.Tree
 	geo     proto.Geometry

@@ -38,7 +38,8 @@ func (c cost) String() string {
 	return fmt.Sprintf("%5.1f %% of Nd received, %5.1f %% sent", 100*c.received, 100*c.sent)
 }
 
-// takes lets the receiver hear a carousel until it is done, but for what is lost.
+// takes gives the receiver the packets of a carousel, except lost ones, until it
+// is done.
 func (tr *transfer) takes(lost func(datagram []byte) bool, s *sender.Sender) (c cost) {
 	tr.t.Helper()
 	one := 1 / float64(tr.src.geo.DataShards)
@@ -94,7 +95,7 @@ func wantShares(t *testing.T, src *source, most [2]float64, start func() *transf
 	}
 }
 
-func TestWhoJoinsLateWithAnOlderFileReceivesWhatChanged(t *testing.T) {
+func TestALateReceiverWithAnOlderFileReceivesWhatChanged(t *testing.T) {
 	// "A receiver that joins in the middle of a loop would learn what its older
 	// bytes are worth when it has received them again." spec.md 4.6
 	old := large(t)
@@ -126,8 +127,8 @@ func TestWhoJoinsLateWithAnOlderFileReceivesWhatChanged(t *testing.T) {
 }
 
 func TestAPartialFileThatLostItsRecordsIsTakenUp(t *testing.T) {
-	// "Where records are missing, an OUTLINE (4.6) tells which of them the files on
-	// disk give." spec.md 7.4
+	// "Where records are missing, an OUTLINE (4.6) shows which of them the files
+	// on disk contain." spec.md 7.4
 	src := large(t)
 	first := src.receive(receiver.Config{})
 	first.hearFor(int(src.geo.DataShards)*7/10, nothing, src.sender(sender.Config{}))
@@ -306,7 +307,7 @@ func TestOutlinesWaitUntilTheirGroupsAreCompared(t *testing.T) {
 		tr.hearAll(src.outline(i))
 	}
 	if p := tr.r.Progress(); p.Resumed != 2*96-8 {
-		t.Errorf("%d shards were recognised, want all but those of a record: %d", p.Resumed, 2*96-8)
+		t.Errorf("%d shards were recognised, want all except the shards of one record: %d", p.Resumed, 2*96-8)
 	}
 	tr.run(nothing, src.sender(sender.Config{}))
 	tr.wantFile()

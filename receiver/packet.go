@@ -16,8 +16,8 @@ type packet struct {
 	sealed   bool
 }
 
-// An identity is what an object is called on the wire: its id, or in sealed
-// packets the keyed form of it.
+// An identity is the id of an object on the wire: in sealed packets the keyed
+// form of it.
 type identity struct {
 	wire   proto.ObjectID
 	group  *seal.GroupKey // whose key it is keyed by; nil: not sealed

@@ -9,8 +9,8 @@ import (
 	"iotupd/proto"
 )
 
-// The trailer at the end of the workspace says of which object a partial file is.
-// Only people rely on it.
+// The trailer at the end of the workspace says to which object a partial file
+// belongs. It is for people: the receiver does not rely on it.
 //
 //	"IUPART1\0" (8) | descriptor (64)
 const (
@@ -26,10 +26,10 @@ func trailer(d proto.Descriptor) []byte { return d.AppendTo([]byte(trailerMagic)
 type PartialFile struct {
 	Descriptor proto.Descriptor
 	Needed     uint64 // Nd: data shards of the file
-	Data       uint64 // data shards that are what their leaf says
-	Parity     uint64 // parity shards that are, in places of missing data shards
+	Data       uint64 // data shards that match their leaf
+	Parity     uint64 // parity shards that match, in places of missing data shards
 	Records    uint64 // hash records of leaves
-	AllRecords uint64 // that there are
+	AllRecords uint64 // of the object
 }
 
 // ScanPartialFile finds out of which object a partial file of size bytes is, and
@@ -66,11 +66,11 @@ func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 	if err != nil {
 		return s, err
 	}
-	l.addAll(found)
+	l.addRecords(found)
 	s.Needed, s.Records, s.AllRecords = geo.DataShards, l.records, tree.Groups*uint64(tree.Records)
 	scan := scan{disk: newDisk(readOnly{file}, at, nil), leaves: l, aborted: never}
 	for g := range uint32(geo.Groups) {
-		scan.group, scan.known, scan.free = g, l.of(g), scan.free[:0]
+		scan.group, scan.known, scan.free = g, l.knownOf(g), scan.free[:0]
 		for i := range geo.RealShards(g) {
 			scan.free = append(scan.free, i)
 		}

@@ -9,19 +9,19 @@ import (
 )
 
 // A Store keeps the bytes of an object while it is received. ReadAt and WriteAt
-// are called from several goroutines at once. Two writes never overlap. What a
-// read gives that overlaps a write does not matter.
+// are called from several goroutines at once. Two writes never overlap. A read
+// that overlaps a write may return anything.
 type Store interface {
 	io.ReaderAt
 	io.WriterAt
 
-	// Found is the number of bytes that were there already when the store was
-	// opened: left by an earlier run, or anything at all. 0: nothing.
+	// Found is the number of bytes that the store had when it was opened: of an
+	// earlier run, or anything else.
 	Found() int64
 
 	// Reserve makes sure that size bytes fit, so that a full disk shows before
-	// the transfer and not at its end. It is the first call. What is behind the object is workspace: whoever commits the object
-	// cuts it off.
+	// the transfer and not at its end. It is the first call. Bytes behind the
+	// object are workspace, which is cut off when the object is committed.
 	Reserve(size int64) error
 
 	// Sync makes all that was written durable.
@@ -49,8 +49,8 @@ func storeError(op string, err error) error {
 	return &StoreError{Op: op, Err: err}
 }
 
-// places are where the shards of an object lie in the store, with the queue of what is
-// to be written there. All that writes returns the number of its batch.
+// places are where the shards of an object lie in the store, with the queue of
+// pending writes. Methods that write return the number of their batch.
 type places struct {
 	layout
 	queue writeQueue

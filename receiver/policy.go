@@ -9,18 +9,18 @@ import (
 	"iotupd/proto"
 )
 
-// A Policy says which manifests to believe (spec.md 5.5). It needs at least one
-// key; all else may be zero.
+// A Policy says which signed manifests to accept (spec.md 5.5). It needs at least
+// one key; all else may be zero.
 type Policy struct {
-	// Keys are those of which one must have signed.
+	// Keys are the trusted keys. One of them must have signed.
 	Keys []proto.PublicKey
 
-	// Channel is what the manifest must say that it is for. If empty, none is
-	// followed.
+	// Channel is the channel that the manifest must name. If empty, no manifest
+	// is followed.
 	Channel string
 
-	// Targets are names of this hardware. A manifest that lists targets must
-	// list one of them. If empty, every manifest will do.
+	// Targets are names of this hardware. A manifest that lists targets must list
+	// one of them. If empty, targets do not matter.
 	Targets []string
 
 	// MinSequence is the lowest sequence to accept.
@@ -36,18 +36,18 @@ type Policy struct {
 	AllowDowngrade bool
 }
 
-// A Release is what a manifest of some sequence stood for.
+// A Release is an installed sequence and its object.
 type Release struct {
 	Sequence uint64
 	Object   proto.ObjectID
 }
 
-// plausible is a time before this was written: a clock that is not past it was
-// never set.
+// plausible is the earliest plausible time: a clock before it was never set.
 var plausible = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // refusal returns why a manifest that a trusted key has signed is not to be
-// followed, nil if it is. A clock that was never set expires nothing.
+// followed, nil if it is. With a clock that was never set, no manifest has
+// expired.
 func (p *Policy) refusal(now time.Time, m *proto.Manifest) error {
 	switch {
 	case m.Channel == "" || m.Channel != p.Channel:
@@ -64,9 +64,9 @@ func (p *Policy) refusal(now time.Time, m *proto.Manifest) error {
 	return nil
 }
 
-// stale reports whether m is older than what was installed last, or of the same
-// sequence and none of that. Which of the keys signed does not matter: anybody
-// can change the order of signatures, or leave one out.
+// stale reports whether m is older than the last installed release, or has the
+// same sequence and another object. Which of the keys signed does not matter:
+// anybody can change the order of signatures, or leave one out.
 func (p *Policy) stale(m *proto.Manifest) bool {
 	same, other := false, false
 	for _, key := range p.Keys {
@@ -92,8 +92,8 @@ type allowance struct {
 }
 
 // take reports whether it may happen n times more, perSecond times a second in
-// the long run and a tenth of that at once. It may as soon as once is left: what
-// else it takes is owed.
+// the long run and a tenth of that at once. It may if at least one is left: the
+// rest is owed.
 func (a *allowance) take(now time.Time, perSecond, n int) bool {
 	most := max(1, float64(perSecond)/10)
 	if a.last.IsZero() {

@@ -9,12 +9,12 @@ type Progress struct {
 	Object proto.ObjectID // as on the wire; zero: none chosen yet
 	Params proto.Params
 
-	// Waiting is how many packets came before a manifest to follow did, of all
-	// objects and copies included. The latest of them are kept until then.
+	// Waiting is how many packets came before a manifest to follow, of all
+	// objects and including copies. The latest of them are kept until then.
 	Waiting uint64
 
 	Needed  uint64 // Nd: data shards of the file
-	Held    uint64 // of these, at hand: received, or replaced by parity
+	Held    uint64 // data shards at hand: received, or replaced by parity
 	Groups  uint64
 	Decoded uint64 // groups complete
 	Rebuilt uint64 // data shards that were lost and rebuilt
@@ -24,13 +24,13 @@ type Progress struct {
 	Forged  uint64 // given up again after they had been stored
 
 	// Hash records of leaves, known and in all. If there are none the object is
-	// sent without digests, or they do not matter any more.
+	// sent without digests, or they are no longer needed.
 	Records, AllRecords uint64
 
-	// What arrived undamaged, duplicates included.
+	// Undamaged packets, duplicates included.
 	Data, Parity, Digests, Outlines, Manifests uint64
 
-	// Loss on the way up to now, or up to when everything was collected.
+	// Loss on the network until now, or until everything was collected.
 	Loss Loss
 }
 

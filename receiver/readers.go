@@ -44,8 +44,8 @@ func (s *shell) readFrom(c Conn) {
 	}
 }
 
-// empty returns a batch to read into; nil when it is time to stop. As many are made
-// as the loop was ever behind, since each holds buffers.
+// empty returns a batch to read into; nil when it is time to stop. A batch is
+// made only when all others are in use, since each holds buffers.
 func (r *reader) empty() Batch {
 	for {
 		select {

@@ -8,7 +8,7 @@ import "iotupd/proto"
 // package seal (spec.md 7.1).
 const (
 	ReasonSealed        proto.Reason = "sealed"         // encrypted, and there is no key
-	ReasonUnsealed      proto.Reason = "unsealed"       // not encrypted, and only those with a key are wanted
+	ReasonUnsealed      proto.Reason = "unsealed"       // not encrypted, but only sealed packets are accepted
 	ReasonOtherObject   proto.Reason = "other-object"   // an object that was not chosen
 	ReasonTooLarge      proto.Reason = "too-large"      // the object is over a limit
 	ReasonMemory        proto.Reason = "memory"         // the object needs more memory than Config.MemoryLimit

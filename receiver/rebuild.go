@@ -9,8 +9,8 @@ import (
 	"iotupd/proto"
 )
 
-// wantRecords has the missing records of a group rebuilt, once that can be done
-// and something waits for them: a receiver without loss never needs it.
+// wantRecords queues the rebuilding of missing records of a group once that is
+// possible and something waits for them: a receiver without loss never needs it.
 func (o *object) wantRecords(g uint32) {
 	grp := &o.index.groups[g]
 	if o.leaves == nil || !o.leaves.rebuildable(g) {
@@ -18,7 +18,7 @@ func (o *object) wantRecords(g uint32) {
 	}
 	if grp.provisional > 0 || grp.verifiedOnly || o.resume.active {
 		o.leaves.counts[g].queued = true
-		o.work.add(rebuildRecords, g)
+		o.work.addTask(rebuildRecords, g)
 	}
 }
 
@@ -49,8 +49,8 @@ type rebuildWork struct {
 	group   uint32
 	space   *recordSpace
 	records [][]byte // of the group, in space; empty if not known
-	missing []int    // those of leaves that are not known
-	leaves  *leaves  // run uses only what never changes of them
+	missing []int    // records of leaves that are not known
+	leaves  *leaves  // run uses only fields that never change
 	err     error
 }
 
@@ -87,13 +87,13 @@ func (w *rebuildWork) finish() error {
 	g, l := w.group, w.leaves
 	l.counts[g].queued = false
 	for _, i := range w.missing {
-		l.add(g, i)
+		l.addRecord(g, i)
 		l.cache.put(l.slot(g, i), w.records[i])
 	}
 	w.spaces = append(w.spaces, w.space)
 	w.queueCheck(g)
 	if w.resume.active {
-		w.work.add(scanGroup, g)
+		w.work.addTask(scanGroup, g)
 	}
 	w.relist(g)
 	return nil

@@ -15,9 +15,9 @@ type Receiver struct {
 	shared
 	gate    gate
 	waiting waitingRoom
-	waited  uint64  // packets that came before a manifest to follow did
+	waited  uint64  // packets that came before a manifest to follow
 	object  *object // the chosen one; nil: none yet
-	old     Store   // of an object that was given up with none in its place; nil: there is none
+	old     Store   // of an object that was given up without another in its place; nil: none
 	err     error   // why the transfer failed
 }
 
@@ -35,7 +35,7 @@ func (s *shared) observe(e Event) {
 	}
 }
 
-// New returns a receiver that has heard nothing yet.
+// New returns a receiver that has received nothing yet.
 func New(cfg Config) (*Receiver, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -71,8 +71,8 @@ func (r *Receiver) Store() Store {
 	return r.object.places.queue.store
 }
 
-// Streams returns what is measured of the streams on which undamaged packets of
-// the chosen object come. Loss is counted anew for every object that is chosen.
+// Streams returns the measurements of the streams that carry undamaged packets of
+// the chosen object. Counting loss starts again with every object that is chosen.
 func (r *Receiver) Streams() *Streams { return &r.streams }
 
 // Wake returns when to call [Receiver.Tick]; the zero time: never.
@@ -83,7 +83,7 @@ func (r *Receiver) Wake() time.Time {
 	return r.object.flushAt
 }
 
-// Tick does what is due at now. A call before [Receiver.Wake] is harmless.
+// Tick does what is due at now. A call before [Receiver.Wake] has no effect.
 func (r *Receiver) Tick(now time.Time) {
 	r.now = now
 	if at := r.Wake(); at.IsZero() || now.Before(at) {
@@ -111,7 +111,7 @@ func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	if !proto.ChecksumOK(datagram) {
 		return proto.ReasonChecksum
 	}
-	err = r.take(&p)
+	err = r.takePacket(&p)
 	if _, ignored := err.(proto.Reason); ignored {
 		return err
 	}
@@ -137,36 +137,37 @@ func (r *Receiver) precheck(p *packet) error {
 // chosen reports whether an object is the one being received.
 func (r *Receiver) chosen(wire proto.ObjectID) bool { return r.object != nil && r.object.wire == wire }
 
-// take handles an undamaged packet of an object that is or may be the chosen
-// one, in the order of spec.md 7.1. The error is a Reason to ignore it, or a
-// failure.
-func (r *Receiver) take(p *packet) error {
+// takePacket handles an undamaged packet of an object that is or may be the
+// chosen one, in the order of spec.md 7.1. The error is a Reason to ignore it, or
+// a failure.
+func (r *Receiver) takePacket(p *packet) error {
 	switch {
 	case !r.chosen(p.Object):
-		return r.meet(p)
+		return r.handleUnchosen(p)
 	case r.object.opening && p.Type != proto.TypeManifest:
 		if err := r.object.geo.Admits(&p.Header); err != nil {
 			return err
 		}
-		r.object.note(r.now, p, 1)
-		return r.wait(p)
+		r.object.countPacket(r.now, p, 1)
+		return r.keepWaiting(p)
 	case r.object.places.queue.busy():
 		return ReasonBusy
 	}
 	err := r.object.accept(p)
 	if err == ReasonScanning && p.Type != proto.TypeOutline && r.object.index.groups[p.Group].scanning {
-		return r.wait(p)
+		return r.keepWaiting(p)
 	}
 	return err
 }
 
-// Wants reports whether packets are of use: not when K shards of every group are held,
-// and all that is left to do is local. Forged shards may change that again.
+// Wants reports whether more packets are needed. They are not when K shards of
+// every group are held and only local work remains. Forged shards may change that
+// again.
 func (r *Receiver) Wants() bool { return r.object == nil || !r.object.collected }
 
-// Busy reports whether as much waits to be written to the store, or for it to be read,
-// as may, so that packets of the object are lost. It is better to leave packets in the
-// buffers of the sockets until a job has ended.
+// Busy reports whether the queues for writes to the store, or for packets that
+// wait for reads from it, are full, so that further packets of the object would
+// be lost. Leave packets in the buffers of the sockets until a job has ended.
 func (r *Receiver) Busy() bool {
 	o := r.object
 	return o != nil && (o.places.queue.busy() || r.waiting.isFull() && o.resume.waiting == 0)
@@ -209,7 +210,7 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	case j.kind == openStore && r.err != nil:
 		r.object = nil // there is no store
 	case j.kind == openStore:
-		r.waiting.claim(r.object.wire)
+		r.waiting.keepOnly(r.object.wire)
 		if r.object.resume.waiting > 0 { // nothing is decoded meanwhile
 			r.waiting.grow(max(1, min(4, r.object.decoders.memory/WaitingMemory)))
 		}
@@ -227,7 +228,7 @@ func (r *Receiver) verified() {
 	o := r.object
 	if why := r.gate.refusal(o.manifest); why != nil {
 		r.gate.refuse(Refused{Object: o.wire, Name: o.manifest.Name, Why: why.(proto.Reason)})
-		r.old = r.drop("its manifest is not to be followed any more")
+		r.old = r.dropObject("its manifest is not to be followed any more")
 		return
 	}
 	r.observe(Verified{})

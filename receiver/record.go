@@ -34,7 +34,7 @@ func (o *object) keepRecord(record recordOf, leaves []byte) error {
 	g := record.group
 	o.index.groups[g].wrote(o.places.queue.put(recordRegion, o.leaves.offset(o.leaves.slot(g, record.index)), record.payload))
 	o.flushSoon()
-	o.leaves.add(g, record.index)
+	o.leaves.addRecord(g, record.index)
 	if record.index < o.leaves.tree.Records {
 		o.leaves.cache.put(o.leaves.slot(g, record.index), leaves)
 		o.scanLater(g, record.index)
@@ -44,7 +44,7 @@ func (o *object) keepRecord(record recordOf, leaves []byte) error {
 	return nil
 }
 
-// A recordOf is the payload of a DIGEST packet, and which record it is to be.
+// A recordOf is the payload of a DIGEST packet, and the record that it should be.
 type recordOf struct {
 	group   uint32
 	index   int

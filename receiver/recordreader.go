@@ -8,8 +8,8 @@ import (
 	"iotupd/proto"
 )
 
-// A knownLeaf is a leaf of a record that is known. That may have to be read from the
-// store first, which takes a job.
+// A knownLeaf is a leaf of a known record. The record may have to be read from
+// the store first, which takes a job.
 type knownLeaf struct {
 	proto.Digest
 	slot   uint64 // of the record
@@ -40,7 +40,7 @@ const maxReread = 8
 // A recordReader reads records for a job, each once if leaves are asked for in the
 // order of their shards. The last ones go to the cache afterwards.
 type recordReader struct {
-	leaves *leaves // of which only what never changes is used
+	leaves *leaves // run uses only fields that never change
 	store  io.ReaderAt
 	last   []storedRecord // at most maxReread
 }

@@ -10,18 +10,19 @@ import (
 	"iotupd/proto"
 )
 
-// overwritten is the parity of a group that is reencoding.
+// overwritten describes a group that is reencoding, whose parity was overwritten.
 type overwritten struct {
 	shards []uint16 // that the group was decoded from
 	scan   bool     // the places of the group are to be scanned when it is made again
 }
 
-// invalidate takes a complete group back to its verified shards. If it was decoded,
-// its parity has to be made again, and it takes nothing before.
+// invalidate drops the provisional shards of a complete group. If the group was
+// decoded, its parity has to be computed again first, and until then it takes no
+// packets.
 func (o *object) invalidate(g uint32) {
 	var lost []uint16
 	for i := o.geo.K; i < o.geo.K+o.geo.M; i++ {
-		if o.index.has(g, i) {
+		if o.index.hasShard(g, i) {
 			lost = append(lost, uint16(i))
 		}
 	}
@@ -45,15 +46,15 @@ func reencodeMemory(p proto.Params) int64 {
 	return int64(p.M)*int64(p.ShardSize) + int64(p.K+4*p.M)*strip
 }
 
-// A reencodeWork makes the parity again that was overwritten when its group was
-// decoded from forged shards. Wrong as the decoded data is, it is the code word
-// through all shards that it was made from: its parity is, shard by shard, what had
-// been held. Leaves distinguish the genuine ones (spec.md 7.3).
+// A reencodeWork computes the parity again that was overwritten when its group
+// was decoded from forged shards. The decoded data is wrong, but it is the code
+// word through all shards that it was made from: encoding it yields every parity
+// shard that had been held. Leaves show which of them are genuine (spec.md 7.3).
 type reencodeWork struct {
 	*object
 	source *decodeTask // places of the group; those of missing shards hold the wrong result
 	lost   []uint16
-	leaves *leaves // run uses only what never changes of them
+	leaves *leaves // run uses only fields that never change
 	known  []bool  // records of leaves
 
 	all      []proto.Digest // leaves of the group
@@ -65,7 +66,7 @@ type reencodeWork struct {
 func newReencodeWork(o *object, g uint32) *reencodeWork {
 	o.decoders.release()
 	o.work.reencoding = true
-	w := &reencodeWork{object: o, source: newDecodeTask(o, g), lost: o.overwritten[g].shards, leaves: o.leaves, known: o.leaves.of(g)}
+	w := &reencodeWork{object: o, source: newDecodeTask(o, g), lost: o.overwritten[g].shards, leaves: o.leaves, known: o.leaves.knownOf(g)}
 	return w
 }
 
@@ -89,12 +90,12 @@ func (w *reencodeWork) finish() error {
 	grp := &w.index.groups[g]
 	grp.apply(reencodeDone)
 	if w.overwritten[g].scan {
-		w.work.add(scanGroup, g)
+		w.work.addTask(scanGroup, g)
 	}
 	delete(w.overwritten, g)
 	for _, p := range w.restored {
 		grp.park(int(p.place), int(p.index))
-		w.index.add(g, int(p.index), verified)
+		w.index.addShard(g, int(p.index), verified)
 	}
 	if len(w.restored) > 0 {
 		w.gained(g)

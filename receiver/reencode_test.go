@@ -34,8 +34,8 @@ func (s *source) lateJoin(start, forged int, cfg receiver.Config) (shards int) {
 
 func TestOneForgedShardCostsARecordAtMost(t *testing.T) {
 	// "A group that was decoded from forged ones loses its provisional shards,
-	// once": here the forged one, and those of the record in the middle of which
-	// the receiver joined. spec.md 7.3
+	// once": here the forged one, and the shards of the record in the middle of
+	// which the receiver joined. spec.md 7.3
 	p := proto.Params{Code: proto.CodeLeopard16, K: 911, M: 2048, ShardSize: 1152}
 	src := newTree(t, "", 1<<20, p)
 	for _, start := range []int{1500, 4000} {
@@ -71,14 +71,14 @@ func TestASpoiltGroupGetsItsParityBack(t *testing.T) {
 				tr.r.Finish(tr.now, j)
 			}
 			tr.wantHeld(0)
-			cure := tr.job()
+			reencode := tr.job()
 			tr.wantRefused(receiver.ReasonScanning, src.shard(0, 15))
 			tr.hearAll(src.digest(0, 3))
 			if j := tr.job(); j != nil {
-				t.Error("there is more to do during a cure")
+				t.Error("there is more to do while a group is re-encoded")
 			}
-			cure.Run()
-			tr.r.Finish(tr.now, cure)
+			reencode.Run()
+			tr.r.Finish(tr.now, reencode)
 			tr.idle = false
 			tr.wantHeld(uint64(real - 2)) // shard 2 was provisional
 			tr.wantRefused(receiver.ReasonDuplicate, src.shard(0, 8))

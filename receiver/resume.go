@@ -8,11 +8,12 @@ import (
 	"iotupd/proto"
 )
 
-// A resume is the state of what is taken over from the disk: from an earlier run, or
-// from older versions of the file. Nothing there is trusted: bytes count when their
-// leaf says so, and records when they prove themselves (spec.md 7.4).
+// A resume is the state of taking over bytes from the disk: from the partial file
+// of an earlier run, or from older versions of the file. Nothing there is
+// trusted: bytes count when they match their leaf, and records when their proof
+// is valid (spec.md 7.4).
 type resume struct {
-	active  bool   // there may be something
+	active  bool   // there are files to scan
 	waiting uint64 // groups that have not been scanned yet
 
 	records map[uint32][]int // new ones by group, whose shards are to be looked for
@@ -37,7 +38,7 @@ func (o *object) startResume() {
 	if !found {
 		return
 	}
-	o.work.add(scanRecords, 0)
+	o.work.addTask(scanRecords, 0)
 	o.resume.waiting = o.geo.Groups
 	for g := range o.index.groups {
 		o.index.groups[g].apply(scanStarted)
@@ -54,7 +55,7 @@ func (o *object) scanned() {
 // A recordScan searches the workspace for the records of an earlier run.
 type recordScan struct {
 	*object
-	leaves *leaves // run uses only what never changes of them
+	leaves *leaves // run uses only fields that never change
 	found  bitset
 }
 
@@ -66,13 +67,13 @@ func (w *recordScan) run() (err error) {
 }
 
 func (w *recordScan) finish() error {
-	w.leaves.addAll(w.found)
+	w.leaves.addRecords(w.found)
 	for g := range uint32(w.leaves.tree.Groups) {
 		w.wantRecords(g)
 		switch c := w.leaves.counts[g]; {
-		case c.queued: // scanned when they are there
+		case c.queued: // scanned when its records have been rebuilt
 		case c.leaf > 0:
-			w.work.add(scanGroup, g)
+			w.work.addTask(scanGroup, g)
 		default:
 			w.index.groups[g].apply(scanDone)
 			w.scanned()
@@ -128,10 +129,10 @@ func newGroupScan(o *object, g uint32) *groupScan {
 	}
 	w.scan = scan{
 		disk:   newDisk(o.places.queue.store, o.places.layout, o.cfg.Seeds),
-		leaves: o.leaves, group: g, known: o.leaves.of(g), aborted: o.aborted.Load,
+		leaves: o.leaves, group: g, known: o.leaves.knownOf(g), aborted: o.aborted.Load,
 	}
 	for i := range o.geo.RealShards(g) {
-		if !o.index.has(g, i) && !grp.taken(i) {
+		if !o.index.hasShard(g, i) && !grp.taken(i) {
 			w.scan.free = append(w.scan.free, i)
 		}
 	}
@@ -152,7 +153,7 @@ func (w *groupScan) finish() error {
 	return nil
 }
 
-// takeOver takes the shards that were found, as far as they are needed.
+// takeOver adds the shards that were found, as far as they are needed.
 func (w *groupScan) takeOver() {
 	g, found := w.scan.group, w.result
 	grp := w.index.group(g)
@@ -160,7 +161,7 @@ func (w *groupScan) takeOver() {
 		if grp.state != receiving {
 			break
 		}
-		w.index.add(g, shard, verified)
+		w.index.addShard(g, shard, verified)
 		if i >= len(found.data)-found.reused {
 			w.resume.reused++
 		} else {
@@ -171,11 +172,11 @@ func (w *groupScan) takeOver() {
 		if grp.state != receiving {
 			break
 		}
-		if w.index.has(g, int(p.index)) {
+		if w.index.hasShard(g, int(p.index)) {
 			continue // an old copy of a shard that lies elsewhere
 		}
 		grp.park(int(p.place), int(p.index))
-		w.index.add(g, int(p.index), verified)
+		w.index.addShard(g, int(p.index), verified)
 		w.resume.resumed++
 	}
 	if len(found.data)+len(found.parity) > 0 {
@@ -183,9 +184,9 @@ func (w *groupScan) takeOver() {
 	}
 }
 
-// scanLater has the data shards looked for whose leaves a new record has, in their
-// places and in seeds. The group takes no packets until that is done: those of these
-// shards are just about to arrive.
+// scanLater queues a scan for the data shards whose leaves are in a new record,
+// in their places and in seeds. The group takes no packets until that is done,
+// since the next packets carry these very shards.
 func (o *object) scanLater(g uint32, record int) {
 	grp := o.index.group(g)
 	if !o.resume.active || grp.state != receiving {
@@ -206,7 +207,7 @@ func (o *object) beginRecordScan(g uint32) {
 		o.resume.records = make(map[uint32][]int)
 	}
 	o.resume.records[g] = nil
-	o.work.add(scanRecord, g)
+	o.work.addTask(scanRecord, g)
 }
 
 // scansRecords reports whether a group is scanned for the shards of new records, and
@@ -237,7 +238,7 @@ func newPlacesWork(o *object, g uint32) *placesWork {
 	c, grp := o.leaves.tree.Leaves, &o.index.groups[g]
 	for _, record := range o.resume.records[g] {
 		for i := record * c; i < min((record+1)*c, o.geo.RealShards(g)); i++ {
-			if !o.index.has(g, i) && !grp.taken(i) {
+			if !o.index.hasShard(g, i) && !grp.taken(i) {
 				leaf, _ := o.leaves.leaf(g, i)
 				w.shards, w.leaves = append(w.shards, i), append(w.leaves, leaf)
 			}
@@ -286,7 +287,7 @@ func (w *placesWork) finish() error {
 		if grp.state != receiving {
 			return nil
 		}
-		w.index.add(w.group, i, verified)
+		w.index.addShard(w.group, i, verified)
 		if n < len(w.resumed) {
 			w.resume.resumed++
 		} else {

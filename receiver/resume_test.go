@@ -53,8 +53,9 @@ func (s *source) intact(b []byte) map[[2]int]bool {
 	return held
 }
 
-// finish lets the receiver hear a carousel without loss until it is done. It
-// returns how many shards were taken, and how many of these it had already.
+// finish gives the receiver the packets of a carousel without loss until it is
+// done. It returns how many shards were taken, and how many of the taken shards
+// it had already.
 func (tr *transfer) finish(s *sender.Sender, had map[[2]int]bool) (taken, again int) {
 	tr.t.Helper()
 	for range 200_000 {
@@ -76,8 +77,8 @@ func (tr *transfer) finish(s *sender.Sender, had map[[2]int]bool) (taken, again 
 
 func TestAStoppedTransferGoesOn(t *testing.T) {
 	// "A receiver that starts again takes up the data and the parked parity whose
-	// leaves the earlier run knew" spec.md 7.4. It did not know those of a record
-	// that it joined too late for, nor of records that were lost.
+	// leaves the earlier run knew" spec.md 7.4. It did not know the leaves of a
+	// record that it joined too late for, nor of records that were lost.
 	rnd := newRand(t)
 	for _, p := range []proto.Params{small(proto.CodeLeopard8, 64, 64), small(proto.CodeLeopard16, 640, 640)} {
 		src := newTree(t, "", 1280*512-77, p)
@@ -189,7 +190,7 @@ func TestATransferIsKilledAtAnyMomentAndGoesOn(t *testing.T) {
 	}
 }
 
-func TestOtherBytesOnDiskDoNoHarm(t *testing.T) {
+func TestOtherBytesOnDiskHaveNoEffect(t *testing.T) {
 	src := newTree(t, "", 100_000, small(proto.CodeLeopard8, 20, 20))
 	garbage := receiver.NewMemStore(100_000)
 	rnd := rand.New(rand.NewPCG(1, 1))
@@ -210,15 +211,16 @@ func TestOtherBytesOnDiskDoNoHarm(t *testing.T) {
 			taken, _ := tr.finish(src.sender(sender.Config{}), nil)
 			tr.wantFile()
 			if p := tr.r.Progress(); p.Resumed != 0 || taken != int(src.geo.DataShards) {
-				t.Errorf("%d shards taken for the file's own, %d heard", p.Resumed, taken)
+				t.Errorf("%d shards recognised as the file's own, %d received", p.Resumed, taken)
 			}
 		})
 	}
 }
 
 func TestAnOlderReleaseInPlaceIsTakenOver(t *testing.T) {
-	// "So it does not matter what is there" spec.md 7.4: a new release may be
-	// received into the partial file of the last one.
+	// "So neither the content of these files nor any damage to them matters"
+	// spec.md 7.4: a new release may be received into the partial file of the
+	// last one.
 	old := newTree(t, "old", 40*512-77, small(proto.CodeLeopard8, 10, 10))
 	src := old.release(100, 5000, 5001)
 	tr := old.receive(receiver.Config{})
@@ -231,9 +233,9 @@ func TestAnOlderReleaseInPlaceIsTakenOver(t *testing.T) {
 	}
 }
 
-func TestAnObjectWithoutATreeStartsAnew(t *testing.T) {
+func TestAnObjectWithoutATreeStartsFromTheBeginning(t *testing.T) {
 	// "An object without a tree cannot be taken up again" spec.md 7.4. Before its
-	// manifest comes, nobody knows that it has none.
+	// manifest comes, it is not known that there is no tree.
 	src := newSource(t, "", 100_000, small(proto.CodeLeopard8, 20, 20))
 	first := src.receive(receiver.Config{})
 	first.hearFor(150, nothing, src.sender(sender.Config{}))

@@ -12,7 +12,7 @@ import (
 	"iotupd/proto"
 )
 
-// A Conn is a socket, or something like it, that datagrams arrive on.
+// A Conn receives datagrams: a socket, or a substitute for one.
 type Conn interface {
 	// NewBatch returns a batch that reads from this Conn.
 	NewBatch() Batch
@@ -30,12 +30,13 @@ type Batch interface {
 	Datagram(i int) ([]byte, Origin)
 }
 
-// A Poller is a [Batch] that [Run] may look into by its own clock, so that no
-// goroutine has to be woken for each of the datagrams that come one after the other.
+// A Poller is a [Batch] that [Run] may fill by its own timer, so that no
+// goroutine has to be woken for each of the datagrams that come one after the
+// other.
 type Poller interface {
 	Batch
-	// Pause returns when to call Poll, after a Read or Poll: so long from then. Zero:
-	// call Read, since there may be more already, or nothing will come soon.
+	// Pause returns how long after a Read or Poll to call Poll. Zero: call Read,
+	// since more datagrams may have arrived already, or none is expected soon.
 	Pause() time.Duration
 	// Poll is a Read that does not wait. The batch is empty if nothing has arrived.
 	Poll() error
@@ -52,13 +53,13 @@ type RunOptions struct {
 	// ends the transfer.
 	Report func(now time.Time, s Status) error
 
-	// Lost, if not nil, says for every datagram whether it shall be treated as
-	// lost on the way.
+	// Lost, if not nil, says for every datagram whether to treat it as lost.
 	Lost func() bool
 
-	// Heard, if not nil, is called after every batch with the undamaged packets of
-	// the chosen object that were in it, but for streams that are not measured: see
-	// [Streams]. It must not block, nor keep them.
+	// Heard, if not nil, is called after every batch with the undamaged packets
+	// of the chosen object that were in it, without packets of streams that are
+	// not measured: see [Streams]. It must not block, and must not keep the
+	// packets.
 	Heard func(now time.Time, packets []Heard)
 
 	// Layers, if not nil, decides how many layers to receive, at first layer 0. It
@@ -92,7 +93,7 @@ type LayerPolicy interface {
 type Status struct {
 	Progress
 	Datagrams uint64                  // taken from the sockets
-	Dropped   uint64                  // of these, by RunOptions.Lost
+	Dropped   uint64                  // of Datagrams, by RunOptions.Lost
 	Ignored   map[proto.Reason]uint64 // valid during the call of Report only
 }
 
@@ -150,10 +151,10 @@ type shell struct {
 	report   *time.Timer // of the next report
 	reported bool        // nothing has happened since the last report: report is stopped
 
-	level  int // that Layers has decided for
-	joined int // that Join was last told to listen to
+	level  int // as Layers decided
+	joined int // level of the last call of Join
 	leave  leaving
-	levels chan int // that Join is to be called for next, at most one; nil: there is no Join
+	levels chan int // next level for Join, at most one; nil: there is no Join
 	joins  sync.WaitGroup
 
 	datagrams, dropped uint64
@@ -211,7 +212,8 @@ func (s *shell) loop(ctx context.Context) error {
 	return s.r.Err()
 }
 
-// release keeps a batch that wants to be polled, and gives others back.
+// release keeps a batch that wants to be polled, and returns others to their
+// readers.
 func (s *shell) release(rd read) {
 	if pause := pauseOf(rd.batch); pause > 0 {
 		s.polled = append(s.polled, poll{rd, time.Now().Add(pause)})
@@ -250,9 +252,9 @@ func (s *shell) handle(now time.Time, rd read) {
 	s.goOn(now)
 }
 
-// goOn handles what is left of the current batch. While the receiver is busy it
-// waits, and then nothing else is read: the kernel's buffers take what arrives, and
-// count what does not fit.
+// goOn handles the rest of the current batch. While the receiver is busy it
+// waits, and nothing else is read: the kernel's buffers take incoming datagrams,
+// and count those that do not fit.
 func (s *shell) goOn(now time.Time) {
 	b := s.current.batch
 	if b == nil {
@@ -273,7 +275,7 @@ func (s *shell) goOn(now time.Time) {
 		}
 	}
 	if packets := s.r.Streams().Take(); len(packets) > 0 {
-		s.heard(now, packets)
+		s.passOn(now, packets)
 	}
 	if b.Len() > 0 {
 		s.reportSoon()
@@ -283,8 +285,9 @@ func (s *shell) goOn(now time.Time) {
 	s.release(rd)
 }
 
-// heard passes on which packets a batch had.
-func (s *shell) heard(now time.Time, packets []Heard) {
+// passOn gives the packets of a batch to the policy of layers and to
+// RunOptions.Heard.
+func (s *shell) passOn(now time.Time, packets []Heard) {
 	if s.opts.Heard != nil {
 		s.opts.Heard(now, packets)
 	}
@@ -323,8 +326,8 @@ func (s *shell) tick(now time.Time) {
 	}
 }
 
-// follow has another level joined if the policy has decided for one, and all left
-// while packets are of no use.
+// follow starts to join another level if the policy has decided so, and to leave
+// all multicast groups while no packets are needed.
 func (s *shell) follow(now time.Time) {
 	if s.opts.Layers != nil && s.opts.Layers.Level() != s.level {
 		s.level = s.opts.Layers.Level()
@@ -343,17 +346,18 @@ func (s *shell) follow(now time.Time) {
 	}
 }
 
-// A leaving says when to leave all groups because nothing is missing: at once, and
-// each further time after twice as long, so that forged shards, which show when a group
-// is decoded, do not have the groups left and joined all the time.
+// A leaving says when to leave all multicast groups because nothing is missing:
+// at once, and each further time after twice as long. So forged shards, which are
+// found when a group is decoded, do not make the receiver leave and join all the
+// time.
 type leaving struct {
-	times int       // that they were left
-	left  bool      // they are
+	times int       // how often the multicast groups were left
+	left  bool      // they are left now
 	at    time.Time // when to leave them; zero: not yet
 }
 
-// due reports whether to be out of the groups at now, if the receiver wants packets or
-// does not.
+// due reports whether the multicast groups should be left at now, given whether
+// the receiver wants packets.
 func (l *leaving) due(now time.Time, wants bool) bool {
 	switch {
 	case wants:
@@ -391,7 +395,7 @@ func (s *shell) stopJoining() {
 	}
 }
 
-// reportSoon has what has just happened reported, if no report is due anyway.
+// reportSoon starts the timer of the next report unless it is running.
 func (s *shell) reportSoon() {
 	if s.reported {
 		s.reported = false

@@ -56,8 +56,8 @@ func (w *wire) WriteSegments(b []byte, segment int) error {
 	return nil
 }
 
-// A batch is what was there at the time of Read, 10 datagrams at most. Read
-// clobbers what the batch held before.
+// A batch has the datagrams that had arrived at the time of Read, 10 at most.
+// Read clobbers what the batch held before.
 type batch struct {
 	wire *wire
 	held [][]byte
@@ -244,8 +244,7 @@ func TestRunListensToAllConns(t *testing.T) {
 }
 
 func TestLostDatagramsAreCounted(t *testing.T) {
-	// "Lost, if not nil, says for every datagram whether it shall be treated as
-	// lost on the way."
+	// "Lost, if not nil, says for every datagram whether to treat it as lost."
 	inBubble(t, smallSource(t), 1, func(b *bubble) {
 		b.send(0, sender.Config{})
 		draw, lost, heard := percent(30, 1), uint64(0), uint64(0)
@@ -339,7 +338,7 @@ func TestRunWaitsForItsJobs(t *testing.T) {
 	})
 }
 
-// A stuckStore does one operation when it is told to, and not before.
+// A stuckStore does one operation each time that it is allowed to.
 type stuckStore struct {
 	*receiver.MemStore
 	op    string

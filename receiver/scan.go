@@ -29,8 +29,8 @@ func (d *disk) leafAt(g uint32, place int) (proto.Digest, error) {
 	return d.hasher.Leaf(d.buffer), nil
 }
 
-// inSeeds fills the buffer with a data shard, if one of the seeds has it at its
-// offset. Parts of a seed that cannot be read count as missing.
+// inSeeds fills the buffer with a data shard, if a seed has it at its offset.
+// Parts of a seed that cannot be read count as missing.
 func (d *disk) inSeeds(g uint32, shard int, leaf proto.Digest) bool {
 	offset, n := d.geo.Extent(g, shard)
 	for _, seed := range d.seeds {
@@ -56,7 +56,7 @@ func (d *disk) reuse(g uint32, shard int, leaf proto.Digest) (bool, error) {
 // It runs beside the receiver, which leaves the group alone meanwhile.
 type scan struct {
 	disk
-	leaves  *leaves // of which only what never changes is used
+	leaves  *leaves // run uses only fields that never change
 	group   uint32
 	known   []bool // records of leaves
 	free    []int  // places to look at
@@ -66,7 +66,7 @@ type scan struct {
 // A scanResult is what was found of one group.
 type scanResult struct {
 	data   []int // shards in their places
-	reused int   // of these, the last so many came from seeds
+	reused int   // how many of data, the last ones, came from seeds
 	parity []parkedShard
 }
 

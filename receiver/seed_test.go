@@ -68,7 +68,7 @@ func TestOnlyWhatChangedIsReceived(t *testing.T) {
 }
 
 func TestSeedsOfAnySizeAndKind(t *testing.T) {
-	// "What a seed does not have is received." spec.md 7.4
+	// "Shards that no seed has are received." spec.md 7.4
 	old := newTree(t, "", 40*512-77, small(proto.CodeLeopard8, 10, 10))
 	src := old.release(100, 5000)
 	rnd := rand.New(rand.NewPCG(1, 1))
@@ -138,9 +138,9 @@ func TestSeedsAreOfUseToAGroupThatIsUnderWay(t *testing.T) {
 	}
 }
 
-func TestAScanTellsWhatAPartialFileHolds(t *testing.T) {
-	// "Survey looks at a partial file of size bytes: which object it is of, and
-	// what it holds of that."
+func TestAScanShowsWhatAPartialFileHolds(t *testing.T) {
+	// "ScanPartialFile finds out of which object a partial file of size bytes is,
+	// and which shards it holds."
 	src := newTree(t, "", 40*512-77, small(proto.CodeLeopard8, 10, 10))
 	tr := src.receive(receiver.Config{})
 	tr.hearAll(src.manifest())
@@ -157,7 +157,7 @@ func TestAScanTellsWhatAPartialFileHolds(t *testing.T) {
 		Descriptor: src.object.Manifest.Descriptor,
 		Needed:     40,
 		Data:       8,
-		Parity:     3, // that of the last group is in memory: its place is too short
+		Parity:     3, // the shard of the last group is in memory: its place is too short
 		Records:    4 * uint64(src.tree.Records),
 		AllRecords: 4 * uint64(src.tree.Records),
 	}
@@ -192,7 +192,7 @@ func TestAScanTellsWhatAPartialFileHolds(t *testing.T) {
 	}
 }
 
-func TestWhatComesFromASeedIsStoredSoon(t *testing.T) {
+func TestShardsFromASeedAreStoredSoon(t *testing.T) {
 	// "flushAfter bounds how long a received shard stays in memory only."
 	src := newTree(t, "", 10*512, small(proto.CodeLeopard8, 10, 10))
 	tr := src.receive(receiver.Config{Seeds: readers(src.file[:9*512])})

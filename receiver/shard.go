@@ -4,19 +4,19 @@ package receiver
 
 import "iotupd/proto"
 
-// A trustLevel says how far a shard can be relied on (spec.md 7.3).
+// A trustLevel says whether a shard matches its leaf (spec.md 7.3).
 type trustLevel int
 
 const (
 	provisional trustLevel = iota // its leaf is not known
-	verified                      // it is what its leaf says
+	verified                      // it matches its leaf
 )
 
 // takeShard stores a shard that the object still lacks.
 func (o *object) takeShard(p *packet) (err error) {
 	grp := o.index.group(p.Group)
 	switch {
-	case o.index.has(p.Group, p.Index):
+	case o.index.hasShard(p.Group, p.Index):
 		return ReasonDuplicate
 	case grp.state == reencoding:
 		return ReasonScanning
@@ -39,7 +39,7 @@ func (o *object) takeShard(p *packet) (err error) {
 	default:
 		o.parkParity(p.Group, p.Index, p.payload)
 	}
-	o.index.add(p.Group, p.Index, trust)
+	o.index.addShard(p.Group, p.Index, trust)
 	if trust == verified {
 		o.streams.prove(p.from)
 	}

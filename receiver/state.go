@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// A groupState says how far one group has come. It changes by events alone. The
-// table lists each event with the states in which it may happen and the state
-// after it ("same": it does not change the state), and what it needs and changes
-// of the rest of a [status]. Everything else is an internal error.
+// A groupState is how far a group has come. It changes by events alone. The table
+// lists each event with the states in which it may happen and the state after it
+// ("same": it does not change the state), and what it needs and changes of the
+// rest of a [status]. Everything else is an internal error.
 //
 //	event           from                                     to          check                              scanning   verified only
 //	opened          untouched                                receiving   unchecked                          any        same
@@ -70,15 +70,15 @@ type status struct {
 type event uint8
 
 const (
-	opened        event = iota // something is done with the group for the first time
+	opened        event = iota // the group is used for the first time
 	emptyFile                  // there is nothing to receive
 	gathered                   // K data shards are held
 	filled                     // K shards are held, some of them parity
 	decodeStarted              // a job decodes it
 	decodeDone                 // its data shards are in their places
 	decodeForged               // a rebuilt shard is not what its leaf says
-	forgedDropped              // forged shards were dropped before anything was made of them
-	invalidated                // forged shards were found in it, and nothing was made of them
+	forgedDropped              // forged shards were dropped before they were used
+	invalidated                // forged shards were found in it, which were not used to rebuild others
 	parityLost                 // forged shards were found in it, and its parity has to be made again
 	reencodeDone               // its verified parity is back
 	checkWanted                // leaves of provisional shards are known

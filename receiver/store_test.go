@@ -108,7 +108,7 @@ func TestAStoreThatDoesNotOpenEndsTheTransfer(t *testing.T) {
 		if tr.r.Store() != nil || tr.r.Manifest() != nil || tr.r.NextJob() != nil {
 			t.Errorf("%s: something is left of the object", name)
 		}
-		tr.later(time.Hour) // harmless
+		tr.later(time.Hour) // has no effect
 	}
 }
 

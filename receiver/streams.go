@@ -40,7 +40,7 @@ type Stream struct {
 	unproven Loss // that counts when Path is proven
 }
 
-// A Path is the way from a host to one of our interfaces. All layers of all
+// A Path leads from a host to one of our interfaces. Packets of all layers of all
 // senders on that host are lost on it alike.
 type Path struct {
 	pathKey
@@ -69,16 +69,16 @@ type Heard struct {
 	Flags  proto.PathFlags
 	Layers uint8 // of its sender
 
-	// What it adds to the packets that were sent, and to those of them that are
-	// lost, which is -1 if it was only late. After a jump the stream began anew.
+	// Numbers that it adds to the sent and to the lost packets. Lost is -1 if the
+	// packet was only late. After a jump of its numbers the stream starts again.
 	Sent, Lost int32
 	Jump       bool
 }
 
 // Loss counts the packets of streams that were listened to.
 type Loss struct {
-	Spanned uint64 // sent between the first and the last that arrived
-	Lost    uint64 // of these, never arrived
+	Spanned uint64 // packets sent between the first and the last that arrived
+	Lost    uint64 // of Spanned, packets that never arrived
 }
 
 // Ratio returns the share that was lost, 0 to 1.
@@ -89,8 +89,8 @@ func (l Loss) Ratio() float64 {
 	return float64(l.Lost) / float64(l.Spanned)
 }
 
-// Streams measure loss by the gaps in the sequence numbers of every stream. Of
-// what a receiver accepts, nothing depends on it. The zero value has heard nothing
+// Streams measure loss by the gaps in the sequence numbers of every stream. Which
+// packets a receiver accepts does not depend on it. The zero value has no streams
 // and listens to all layers. It is not safe for concurrent use.
 //
 // Copies of a packet count once. A packet that others overtook counts as lost
@@ -111,7 +111,7 @@ type Streams struct {
 	tidied  time.Time
 	crowded time.Time // when a stream last found no room
 
-	left  int // layers from the highest down that nobody listens to
+	left  int // number of layers, from the highest down, that are not listened to
 	keep  bool
 	heard []Heard
 }
@@ -200,8 +200,8 @@ func (ss *Streams) level() int { return proto.MaxLayers - 1 - ss.left }
 // Loss returns the sum over all streams that were heard.
 func (ss *Streams) Loss() Loss { return ss.total }
 
-// Rate is what the senders of the last [ForgetAfter] state about what is listened
-// to, in bits per second.
+// Rate is the sum of the rates that senders stated in the last [ForgetAfter] for
+// the layers that are listened to, in bits per second.
 func (ss *Streams) Rate(now time.Time) (sum int64) {
 	for _, s := range ss.byKey {
 		if now.Sub(s.Heard) < ForgetAfter && ss.counts(s.Path) {
@@ -216,7 +216,7 @@ func (ss *Streams) Crowded(now time.Time) bool {
 	return !ss.crowded.IsZero() && now.Sub(ss.crowded) < ForgetAfter
 }
 
-// counts reports whether what comes on a path is measured.
+// counts reports whether the packets of a path are measured.
 func (ss *Streams) counts(p *Path) bool { return p.proven || !ss.provenOnly }
 
 // proven reports whether packets of from count.
@@ -228,8 +228,8 @@ func (ss *Streams) proven(from Origin) bool {
 	return p != nil && ss.counts(p)
 }
 
-// prove says that a packet of from was one that only a sender of the object can have.
-// What was heard before on its path counts, too.
+// prove notes that a packet of from was one that only a sender of the object can
+// have. Earlier packets of its path count, too.
 func (ss *Streams) prove(from Origin) {
 	p := ss.paths[from.path()]
 	if p == nil || p.proven {
@@ -247,9 +247,9 @@ func (ss *Streams) prove(from Origin) {
 
 func (o Origin) path() pathKey { return pathKey{o.From.Addr(), o.Interface} }
 
-// restart counts loss from here on: what was heard is of another object, whose manifest
-// came from a path that has proven itself by that. Hosts and paths are the same, and so
-// is what others know of these.
+// restart counts loss from here on, for another object, whose manifest proves the
+// path that it came from. Hosts and paths stay the same, since layer policies
+// refer to them.
 func (ss *Streams) restart(from Origin) {
 	ss.total, ss.provenOnly, ss.chosenBy = Loss{}, true, from.path()
 	for _, s := range ss.byKey {
@@ -258,7 +258,7 @@ func (ss *Streams) restart(from Origin) {
 	}
 }
 
-// tidy forgets what is silent, at most once a second.
+// tidy forgets silent streams, at most once a second.
 func (ss *Streams) tidy(now time.Time) {
 	if now.Sub(ss.tidied) < time.Second {
 		return

@@ -86,7 +86,7 @@ func TestLateAndDoublePacketsAreNotLost(t *testing.T) {
 	})
 }
 
-func TestANewStartOfASenderIsNoLoss(t *testing.T) {
+func TestARestartOfASenderDoesNotCountAsLoss(t *testing.T) {
 	// "A jump of seq by more than 2^20 is a new start." spec.md 10.3
 	fromAnywhere(t, func(l *listening) {
 		l.hear(0, 2)
@@ -181,7 +181,7 @@ func TestALayerThatNobodyListensToLosesNothing(t *testing.T) {
 	want("after leaving all", Loss{Spanned: 8, Lost: 2})
 }
 
-func TestPacketsAreListedForWhoKeepsThem(t *testing.T) {
+func TestPacketsAreListedOnlyAfterKeep(t *testing.T) {
 	var ss Streams
 	hear := func(seq uint32) { ss.Note(time.Time{}, here, &proto.Path{Layers: 4, Flags: proto.PathSync, Seq: seq}) }
 	hear(1)

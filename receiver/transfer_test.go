@@ -126,7 +126,7 @@ func TestShardsArriveInAnyOrder(t *testing.T) {
 }
 
 func TestLossIsMeasuredUntilEverythingIsThere(t *testing.T) {
-	// "Loss on the way up to now, or up to when everything was collected."
+	// "Loss on the network until now, or until everything was collected."
 	src := newSource(t, "", 12*256, smallest(proto.CodeLeopard8, 12, 12))
 	tr := src.receive(receiver.Config{})
 	s := src.sender(sender.Config{})
@@ -256,7 +256,7 @@ func TestSendersShareTheWork(t *testing.T) {
 	})
 }
 
-func TestUncoordinatedSendersDoNoHarm(t *testing.T) {
+func TestUncoordinatedSendersWorkTogether(t *testing.T) {
 	// "Any number of senders may send an object at the same time without knowing
 	// of each other." spec.md 6.2. Here at any positions, two of them in step.
 	eachKind(t, func(t *testing.T, newSource maker) {
@@ -305,7 +305,7 @@ func TestPeriodicLossDoesNotStarveAGroup(t *testing.T) {
 	})
 }
 
-func TestFewPacketsAreSentInVain(t *testing.T) {
+func TestFewPacketsAreUseless(t *testing.T) {
 	// "one that loses a share p needs little more than Nd/(1-p)" spec.md 6.1:
 	// DATA and PARITY packets sent between a receiver's join and its completion.
 	eachKind(t, func(t *testing.T, newSource maker) {

@@ -104,7 +104,7 @@ func TestOnlyTrustedSignaturesCount(t *testing.T) {
 	}
 }
 
-func TestEveryTrustedSignerIsTold(t *testing.T) {
+func TestEveryTrustedSignerIsReported(t *testing.T) {
 	// "Signatures of keys that it does not know, and wrong ones, count for nothing,
 	// whatever their order." spec.md 5.5. "the receiver remembers, for every trusted
 	// key that signed" spec.md 7.2
@@ -128,11 +128,11 @@ func TestEveryTrustedSignerIsTold(t *testing.T) {
 
 func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 	// "It MUST refuse a manifest ... whose channel is not the receiver's own, or
-	// that has none, that names hardware, if the receiver was told what it is, and
-	// not this, that has expired, by a clock that was set, whose sequence is lower
-	// than the highest that was installed of any of its keys, or equal but for
-	// another object." "A lowest sequence that the user states holds in any case."
-	// spec.md 5.5
+	// that does not have a channel, that names hardware, if the receiver knows
+	// its own hardware and the manifest does not name it, that has expired, by a
+	// clock that was set, whose sequence is lower than the highest that was
+	// installed of any of its keys, or equal with another object." "A lowest
+	// sequence that the user states holds in any case." spec.md 5.5
 	key, other := keys.Generate(), keys.Generate()
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
 	installed := func(by keys.SecretKey, n uint64, id proto.ObjectID) func(p *receiver.Policy) {
@@ -265,8 +265,8 @@ func TestARefusedObjectComesBackByABetterManifest(t *testing.T) {
 }
 
 func TestAManifestThatExpiresMeanwhileIsNotInstalled(t *testing.T) {
-	// "A manifest is judged again when the file is complete: one that has expired
-	// meanwhile refuses its object then." spec.md 7.2
+	// "A manifest is checked again when the file is complete: if it has expired
+	// meanwhile, its object is refused." spec.md 7.2
 	key := keys.Generate()
 	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
@@ -292,7 +292,7 @@ func TestAManifestThatExpiresMeanwhileIsNotInstalled(t *testing.T) {
 			}
 			tr.wantRefused(receiver.ReasonExpired, until(now.Add(time.Minute)))
 			tr.idle = false
-			tr.hearAll(until(now.Add(time.Hour))) // signed anew
+			tr.hearAll(until(now.Add(time.Hour))) // signed again
 			tr.wantCertified(src)
 			tr.run(nothing, src.sender(sender.Config{}))
 			tr.wantFile()
@@ -381,7 +381,7 @@ func TestAFloodOfForgedManifestsIsNotVerified(t *testing.T) {
 }
 
 func TestUnsignedManifestsHideNoReport(t *testing.T) {
-	// "where signatures count, those that no trusted key has signed are counted
+	// "where signatures count, manifests without a trusted signature are counted
 	// apart." Else anybody could hide why a release is not received.
 	key := keys.Generate()
 	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
@@ -422,8 +422,8 @@ func TestManifestsThatNameNoTrustedKeyDelayNone(t *testing.T) {
 }
 
 func TestAPinnedFileIsTheOnlyOne(t *testing.T) {
-	// "SHA256 is that of the only file to receive." "Object is the only object to
-	// receive."
+	// "SHA256 is the hash of the only file to receive." "Object is the only
+	// object to receive."
 	key := keys.Generate()
 	a, b := twoSources(t)
 	for name, cfg := range map[string]receiver.Config{

@@ -21,7 +21,7 @@ import (
 
 func TestForgedPacketsAreNotDecoded(t *testing.T) {
 	// "no object has a table, an index, a decoder or a file before it is chosen"
-	// spec.md 7.5: not even the one that was asked for, whose id is no secret.
+	// spec.md 7.5: not even the one that was asked for, whose id is not a secret.
 	src := newTree(t, "fw", 20*512, small(proto.CodeLeopard8, 10, 10))
 	key := keys.Generate()
 	params := small(proto.CodeLeopard16, 2, 2)
@@ -155,7 +155,7 @@ func largestObject(t testing.TB, _ keys.SecretKey) iter.Seq[[]byte] {
 	}
 }
 
-// waitingPolicy is that of a receiver that has release 1 of key.
+// waitingPolicy is the policy of a receiver that has release 1 of key.
 func waitingPolicy(key keys.SecretKey) *receiver.Policy {
 	policy := trusting(key)
 	policy.Installed = map[proto.KeyID]receiver.Release{key.ID: {Sequence: 1}}
@@ -237,8 +237,8 @@ func TestWhatIsNotVerifiedTakesOneMebibyte(t *testing.T) {
 	}
 }
 
-func TestAFloodCostsNoMoreThanWhatCameBeforeIt(t *testing.T) {
-	// "Packets of whoever push out older ones, and nothing else" spec.md 7.2
+func TestAFloodDisplacesOnlyEarlierPackets(t *testing.T) {
+	// "Packets of any source displace older ones, and nothing else" spec.md 7.2
 	for _, f := range floods {
 		t.Run(f.name, func(t *testing.T) {
 			key := keys.Generate()
@@ -261,7 +261,7 @@ func TestAFloodCostsNoMoreThanWhatCameBeforeIt(t *testing.T) {
 }
 
 func BenchmarkUnverified(b *testing.B) {
-	// What a packet costs before an object is chosen.
+	// Packets before an object is chosen, and their cost.
 	for _, f := range floods {
 		b.Run(strings.ReplaceAll(f.name, " ", "-"), func(b *testing.B) {
 			key := keys.Generate()

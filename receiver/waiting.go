@@ -9,9 +9,9 @@ import (
 	"iotupd/proto"
 )
 
-// WaitingMemory is what all objects take together before one of them is chosen, in
-// bytes: packets that wait for their manifest. It is given back when those of the
-// chosen object have been used.
+// WaitingMemory bounds the memory of all objects together before one of them is
+// chosen, in bytes: packets that wait for their manifest. It is freed when the
+// packets of the chosen object have been used.
 const WaitingMemory = 1 << 20
 
 const (
@@ -19,18 +19,18 @@ const (
 	// 256 packets.
 	maxWaiting = 1024
 
-	// waitingBytes is what is left for their datagrams.
+	// waitingBytes is the part of WaitingMemory for their datagrams.
 	waitingBytes = WaitingMemory - maxWaiting*int(unsafe.Sizeof(waitingPacket{})+unsafe.Sizeof(uint32(0))) - proto.MaxDatagramLen
 )
 
-// A waitingRoom keeps the latest packets that arrived before the manifest of their
-// object, of all objects together: whatever is in them, they take WaitingMemory
-// at most. When an object is chosen, it has the packets of that which cannot be taken
-// yet, since their group is compared with what is on disk. The zero value is empty and
-// takes nothing.
+// A waitingRoom keeps the latest packets that arrived before the manifest of
+// their object, for all objects together. They take WaitingMemory at most,
+// whatever they contain. After an object was chosen, it keeps packets of groups
+// that are being compared with bytes on disk. The zero value is empty and takes
+// no memory.
 type waitingRoom struct {
 	packets   []waitingPacket // a ring; nil: nothing waits
-	checksums []uint32        // of these, for a quick search
+	checksums []uint32        // of packets, for a quick search
 	first     int             // the oldest
 	count     int
 
@@ -52,15 +52,15 @@ type waitingPacket struct {
 	object proto.ObjectID
 	start  int32
 	size   int32
-	copies uint32 // that came later, and are not kept
+	copies uint32 // number of later copies, which are not kept
 	group  uint32
 	shard  bool
 	gone   bool // taken, or of another object than the chosen one
 }
 
-// add keeps a copy of an undamaged packet that arrived at now, in place of the oldest
-// ones if there is no room. It reports whether the same packet, perhaps of another
-// sender, does not wait yet.
+// add keeps a copy of an undamaged packet that arrived at now, in place of the
+// oldest ones if there is no room. It returns false if the same packet, perhaps
+// of another sender, waits already.
 func (w *waitingRoom) add(now time.Time, p *packet) bool {
 	if w.packets == nil {
 		w.make(maxWaiting, waitingBytes)
@@ -112,8 +112,8 @@ func (w *waitingRoom) isFull() bool {
 // packet returns number i from the oldest on.
 func (w *waitingRoom) packet(i int) *waitingPacket { return &w.packets[(w.first+i)%len(w.packets)] }
 
-// find returns the same packet, nil if it does not wait. It compares the bytes of one
-// packet only, since checksums can be forged.
+// find returns the waiting packet that is equal to a datagram, nil if there is
+// none. It compares the bytes of one packet only, since checksums can be forged.
 func (w *waitingRoom) find(datagram []byte) *waitingPacket {
 	checksum := proto.Checksum(datagram)
 	for i, c := range w.checksums {
@@ -156,8 +156,9 @@ func (w *waitingRoom) of(id proto.ObjectID) (all []waitingPacket) {
 	return all
 }
 
-// claim drops the packets of all objects but one. Those are to be taken: see next.
-func (w *waitingRoom) claim(id proto.ObjectID) {
+// keepOnly drops the packets of all objects except one, whose packets next
+// returns.
+func (w *waitingRoom) keepOnly(id proto.ObjectID) {
 	for i := range w.count {
 		e := w.packet(i)
 		e.gone = e.object != id

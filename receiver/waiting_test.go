@@ -38,7 +38,7 @@ func parsed(t *testing.T, b []byte) *packet {
 
 func TestTheLatestPacketsWait(t *testing.T) {
 	// "A waitingRoom keeps the latest packets that arrived before the manifest of
-	// their object, of all objects together"
+	// their object, for all objects together"
 	for _, sizes := range [][]int{{256}, {1152}, {proto.MaxShardSize}, {256, 320, 1152, 1344, proto.MaxShardSize}} {
 		rnd := rand.New(rand.NewPCG(1, uint64(len(sizes))))
 		var w waitingRoom
@@ -84,8 +84,9 @@ func TestTheLatestPacketsWait(t *testing.T) {
 }
 
 func TestCopiesWaitOnce(t *testing.T) {
-	// Senders send the same packets, but for the path word, and a receiver may hear
-	// one of them on two interfaces. Whose checksum is the same may be another one.
+	// Senders send the same packets, except for the path word, and a receiver may
+	// get one of them on two interfaces. Different packets may have the same
+	// checksum.
 	rnd := rand.New(rand.NewPCG(1, 1))
 	var w waitingRoom
 	now := time.Unix(0, 0)
@@ -108,7 +109,7 @@ func TestCopiesWaitOnce(t *testing.T) {
 		w.add(now, someShard(t, rnd, 1, 1152))
 	}
 	if !w.add(now, first) {
-		t.Error("a packet that was dropped is taken for a copy")
+		t.Error("a packet that was dropped counts as a copy")
 	}
 }
 
@@ -126,7 +127,7 @@ func TestRecordsAreTakenFirst(t *testing.T) {
 		}
 		w.add(time.Unix(0, 0), p)
 	}
-	w.claim(proto.ObjectID{1})
+	w.keepOnly(proto.ObjectID{1})
 	for i, seq := range want {
 		if p, ok := w.next(always); !ok || p.Path.Seq != seq {
 			t.Fatalf("packet %d is not the one that was to come", i)
@@ -147,7 +148,7 @@ func TestALargerRoomHasTheSamePackets(t *testing.T) {
 		add()
 	}
 	want = want[len(want)-w.count:]
-	w.claim(proto.ObjectID{1})
+	w.keepOnly(proto.ObjectID{1})
 	w.next(always)
 	want = want[1:]
 	w.grow(3)
@@ -165,7 +166,7 @@ func TestALargerRoomHasTheSamePackets(t *testing.T) {
 }
 
 func TestPacketsAreLeftInTheSocketWhileTheStoreOpens(t *testing.T) {
-	// Reserving space may take long. What waits must not push out what came before.
+	// Reserving space may take long. New packets must not displace older ones.
 	rnd := rand.New(rand.NewPCG(1, 1))
 	r := &Receiver{object: &object{opening: true}}
 	n := 0
@@ -184,6 +185,6 @@ func always(uint32) bool { return true }
 // claimed has an object chosen and its packets claimed.
 func claimed(w *waitingRoom, id proto.ObjectID) []waitingPacket {
 	all := w.of(id)
-	w.claim(id)
+	w.keepOnly(id)
 	return all
 }

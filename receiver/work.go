@@ -2,8 +2,8 @@
 
 package receiver
 
-// A workKind is what a job does. The kinds are in the order of their priority:
-// what makes other work cheaper, or shards useful, comes first.
+// A workKind is the kind of work of a job. The kinds are in the order of their
+// priority: work that makes other work cheaper, or shards useful, comes first.
 type workKind uint8
 
 const (
@@ -14,7 +14,7 @@ const (
 	decodeGroup                    // rebuild the data shards that a full group lacks
 	checkGroup                     // compare provisional shards with their leaves
 	scanGroup                      // compare the places of a group with its leaves
-	scanRecord                     // and those of the shards of one record
+	scanRecord                     // compare the places of the shards of one record with their leaves
 	scanOutline                    // make records of an outline from files on disk
 	hashFile                       // hash the file as it is in the store
 	syncStore                      // make the finished file durable
@@ -28,8 +28,8 @@ func (k workKind) decodes() bool { return k == decodeGroup || k == reencodeGroup
 // scans reports whether a group may take packets again after a job of a kind.
 func (k workKind) scans() bool { return k == scanRecords || k == scanGroup || k == scanRecord }
 
-// counts reports whether a job of a kind is one of those that go before the end: no
-// more than [Config.Workers] at a time, but for decoders.
+// counts reports whether jobs of a kind are limited to [Config.Workers] at a
+// time. Writing, hashing and syncing are not.
 func (k workKind) counts() bool { return k != writeStore && k != hashFile && k != syncStore }
 
 // A task is work that waits for a job.
@@ -42,22 +42,22 @@ type task struct {
 // that are out.
 //
 // A task may be out of date when its turn comes, because its group has changed.
-// It is passed over then: see [object.nextTask]. A group that waits for its
-// decoding keeps its ticket until it is decoded, so that it does not lose its
-// turn if something else has to be done before.
+// Then it is skipped: see [object.nextTask]. A group that waits for its decoding
+// keeps its ticket until it is decoded, so that it does not lose its turn if
+// something else has to be done before.
 type workList struct {
 	lanes      [workKinds]lane
 	lastTicket uint32
 
 	writing    bool // a job handed out writes to the store
 	syncing    bool // a job handed out makes the store durable
-	running    int  // other jobs handed out, but for the one that hashes
+	running    int  // other jobs handed out, without the one that hashes
 	decoding   int  // jobs handed out that have a decoder or its memory
 	reencoding bool // a job handed out has the memory of all decoders
 }
 
-// add adds work on a group. It returns the ticket.
-func (w *workList) add(kind workKind, g uint32) (ticket uint32) {
+// addTask adds work on a group. It returns the ticket.
+func (w *workList) addTask(kind workKind, g uint32) (ticket uint32) {
 	w.lastTicket++
 	w.lanes[kind].push(task{w.lastTicket, g})
 	return w.lastTicket
@@ -112,7 +112,7 @@ func (o *object) nextTask(kind workKind) (t task, ok bool) {
 		}
 		l.pop()
 		if kind == scanGroup && grp.state == reencoding {
-			o.overwritten[t.group].scan = true // later
+			o.overwritten[t.group].scan = true // scan it when it is re-encoded
 		}
 	}
 	return task{}, false
@@ -140,7 +140,7 @@ func (o *object) isReady(g uint32, grp *group) bool {
 
 // enlist lists work on a group that comes in the order in which it was listed
 // first, whatever else has to be done before.
-func (o *object) enlist(kind workKind, g uint32) { o.index.groups[g].ticket = o.work.add(kind, g) }
+func (o *object) enlist(kind workKind, g uint32) { o.index.groups[g].ticket = o.work.addTask(kind, g) }
 
 // relist lists a group again after something that it had to wait for.
 func (o *object) relist(g uint32) {

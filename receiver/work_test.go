@@ -56,12 +56,12 @@ func manyGroups(t testing.TB, groups int) *object {
 		grp := o.index.group(g)
 		for i := 2; i < 4; i++ {
 			grp.park(o.index.freePlace(g), i)
-			o.index.add(g, i, provisional)
+			o.index.addShard(g, i, provisional)
 		}
 		o.enlist(decodeGroup, g)
 		if g%2 == 0 {
 			grp.apply(checkWanted)
-			o.work.add(checkGroup, g)
+			o.work.addTask(checkGroup, g)
 		}
 	}
 	return o
@@ -102,7 +102,7 @@ func TestWhatMakesOtherWorkCheaperComesFirst(t *testing.T) {
 	o := manyGroups(t, 4)
 	for kind := range workKinds {
 		if kind != openStore && kind != scanOutline && kind != scanRecord && kind < hashFile && kind != decodeGroup && kind != checkGroup && kind != reencodeGroup {
-			o.work.add(kind, 0)
+			o.work.addTask(kind, 0)
 		}
 	}
 	o.index.groups[3].status = status{state: reencoding, verifiedOnly: true}
@@ -132,7 +132,7 @@ func TestAScanWaitsForParityThatIsMadeAgain(t *testing.T) {
 		grp.status, grp.parked, grp.held = status{state: complete}, nil, 2
 		o.index.complete++
 		o.invalidate(g)
-		o.work.add(scanGroup, g)
+		o.work.addTask(scanGroup, g)
 	}
 	if task, ok := o.nextTask(scanGroup); ok {
 		t.Errorf("group %d is scanned, which is %v", task.group, o.index.groups[task.group].status)

@@ -33,9 +33,9 @@ const (
 	regions
 )
 
-// A writeQueue gathers what is to be written to the store. A job writes it, one batch
-// after the other, in the order in which they were queued. The zero value with a
-// store is empty.
+// A writeQueue gathers writes to the store. A job writes it, one batch after the
+// other, in the order in which they were queued. The zero value with a store is
+// empty.
 //
 // Batches are numbered. Whoever wants to read bytes of the store that went through
 // the queue needs the number of their batch, and waits until it is written: see settle.
@@ -120,8 +120,8 @@ func (b *batch) add(offset int64, bytes []byte) {
 
 func (w write) end() int64 { return w.offset + int64(w.n) }
 
-// flushBlocks queues what was gathered, but for the start of a block at the end of a
-// long run. It reports whether there is one.
+// flushBlocks queues what was gathered, except the start of a block at the end of
+// a long run. It reports whether there is such a start.
 func (q *writeQueue) flushBlocks() (rest bool) {
 	for r := range regions {
 		if q.open[r] != nil {
@@ -161,8 +161,8 @@ func (q *writeQueue) flush(number uint32) {
 	}
 }
 
-// settle reports whether the batches up to a number are written. It queues those that
-// are not.
+// settle reports whether the batches up to a number are written. It queues the
+// others.
 func (q *writeQueue) settle(number uint32) bool {
 	q.flush(number)
 	return q.isWritten(number)
@@ -175,7 +175,7 @@ func (q *writeQueue) isWritten(number uint32) bool {
 		!slices.ContainsFunc(q.open[:], func(b *batch) bool { return b != nil && waits(b) })
 }
 
-// busy reports whether as much waits to be written as may.
+// busy reports whether the queue is full.
 func (q *writeQueue) busy() bool {
 	return len(q.queued)+len(q.active) >= max(q.most, leastBatches)
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// What is read ahead. It covers a long read of a disk, and a busy host on which the
-// one that reads gets no processor for a while.
+// The size of the read-ahead. It covers a long read of a disk, and a busy host on
+// which the reading goroutine does not run for a while.
 const (
 	aheadTime  = 200 * time.Millisecond
-	aheadChunk = 256 << 10 // bytes that cross to the sender at a time
+	aheadChunk = 256 << 10 // bytes that are handed to the sender at a time
 	aheadMost  = 16        // chunks
 )
 
@@ -38,7 +38,7 @@ type ahead struct {
 	full, free chan *chunk
 
 	now  *chunk // being used; nil: none yet
-	left []byte // of it
+	left []byte // rest of now that next has not returned
 }
 
 // newAhead returns payloads of so many bytes for a layer of a rate in bit/s;
@@ -69,7 +69,7 @@ func (a *ahead) ready() bool {
 	}
 }
 
-// use goes on with another chunk.
+// use makes c the current chunk.
 func (a *ahead) use(c *chunk) {
 	if a.now != nil {
 		a.free <- a.now
@@ -116,9 +116,10 @@ func (a *ahead) fill(ctx context.Context, t track) {
 	}
 }
 
-// readAhead starts a goroutine for each layer, which read what it sends. They
-// end when stop is called, which waits for that. A carousel in another order,
-// which may not be walked twice, and that of an empty file are left as they are.
+// readAhead starts a goroutine for each layer, which reads the shards that the
+// layer sends. stop ends the goroutines and waits for them. There is no
+// read-ahead for an empty file, nor for a carousel in another [Order], whose walk
+// must not be made twice.
 func (s *Sender) readAhead() (stop func()) {
 	if s.cfg.Order != nil || s.geo.Size == 0 {
 		return func() {}

@@ -78,7 +78,7 @@ func BenchmarkAppendDatagrams(b *testing.B) {
 	})
 }
 
-// BenchmarkPrepare prepares a file in memory; the bytes are those of the file.
+// BenchmarkPrepare prepares a file in memory. MB/s counts the bytes of the file.
 func BenchmarkPrepare(b *testing.B) {
 	benchmark(b, func(b *testing.B, p proto.Params, cfg sender.PrepareConfig) {
 		file := randomFile(int(p.Size))
@@ -89,8 +89,8 @@ func BenchmarkPrepare(b *testing.B) {
 	})
 }
 
-// BenchmarkRun sends the packets of one loop to nowhere: what a sender does but
-// for the network, with the goroutine that reads ahead.
+// BenchmarkRun sends the packets of one loop to nowhere: all the work of a sender
+// except the network, with the goroutine that reads ahead.
 func BenchmarkRun(b *testing.B) {
 	benchmark(b, func(b *testing.B, p proto.Params, cfg sender.PrepareConfig) {
 		o := prepare(b, randomFile(int(p.Size)), p, cfg)

@@ -4,7 +4,7 @@ package sender
 
 import "time"
 
-// A Bound is what keeps a sender from being faster than it is.
+// A Bound is what limits the rate of a sender at present.
 type Bound int
 
 // Bounds.
@@ -18,18 +18,18 @@ const (
 // boundWindow is the time over which a rate is compared with that asked for.
 const boundWindow = time.Second
 
-// nearEnough is the part of the rate that is taken for all of it.
+// nearEnough is the fraction of the rate from which on the rate counts as reached.
 const nearEnough = 0.98
 
-// spent says where the time of a sender went.
+// spent is how a sender used its time.
 type spent struct {
 	source, link, all time.Duration // reading, waiting for the interface, and all
-	slept             time.Duration // as long as it wanted to
+	slept             time.Duration // by its own choice
 	packets           uint64
 }
 
-// bound says what bounds a sender that sent these packets, each of which takes
-// interval at the rate asked for; zero if none was.
+// bound returns what limits a sender that sent these packets, each of which takes
+// interval at the wanted rate; interval is zero if there is no such rate.
 func (s *spent) bound(interval time.Duration) Bound {
 	if interval > 0 && float64(s.packets)*float64(interval) >= nearEnough*float64(s.all) {
 		return ByRate

@@ -131,9 +131,9 @@ func TestStartMovesTheStart(t *testing.T) {
 }
 
 func TestSendersOfTheSameFileSendTheSameDatagrams(t *testing.T) {
-	// "Senders that never heard of each other, but have the same file and choose
+	// "Senders that do not know of each other, but have the same file and choose
 	// the same parameters, MUST send DATA, PARITY and DIGEST packets that are
-	// equal but for the path word." spec.md 4.1
+	// equal except for the path word." spec.md 4.1
 	file := randomFile(30*proto.MinShardSize + 1)
 	datagrams := func(cfg sender.Config, prep sender.PrepareConfig) map[string][]byte {
 		cfg.Loops = 1
@@ -181,7 +181,7 @@ func TestSequenceNumbersCountThePacketsOfAnyType(t *testing.T) {
 	}
 }
 
-func TestProgressTellsLoopAndFraction(t *testing.T) {
+func TestProgressHasLoopAndFraction(t *testing.T) {
 	const k, m, records = 4, 4, 2
 	c := start(t, k*proto.MinShardSize, smallest(proto.CodeLeopard8, k, m), sender.Config{Rate: -1})
 	for i := range 3 * (k + m) {

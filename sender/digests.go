@@ -20,7 +20,7 @@ type fileDigests struct {
 	check   verifier
 
 	proof   []byte        // of the last call
-	outline proto.Outline // likewise
+	outline proto.Outline // of the last call
 }
 
 func (d *fileDigests) view() Digests {
@@ -70,7 +70,7 @@ type recordStore struct {
 	place
 	tree proto.Tree
 
-	// What was read of a scratch. Records of leaves and of parity take turns.
+	// The last reads of a scratch. Records of leaves and of parity alternate.
 	leaves, parity run
 }
 

@@ -151,9 +151,9 @@ func wantWholeObject(t *testing.T, got, want *sender.Object) {
 }
 
 func TestRestoreFindsAnyDamage(t *testing.T) {
-	// "nodes of the hash tree, which must give the root in d"; "the object compares
-	// every record and every parity shard with the tree when it reads it. What is
-	// damaged it makes again"
+	// "nodes of the hash tree, which must give the root in d"; "the object
+	// compares every record and every parity shard with the tree when it reads
+	// them. Damaged ones are computed again"
 	rnd := newRand(t)
 	refused, repaired := 0, 0
 	for range 400 {
@@ -207,7 +207,8 @@ func TestRestoreFindsAnyDamage(t *testing.T) {
 }
 
 func TestDamageIsFoundWheneverItHappens(t *testing.T) {
-	// "compares every record and every parity shard with the tree when it reads it"
+	// "compares every record and every parity shard with the tree when it reads
+	// them"
 	rnd := newRand(t)
 	for range 40 {
 		p, size := randomParams(rnd)
@@ -245,14 +246,14 @@ func TestWhatTheFileDoesNotGiveIsRefused(t *testing.T) {
 		}
 		nodes := len(keep.b) - int(tree.Total())*proto.DigestLen
 		copy(damaged.b[nodes:], keep.b[nodes:])
-		var told error
-		cfg := sender.PrepareConfig{Keep: damaged, Repaired: func(_ uint32, err error) error { told = err; return err }}
+		var reported error
+		cfg := sender.PrepareConfig{Keep: damaged, Repaired: func(_ uint32, err error) error { reported = err; return err }}
 		o, err := sender.Restore(t.Context(), bytes.NewReader(append([]byte("other"), file[5:]...)), d, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b, err := ask(o); !errors.Is(err, sender.ErrNotKept) || !errors.Is(told, sender.ErrNotKept) || string(b) != "x" {
-			t.Errorf("%s: %d bytes, %v and told %v, want %v", name, len(b), err, told, sender.ErrNotKept)
+		if b, err := ask(o); !errors.Is(err, sender.ErrNotKept) || !errors.Is(reported, sender.ErrNotKept) || string(b) != "x" {
+			t.Errorf("%s: %d bytes, %v and reported %v, want %v", name, len(b), err, reported, sender.ErrNotKept)
 		}
 	}
 }

@@ -3,7 +3,7 @@
 // Package sender decides which datagram of an object to send, and when.
 //
 // [Prepare] turns a file into an [Object]: it hashes and encodes it once. A
-// [Sender] then walks the object's shards in a carousel, for ever, at a paced
-// rate. It takes a time and gives back datagrams; [Run] is the loop around it
-// that owns the socket and the clock. Nothing ever comes back from receivers.
+// [Sender] then sends the object's shards in a carousel, over and over, at a
+// paced rate. It takes a time and gives back datagrams; [Run] is the loop around
+// it that owns the socket and the clock. Nothing ever comes back from receivers.
 package sender

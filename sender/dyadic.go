@@ -60,8 +60,8 @@ func (d dyadic) turn(n, rows uint64) turn {
 	return turn{pass: n / share / blocks, block: n / share % blocks, nth: n % share}
 }
 
-// row returns the row of a turn. It may be one that does not exist, past the
-// last, and then so are those of the turns that follow it in its block.
+// row returns the row of a turn. Where the last block is padded, the row may not
+// exist, and then neither do the rows of the later turns in this block.
 func (d dyadic) row(t turn) uint64 {
 	return t.block*d.block() + d.first(t.pass) + t.nth
 }

@@ -5,39 +5,41 @@ package sender
 import "time"
 
 const (
-	// queueTime is how long what waits in the queue of the interface may take to
-	// leave. Half of it covers a late wake-up, and is short of the 5 ms that
-	// fq_codel, which drops from queues that stand longer, gives them.
+	// queueTime is how long the datagrams in the queue of the interface may take
+	// to leave. Half of it covers a late wake-up, and stays below the 5 ms after
+	// which fq_codel drops packets from a standing queue.
 	queueTime = 6 * time.Millisecond
-	// mostShare bounds by how much more the queue holds where that was too little.
+	// mostShare bounds the factor by which the queue may hold more where wake-ups
+	// are so late that queueTime is too little.
 	mostShare = 2
-	// firstWrite is how many datagrams are written before anything is known.
+	// firstWrite is how many datagrams are written before the speed of the queue
+	// is known.
 	firstWrite = 8
-	// leastLook is the time between two looks at the queue that tells how fast it
-	// empties.
+	// leastLook is the least time between two looks at the queue from which its
+	// speed can be computed.
 	leastLook = 200 * time.Microsecond
-	// longestPause is the time after which to look again at any rate.
+	// longestPause is the time after which to look at the queue again in any case.
 	longestPause = 10 * time.Millisecond
 )
 
 // A governor says how many datagrams to write where nothing but the queue of the
-// interface sets the pace. It keeps so little in the queue that it never lasts
-// long, and so much that it is never empty. Sizes are bytes of the kernel's
-// memory, in which a datagram takes more than it has.
+// interface sets the pace. It keeps the queue short, to bound the delay, but
+// never empty. Sizes are bytes of the kernel's memory, of which a datagram takes
+// more than its length.
 type governor struct {
 	drain   float64 // bytes that leave in a second; 0: the queue never held any
 	each    float64 // of a datagram
 	share   float64 // of queueTime that is used: less where the queue drops, up to mostShare where wake-ups are late
-	dropped uint64  // datagrams, by its last word
+	dropped uint64  // datagrams, in all, as last reported
 
 	at      time.Time // of the last look after a write
-	waiting int       // then
+	waiting int       // bytes in the queue at that time
 }
 
 func newGovernor(datagram int) governor { return governor{each: 2 * float64(datagram), share: 1} }
 
-// room returns how many datagrams, at most most, to write now that so many bytes
-// wait. If there are none, it says for how long to wait.
+// room returns how many datagrams to write, at most most, while waiting bytes are
+// in the queue. If n is 0, pause is how long to wait.
 func (g *governor) room(now time.Time, waiting, most int) (n int, pause time.Duration) {
 	g.look(now, waiting)
 	switch {
@@ -75,8 +77,8 @@ func (g *governor) look(now time.Time, waiting int) {
 	}
 }
 
-// wrote takes in that n datagrams were just written, before which so many bytes
-// waited, and after which so many do.
+// wrote learns how much memory a datagram takes: n datagrams were just written,
+// and before and after are the bytes in the queue.
 func (g *governor) wrote(now time.Time, n, before, after int) {
 	if each := float64(after-before) / float64(n); each > 0 && before > 0 {
 		g.each += (each - g.each) / 8
@@ -84,8 +86,8 @@ func (g *governor) wrote(now time.Time, n, before, after int) {
 	g.at, g.waiting = now, after
 }
 
-// drops takes in how many datagrams the queue has dropped in all, some time after
-// the last such news: where it drops some, less is kept in it.
+// drops is called from time to time with the number of datagrams that the queue
+// has dropped in all. Where it drops some, less is kept in it.
 func (g *governor) drops(n uint64) {
 	switch {
 	case n > g.dropped:

@@ -56,8 +56,7 @@ func (l *slowLink) govern(g *governor, d, late time.Duration, rnd *rand.Rand) {
 }
 
 func TestALinkIsFullAndItsQueueShort(t *testing.T) {
-	// "It keeps so little in the queue that it never lasts long, and so much that
-	// it is never empty."
+	// "It keeps the queue short, to bound the delay, but never empty."
 	for _, rate := range []float64{10e6, 100e6, 1e9, 5e9} {
 		for _, late := range []time.Duration{100 * time.Microsecond, 1100 * time.Microsecond} {
 			for _, each := range []float64{1280, 2304, 4352} {
@@ -71,7 +70,7 @@ func TestALinkIsFullAndItsQueueShort(t *testing.T) {
 						t.Errorf("%.3f of the link was used, want all", part)
 					}
 					if l.longest > 13*time.Millisecond {
-						t.Errorf("what waited took %v, want some 6 ms", l.longest)
+						t.Errorf("what waited took %v, want about 6 ms", l.longest)
 					}
 				})
 			}
@@ -94,7 +93,7 @@ func TestALinkThatChangesIsFollowed(t *testing.T) {
 }
 
 func TestAQueueThatDropsGetsLess(t *testing.T) {
-	// "where it drops some, less is kept in it"
+	// "Where it drops some, less is kept in it"
 	l := slowLink{rate: 100e6, each: 2304, room: 100e6 * 0.002, at: time.Unix(0, 0)}
 	g, rnd := newGovernor(packetBytes), rand.New(rand.NewPCG(1, 2))
 	run := func(seconds int) (dropped uint64) {
@@ -115,7 +114,7 @@ func TestAQueueThatDropsGetsLess(t *testing.T) {
 	}
 }
 
-func TestNoQueueIsNoLimit(t *testing.T) {
+func TestAnEmptyQueueDoesNotLimit(t *testing.T) {
 	g := newGovernor(packetBytes)
 	now := time.Unix(0, 0)
 	if n, _ := g.room(now, 0, 45); n != firstWrite {

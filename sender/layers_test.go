@@ -255,7 +255,7 @@ func TestSequenceNumbersCountThePacketsOfALayer(t *testing.T) {
 	}
 }
 
-func TestTheEndIsToldOnLayerZero(t *testing.T) {
+func TestTheEndIsAnnouncedOnLayerZero(t *testing.T) {
 	// "So does the end: the four manifests with BYE." spec.md 10.1
 	c := startObject(t, headersOnly(30, 30, 100), sender.Config{Rate: 1_000_000, Layers: 3})
 	for range 100 {

@@ -4,7 +4,7 @@ package sender
 
 import "iotupd/proto"
 
-// Shards gives the bytes of an object's shards. It need not be safe for
+// Shards provides the bytes of an object's shards. It need not be safe for
 // concurrent use.
 type Shards interface {
 	// AppendShard appends the ShardSize bytes of one shard to b: data shard
@@ -13,8 +13,8 @@ type Shards interface {
 	AppendShard(b []byte, group uint32, index int) ([]byte, error)
 }
 
-// Digests gives the payloads of an object's DIGEST and OUTLINE packets (spec.md
-// 4.5, 4.6). It need not be safe for concurrent use.
+// Digests provides the payloads of an object's DIGEST and OUTLINE packets
+// (spec.md 4.5, 4.6). It need not be safe for concurrent use.
 type Digests interface {
 	// AppendDigest appends the ShardSize bytes of the payload that proves record
 	// index of group to b. On an error it returns b as it was.
@@ -41,5 +41,5 @@ func view[T any](v T) T {
 type Object struct {
 	Manifest proto.Manifest
 	Shards   Shards
-	Digests  Digests // nil: the object has none, and its root is all zero
+	Digests  Digests // nil: the object has no digests, and its root is all zero
 }

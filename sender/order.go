@@ -10,8 +10,9 @@ import (
 )
 
 // An Order makes a walk through the shards of an object. A carousel follows the
-// one of spec.md 6.1, and no other should travel: receivers finish later by any
-// other. Others are for comparison, and for a single layer.
+// order of spec.md 6.1, and no other should be sent over a network: receivers
+// finish later with any other. Other orders are for comparison, and for a single
+// layer.
 type Order func(object proto.ObjectID, geo proto.Geometry) Walk
 
 // A Walk says which shard each position of a loop has. Every loop must visit each
@@ -91,8 +92,8 @@ func (o *order) at(pos uint64) (group uint32, row int) {
 }
 
 // Rotation is the hash of spec.md 6.1 that says, modulo the number of groups, at
-// which group a row starts. Senders of the same object must
-// agree on it, or coordinated senders would send each other's shards.
+// which group a row starts. Senders of the same object must agree on it, or
+// coordinated senders would send the same shards at the same time.
 func Rotation(object proto.ObjectID, row uint32) uint64 {
 	var b [64]byte
 	msg := append(b[:0], "iotupd row v1\x00"...)

@@ -10,7 +10,7 @@ import "iotupd/proto"
 const outlineEvery = 256
 
 // outlines says when the next OUTLINE is due, and of which range. The zero value
-// has none.
+// never sends one.
 type outlines struct {
 	tree    proto.Tree
 	next    uint64

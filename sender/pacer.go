@@ -22,9 +22,9 @@ const (
 	// rate: waking for every packet would cost more than sending it.
 	quantum = 200 * time.Microsecond
 
-	// What one wake-up of a processor should send, which costs as much as several
-	// packets: so many packets, unless they take longer than gatherMost, or else
-	// what takes gatherLeast.
+	// What one wake-up of a processor should send, since waking costs as much as
+	// several packets: gatherPackets, unless they take longer than gatherMost,
+	// but at least the packets of gatherLeast.
 	gatherPackets = 32
 	gatherMost    = 20 * time.Millisecond
 	gatherLeast   = time.Millisecond
@@ -40,11 +40,11 @@ type pacer struct {
 	due       time.Time     // of the next packet on the nominal schedule
 	free      time.Time     // when the burst limit is full again (GCRA's theoretical arrival time)
 	last      time.Time     // when a packet left
-	forgiven  bool          // since then
+	forgiven  bool          // forgive was called since last
 }
 
-// newPacer paces packets of so many bytes at a rate in bit/s; a negative rate
-// is no limit.
+// newPacer paces packets of so many bytes at a rate in bit/s. A negative rate
+// means unlimited.
 func newPacer(rate int64, packetBytes int) pacer {
 	if rate < 0 {
 		return pacer{}
@@ -56,7 +56,8 @@ func newPacer(rate int64, packetBytes int) pacer {
 	return p
 }
 
-// gather makes wake-ups few: as few as receivers and networks bear.
+// gather makes wake-ups as few as the bursts allow that receivers and networks
+// can take.
 func (p *pacer) gather() {
 	if p.interval == 0 {
 		return
@@ -101,9 +102,9 @@ func (p *pacer) forgive(now time.Time) {
 }
 
 // wake returns when the next packets should leave: as soon as the schedule asks
-// for a quantum of them and the burst limit allows as many. If what is behind
-// is more than a burst, wake-ups are late by so much that every one counts: then
-// it returns when one packet may leave, as after a pause.
+// for a quantum of them and the burst limit allows as many. If the packets that
+// are overdue exceed a burst, wake-ups come so late that each one counts: then it
+// returns when one packet may leave, as after a pause.
 func (p *pacer) wake() time.Time {
 	gathers := p.gathers
 	if p.last.Sub(p.due) > p.tolerance || p.forgiven {

@@ -135,7 +135,7 @@ func TestAfterALongStallTheRestIsForgotten(t *testing.T) {
 	}
 }
 
-func TestNoRateIsNoLimit(t *testing.T) {
+func TestANegativeRateIsUnlimited(t *testing.T) {
 	p := newPacer(-1, packetBytes)
 	now := time.Unix(0, 0)
 	for range 100_000 {

@@ -53,8 +53,8 @@ func TestAPausedSenderKeepsItsPlaceAndItsRate(t *testing.T) {
 }
 
 func TestAPausedSenderStopsWithoutAWord(t *testing.T) {
-	// "a few packets still tell receivers that this sender is about to stop, unless
-	// it is paused"
+	// "a few packets announce to receivers that this sender is about to stop,
+	// unless it is paused"
 	c := start(t, 10_000, smallest(proto.CodeLeopard8, 10, 5), sender.Config{})
 	c.next()
 	c.s.Pause()
@@ -75,7 +75,7 @@ func TestRunSendsWhileSomebodyListens(t *testing.T) {
 			defer cancel()
 			begin, listened := time.Now(), make(chan bool)
 			const step = 1333 * time.Millisecond
-			const write = 7 * time.Millisecond // or an unpaced one would send for ever in no time at all
+			const write = 7 * time.Millisecond // or an unpaced one would send endlessly without time passing
 			w.fail = func(int) error { time.Sleep(write); return nil }
 			go func() {
 				for i, news := range []bool{false, true, false, true, false} {

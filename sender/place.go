@@ -9,8 +9,8 @@ import (
 	"iotupd/proto"
 )
 
-// A place keeps bytes that were made of the file: in memory, in a scratch from
-// offset on, or in both. Writes of different bytes may be concurrent.
+// A place keeps bytes that were derived from the file: in memory, in a scratch
+// from offset on, or in both. Writes of different bytes may be concurrent.
 type place struct {
 	memory  []byte  // nil: they are in the scratch only
 	scratch Scratch // nil: they are in memory only
@@ -39,8 +39,9 @@ type run struct {
 	offset int64
 }
 
-// at returns n bytes at offset, which are valid until the next call. If they
-// are not there already it reads ahead bytes from another offset on, with these.
+// at returns n bytes at offset, which are valid until the next call. If they were
+// not read before, it reads ahead bytes from the offset from on, which include
+// them.
 func (r *run) at(src io.ReaderAt, offset int64, n int, from int64, ahead int) ([]byte, error) {
 	if offset < r.offset || offset+int64(n) > r.offset+int64(len(r.b)) {
 		if cap(r.b) < ahead {
@@ -55,8 +56,8 @@ func (r *run) at(src io.ReaderAt, offset int64, n int, from int64, ahead int) ([
 	return r.b[offset-r.offset:][:n], nil
 }
 
-// A derived is all that is made of a file, and where it is kept: all parity, the
-// records of the hash tree, and in a Keep the nodes over them.
+// A derived is all that is derived from a file, and where it is kept: all parity,
+// the records of the hash tree, and in a Keep the nodes over them.
 type derived struct {
 	geo  proto.Geometry
 	tree proto.Tree // zero: there is none

@@ -13,7 +13,7 @@ import (
 )
 
 // DefaultMemory is how much parity and digests are kept in memory, in bytes,
-// unless told otherwise.
+// where PrepareConfig.Memory is zero.
 const DefaultMemory = 256 << 20
 
 // Scratch is a place for what does not fit into memory: a temporary file.
@@ -23,8 +23,8 @@ type Scratch interface {
 	io.WriterAt
 }
 
-// PrepareConfig tells [Prepare] what it may use. The zero value is usable for
-// files whose parity and digests fit into DefaultMemory.
+// PrepareConfig limits what [Prepare] may use. The zero value is usable for files
+// whose parity and digests fit into DefaultMemory.
 type PrepareConfig struct {
 	// Memory is how much parity and digests are kept in memory, in bytes, not
 	// counting 32 bytes for every DIGEST packet. If zero, DefaultMemory is
@@ -41,17 +41,18 @@ type PrepareConfig struct {
 	// it, instead of from a Scratch, and verified.
 	Keep Scratch
 
-	// Repaired, if not nil, is told of a group of which something in Keep was
-	// damaged, and why it could not be repaired, or nil. Its error is that of what
-	// reads the object, which calls it.
+	// Repaired, if not nil, is called with a group of which something in Keep was
+	// damaged, and with the reason why it could not be repaired, or nil. It is
+	// called while the object is read, and an error that it returns becomes the
+	// error of that read.
 	Repaired func(group uint32, err error) error
 
 	// WithoutDigests makes an object without a hash tree. Otherwise a file for
 	// which there is none is refused with [proto.ErrNoTree].
 	WithoutDigests bool
 
-	// Progress, if not nil, is told how much of the work is done, 0 to 1. It
-	// is called from several goroutines, one at a time.
+	// Progress, if not nil, is called with the fraction of the work that is done,
+	// 0 to 1, from several goroutines but one at a time.
 	Progress func(fraction float64)
 }
 

@@ -74,8 +74,8 @@ func benchKept(b *testing.B, policy fec.Policy) (file []byte, d proto.Descriptor
 	return file, prepare(b, file, p, sender.PrepareConfig{Keep: keep}).Manifest.Descriptor, keep
 }
 
-// BenchmarkRestore is what comes before the first packet of a file that is kept. The
-// bytes are those of the file.
+// BenchmarkRestore measures the work before the first packet of a file that is in
+// the cache. MB/s counts the bytes of the file.
 func BenchmarkRestore(b *testing.B) {
 	for name, policy := range benchPolicies {
 		b.Run(name, func(b *testing.B) {

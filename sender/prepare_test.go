@@ -17,7 +17,7 @@ import (
 	"iotupd/sender"
 )
 
-// A scratch is a temporary file in memory. It fails when told to.
+// A scratch is a temporary file in memory. It can be made to fail.
 type scratch struct {
 	mu       sync.Mutex
 	b        []byte
@@ -140,29 +140,29 @@ func wantSameObject(t *testing.T, got, want *sender.Object, rnd *rand.Rand) {
 	}
 }
 
-func TestPrepareTellsItsProgress(t *testing.T) {
-	// "Progress ... is told how much of the work is done, 0 to 1."
-	var told []float64
+func TestPrepareReportsItsProgress(t *testing.T) {
+	// "Progress ... is called with the fraction of the work that is done, 0 to 1"
+	var fractions []float64
 	prepare(t, randomFile(3<<20), proto.Params{Code: proto.CodeLeopard8, K: 100, M: 50, ShardSize: 1152}, sender.PrepareConfig{
-		Progress: func(fraction float64) { told = append(told, fraction) },
+		Progress: func(fraction float64) { fractions = append(fractions, fraction) },
 	})
 	last := 0.0
-	for _, f := range told {
+	for _, f := range fractions {
 		if f <= last || f > 1 {
 			t.Fatalf("progress %v after %v", f, last)
 		}
 		last = f
 	}
-	if last != 1 || len(told) < 10 {
-		t.Errorf("%d steps up to %v, want some up to 1", len(told), last)
+	if last != 1 || len(fractions) < 10 {
+		t.Errorf("%d steps up to %v, want some up to 1", len(fractions), last)
 	}
 }
 
-func TestPrepareStopsWhenToldTo(t *testing.T) {
+func TestPrepareStopsWhenCancelled(t *testing.T) {
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	p := smallest(proto.CodeLeopard8, 10, 5)
-	p.Size = 1 << 40 // for ever, practically
+	p.Size = 1 << 40 // endless, practically
 	src := readerAt(func(b []byte, off int64) (int, error) {
 		if off > 1<<20 {
 			cancel(enough)

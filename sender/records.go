@@ -5,8 +5,8 @@ package sender
 import "iotupd/proto"
 
 // recordsBefore returns the n records of a group that travel just before its
-// shard of row (spec.md 4.5): one of leaves, one of parity, both or none. That
-// of leaves is first.
+// shard of row (spec.md 4.5): one of leaves, one of parity, both or none. The
+// record of leaves is first.
 func recordsBefore(t proto.Tree, row int) (records [2]int, n int) {
 	if row%t.Leaves == 0 {
 		records[0], n = row/t.Leaves, 1

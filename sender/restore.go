@@ -14,8 +14,8 @@ import (
 	"iotupd/proto"
 )
 
-// ErrNotKept is wrapped by the error of an object whose file does not give any more
-// what [Prepare] kept of it. The file has to be prepared again.
+// ErrNotKept is wrapped by the error of an object whose file has changed since
+// [Prepare] kept data of it. The file has to be prepared again.
 var ErrNotKept = errors.New("sender: the data that were kept do not belong to this file")
 
 // Restore returns the object that [Prepare] made, from what it wrote to Keep. It
@@ -23,10 +23,11 @@ var ErrNotKept = errors.New("sender: the data that were kept do not belong to th
 // d, or if those are missing or damaged the records, on all cores. An error that is
 // not of ctx means that the file has to be prepared again.
 //
-// It believes d that its SHA-256 is that of src, and nothing else: the object
-// compares every record and every parity shard with the tree when it reads it. What
-// is damaged it makes again from src, and writes it to Keep: see
-// PrepareConfig.Repaired. If src does not give it, the error wraps [ErrNotKept].
+// It trusts that the SHA-256 in d is the hash of src, and nothing else: the
+// object compares every record and every parity shard with the tree when it reads
+// them. Damaged ones are computed again from src and written to Keep: see
+// PrepareConfig.Repaired. If src does not yield them, the error wraps
+// [ErrNotKept].
 //
 // Of cfg it uses Memory, for repairs only, Keep, from which the object reads as long
 // as it is used, Repaired and Progress.

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// A Conn is a socket, or something like it, that datagrams leave by.
+// A Conn sends datagrams: a socket, or a substitute for one.
 type Conn interface {
 	// WriteSegments sends b as datagrams of segment bytes, end to end. It
 	// waits until all are sent, and does not keep b.
 	WriteSegments(b []byte, segment int) error
 }
 
-// A Queue is a Conn that says what becomes of datagrams that were written. It is
-// what sets the pace of a sender without a rate.
+// A Queue is a Conn that reports what became of the datagrams that were written.
+// It sets the pace of a sender without a rate.
 type Queue interface {
-	// Waiting returns how many bytes of the system's memory those take that did
-	// not leave yet; negative if it is not known.
+	// Waiting returns how many bytes of the system's memory the datagrams take
+	// that have not left yet; negative if it is not known.
 	Waiting() int
-	// Dropped returns how many the system has dropped, of all its programs.
+	// Dropped returns how many datagrams the system has dropped, of all programs.
 	Dropped() uint64
 	// Waited returns for how long writes have waited for room, in all.
 	Waited() time.Duration
@@ -36,8 +36,9 @@ const (
 	retryAfter = reportEvery
 	// reportEvery is the time between two calls of RunOptions.Report.
 	reportEvery = 200 * time.Millisecond
-	// shortWait is what RunOptions.Sleep waits at most: shorter waits, and the end
-	// of longer ones. Two wake-ups for one wait would cost twice the processor time.
+	// shortWait is the longest wait that is left to RunOptions.Sleep. Longer
+	// waits end with such a short one. Two wake-ups for one wait would cost twice
+	// the processor time.
 	shortWait = gatherMost
 )
 
@@ -66,11 +67,11 @@ type RunOptions struct {
 	Log *slog.Logger
 }
 
-// Run sends until s is done, or until ctx ends and receivers were told so. The
-// datagrams of layer 0 leave by conn, those of others by opts.Upper. A network
-// that never worked is an error; one that stops working is retried for ever,
-// since there may be receivers again when it is back. What is sent is read ahead by
-// goroutines, which have ended when Run returns.
+// Run sends until s is done, or until ctx ends and the end was announced to
+// receivers. The datagrams of layer 0 leave by conn, the datagrams of other
+// layers by opts.Upper. A network that never worked is an error; one that stops
+// working is retried without end, since there may be receivers again when it is
+// back. Goroutines read ahead; they have ended when Run returns.
 func Run(ctx context.Context, s *Sender, conn Conn, opts RunOptions) error {
 	if len(opts.Upper) != s.Layers()-1 {
 		return fmt.Errorf("sender: %d layers need %d sockets beside the first, not %d", s.Layers(), s.Layers()-1, len(opts.Upper))
@@ -127,14 +128,14 @@ type shell struct {
 	down     bool // the last attempt failed
 	reported time.Time
 
-	queues []Queue       // those of conns that are, with no other among them; else nil
+	queues []Queue       // conns, if all of them are queues; else nil
 	govern bool          // nothing but the queue sets the pace
 	queue  governor      //
-	hold   time.Duration // until there is room in it
+	hold   time.Duration // until there is room in the queue
 
-	spent    spent // since counted
+	spent    spent // since the last count
 	counted  time.Time
-	counts   uint64 // packets then
+	counts   uint64 // packets sent at that time
 	waited   time.Duration
 	boundNow Bound
 }
@@ -173,7 +174,7 @@ func (l *shell) loop(ctx context.Context) error {
 func (l *shell) send(ctx context.Context, now time.Time) error {
 	most, before := l.most, 0
 	if l.down {
-		most = 1 // what fails is lost to the loop
+		most = 1 // packets that fail are lost to this loop
 	}
 	if l.govern {
 		before = l.queues[0].Waiting()
@@ -195,7 +196,7 @@ func (l *shell) send(ctx context.Context, now time.Time) error {
 	return readErr
 }
 
-// write writes the batches. An error is that of a network that never worked.
+// write writes the batches. It returns an error only if the network never worked.
 func (l *shell) write(ctx context.Context) error {
 	for i, b := range l.batches {
 		if len(b) == 0 {
@@ -214,7 +215,7 @@ func (l *shell) write(ctx context.Context) error {
 	return nil
 }
 
-// note logs when the network goes and when it comes back.
+// note logs when the network fails and when it works again.
 func (l *shell) note(err error) {
 	switch {
 	case err != nil && !l.down:
@@ -244,8 +245,7 @@ func (l *shell) progress() Progress {
 	return p
 }
 
-// count finds out, once in a boundWindow, how fast sending was and what bounded
-// it.
+// count computes, once in a boundWindow, how fast sending was and what limited it.
 func (l *shell) count(now time.Time) {
 	if l.govern {
 		l.queue.drops(l.queues[0].Dropped())
@@ -293,7 +293,7 @@ func (l *shell) idle() time.Duration {
 	return time.Until(l.s.Wake())
 }
 
-// heed takes in whether anybody listens, if there is news of it.
+// heed pauses or resumes the sender if there is news whether anybody listens.
 func (l *shell) heed() {
 	select {
 	case listened := <-l.opts.Listened:
@@ -310,8 +310,7 @@ func (l *shell) listened(listened bool) {
 	}
 }
 
-// starve waits for what is read ahead, less if ctx ends meanwhile or a report is
-// due.
+// starve waits for the read-ahead, or less if ctx ends or a report is due.
 func (l *shell) starve(ctx context.Context) {
 	begun := time.Now()
 	l.timer.Reset(reportEvery)

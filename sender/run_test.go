@@ -73,21 +73,22 @@ func TestRunSendsUntilDoneAtTheRate(t *testing.T) {
 	}
 }
 
-func TestRunSaysGoodbyeWhenToldToStop(t *testing.T) {
-	// "Run sends until s is done, or until ctx ends and receivers were told so."
+func TestRunSaysGoodbyeWhenStopped(t *testing.T) {
+	// "Run sends until s is done, or until ctx ends and the end was announced to
+	// receivers."
 	for _, size := range []int{0, 10_000} {
 		o := prepare(t, randomFile(size), smallest(proto.CodeNone, 1, 0), sender.PrepareConfig{})
 		synctest.Test(t, func(t *testing.T) {
 			w := &wire{t: t, c: startObject(t, o, sender.Config{})}
-			const told = 5050 * time.Millisecond // between the manifests of an empty file, which come every 200 ms
-			ctx, cancel := context.WithTimeout(t.Context(), told)
+			const stopAt = 5050 * time.Millisecond // between the manifests of an empty file, which come every 200 ms
+			ctx, cancel := context.WithTimeout(t.Context(), stopAt)
 			defer cancel()
 			start := time.Now()
 			if err := sender.Run(ctx, w.c.s, w, sender.RunOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			if took := time.Since(start); took < told || took > told+100*time.Millisecond {
-				t.Errorf("ended after %v, want soon after %v", took, told)
+			if took := time.Since(start); took < stopAt || took > stopAt+100*time.Millisecond {
+				t.Errorf("ended after %v, want soon after %v", took, stopAt)
 			}
 			wantBye(t, w.sent)
 		})
@@ -129,8 +130,8 @@ func TestANetworkThatNeverWorkedIsAnError(t *testing.T) {
 }
 
 func TestANetworkThatStopsWorkingIsRetried(t *testing.T) {
-	// "one that stops working is retried for ever, since there may be receivers
-	// again when it is back"
+	// "one that stops working is retried without end, since there may be
+	// receivers again when it is back"
 	errDown := errors.New("network is down")
 	inBubble(t, sender.Config{Loops: 100}, func(t *testing.T, w *wire) {
 		start := time.Now()

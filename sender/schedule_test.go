@@ -32,7 +32,7 @@ func TestTheManifestTravelsOnSchedule(t *testing.T) {
 			p.ShardSize = test.shardSize
 			c := start(t, 30*p.ShardSize, p, sender.Config{Rate: test.rate})
 			if c.next().Type != proto.TypeManifest {
-				t.Fatal("the first packet is no manifest")
+				t.Fatal("the first packet is not a manifest")
 			}
 			others := 0
 			for range 5000 {
@@ -174,8 +174,8 @@ func TestABatchIsWhatIsDueAndNoMoreThanAsked(t *testing.T) {
 	}
 }
 
-func TestAnEarlyCallIsHarmless(t *testing.T) {
-	// "An earlier call is harmless."
+func TestAnEarlyCallHasNoEffect(t *testing.T) {
+	// "An earlier call has no effect."
 	c := start(t, 30_000, smallest(proto.CodeLeopard8, 10, 5), sender.Config{Rate: 1_000_000})
 	for range 100 {
 		p := c.next()

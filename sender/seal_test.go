@@ -16,7 +16,7 @@ import (
 
 var group = seal.NewGroupKey(seal.Key{1, 2, 3})
 
-// signed makes the object of a signed file, anew each time.
+// signed makes the object of a signed file, a new one each time.
 func signed(t testing.TB, size int, key keys.SecretKey) *sender.Object {
 	t.Helper()
 	o := prepare(t, randomFile(size), smallest(proto.CodeLeopard8, 9, 4), sender.PrepareConfig{})
@@ -25,7 +25,7 @@ func signed(t testing.TB, size int, key keys.SecretKey) *sender.Object {
 	return o
 }
 
-// withoutPath is a datagram but for what is its sender's.
+// withoutPath is a datagram without the bytes that differ from sender to sender.
 func (p packet) withoutPath() string {
 	b := bytes.Clone(p.raw)
 	clear(b[56:64])

@@ -28,8 +28,8 @@ const (
 // to MaxRate.
 func ValidRate(rate int64) bool { return rate >= MinRate && rate <= MaxRate }
 
-// TotalRate returns the rate of so many layers together, in the unit of base,
-// which is that of layer 0: each further one doubles it (spec.md 10).
+// TotalRate returns the rate of so many layers together, in the unit of base, the
+// rate of layer 0: each further layer doubles it (spec.md 10).
 func TotalRate(base int64, layers int) int64 { return base << (layers - 1) }
 
 // ValidSender reports whether there can be a sender number i of n: 1 to n, which
@@ -46,7 +46,7 @@ const (
 	byePackets         = 4 // manifests that announce the end
 )
 
-// Config tells a [Sender] how to send. The zero value is usable.
+// Config says how a [Sender] sends. The zero value is usable.
 type Config struct {
 	// Rate is the rate of layer 0 in bits per second of whole IP packets, of
 	// all types. If zero, DefaultRate is used. If negative, there is none: [Run]
@@ -54,13 +54,13 @@ type Config struct {
 	// says what waits in its queue.
 	Rate int64
 
-	// LinkRate is that of the link in bits per second, of Ethernet frames, which
-	// bounds sending without a Rate. If zero, it is not known.
+	// LinkRate is the rate of the link in bits per second of Ethernet frames. It
+	// limits sending without a Rate. If zero, it is not known.
 	LinkRate int64
 
 	// Layers is the number of layers (spec.md 10), 1 to [proto.MaxLayers]. Layer
-	// 1 has the rate of layer 0, and each further one twice that of the one
-	// before: all together [TotalRate], at most MaxRate. If zero, 1.
+	// 1 has the rate of layer 0, and each further layer twice the rate of the
+	// layer below: all together [TotalRate], at most MaxRate. If zero, 1.
 	Layers int
 
 	// Overhead is what IP and UDP add to every datagram, in bytes. If zero,
@@ -68,8 +68,8 @@ type Config struct {
 	Overhead int
 
 	// Sender is the number, 1 to Senders, of this sender among Senders
-	// coordinated ones: it starts (Sender-1)/Senders of a loop in. If both are
-	// zero, it is 1 of 1.
+	// coordinated ones: its carousel starts at (Sender-1)/Senders of a loop. If
+	// both are zero, it is sender 1 of 1.
 	Sender, Senders int
 
 	// Start moves the start by so many hundredths of a percent of a loop, 0 to 10000.
@@ -83,7 +83,7 @@ type Config struct {
 	// 6.1, or of 10 for several layers.
 	Order Order
 
-	// Seal encrypts and authenticates all datagrams for the group that has the
+	// Seal encrypts and authenticates all datagrams for the holders of a group
 	// key (spec.md 9). If nil, they are sent in the clear.
 	Seal *seal.GroupKey
 
@@ -147,7 +147,7 @@ func (c Config) pace(packet int) int64 {
 // start returns the position in a loop of so many at which layer 0 starts.
 // Receivers of some of the layers have a period of a power of two: coordinated
 // senders that shared out the loop by an even number would send them the same
-// (spec.md 10).
+// shards (spec.md 10).
 func (c Config) start(loop uint64) uint64 {
 	parts := uint64(c.Senders)
 	if c.Layers > 1 && parts%2 == 0 {
@@ -162,7 +162,7 @@ func (c Config) start(loop uint64) uint64 {
 type Sender struct {
 	cfg    Config
 	geo    proto.Geometry
-	object proto.ObjectID // as headers have it
+	object proto.ObjectID // as in headers: keyed if sealed
 	cipher *seal.Cipher   // nil: datagrams are not sealed
 
 	manifest []byte // payload of the MANIFEST packet
@@ -170,7 +170,7 @@ type Sender struct {
 	began    time.Time // the first packet; zero: none yet
 
 	layers   []track
-	slot     uint64 // in which a layer has its turn; counts all but manifests and outlines
+	slot     uint64 // number of the present slot, in which one layer sends; manifests and outlines do not count
 	manifSeq manifestClock
 	outlines outlines
 	bye      int // BYE packets still to send; -1: not stopping
@@ -223,8 +223,8 @@ func (s *Sender) Layers() int { return len(s.layers) }
 
 // AppendDatagrams appends at most max datagrams that are due now to dst, end to
 // end, each DatagramLen bytes long. At [Sender.Wake] there is one at least. An
-// error means that a shard could not be read; the datagrams before it are in
-// out. Those of several layers are mixed: see [Sender.AppendLayers].
+// error means that a shard could not be read; the datagrams before it are in out.
+// Datagrams of several layers are mixed: see [Sender.AppendLayers].
 func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte, err error) {
 	for ; max > 0; max-- {
 		h, ok := s.Next(now)
@@ -232,7 +232,7 @@ func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte
 			break
 		}
 		if dst, err = s.appendDatagram(dst, &h); err != nil {
-			s.packets-- // this one was not made after all
+			s.packets-- // this packet could not be made
 			return dst, err
 		}
 	}
@@ -257,7 +257,7 @@ func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
 	return nil
 }
 
-// starved reports whether the payload of what may be next is still being read.
+// starved reports whether the payload of the next packet is still being read.
 func (s *Sender) starved() bool {
 	t := s.turn()
 	return t.ahead != nil && !t.ahead.ready()
@@ -300,9 +300,9 @@ func (s *Sender) ready(now time.Time) bool {
 	return s.pace.ready(now)
 }
 
-// Wake returns when to call [Sender.AppendDatagrams] next; the zero time means
-// at once, before the first call, or never, when done or paused. An earlier call
-// is harmless.
+// Wake returns when to call [Sender.AppendDatagrams] next; the zero time means at
+// once, before the first call, or never, when done or paused. An earlier call has
+// no effect.
 func (s *Sender) Wake() time.Time {
 	if s.Done() || s.paused || s.packets == 0 {
 		return time.Time{}
@@ -316,15 +316,16 @@ func (s *Sender) Wake() time.Time {
 	return at
 }
 
-// Stop ends the carousel: a few packets still tell receivers that this sender
-// is about to stop, unless it is paused.
+// Stop ends the carousel: a few packets announce to receivers that this sender is
+// about to stop, unless it is paused.
 func (s *Sender) Stop() {
 	if s.bye < 0 {
 		s.bye = byePackets
 	}
 }
 
-// stateRate makes packets of a sender without a rate state this one, in bit/s.
+// stateRate sets the rate, in bit/s, that the packets of a sender without a rate
+// state.
 func (s *Sender) stateRate(rate float64) {
 	if s.cfg.Rate < 0 {
 		s.layers[0].path.Rate = proto.RateCodeOf(int64(rate))
@@ -344,13 +345,13 @@ func (s *Sender) Resume(now time.Time) {
 // Done reports whether the carousel has ended.
 func (s *Sender) Done() bool { return s.bye == 0 || s.paused && s.bye > 0 }
 
-// Progress tells how far a carousel has come.
+// Progress is the position of a carousel, and more about it.
 type Progress struct {
 	Loop     int     // of layer 0; 1 in the first one
 	Fraction float64 // of this loop, 0 to 1
 	Packets  uint64  // of all types, since the start
 	Paused   bool    // see [Sender.Pause]
-	Bound    Bound   // [Run] has seen lately; else ByRate
+	Bound    Bound   // as [Run] measured lately; else ByRate
 }
 
 // Progress returns the state of the carousel.
@@ -380,11 +381,11 @@ func (s *Sender) decide(now time.Time) proto.Header {
 		t.step()
 	case s.manifSeq.due(now):
 		s.manifSeq.sent(now)
-		return h // beside the turns of the layers, whose walks stay abreast
+		return h // does not take a slot of a layer, so that the layers stay in step
 	case s.outlines.due():
 		s.outlines.packet(&h)
 		s.manifSeq.packets++
-		return h // likewise
+		return h // does not take a slot either
 	default:
 		t.packet(&h)
 		s.manifSeq.packets++
@@ -398,9 +399,9 @@ func (s *Sender) decide(now time.Time) proto.Header {
 }
 
 // layerOf returns the layer of a slot. Of 2^(layers-1) slots each layer has as
-// many as its rate is times that of layer 0, evenly spread. So all of them go
-// through a cycle in the same time, for ever: by clocks of their own they would
-// drift apart, and send the same.
+// many as its rate is times that of layer 0, evenly spread. So all of them always
+// go through a cycle in the same time. With clocks of their own they would drift
+// apart, and send the same shards.
 func layerOf(slot uint64, layers int) int {
 	return max(0, layers-1-bits.TrailingZeros64(slot|1<<(layers-1)))
 }

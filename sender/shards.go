@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// readAhead is what is read at once of rows that are shorter.
+	// readAhead is how much is read at once where rows are shorter than that.
 	readAhead = 64 << 10
 	// tileBytes bounds the parity that is read back at once. It is read in the
 	// sender's own time: larger tiles would delay packets.
@@ -53,9 +53,9 @@ func (f *fileShards) AppendShard(b []byte, group uint32, index int) ([]byte, err
 }
 
 // ahead returns where to read when the carousel asks for a shard, and how much,
-// so that what it will ask for next is there: this row and the next ones, from
-// the start on since the carousel begins anywhere in a row, or else the rest of
-// a long row in this segment.
+// so that the shards that it asks for next have been read too. Short rows are
+// read whole, this one and the next ones, since the carousel may begin anywhere
+// in a row. Of a long row, the rest of it in this segment is read.
 func (f *fileShards) ahead(group uint32, index int) (from uint64, n int) {
 	s := f.geo.SegmentOf(group)
 	first := f.geo.Offset(uint32(s.First), index)
@@ -67,8 +67,8 @@ func (f *fileShards) ahead(group uint32, index int) (from uint64, n int) {
 	return from, int(min(first+row, f.geo.Size) - from)
 }
 
-// A parityStore keeps the parity of all groups, group after group. Of a scratch
-// a tile, the next few rows of all groups, is in memory.
+// A parityStore keeps the parity of all groups, group after group. If it is in a
+// scratch, a tile of it, the next few rows of all groups, is in memory.
 type parityStore struct {
 	place
 	geo   proto.Geometry
@@ -111,7 +111,7 @@ func (p *parityStore) shard(group uint32, row int) ([]byte, error) {
 	return p.inTile(group, row), nil
 }
 
-// errDamagedAgain: what was repaired is damaged when it is read.
+// errDamagedAgain: bytes that were just repaired are damaged when they are read.
 var errDamagedAgain = errors.New("sender: data that are kept of the file were repaired, and are corrupted again")
 
 // inTile returns a shard of the tile.
@@ -170,7 +170,7 @@ func (p *parityStore) verify(group uint32, row int) (ok bool, err error) {
 	got, gotNext := p.check.hasher.Leaves(p.inTile(group, row), p.inTile(next, row))
 	p.good[p.placeInTile(group, row)] = got == leaf
 	if leafNext, ok, err := p.check.leaf(next, p.geo.K+row); err == nil && ok {
-		p.good[p.placeInTile(next, row)] = gotNext == leafNext // else it has its turn
+		p.good[p.placeInTile(next, row)] = gotNext == leafNext // if not, it is repaired when it is its turn
 	}
 	return got == leaf, nil
 }

@@ -64,8 +64,8 @@ func TestCoordinatedSendersOfLayersDoNotRepeatEachOther(t *testing.T) {
 }
 
 func TestHalfACycleApartIsInStep(t *testing.T) {
-	// "Senders that are half a cycle apart are a whole number of these apart, and
-	// send it the same." spec.md 10.1
+	// "Senders that are half a cycle apart are a whole number of such periods
+	// apart, and so would send the same shards to it." spec.md 10.1
 	const k, m, groups, layers = 200, 200, 4, 4
 	o := headersOnly(k, m, groups*k)
 	for top, want := range []string{"1.00", "0.50", "0.50", "0.50"} {

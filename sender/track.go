@@ -22,14 +22,14 @@ type track struct {
 	tree    proto.Tree // zero: there are no digests
 	shards  Shards
 	digests Digests
-	ahead   payloads // of both; nil: they are asked themselves
+	ahead   payloads // of both shards and digests; nil: these are read when they are sent
 
 	path  proto.Path
 	order order
 
 	pos     uint64 // next position of the loop
 	walked  uint64 // positions passed since the start
-	records int    // of those that travel before the shard at pos, that were sent
+	records int    // how many of the records that travel before the shard at pos were sent
 
 	syncs    time.Duration // number of times that the flag was due
 	syncLeft int           // packets that still get the flag
@@ -99,7 +99,7 @@ func (t *track) appendPayload(b []byte, h *proto.Header) ([]byte, error) {
 }
 
 // sync returns the flag of a packet that leaves so long after the first of this
-// sender. Nobody joins what follows the highest layer.
+// sender. The highest layer never has it, since there is no next one to join.
 func (t *track) sync(since time.Duration) proto.PathFlags {
 	if t.path.Layer == t.path.Layers-1 {
 		return 0
@@ -150,9 +150,9 @@ func (t *track) advance(positions uint64) {
 	}
 }
 
-// settle passes over positions of which nothing is left to transmit: virtual
-// shards, and rows that do not exist, whose records were sent. An empty file has
-// no others.
+// settle passes over positions that have nothing to transmit: virtual shards and
+// rows that do not exist, once their records were sent. An empty file has only
+// such positions.
 func (t *track) settle() {
 	for t.geo.Size > 0 {
 		group, row := t.order.at(t.pos)

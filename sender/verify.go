@@ -11,8 +11,9 @@ import (
 	"iotupd/proto"
 )
 
-// A verifier compares what is read of Keep with the hash tree before it is sent. It
-// is not safe for concurrent use; the zero value verifies nothing.
+// A verifier compares bytes that were read from Keep with the hash tree before
+// they are sent. It is not safe for concurrent use; the zero value verifies
+// nothing.
 type verifier struct {
 	keeper *keeper // nil: there is nothing to compare with
 	hasher *proto.Hasher
@@ -30,11 +31,11 @@ type keeper struct {
 	nodes   *proto.Nodes
 	src     io.ReaderAt
 	memory  int // for repairs
-	told    func(group uint32, err error) error
+	report  func(group uint32, err error) error
 }
 
 func newKeeper(d *derived, nodes *proto.Nodes, src io.ReaderAt, cfg PrepareConfig) *keeper {
-	return &keeper{derived: d, nodes: nodes, src: src, memory: int(cfg.memory() / 2), told: cfg.Repaired}
+	return &keeper{derived: d, nodes: nodes, src: src, memory: int(cfg.memory() / 2), report: cfg.Repaired}
 }
 
 // verifier returns a verifier, which verifies nothing if there is no keeper.
@@ -79,7 +80,7 @@ func (v *verifier) leaf(group uint32, shard int) (leaf proto.Digest, ok bool, er
 	return proto.Digest(record[shard%t.Leaves*proto.DigestLen:]), true, nil
 }
 
-// readRecords reads those with an index of all groups, so many bytes.
+// readRecords reads the records with an index of all groups, which have all bytes.
 func (v *verifier) readRecords(index, all int) error {
 	if v.good == nil {
 		v.good = make([]bool, v.keeper.derived.tree.Groups)
@@ -106,13 +107,13 @@ func (v *verifier) forget() {
 func (v *verifier) repair(group uint32) error {
 	v.forget()
 	err := v.keeper.repair(group)
-	if v.keeper.told != nil {
-		return v.keeper.told(group, err)
+	if v.keeper.report != nil {
+		return v.keeper.report(group, err)
 	}
 	return err
 }
 
-// repair is what the verifiers have in common of it.
+// repair is the part of a repair that all verifiers share.
 func (k *keeper) repair(group uint32) error {
 	geo, t := k.derived.geo, k.derived.tree
 	p := geo.Params

@@ -105,8 +105,8 @@ func (d *Decoder) Columns(n int) {
 	}
 }
 
-// Row returns where the bytes of shard i go, or where those of a missing shard
-// are.
+// Row returns the buffer for the bytes of shard i. After [Decoder.Rebuild], the
+// row of a missing shard holds its bytes.
 func (d *Decoder) Row(i int) []byte {
 	row := d.point(i)
 	if d.Direct() {
@@ -122,9 +122,9 @@ func (d *Decoder) Filled(i int) {
 	if !d.Direct() {
 		return
 	}
-	// Lagrange's interpolation, where the products of all distances but those
-	// to erased points cancel out: the shard at point q is the sum of those at
-	// all points p, times L(p) / (L'(q) * (p-q)).
+	// Lagrange's interpolation, where the products of all distances but those to
+	// erased points cancel out: the shard at point q is the sum over all points p
+	// of the shard at p, times L(p) / (L'(q) * (p-q)).
 	t, p := d.transform(), d.point(i)
 	y := t.rows(len(d.sums), 1)
 	t.load(y, y, d.field.exp(d.locator.logs[p]))
@@ -134,8 +134,8 @@ func (d *Decoder) Filled(i int) {
 	}
 }
 
-// Rebuild turns the rows of the chosen shards into those of the missing data
-// shards. Other rows are left with anything.
+// Rebuild computes the rows of the missing data shards from the rows of the
+// chosen shards. The content of all other rows is undefined afterwards.
 //
 // The locator polynomial L has the erased points as its roots. Of f, which is L
 // times the polynomial of the group, the values are known at all points: zero
@@ -169,9 +169,9 @@ func (d *Decoder) rebuildWhole(t *transform) {
 
 // rebuildHalf is for K up to the class of M, where all data are in the second
 // half of the points. Let a and b be the coefficients that each half has alone.
-// Those of f are a and a+b, those of f' a' + a + b and a' + b': the last level
-// of the transform makes a + b + b' of them for the second half. That of b gives
-// the values of f, which count for nothing as above, and a + b' is what is left.
+// Then f has a and a+b, and f' has a' + a + b and a' + b': the last level of the
+// transform turns these into a + b + b' for the second half. There b contributes
+// the values of f, which are irrelevant as above, so that a + b' remains.
 func (d *Decoder) rebuildHalf(t *transform) {
 	half := d.class
 	for _, row := range []int{0, half} {

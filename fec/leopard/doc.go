@@ -64,11 +64,11 @@
 // The arithmetic has two forms ([kernel]). Bit planes, in plain Go, calculate
 // with 32 or 64 elements at once in 16 words. Vector units look up products of
 // nibbles by shuffling bytes, on amd64 with AVX2 and on arm64. The build tag
-// purego leaves them out. Both make the same bytes; the tests compare them with each other and
-// with the library.
+// purego leaves them out. Both make the same bytes; the tests compare them with
+// each other and with the library.
 //
-// Nothing is written after it was made, but for the buffers of an [Encoder] or
-// [Decoder]: tables are made once, when they are first needed, and shared.
+// Tables are made once, when they are first needed, shared, and never changed;
+// only the buffers of an [Encoder] or [Decoder] change.
 //
 // [1] S.-J. Lin, W.-H. Chung, Y. S. Han: Novel Polynomial Basis and Its
 // Application to Reed-Solomon Erasure Codes. FOCS 2014.

@@ -28,7 +28,7 @@ var cantorBasis = [fieldBits]uint16{
 // A field holds the logarithms of GF(2^16) to base x, 256 KiB. It is immutable.
 type field struct {
 	logs   [order]uint16  // of 0: not defined, 0
-	powers [order]element // of x, by exponent; 65535 is as good as 0
+	powers [order]element // of x, by exponent; 65535 equals 0
 }
 
 // theField makes the tables when they are first needed.

@@ -108,7 +108,7 @@ func TestSubfieldsActOnAllCoordinatesAlike(t *testing.T) {
 }
 
 func TestMapsAddUp(t *testing.T) {
-	// The map of w + w' is the sum of those of w and w', in every family, and
+	// The map of w + w' is the sum of the maps of w and w', in every family, and
 	// store after multiply after load multiplies by all three.
 	f, rnd := theField(), newRand(t)
 	load, multiply, store := f.families()
@@ -244,8 +244,8 @@ func (p monomial) times(f *field, q monomial) monomial {
 }
 
 func TestTheFormalDerivative(t *testing.T) {
-	// In the basis of the transforms the derivative of a polynomial is the sum,
-	// over the bits of its number, of those that lack one bit.
+	// In the basis of the transforms the derivative of a polynomial is the sum of
+	// the polynomials whose number lacks one bit of its own number.
 	f := theField()
 	basis := make([]monomial, 32)
 	for r := range basis {

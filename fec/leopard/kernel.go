@@ -23,10 +23,10 @@ type kernel interface {
 	addProduct(x, y []byte, w element)
 
 	// fft2 adds w times the second of two parts of rows, of half bytes each, to
-	// the first, then the first to the second. It does so for up to 64 pairs
-	// that follow each other, with w for the first pair and 2 more from pair to
-	// pair; w is a multiple of twice the next power of two of their number.
-	// Pairs whose bits in which are 0 are left out. ifft2 undoes that of all.
+	// the first, then the first to the second. It does so for up to 64 pairs that
+	// follow each other, with w for the first pair and 2 more from pair to pair;
+	// w is a multiple of twice the next power of two of their number. Pairs whose
+	// bits in which are 0 are left out. ifft2 is the inverse, for all pairs.
 	fft2(rows []byte, half int, w element, which uint64)
 	ifft2(rows []byte, half int, w element)
 

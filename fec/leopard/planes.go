@@ -284,11 +284,10 @@ func addUnit[W word](x, y *[fieldBits]W) {
 	x[15] ^= y[15]
 }
 
-// toPlanes turns a unit of shards into planes of coordinates for the basis of
-// the shards: in every 64 bytes of these are the low bytes of 32 elements, then
-// the high bytes. fromPlanes undoes that. Where an element's bits come to lie
-// in a word depends on the words and on the order of their bytes, and does not
-// matter.
+// toPlanes turns a unit of shards into planes of coordinates for the basis of the
+// shards: every 64 bytes of a shard hold the low bytes of 32 elements, then the
+// high bytes. fromPlanes is the inverse. Where an element's bits come to lie in a
+// word depends on the words and on the order of their bytes, and does not matter.
 func toPlanes[W word](u *[fieldBits]W) {
 	sortBytes(u)
 	transpose((*[8]W)(u[:8]))

@@ -33,7 +33,7 @@ func newShape(k, m, width int) (shape, error) {
 		return shape{}, fmt.Errorf("leopard: the field has no room for %d+%d shards", k, m)
 	}
 	if width < UnitLen || width%UnitLen != 0 {
-		return shape{}, fmt.Errorf("leopard: %d bytes are no multiple of %d", width, UnitLen)
+		return shape{}, fmt.Errorf("leopard: %d bytes is not a multiple of %d", width, UnitLen)
 	}
 	return shape{k: k, m: m, class: ceilPow2(m)}, nil
 }

@@ -28,15 +28,15 @@ func (t *transform) blockRows() int {
 	return 1 << min(max(1, bits.Len(fit))-1, 6)
 }
 
-// multiplier is that of the butterflies between two times half rows. The
-// subspace polynomial of level i, normalized, is linear and takes v_j to
+// multiplier returns the factor of the butterflies between two times half rows.
+// The subspace polynomial of level i, normalized, is linear and takes v_j to
 // v_(j-i): of a point it leaves the upper coordinates.
 func (t *transform) multiplier(row, half int) element {
 	return element((t.first + row) / half)
 }
 
 // parts returns into how many parts n rows are cut: four if the kernel has
-// butterflies for their multipliers, the largest of which is that of the last.
+// butterflies for their multipliers, of which the last part has the largest.
 func (t *transform) parts(row, n int) int {
 	if t.multiplier(row+n/2, n/4) < t.limit4() {
 		return 4
@@ -164,9 +164,9 @@ func everySecond(x uint64) uint64 {
 	return (x | x>>16) & 0xffffffff
 }
 
-// addDerivative adds to the coefficients of n rows those of the formal
-// derivative. In this basis the derivative of a product of subspace polynomials
-// is the sum of the products that lack one of them.
+// addDerivative adds the coefficients of the formal derivative to the
+// coefficients of n rows. In this basis the derivative of a product of subspace
+// polynomials is the sum of the products that lack one of them.
 func (t *transform) addDerivative(row, n int) {
 	for i := 1; i < n; i++ {
 		width := i & -i

@@ -116,8 +116,8 @@ func TestAFailedQuestionIsAskedAgainEverMoreSlowly(t *testing.T) {
 }
 
 func TestTheNextPriorityFollowsSilence(t *testing.T) {
-	// "Those of the next priority take their place after 30 s without a packet, and
-	// after the last priority comes the first again." spec.md 8.3
+	// "After 30 s without a packet the records of the next priority replace them,
+	// and after the last priority comes the first again." spec.md 8.3
 	s := newScene(t)
 	s.found("ab c d")
 	s.wantActive("at first", "ab")

@@ -13,8 +13,8 @@ import (
 )
 
 func TestForgedAnswersDoNotStandInForTheRightOne(t *testing.T) {
-	// "... only a message with that id and that question is taken for its answer."
-	// spec.md 8.3
+	// "... only a message with that id and that question is accepted as its
+	// answer." spec.md 8.3
 	z := oneSender(t)
 	forgeries := map[string]func(*dnsmessage.Message){
 		"another id":    func(m *dnsmessage.Message) { m.ID++ },
@@ -124,7 +124,7 @@ func TestATextKeepsItsStrings(t *testing.T) {
 }
 
 func TestWhatIsTruncatedComesOverTCP(t *testing.T) {
-	// "... one that is truncated is asked for again over TCP." spec.md 8.3
+	// "... a truncated answer is requested again over TCP." spec.md 8.3
 	long := func() *zone {
 		z := newZone(t).add(service+channel, srv(1, 1, "a"))
 		for i := range 100 {

@@ -143,8 +143,8 @@ func TestSendersThatDNSNamesStandInForEachOther(t *testing.T) {
 
 func TestTheBackupTakesOverWhenItsBettersAreSilent(t *testing.T) {
 	t.Parallel()
-	// "Those of the next priority take their place after 30 s without a packet ..."
-	// spec.md 8.3
+	// "After 30 s without a packet the records of the next priority replace them
+	// ..." spec.md 8.3
 	l := newLab(t)
 	ns, a, b, c, receiver := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
 	ns.serve(append(append(a.record(10, 18868), b.record(10, 20000)...), c.record(20, 20001)...)...)

@@ -164,7 +164,7 @@ func enlarge(t *testing.T, conn *net.UDPConn) {
 	}
 }
 
-// "Senders that never heard of each other ... MUST send DATA, PARITY and DIGEST
+// "Senders that do not know of each other ... MUST send DATA, PARITY and DIGEST
 // packets that are equal but for the path word." spec.md 4.1: sealed ones too,
 // from two senders, and from one before and after a restart. Who has no key, or
 // another one, receives nothing.

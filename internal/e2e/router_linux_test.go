@@ -228,7 +228,7 @@ func TestATransferCrossesAStaticRouter(t *testing.T) {
 	wantOld(t, no)
 }
 
-// "The hop limit is 1, unless told otherwise." spec.md 8.2
+// "The hop limit is 1 by default." spec.md 8.2
 func TestPacketsCrossNoRouterUnlessToldTo(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

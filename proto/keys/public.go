@@ -35,7 +35,8 @@ var encoding = base64.StdEncoding.Strict()
 var errPublic = errors.New("not a public key file of minisign: want a comment line and 56 characters of base64, or these alone")
 
 // ParsePublicKey reads a public key: its file, or only the line of base64 in it.
-// The comment is that of the file, without its prefix. It is text that prints.
+// The comment is the first line of the file without its prefix, if it is
+// printable.
 func ParsePublicKey(b []byte) (key proto.PublicKey, comment string, err error) {
 	comment, raw, err := parseLines(b)
 	if err != nil || len(raw) != publicLen || string(raw[:idAt]) != algorithm {

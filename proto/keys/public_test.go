@@ -31,7 +31,7 @@ func TestAPublicKeyIsAFileOrALine(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoPublicKeyIsRefused(t *testing.T) {
+func TestMalformedPublicKeysAreRefused(t *testing.T) {
 	key := Generate()
 	file := string(AppendPublicKey(nil, key.Public()))
 	comment, line, _ := strings.Cut(strings.TrimSpace(file), "\n")

@@ -75,7 +75,7 @@ func TestWhatCannotBeTrustedIsNamed(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want an error about %s: %s", name, got, err, test.path, test.text)
 		}
 		if name == "missing" != errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: got %v, want that its cause can be told", name, err)
+			t.Errorf("%s: got %v, want an error that wraps its cause", name, err)
 		}
 		if err != nil && strings.Contains(err.Error(), strings.Split(string(secret), "\n")[1][100:120]) {
 			t.Errorf("%s: %v prints a secret", name, err)

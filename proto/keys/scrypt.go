@@ -27,8 +27,8 @@ const (
 )
 
 var (
-	errMemory     = errors.New("the key file asks for more than 2 GiB of memory to try its password; write it anew by minisign -C")
-	errOperations = errors.New("the key file asks for too much work to try its password; write it anew by minisign -C")
+	errMemory     = errors.New("the key file asks for more than 2 GiB of memory to try its password; rewrite it with minisign -C")
+	errOperations = errors.New("the key file asks for too much work to try its password; rewrite it with minisign -C")
 )
 
 const (
@@ -37,8 +37,8 @@ const (
 	minOperations  = 1 << 15
 )
 
-// parameters returns N and p of scrypt, as libsodium chooses them. p of zero is
-// taken for one there, and here.
+// parameters returns N and p of scrypt, as libsodium chooses them. Where p would
+// be zero, libsodium uses one, and so does this function.
 func (c scryptCost) parameters() (n, p uint64) {
 	operations := max(c.operations, minOperations)
 	few := operations < c.memory/32

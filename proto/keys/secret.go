@@ -16,7 +16,8 @@ import (
 	"iotupd/proto"
 )
 
-// A SecretKey signs manifests. It never prints itself. Its zero value is no key.
+// A SecretKey signs manifests. It never prints itself. The zero value is not a
+// key.
 type SecretKey struct {
 	ID  proto.KeyID
 	key ed25519.PrivateKey

@@ -16,7 +16,7 @@ import (
 // cheap costs nothing to try a password.
 var cheap = scryptCost{operations: 1 << 15, memory: 1 << 15}
 
-func TestASignatureIsThatOfTheManifest(t *testing.T) {
+func TestASignatureCoversTheManifest(t *testing.T) {
 	// "A signature is Ed25519 over "iotupd manifest v1\0" || body" spec.md 5.5
 	one, two := Generate(), Generate()
 	m := &proto.Manifest{Sequence: 7, Name: "fw.bin"}
@@ -58,7 +58,7 @@ func TestAPasswordIsNeeded(t *testing.T) {
 	}
 }
 
-func TestEachFileIsEncryptedAnew(t *testing.T) {
+func TestEachFileIsEncryptedAfresh(t *testing.T) {
 	key := Generate()
 	a, b := key.appendText(nil, []byte("words"), cheap), key.appendText(nil, []byte("words"), cheap)
 	if bytes.Equal(a, b) {

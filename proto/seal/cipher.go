@@ -56,10 +56,11 @@ func newAEAD(key []byte) cipher.AEAD {
 	return a
 }
 
-// Seal seals a datagram with header h that is complete but for tag and checksum,
-// with Sealed, KeyHint and the keyed Object in its header. It returns the datagram
-// with its tag, which still needs its checksum. If the capacity is there, this
-// happens in place; the argument must not be used any more in any case.
+// Seal seals a datagram with header h that is complete except for tag and
+// checksum, with Sealed, KeyHint and the keyed Object in its header. It returns
+// the datagram with its tag, which still needs its checksum. If the capacity
+// suffices, this happens in place; the caller must not use the argument
+// afterwards in any case.
 //
 // Seal panics if the datagram is not one with that header, as far as its length
 // shows, or not of this object.
@@ -81,13 +82,13 @@ func (c *Cipher) Seal(h *proto.Header, datagram []byte) []byte {
 }
 
 // Open appends the payload of a sealed datagram, as it was before [Cipher.Seal],
-// to dst, which must not overlap it. h and payload are what [proto.Parse] returned
-// for the datagram, which may be of anybody and is not changed. The error is
-// [ReasonSeal], and then dst is returned as it was, but for what is behind its
-// length.
+// to dst, which must not overlap it. h and payload are what [proto.Parse]
+// returned for the datagram, which may come from anybody and is not changed. The
+// error is [ReasonSeal]; then dst is returned with its old length and content,
+// and only the bytes behind its length may have changed.
 //
 // A manifest gets its plain id back, so that [proto.ParseManifestPayload] takes
-// it. Whether its descriptor is that of the object is left to the caller.
+// it. Whether its descriptor belongs to the object is left to the caller.
 func (c *Cipher) Open(dst []byte, h *proto.Header, datagram, payload []byte) ([]byte, error) {
 	if !c.owns(h) {
 		return dst, ReasonSeal

@@ -106,8 +106,8 @@ func (tr *transfer) wantRefused(t *testing.T, what string, datagram []byte) {
 }
 
 func TestEveryBitThatIsSealedCounts(t *testing.T) {
-	// "AAD = bytes 0 to 51 of the header, with byte 7 (hwords) as zero" spec.md 9.
-	// Checksum and path word are no part of it.
+	// "AAD = bytes 0 to 51 of the header, with byte 7 (hwords) as zero" spec.md
+	// 9. Checksum and path word are not part of it.
 	tr := newTransfer(Key{1})
 	for typ, d := range tr.each(t) {
 		datagram, payload := d[0], d[1]
@@ -219,8 +219,8 @@ func TestRotatedKeys(t *testing.T) {
 }
 
 func TestManifestMustHaveItsID(t *testing.T) {
-	// "MIDw MUST be that of the manifest that was decrypted" spec.md 9: even a
-	// holder of the key cannot show one manifest under the id of another.
+	// "MIDw MUST equal the one computed from the decrypted manifest" spec.md 9:
+	// even a holder of the key cannot show one manifest under the id of another.
 	tr := newTransfer(Key{1})
 	a, b := tr.manifest(t, "a.bin"), tr.manifest(t, "b.bin")
 	copy(b, a[:idLen])

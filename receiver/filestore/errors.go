@@ -7,7 +7,7 @@ package filestore
 
 import "errors"
 
-// Why a path is not one that a file can be written to.
+// Why a file cannot be written to a path.
 var (
 	ErrNamesDirectory = errors.New("names a directory")
 	ErrIsDirectory    = errors.New("is a directory")
@@ -18,7 +18,8 @@ var (
 // ErrInUse says that the partial file is locked by another process.
 var ErrInUse = errors.New("another iotupd receives the same file")
 
-// What somebody else did to the file that is being received: see [FileTarget.Check].
+// What another program did to the file that is being received: see
+// [FileTarget.Check].
 var (
 	ErrMoved     = errors.New("was removed, or moved elsewhere, while a file was received into it")
 	ErrRemoved   = errors.New("was removed or replaced by somebody while it was written")

@@ -17,12 +17,12 @@ import (
 	"iotupd/internal/durable"
 )
 
-// What finishing needs is looked at when the target is known, so that nothing is
-// received that cannot be put into place. Commit looks once more, before it changes
-// the partial file.
+// Whether a file can be finished is checked as soon as the target is known, so
+// that nothing is received that cannot be put into place. Commit checks again
+// before it changes the partial file.
 
-// try does in the directory all that it takes to put a file there, as any program
-// would, and sees what files are like there.
+// try does in the directory everything that putting a file there takes, and notes
+// the mode and owner that files get there.
 func (t *FileTarget) try() error {
 	t.mode = partMode
 	err := durable.Try(t.dir, 0o666, t.look)
@@ -35,7 +35,7 @@ func (t *FileTarget) try() error {
 	return err
 }
 
-// look sees the mode and the owner of a new file.
+// look notes the mode and the owner of a new file.
 func (t *FileTarget) look(f *os.File) {
 	info, err := f.Stat()
 	if err != nil {
@@ -93,8 +93,8 @@ func (t *FileTarget) replaceable(name string) error {
 	return t.movable(name)
 }
 
-// movable reports why what is called name cannot be replaced or removed, whatever it
-// is. Errors are of type [*Error].
+// movable reports why the entry called name cannot be replaced or removed,
+// whatever its type. Errors are of type [*Error].
 func (t *FileTarget) movable(name string) error {
 	if err := durable.Replaceable(t.dir, name); err != nil {
 		if ofDir(err) {
@@ -105,12 +105,12 @@ func (t *FileTarget) movable(name string) error {
 	return nil
 }
 
-// replaces reports whether a file takes the place of what has a mode. A symbolic link
-// is not followed: see [Dir].
+// replaces reports whether a received file replaces an entry with a mode. A
+// symbolic link is not followed: see [Dir].
 func replaces(mode fs.FileMode) bool { return mode.IsRegular() || mode&fs.ModeType == fs.ModeSymlink }
 
-// shorten returns name, or if names of what is beside a file would be too long with it,
-// what stands for it: as much of it as fits, and a hash.
+// shorten returns name, or a shortened form with a hash if the names of the files
+// beside it would be too long.
 func (t *FileTarget) shorten(name string) string {
 	room := t.longest - beside
 	if len(name) <= room {
@@ -140,8 +140,8 @@ func (t *FileTarget) seal(name string, size int64) error {
 	return t.part.Sync()
 }
 
-// maxBehind is how much of what is behind the file is kept in memory until it is in
-// place.
+// maxBehind is how many bytes behind the file are kept in memory until the file
+// is in place.
 const maxBehind = 1 << 20
 
 // A workspace is the end of a partial file, behind the received file.
@@ -151,7 +151,7 @@ type workspace struct {
 	bytes []byte
 }
 
-// behind returns what seal cuts off, all of it or the end.
+// behind returns the bytes that seal cuts off, all of them or only the end.
 func (t *FileTarget) behind(size int64) (w workspace, err error) {
 	info, err := t.part.Stat()
 	if err != nil || info.Size() <= size {
@@ -171,8 +171,8 @@ func (t *FileTarget) behind(size int64) (w workspace, err error) {
 // lastBehind is how much of the end is kept where there is more than maxBehind.
 const lastBehind = 4096
 
-// unseal makes the partial file again what it was before seal, so that the next run
-// continues from it. Of a large file, its hashes are received again.
+// unseal restores the partial file as it was before seal, so that the next run
+// continues from it. The hashes of a large file have to be received again.
 func (t *FileTarget) unseal(w workspace) {
 	ours := owners{user: os.Geteuid(), group: os.Getegid(), mode: partMode}
 	ours.give(t.part)

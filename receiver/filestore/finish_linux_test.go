@@ -111,7 +111,7 @@ func TestATargetThatCannotBeReplacedIsRefusedBeforeAnythingIsReceived(t *testing
 		_, err := d.Has(t.Context(), m)
 		d.wantError(err, want)
 		if path, err := d.Has(t.Context(), objectOf("fw.bin", "old")); path != file || err != nil {
-			t.Errorf("%s: got %q, %v of what is there already", test.what, path, err)
+			t.Errorf("%s: got %q, %v of the file that exists already", test.what, path, err)
 		}
 		_, err = d.Commit(t.Context(), m)
 		d.wantError(err, want)
@@ -249,7 +249,7 @@ func TestOnBtrfsReservedSpaceHoldsHoweverOftenBlocksAreWritten(t *testing.T) {
 }
 
 // The space was reserved, where the file system can do that, and is not there.
-func TestADiskThatFillsUpMeanwhileIsToldWithNumbers(t *testing.T) {
+func TestADiskThatFillsUpMeanwhileIsReportedWithNumbers(t *testing.T) {
 	d := to(t, "fw.bin")
 	s := d.receive("content").(*store)
 	err := s.note(&os.PathError{Op: "write", Err: unix.ENOSPC})

@@ -12,11 +12,11 @@ import (
 	"iotupd/proto"
 )
 
-// What installs a file reads it after it was verified. Until then nobody else may be
-// able to change it: a file of another user is given back to that one, and a mode that
-// lets others write is set, when the file has been installed.
+// An installer reads the file after it was verified. Until it is done nobody else
+// may be able to change the file: it gets the owner and the mode that let others
+// write only when it has been installed.
 
-// Owners are whose a file is, and who may use it.
+// owners are the user and group of a file, and its mode.
 type owners struct {
 	user, group int // -1: as it is
 	mode        fs.FileMode
@@ -25,9 +25,9 @@ type owners struct {
 // othersWrite are the bits of a mode by which others can change a file.
 const othersWrite fs.FileMode = 0o022
 
-// Withhold has Commit leave the file of m to this user alone, whoever could change
-// the old file. It returns what [FileTarget.Release] is to do, as a word that can be
-// kept; empty: nothing.
+// Withhold makes Commit leave the file of m to this user alone, whoever could
+// change the old file. It returns the terms for [FileTarget.Release], as a text
+// that can be stored; empty: nothing to release.
 func (t *FileTarget) Withhold(m *proto.Manifest) (terms string) {
 	t.withhold = true
 	final := t.finalOwners(t.finalName(m))
@@ -37,10 +37,10 @@ func (t *FileTarget) Withhold(m *proto.Manifest) (terms string) {
 	return fmt.Sprintf("owner:%d:%d:%o", final.user, final.group, final.mode)
 }
 
-// Release gives the file of m, which has been installed, the owner and the mode that
-// the terms of [FileTarget.Withhold] say. It must be the one that Commit or Has has
-// verified. A file that whoever installed it has moved or replaced is left alone.
-// Errors are of type [*Error].
+// Release gives the file of m, which has been installed, the owner and the mode
+// that the terms of [FileTarget.Withhold] say. It must be the one that Commit or
+// Has has verified. A file that its installer has moved or replaced is left
+// alone. Errors are of type [*Error].
 func (t *FileTarget) Release(m *proto.Manifest, terms string) error {
 	var o owners
 	if _, err := fmt.Sscanf(terms, "owner:%d:%d:%o", &o.user, &o.group, &o.mode); err != nil {
@@ -69,8 +69,8 @@ func (t *FileTarget) Release(m *proto.Manifest, terms string) error {
 	return nil
 }
 
-// unchanged reports whether a file is the same as before. Its number may be that of one
-// that was removed.
+// unchanged reports whether a file is the same as before. The inode number alone
+// does not suffice, since numbers of removed files are reused.
 func unchanged(before, now fs.FileInfo) bool {
 	return os.SameFile(before, now) && before.Size() == now.Size() && before.ModTime().Equal(now.ModTime())
 }
@@ -87,8 +87,8 @@ func (t *FileTarget) Exclusive(m *proto.Manifest) bool {
 	return err == nil && (t.fixed || durable.OwnedAlone(f) && !ownersOf(info).strangers())
 }
 
-// finalOwners are those of the old file called name, or those of a new one, as also in
-// the place of a symbolic link.
+// finalOwners returns the owners of the old file called name. If it does not
+// exist or is a symbolic link, they are the owners of a new file.
 func (t *FileTarget) finalOwners(name string) owners {
 	if old, err := t.dir.Lstat(name); err == nil && old.Mode().IsRegular() {
 		return ownersOf(old)

@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// ownersOf returns who may use a file.
+// ownersOf returns the mode of a file.
 func ownersOf(info fs.FileInfo) owners { return owners{user: -1, group: -1, mode: info.Mode().Perm()} }
 
 // withheld returns o: there are no owners here.

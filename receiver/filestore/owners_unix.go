@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// ownersOf returns whose a file is, and who may use it.
+// ownersOf returns the user, the group and the mode of a file.
 func ownersOf(info fs.FileInfo) owners {
 	o := owners{user: -1, group: -1, mode: info.Mode().Perm()}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -29,11 +29,11 @@ func (o owners) strangers() bool {
 	return o.user >= 0 && o.user != os.Geteuid() || o.mode&othersWrite != 0
 }
 
-// give makes f that of o, as far as this user may, and returns the mode that lets
-// nobody read it who could not read a file of o.
+// give sets user and group of f to those in o as far as this user may, and
+// returns a mode with which nobody can read f who could not read a file of o.
 func (o owners) give(f *os.File) (mode fs.FileMode) {
 	if f.Chown(o.user, o.group) == nil || f.Chown(-1, o.group) == nil {
 		return o.mode
 	}
-	return o.mode & (0o707 | o.mode<<3) // the group is another one: it may what all may
+	return o.mode & (0o707 | o.mode<<3) // the group is another one: it gets the permissions of all
 }

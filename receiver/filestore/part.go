@@ -23,12 +23,13 @@ import (
 const (
 	PartSuffix = ".iotupd-part"
 
-	// partMode keeps others from reading what may be secret, as the old file or a
-	// sealed one is. The file gets its own mode when it is whole.
+	// partMode keeps others from reading the file, which may be secret, as the
+	// old file or a sealed one may be. The file gets its own mode when it is
+	// whole.
 	partMode = 0o600
 
-	// beside is how many bytes what belongs to a file has in its name more than the
-	// file: a dot before it, and a suffix.
+	// beside is how much longer than a file's name the names of the files beside
+	// it are: a dot before it, and a suffix.
 	beside = 15
 
 	// keepParts is how long --dir keeps the partial files of other objects. Each
@@ -56,13 +57,14 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 // hidden returns the name of the partial file of a file, or of an object.
 func (t *FileTarget) hidden(name string) string { return "." + t.shorten(name) + PartSuffix }
 
-// take makes the file called name the partial file, and tells its size. That is
-// the file of an earlier run, or else the one at hand, of an object that this
-// one takes the place of: an older release has much in common with it.
+// take makes the file called name the partial file, and returns its size. It is
+// the file of an earlier run. If there is none, the current partial file is
+// renamed, which holds an object that this one replaces: an older release often
+// has much in common with it.
 func (t *FileTarget) take(name string) (size int64, err error) {
 	t.placed.Store(nil)
 	if t.part != nil && !t.means(t.partName, t.part) {
-		t.leave() // somebody removed it
+		t.leave() // it was removed
 	}
 	if t.part == nil || t.partName != name {
 		if err := t.change(name); err != nil {
@@ -99,11 +101,10 @@ func (t *FileTarget) change(name string) error {
 	return nil
 }
 
-// reopen opens and locks the partial file that an earlier run left behind. If
-// nothing can be continued there, it returns nil and the name is free: no link
-// is followed, and a file that others can write to by another name, or that
-// belongs to somebody else, is removed. One that another process is writing is
-// an error.
+// reopen opens and locks the partial file that an earlier run left behind. If no
+// file can be continued, it returns nil and the name is free: links are not
+// followed, and a file that has another name, or that belongs to another user, is
+// removed. A file that another process is writing is an error.
 func (t *FileTarget) reopen(name string) (*os.File, error) {
 	info, err := t.dir.Lstat(name)
 	switch {
@@ -128,7 +129,7 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	// Without locks, two processes could continue from the same file.
 	locks, err := t.lock(name, f)
 	if err == nil && locks && !readOnly && durable.OwnedAlone(f) {
-		f.Chmod(partMode) // of whatever made it; some file systems have one mode for all
+		f.Chmod(partMode) // it may have another; some file systems have one mode for all
 		return f, nil
 	}
 	if err == nil {
@@ -138,7 +139,8 @@ func (t *FileTarget) reopen(name string) (*os.File, error) {
 	return nil, err
 }
 
-// foreign says whose the file called name is, that this user may not open.
+// foreign returns the error for the file called name, which this user may not
+// open: it names the owner.
 func (t *FileTarget) foreign(name string, info fs.FileInfo) error {
 	whose := "another user"
 	switch user := ownersOf(info).user; {
@@ -173,9 +175,9 @@ func (t *FileTarget) create(name string) (*os.File, error) {
 	return f, nil
 }
 
-// lock takes f, which was opened by name, for this process, and reports whether
-// there are locks here. It fails if another process has it, also if that one
-// removed it, or made it anew, before it was locked.
+// lock locks f, which was opened by name, for this process, and reports whether
+// this file system has locks. It fails if another process has the lock, or has
+// removed or replaced the file before it was locked.
 func (t *FileTarget) lock(name string, f *os.File) (locks bool, err error) {
 	free, err := durable.Lock(f)
 	locks = !errors.Is(err, durable.ErrNoLocks)
@@ -188,31 +190,31 @@ func (t *FileTarget) lock(name string, f *os.File) (locks bool, err error) {
 	return locks, nil
 }
 
-// means reports whether name is still that of f.
+// means reports whether name is still the name of f.
 func (t *FileTarget) means(name string, f *os.File) bool {
 	mine, err1 := f.Stat()
 	named, err2 := t.dir.Lstat(name)
 	return err1 == nil && err2 == nil && os.SameFile(mine, named)
 }
 
-// isPartOfObject reports whether name is that of a partial file of --dir: a dot, the
-// id of an object and PartSuffix.
+// isPartOfObject reports whether name is the name of a partial file of --dir: a
+// dot, the id of an object and PartSuffix.
 func isPartOfObject(name string) bool {
 	id, ok := strings.CutSuffix(name, PartSuffix)
 	return ok && len(id) == 33 && id[0] == '.' && strings.Trim(id[1:], "0123456789abcdef") == ""
 }
 
-// isLeft reports whether name is that of a file which a killed process may have left
-// behind in --dir.
+// isLeft reports whether name belongs to a file that a killed process may have
+// left behind in --dir.
 func isLeft(name string) bool {
 	return isPartOfObject(name) || strings.HasPrefix(name, ".") && strings.HasSuffix(name, durable.RoomSuffix)
 }
 
-// sweep removes the partial files of other objects that nobody has written to
-// for long, and the room that was kept for notes. A living one is locked; where there are no locks, all are taken for
-// living.
+// sweep removes the partial files of other objects that have not been written to
+// for long, and the space that was kept for notes. A partial file in use is
+// locked; without lock support, every file counts as in use.
 func (t *FileTarget) sweep(now time.Time) {
-	if _, err := durable.Lock(t.part); err != nil { // again, which does no harm
+	if _, err := durable.Lock(t.part); err != nil { // a second time, which has no effect
 		return
 	}
 	entries, _ := fs.ReadDir(t.dir.FS(), ".")
@@ -272,9 +274,9 @@ func (t *FileTarget) Close() {
 	}
 }
 
-// worthwhile reports whether there may be something to continue from: not if
-// all that was heard turned out to be unwanted, or too large, or if nothing could
-// tell what of it is right.
+// worthwhile reports whether a later run could continue from the partial file:
+// not if no received object was wanted or fit, nor if the object has no hashes
+// that show which bytes are right.
 func (t *FileTarget) worthwhile() bool {
 	info, err := t.part.Stat()
 	switch {

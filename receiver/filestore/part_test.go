@@ -127,7 +127,7 @@ func TestAnotherObjectTakesThePartialFileOver(t *testing.T) {
 	}
 }
 
-// Its own bytes are better than those of the object that was given up.
+// Its own bytes are better than the bytes of the object that was given up.
 func TestAnObjectPrefersItsOwnPartialFile(t *testing.T) {
 	d := to(t, "")
 	d.receive("version 1")
@@ -230,7 +230,7 @@ func TestADirectoryIsSweptOfOldPartialFiles(t *testing.T) {
 	living.wantContent("sent.bin", "living")
 }
 
-func TestReserveTellsAFullDiskAndGivesBackWhatItGot(t *testing.T) {
+func TestReserveReportsAFullDiskAndFreesItsSpace(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("space is reserved on Linux only")
 	}
@@ -250,7 +250,7 @@ func TestReserveTellsAFullDiskAndGivesBackWhatItGot(t *testing.T) {
 	d.wantFiles() // a disk that is full is not filled further
 }
 
-// Without hashes, a run cannot tell what an earlier one received.
+// Without hashes, a run cannot find out what an earlier one received.
 func TestNothingIsLeftOfAnObjectWithoutHashes(t *testing.T) {
 	d := to(t, "fw.bin")
 	s, err := d.Open(proto.ObjectID{1}, proto.Params{Size: 9})

@@ -13,8 +13,8 @@ import (
 	"iotupd/receiver"
 )
 
-// A ScratchTarget is a [Target] that receives into a temporary file, in $TMPDIR or
-// else /var/tmp. Nothing is left of it. Make one by [Scratch].
+// A ScratchTarget is a [Target] that receives into a temporary file, in $TMPDIR
+// or else /var/tmp. It leaves no file. Make one by [Scratch].
 type ScratchTarget struct {
 	use    func(ctx context.Context, verified io.Reader) error // nil: nothing
 	file   *os.File

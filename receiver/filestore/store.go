@@ -18,27 +18,27 @@ import (
 // A store is a receiver.Store in a file that belongs to its target.
 type store struct {
 	file     *os.File
-	place    string   // what its errors call the file
+	place    string   // name of the file in errors
 	hint     string   // what to do if there is no space; may be empty
 	dir      *os.Root // that file is in; nil: unknown
 	size     int64    // of the object in bytes, as its first packet says
 	found    int64    // of the file when it was opened
-	giveBack func()   // what the target does with a file that cannot be written on
+	giveBack func()   // called when the file cannot be written any further
 
-	began     atomic.Int64 // bytes of the file that the system was told to write
-	reserved  atomic.Int64 // bytes that the file has, unless somebody takes them
+	began     atomic.Int64 // bytes of the file that the system has begun to write
+	reserved  atomic.Int64 // bytes of disk space that the file has
 	failed    atomic.Bool
 	mu        sync.RWMutex // held during every access
 	discarded bool
 	ballast   *os.File      // nil: none
 	compacted atomic.Uint32 // how many times
 
-	// What became of Reserve, which comes before any of the jobs.
+	// Results of Reserve, which is called before any job runs.
 	refused bool // there is no room
-	bare    bool // the object has no hashes, which alone tell what of it is there
+	bare    bool // the object has no hashes, without which a later run cannot use the bytes
 }
 
-// errDiscarded is what is left to a job of an object that was given up.
+// errDiscarded is the error of every access of a job whose object was given up.
 var errDiscarded = errors.New("the object was given up")
 
 func (s *store) ReadAt(b []byte, offset int64) (int, error) {
@@ -67,9 +67,10 @@ func (s *store) WriteAt(b []byte, offset int64) (int, error) {
 	return n, s.note(err)
 }
 
-// compact is called when the disk is full although the space was reserved: blocks that
-// were written again may have taken it. Nothing is done if that was done since it had
-// been done so many times.
+// compact is called when the disk is full although the space was reserved: blocks
+// that were written again may have taken it. times is the value of compacted
+// before the failed write: if it has changed, another call has compacted the file
+// already.
 func (s *store) compact(times uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,16 +97,17 @@ func (s *store) dropBallast() {
 }
 
 const (
-	// largeFile is the size in bytes from which on the system is told to begin to
-	// write early: else the end of a transfer waits for the medium.
+	// largeFile is the size in bytes from which on the system is asked to begin
+	// to write early. Otherwise the end of a transfer waits for the medium.
 	largeFile = 256 << 20
 
-	// writingStep is how many bytes it is told to write at a time.
+	// writingStep is how many bytes it is asked to write at a time.
 	writingStep = 16 << 20
 )
 
-// startWriting has the system write what is well behind the end of the bytes that
-// arrive in their order. Those that are lost come later, and are written again.
+// startWriting makes the system begin to write the next writingStep bytes once
+// end, the end of the bytes that have arrived in order, is well behind them. Lost
+// shards among them arrive later, and are written again.
 func (s *store) startWriting(end int64) {
 	began := s.began.Load()
 	if s.size < largeFile || end < began+2*writingStep || end > s.size || !s.began.CompareAndSwap(began, began+writingStep) {
@@ -123,7 +125,7 @@ func (s *store) access(do func() (int, error)) (int, error) {
 	return do()
 }
 
-// note takes the error of an access for what there is to say of it.
+// note records that an access failed, and describes its error.
 func (s *store) note(err error) error {
 	if err == nil || err == io.EOF || err == errDiscarded {
 		return err
@@ -132,8 +134,9 @@ func (s *store) note(err error) error {
 	return s.failure(err, s.free(err))
 }
 
-// failure says where err happened, and not by the name that the file was opened
-// by: it may have been renamed, and a temporary file has none any more.
+// failure says where err happened. It does not use the name by which the file was
+// opened: the file may have been renamed, and a temporary file no longer has a
+// name.
 func (s *store) failure(err error, details ...string) error {
 	if err == nil {
 		return nil
@@ -144,7 +147,8 @@ func (s *store) failure(err error, details ...string) error {
 	return fmt.Errorf("%s: %w%s", s.place, durable.Cause(err), strings.Join(details, ""))
 }
 
-// free tells how much space there is, if it is lack of that which failed after Reserve.
+// free says how much space there is, if a lack of space made an access after
+// Reserve fail.
 func (s *store) free(err error) string {
 	free, known := durable.Free(s.file)
 	if !isFull(err) || !known {
@@ -159,7 +163,7 @@ func (s *store) free(err error) string {
 
 func (s *store) Found() int64 { return s.found }
 
-// Reserve gives back what a disk that is too small had granted.
+// Reserve frees the reserved space again if the disk is too small for all of it.
 func (s *store) Reserve(size int64) error {
 	s.bare = size == s.size
 	info, err := s.file.Stat()
@@ -194,8 +198,8 @@ func (s *store) Sync() error {
 }
 
 // Discard leaves the bytes in the file for the object that takes it over, unless
-// there was an error: then they may fill the disk. It waits for accesses that have
-// begun, so that none spoils that one.
+// there was an error: then they may fill the disk. It waits for accesses that
+// have begun, so that none of them overwrites bytes of the new object.
 func (s *store) Discard() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestALargeFileIsWrittenBehindWhatArrives(t *testing.T) {
+func TestALargeFileIsWrittenBehindTheReceivedBytes(t *testing.T) {
 	f, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func TestALargeFileIsWrittenBehindWhatArrives(t *testing.T) {
 	}
 	s.began.Store(0)
 	if s.WriteAt(b, s.size); s.began.Load() != 0 { // behind the file
-		t.Error("hash records are taken for the file")
+		t.Error("hash records count as bytes of the file")
 	}
 	small := &store{file: f, size: largeFile - 1}
 	if small.WriteAt(b, 100<<20); small.began.Load() != 0 {

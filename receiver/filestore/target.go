@@ -28,12 +28,14 @@ type Target interface {
 	// Open returns a store for the bytes of an object. It replaces the store of the
 	// object before, which is not used any more.
 	Open(proto.ObjectID, proto.Params) (receiver.Store, error)
-	// Has returns the path of the file if its content is that of m already, otherwise
-	// no path. An error means that Commit could not succeed. The end of ctx ends it.
+	// Has returns the path of the file if it already has the content that m
+	// describes, otherwise no path. An error means that Commit could not succeed.
+	// The end of ctx ends it.
 	Has(ctx context.Context, m *proto.Manifest) (path string, err error)
-	// Commit turns the stored bytes, which have been verified, into the file of m. It
-	// returns the path, which is empty if the target has none. When it returns nil,
-	// the file survives a power cut. The end of ctx ends a wait for a slow reader.
+	// Commit turns the stored bytes, which have been verified, into the file of
+	// m. It returns the path, which is empty if the target has no path. When it
+	// returns nil, the file survives a power cut. The end of ctx ends a wait for
+	// a slow reader.
 	Commit(ctx context.Context, m *proto.Manifest) (path string, err error)
 	// Discard deletes the stored bytes: a later run cannot use them.
 	Discard()
@@ -48,7 +50,7 @@ type Target interface {
 // old one, and its owner as far as the system allows. Make one by [File] or [Dir].
 type FileTarget struct {
 	asked string // path of the file, or of the directory
-	isDir bool   // it is that of the directory
+	isDir bool   // asked is the directory
 
 	dir     *os.Root
 	name    string      // empty: the manifest's
@@ -61,8 +63,8 @@ type FileTarget struct {
 
 	part     *os.File // the hidden file, locked; nil: none
 	partName string
-	made     bool   // it, by this run
-	store    *store // of the object that it is for
+	made     bool   // this run made the hidden file
+	store    *store // of the object in the hidden file
 	placed   atomic.Pointer[placed]
 }
 
@@ -72,16 +74,16 @@ type FileTarget struct {
 // errors are of type [*TargetError] and [*Error].
 func File(path string) *FileTarget { return &FileTarget{asked: path} }
 
-// Dir returns a target that puts files into the directory at path, under the names
-// that they are sent by. A symbolic link of such a name is not followed, since who sends
-// does not know where it leads to: the file takes its place. Nothing happens before
-// Prepare, whose errors are of type [*Error]. Partial files in the directory that nobody has written to for a week are
-// deleted.
+// Dir returns a target that puts files into the directory at path, under the
+// names that they are sent by. A symbolic link of such a name is not followed,
+// since the sender does not know where it leads to: the file replaces the link.
+// Nothing happens before Prepare, whose errors are of type [*Error]. Partial
+// files in the directory that nobody has written to for a week are deleted.
 func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true} }
 
-// Prepare opens the directory, and looks at all that it takes to put a file there, of
-// a known name too. Symbolic links are followed now, so that the file that a link points
-// to is the one replaced.
+// Prepare opens the directory, and checks that a file can be put there, under its
+// name if that is known. Symbolic links are followed now, so that the file that a
+// link points to is the one replaced.
 func (t *FileTarget) Prepare() error {
 	if t.dir != nil {
 		return nil
@@ -130,7 +132,8 @@ func whereToWrite(path string) (string, error) {
 	return path, durable.Cause(err)
 }
 
-// openDir opens the directory at path. That files can be put there is tried at once.
+// openDir opens the directory at path, and tries at once whether files can be put
+// there.
 func (t *FileTarget) openDir(path string) error {
 	dir, err := os.OpenRoot(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -148,13 +151,13 @@ func (t *FileTarget) openDir(path string) error {
 	return nil
 }
 
-// ofDir reports whether an error says something of the directory itself.
+// ofDir reports whether an error concerns the directory itself.
 func ofDir(err error) bool {
 	return errors.Is(err, durable.ErrDirImmutable) || errors.Is(err, durable.ErrDirAppendOnly)
 }
 
-// dirError is one of the directory at path. What is said of the directory itself needs
-// no further words.
+// dirError returns an error of the directory at path. An error that names the
+// directory itself needs no further words.
 func dirError(path, words string, err error) error {
 	if ofDir(err) {
 		return &Error{Path: path, Err: fmt.Errorf("directory %s %w", path, err)}
@@ -210,8 +213,8 @@ func (t *FileTarget) finalName(m *proto.Manifest) string {
 	return m.Name
 }
 
-// Commit implements [Target]. Errors are of type [*Error]; some are those of
-// Check. After an error the partial file is what it was.
+// Commit implements [Target]. Errors are of type [*Error]; some are errors of
+// Check. After an error the partial file is unchanged.
 func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
 	name, size := t.finalName(m), int64(m.Descriptor.Size)
 	path := t.path(name)
@@ -243,13 +246,13 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	return path, nil
 }
 
-// NeedsName reports whether a file goes under the name that it is sent by, so that
-// it must have one.
+// NeedsName reports whether the file gets the name in the manifest, so that the
+// manifest must have one.
 func (t *FileTarget) NeedsName() bool { return t.isDir }
 
-// Beside returns the directory of the file of m, and the name of it there or, where
-// longer names do not fit, one that stands for it: for what belongs to that file. Of a
-// target whose name is known, m may be nil.
+// Beside returns the directory of the file of m, and a name for other files that
+// belong to it: the name of the file or, where longer names do not fit, a short
+// form of it. If the name of the target is known, m may be nil.
 func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
 	return t.dir, t.shorten(t.finalName(m))
 }

@@ -166,7 +166,7 @@ func TestTheModeOfTheOldFileIsKept(t *testing.T) {
 	}
 }
 
-func TestANewFileHasTheUsualModeOnceItIsWhole(t *testing.T) {
+func TestNewFilesHaveTheUsualModeOnceTheyAreWhole(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("modes are of another kind")
 	}

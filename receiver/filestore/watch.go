@@ -21,10 +21,10 @@ func (t *FileTarget) place() {
 	t.placed.Store(&placed{name: t.partName, file: t.part, store: t.store})
 }
 
-// Check reports what somebody else did to the directory or to the partial file, by
-// which the file could not be finished: an [*Error] that wraps [ErrMoved],
-// [ErrRemoved] or [ErrTruncated]. It may be called from any goroutine between Prepare
-// and Commit. What cannot be looked at is taken to be all right.
+// Check reports a change of the directory or the partial file by another program,
+// after which the file could not be finished: an [*Error] that wraps [ErrMoved],
+// [ErrRemoved] or [ErrTruncated]. It may be called from any goroutine between
+// Prepare and Commit. If the check itself fails, no change is reported.
 func (t *FileTarget) Check() error {
 	if err := t.checkDir(); err != nil {
 		return err
@@ -78,8 +78,8 @@ func Lost(err error) bool {
 	return errors.Is(err, ErrMoved) || errors.Is(err, ErrRemoved) || errors.Is(err, ErrTruncated)
 }
 
-// Reset lets go of the directory and of the partial file, which stays. Prepare takes
-// them anew.
+// Reset closes the directory and the partial file, which stays. Prepare opens
+// them again.
 func (t *FileTarget) Reset() {
 	t.leave()
 	if t.dir != nil {

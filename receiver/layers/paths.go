@@ -9,7 +9,7 @@ import (
 	"iotupd/receiver"
 )
 
-// A window of measurement is both so long and so many packets.
+// A window of measurement lasts for at least this long and this many packets.
 const (
 	windowTime    = 2 * time.Second
 	windowPackets = 200
@@ -26,13 +26,13 @@ type path struct {
 	sent, lost int64     // in the window
 	jumped     bool      // in the window
 
-	judged bool      // a window was complete since the level changed
-	good   bool      // and the last one was
-	bad    time.Time // when the first of successive windows that were bad began; zero: the last was not
-	heavy  time.Time // the same for windows above heavyLoss
+	measured bool      // a window was complete since the level changed
+	good     bool      // the last complete window was good
+	bad      time.Time // when the first of the latest bad windows in a row began; zero: the last one was good
+	heavy    time.Time // the same for windows above heavyLoss
 }
 
-// complete reports whether the window is.
+// complete reports whether the window is complete.
 func (p *path) complete(now time.Time) bool {
 	return now.Sub(p.since) >= windowTime && p.sent >= windowPackets
 }
@@ -52,10 +52,10 @@ func (p *path) lossOf(packets int64) float64 { return 100 * float64(p.lost) / fl
 // begin begins a window.
 func (p *path) begin(at time.Time) { p.since, p.sent, p.lost, p.jumped = at, 0, 0, false }
 
-// paths are those on which something was heard. The zero paths are empty.
+// paths are all paths on which packets arrived. The zero paths are empty.
 type paths struct {
 	all  map[*receiver.Path]*path
-	last *path // that was asked for
+	last *path // result of the last call of of
 }
 
 // of returns what is known of a path.
@@ -74,7 +74,7 @@ func (ps *paths) of(now time.Time, key *receiver.Path) *path {
 	return p
 }
 
-// tidy forgets paths of which no stream is left.
+// tidy forgets paths that have no stream left.
 func (ps *paths) tidy() {
 	if ps.all == nil {
 		ps.all = make(map[*receiver.Path]*path)
@@ -88,7 +88,7 @@ func (ps *paths) restart(now time.Time) {
 	ps.tidy()
 	for _, p := range ps.all {
 		p.begin(now)
-		p.judged, p.good, p.bad, p.heavy = false, false, time.Time{}, time.Time{}
+		p.measured, p.good, p.bad, p.heavy = false, false, time.Time{}, time.Time{}
 	}
 }
 
@@ -102,5 +102,5 @@ func (ps *paths) calm(now time.Time) bool {
 	return true
 }
 
-// alive reports whether a path was heard of lately.
+// alive reports whether packets arrived on a path lately.
 func (p *path) alive(now time.Time) bool { return !p.Gone() && now.Sub(p.heard) < receiver.ForgetAfter }

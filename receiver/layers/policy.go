@@ -17,9 +17,9 @@ const (
 	heavyLoss = 50 // percent, above which layer 0 is of no use
 	hugeLoss  = 60 // percent, more than others cause when they join a layer
 
-	trialTime  = 3 * time.Second  // after a join, a bad window is enough to leave
-	shortTime  = 6 * time.Second  // then they must go on for this long
-	settleTime = 30 * time.Second // and from here on
+	trialTime  = 3 * time.Second  // so long after a join, a single bad window is enough to leave
+	shortTime  = 6 * time.Second  // later, windows must be bad for this long
+	settleTime = 30 * time.Second // and this long after a join
 	longTime   = 12 * time.Second // for this long
 
 	deafTime    = 4 * time.Second // after a leave, nothing is measured
@@ -45,10 +45,10 @@ type Config struct {
 	Rand *rand.Rand
 }
 
-// A Policy decides how many layers to receive, by the loss on the way
+// A Policy decides how many layers to receive, by the loss on the network
 // (spec.md 10.3). It sends nothing, reads no clock, and is not safe for
-// concurrent use. All that it goes by can be forged: that can keep it on layer 0,
-// but not bring it to receive more than loss allows.
+// concurrent use. All of its input can be forged: forged packets can keep it on
+// layer 0, but cannot make it receive more than loss allows.
 type Policy struct {
 	cfg     Config
 	draw    func(int64) int64 // a random number below another
@@ -57,9 +57,9 @@ type Policy struct {
 
 	level  int       // -1: nothing is received
 	since  time.Time // of the level
-	silent bool      // the top layer was not heard yet
-	trial  time.Time // until when the level has to prove itself
-	proven bool      // and it did
+	silent bool      // no packet of the top layer has arrived yet
+	trial  time.Time // end of the trial of the level
+	proven bool      // the trial succeeded
 	deaf   time.Time // until when nothing is measured
 	back   time.Time // end of a break
 	joins  [proto.MaxLayers]joinTimer
@@ -71,9 +71,9 @@ type joinTimer struct {
 	at       time.Time
 }
 
-// New returns the policy of a receiver that has heard nothing yet, and listens to
-// layer 0 of these streams. Nothing else may call [receiver.Streams.Listen] of
-// them.
+// New returns the policy of a receiver that has received nothing yet and listens
+// to layer 0 of streams. No other code may call [receiver.Streams.Listen] of
+// streams.
 func New(streams *receiver.Streams, cfg Config) *Policy {
 	l := &Policy{cfg: cfg, draw: rand.Int64N, streams: streams}
 	streams.Keep()
@@ -87,18 +87,18 @@ func New(streams *receiver.Streams, cfg Config) *Policy {
 	return l
 }
 
-// Level returns the highest layer to receive, beside all below it; -1 for none
-// of them. It may change with every call of [Policy.Hear] and [Policy.Tick].
+// Level returns the highest layer to receive, together with all below it; -1 for
+// no layer. It may change with every call of [Policy.Hear] and [Policy.Tick].
 func (l *Policy) Level() int { return l.level }
 
 // Wake returns when to call [Policy.Tick]; the zero time: never.
 func (l *Policy) Wake() time.Time { return l.back }
 
-// Tick does what is due at now. A call before [Policy.Wake] is harmless.
+// Tick does what is due at now. A call before [Policy.Wake] has no effect.
 func (l *Policy) Tick(now time.Time) {
 	if !l.back.IsZero() && !now.Before(l.back) {
 		l.back = time.Time{}
-		l.change(now, 0)
+		l.changeLevel(now, 0)
 	}
 }
 
@@ -123,16 +123,16 @@ func (l *Policy) hear(now time.Time, h *receiver.Heard) {
 	p.lost += int64(h.Lost)
 	p.jumped = p.jumped || h.Jump
 	l.silent = l.silent && h.Layer < l.level
-	l.judge(now, p)
+	l.evaluate(now, p)
 	if h.Flags&proto.PathSync != 0 && h.Layer == l.level && l.mayJoin(now, h, p) {
 		l.join(now)
 	}
 }
 
-// judge acts on the window of a path when it ends, or as soon as it is clear how
-// it will.
-func (l *Policy) judge(now time.Time, p *path) {
-	onTrial := l.level > 0 && (now.Before(l.trial) || !p.judged && !l.trial.IsZero())
+// evaluate acts on the window of a path when it ends, or as soon as its result is
+// certain.
+func (l *Policy) evaluate(now time.Time, p *path) {
+	onTrial := l.level > 0 && (now.Before(l.trial) || !p.measured && !l.trial.IsZero())
 	if !p.complete(now) {
 		if onTrial && p.lossOf(p.expected(now)) > badLoss {
 			l.leave(now)
@@ -141,11 +141,11 @@ func (l *Policy) judge(now time.Time, p *path) {
 	}
 	loss := p.lossOf(p.sent)
 	if l.silent {
-		loss = 100 // of the top layer: without a packet, no gap shows it
+		loss = 100 // of the top layer: without packets there are no gaps in their numbers
 	}
 	began, jumped := p.since, p.jumped
 	p.begin(now)
-	p.judged, p.good = true, loss <= badLoss && !jumped
+	p.measured, p.good = true, loss <= badLoss && !jumped
 	if loss <= heavyLoss {
 		p.heavy = time.Time{}
 	} else if p.heavy.IsZero() {
@@ -162,15 +162,16 @@ func (l *Policy) judge(now time.Time, p *path) {
 	switch {
 	case l.level == 0 && l.hopeless(now):
 		l.leaveAll(now)
-	case l.level > 0 && (onTrial || loss > hugeLoss || now.Sub(p.bad) >= l.patience(now)):
+	case l.level > 0 && (onTrial || loss > hugeLoss || now.Sub(p.bad) >= l.leaveAfter(now)):
 		l.leave(now)
 	default:
 		l.arm(now, l.level+1) // somebody else may have tried it
 	}
 }
 
-// prove notes that the level is one that the path carries. The highest rate is
-// taken back here, too.
+// prove notes that a path carries the level: after settleTime the join timer of
+// the layer is halved. It also leaves the layer if the stated rates exceed the
+// limit.
 func (l *Policy) prove(now time.Time) {
 	if l.level > 0 && !l.proven && now.Sub(l.since) >= settleTime {
 		l.proven = true
@@ -179,14 +180,14 @@ func (l *Policy) prove(now time.Time) {
 		}
 	}
 	if l.level > 0 && l.tooFast(l.streams.Rate(now)) {
-		l.change(now, l.level-1)
+		l.changeLevel(now, l.level-1)
 	}
 }
 
-// patience returns for how long windows must be bad to leave the top layer: for
-// longer than it takes others behind the same bottleneck to leave theirs, who
-// joined it later.
-func (l *Policy) patience(now time.Time) time.Duration {
+// leaveAfter returns for how long windows must be bad to leave the top layer:
+// longer than other receivers behind the same bottleneck, which joined their top
+// layer later, need to leave it.
+func (l *Policy) leaveAfter(now time.Time) time.Duration {
 	if now.Sub(l.since) < settleTime {
 		return shortTime
 	}
@@ -221,7 +222,7 @@ func (l *Policy) tooFast(rate int64) bool {
 }
 
 func (l *Policy) join(now time.Time) {
-	l.change(now, l.level+1)
+	l.changeLevel(now, l.level+1)
 	l.trial, l.proven = now.Add(trialTime), false
 }
 
@@ -230,19 +231,19 @@ func (l *Policy) leave(now time.Time) {
 	j := &l.joins[l.level]
 	j.interval = min(max(2*j.interval, minJoinTime), maxJoinTime)
 	l.arm(now, l.level)
-	l.change(now, l.level-1)
+	l.changeLevel(now, l.level-1)
 	l.deaf = now.Add(deafTime)
 	l.trial, l.proven = time.Time{}, true
 }
 
 // leaveAll leaves all layers for a while.
 func (l *Policy) leaveAll(now time.Time) {
-	l.change(now, -1)
+	l.changeLevel(now, -1)
 	l.back = now.Add(breakTime/2 + l.upTo(breakTime))
 }
 
-// change changes the level, after which loss is measured anew.
-func (l *Policy) change(now time.Time, level int) {
+// changeLevel changes the level and restarts the measurement of loss.
+func (l *Policy) changeLevel(now time.Time, level int) {
 	l.level, l.since, l.silent = level, now, level > 0
 	l.streams.Listen(level)
 	l.paths.restart(now)

@@ -259,8 +259,8 @@ func TestSuccessHalvesTheJoinTimer(t *testing.T) {
 }
 
 func TestNothingIsMeasuredRightAfterALeave(t *testing.T) {
-	// "With every change of the level all windows begin anew, and 4 s after a layer
-	// was left because of loss." spec.md 10.3
+	// "All windows begin again with every change of the level, and 4 s after a
+	// layer was left because of loss." spec.md 10.3
 	s := newLayered(t, Config{})
 	s.climb(2)
 	s.until(time.Minute, 50)
@@ -302,9 +302,9 @@ func TestHugeLossIsNobodyElse(t *testing.T) {
 	s.want("a link that broke down", 1)
 }
 
-func TestTheFailureOfOthersStartsTheTimerAnew(t *testing.T) {
-	// "A bad window that is not followed by a leave starts the join timer of the
-	// next layer anew, if it has one." spec.md 10.3
+func TestTheFailureOfOthersRestartsTheTimer(t *testing.T) {
+	// "A bad window that is not followed by a leave restarts the join timer of
+	// the next layer, if it has one." spec.md 10.3
 	s := newLayered(t, Config{})
 	s.climb(2)
 	s.until(time.Minute, 30)
@@ -350,7 +350,7 @@ func TestTheCircuitBreaks(t *testing.T) {
 	}
 }
 
-func TestASlowSenderIsJudgedByItsPackets(t *testing.T) {
+func TestASlowSenderIsMeasuredByItsPackets(t *testing.T) {
 	// "A window is the longer of 2 s and 200 packets." spec.md 10.3
 	s := newLayered(t, Config{})
 	for i := range 200 {
@@ -364,8 +364,8 @@ func TestASlowSenderIsJudgedByItsPackets(t *testing.T) {
 
 func TestOneLevelForAllSenders(t *testing.T) {
 	// "the last window of this path was good, without a new start, and that of no
-	// other path was bad" and "Who has several paths goes by the worst" spec.md
-	// 10.3; but a receiver is off only if "every path" is useless.
+	// other path was bad" and "A receiver with several paths uses the worst one"
+	// spec.md 10.3; but a receiver is off only if "every path" is useless.
 	good, worse := newLayered(t, Config{}), newLayered(t, Config{})
 	worse.l, worse.heard, worse.from = good.l, good.heard, elsewhere(1)
 	both := func(d time.Duration, loss float64) {
@@ -454,7 +454,7 @@ func TestAnyPathWordIsFine(t *testing.T) {
 	}
 }
 
-func TestHearingAllocatesNothing(t *testing.T) {
+func TestHearDoesNotAllocate(t *testing.T) {
 	s := newLayered(t, Config{})
 	s.climb(3)
 	if got := testing.AllocsPerRun(1000, func() { s.lossy(1) }); got > 0 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package monitor notes what is sent on a channel: every object, what its manifest
-// says, who sends it how fast, and how much of it is lost on the way. It takes part
-// in nothing, and trusts nothing.
+// Package monitor observes the traffic on a channel: every object, its manifest,
+// its senders, their rates, and the loss. It is passive, and trusts nothing.
 package monitor
 
 import (
@@ -16,50 +15,50 @@ import (
 	"iotupd/receiver"
 )
 
-// Limits of what is noted: anybody may send anything.
+// Limits of memory: anybody may send anything.
 const (
 	maxObjects      = 64
 	maxStreams      = 64 // of an object
 	maxSignedChecks = 64 // of manifests of an object
 )
 
-// A Monitor notes what is sent on a channel. Make one by [New]. It is not safe for
-// concurrent use. Its memory is bounded, whatever arrives.
+// A Monitor observes the traffic on a channel. Make one by [New]. It is not safe
+// for concurrent use. Its memory is bounded, whatever arrives.
 type Monitor struct {
 	trusted  []proto.PublicKey
 	groupKey *seal.GroupKey // nil: no key
 
-	// What was heard. It is to be read only.
+	// The results. They must not be changed.
 	Objects   []*Object               // in the order in which they were heard
 	Layers    int                     // most that a packet announces; at least 1
 	Datagrams uint64                  // of every kind
-	Beyond    uint64                  // datagrams of more objects than are noted
+	Beyond    uint64                  // datagrams of objects beyond the limit
 	Ignored   map[proto.Reason]uint64 // datagrams
 
 	byID map[objectID]*Object
 }
 
-// An objectID tells objects apart: the id in the header, which in a sealed packet
-// is another one than in a plain one.
+// An objectID distinguishes objects: the id in the header, which differs between
+// sealed and plain packets of the same object.
 type objectID struct {
 	id     proto.ObjectID
 	sealed bool
 }
 
-// An Object is what was heard of one object.
+// An Object is what is known of one object.
 type Object struct {
 	ID       proto.ObjectID // as on the wire: of a sealed object, the keyed id
 	Sealed   bool
 	OtherKey bool         // sealed, and not opened by the key that the monitor has
-	Params   proto.Params // those that anybody may have sent, until there is a manifest
+	Params   proto.Params // until there is a manifest, anybody may have invented them
 	First    time.Time    // packet
 
 	Counts   [proto.TypeOutline + 1]Traffic // by type
 	Streams  []*Stream
-	MoreFrom uint64 // packets of more streams than are noted
+	MoreFrom uint64 // packets of streams beyond the limit
 
 	Manifest *proto.Manifest // nil: not heard, or sealed with a key that the monitor does not have
-	Signed   bool            // Manifest is, by a trusted key
+	Signed   bool            // a trusted key has signed Manifest
 
 	cipher  *seal.Cipher // nil: plain, or no key for it
 	payload []byte       // of Manifest
@@ -81,8 +80,8 @@ type Stream struct {
 	numbers seqno.Tracker
 }
 
-// New returns a monitor that has heard nothing. It looks for signatures of trusted
-// keys, and opens what is sealed with groupKey; both may be nil.
+// New returns a monitor. It looks for signatures of trusted keys, and opens
+// packets that are sealed with groupKey; both may be nil.
 func New(trusted []proto.PublicKey, groupKey *seal.GroupKey) *Monitor {
 	return &Monitor{
 		trusted: trusted, groupKey: groupKey,
@@ -111,7 +110,7 @@ func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 		m.Ignored[proto.ReasonGeometry]++
 		return
 	}
-	if h.Type == proto.TypeManifest && !m.hearManifest(o, &h, datagram, payload) {
+	if h.Type == proto.TypeManifest && !m.takeManifest(o, &h, datagram, payload) {
 		m.Ignored[receiver.ReasonManifest]++
 		return
 	}
@@ -126,8 +125,7 @@ func (t *Traffic) add(size uint64) {
 	t.Bytes += size
 }
 
-// object returns what was heard of the object of a packet; nil if that is not
-// noted.
+// object returns the Object that a packet belongs to; nil if there are too many.
 func (m *Monitor) object(now time.Time, h *proto.Header) *Object {
 	id := objectID{h.Object, h.Sealed}
 	if o := m.byID[id]; o != nil {
@@ -152,17 +150,18 @@ func (m *Monitor) object(now time.Time, h *proto.Header) *Object {
 	return o
 }
 
-// hearManifest notes a manifest, and reports whether it is one of the object. Of
-// different ones it keeps the first, unless another one is signed by a trusted
-// key. One that is sealed by a key that is not here may be any.
-func (m *Monitor) hearManifest(o *Object, h *proto.Header, datagram, payload []byte) bool {
+// takeManifest keeps a manifest, and reports whether it belongs to the object. Of
+// several manifests it keeps the first, unless a trusted key has signed another
+// one. A manifest that is sealed by an unknown key counts as belonging to the
+// object.
+func (m *Monitor) takeManifest(o *Object, h *proto.Header, datagram, payload []byte) bool {
 	if o.Sealed {
 		if o.cipher == nil {
 			return true
 		}
 		var err error
 		if payload, err = o.cipher.Open(nil, h, datagram, payload); err != nil {
-			o.OtherKey = true // whose hint is the same, as one in 256 is
+			o.OtherKey = true // a key with the same hint, as one in 256 has
 			return false
 		}
 	}
@@ -195,8 +194,8 @@ func (m *Monitor) hearManifest(o *Object, h *proto.Header, datagram, payload []b
 	return true
 }
 
-// stream returns the stream that a packet belongs to. What is beyond the limit
-// shares one that is not kept.
+// stream returns the stream that a packet belongs to. Packets of streams beyond
+// the limit get a stream that is not kept.
 func (o *Object) stream(now time.Time, from receiver.Origin, p proto.Path) *Stream {
 	i := slices.IndexFunc(o.Streams, func(s *Stream) bool { return s.Origin == from && s.Path.Layer == p.Layer })
 	if i >= 0 {

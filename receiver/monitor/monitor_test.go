@@ -28,7 +28,7 @@ var (
 	manifest = proto.Manifest{Descriptor: proto.Descriptor{Params: proto.Params{K: 1, ShardSize: proto.DefaultShardSize, Size: 7}}}
 )
 
-// header is that of a packet of the object of manifest.
+// header returns the header of a packet of the object of manifest.
 func header(t proto.Type) proto.Header {
 	return proto.Header{
 		Type: t, Object: manifest.Descriptor.Object(), Params: manifest.Descriptor.Params,

@@ -16,10 +16,10 @@ import (
 // reportEvery is the time between two calls of report.
 const reportEvery = 200 * time.Millisecond
 
-// Run gives m what arrives at l, on all layers that are announced, until ctx ends,
-// and returns the cause of that, or the error of the network that ended it before.
-// It closes l, and waits for all it started. Until it returns, m belongs to it;
-// report, if not nil, may read m while it is called, several times a second.
+// Run gives m the datagrams of l, of all layers that are announced, until ctx
+// ends, and returns the cause of that, or an error of the network. It closes l,
+// and waits for the goroutines that it started. Until it returns, m belongs to
+// it; report, if not nil, may read m while it is called, several times a second.
 func Run(ctx context.Context, m *Monitor, l multicast.Listener, report func(now time.Time)) error {
 	conns := l.Conns()
 	s := shell{monitor: m, listener: l, failed: make(chan error, len(conns)), more: make(chan int, 1)}
@@ -69,7 +69,7 @@ func (s *shell) wait(ctx context.Context, report func(now time.Time)) error {
 	}
 }
 
-// readFrom hears what arrives on c until that is closed.
+// readFrom handles datagrams from c until c is closed.
 func (s *shell) readFrom(c receiver.Conn) error {
 	b := c.NewBatch()
 	layers := 1
@@ -86,7 +86,7 @@ func (s *shell) readFrom(c receiver.Conn) error {
 	}
 }
 
-// handle hears a batch, and returns how many layers are announced.
+// handle gives a batch to the monitor, and returns how many layers are announced.
 func (s *shell) handle(now time.Time, b receiver.Batch) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *shell) handle(now time.Time, b receiver.Batch) int {
 	return s.monitor.Layers
 }
 
-// ask has so many layers joined. It does not wait.
+// ask requests to join so many layers. It does not wait.
 func (s *shell) ask(layers int) {
 	for {
 		select {
@@ -115,7 +115,7 @@ func (s *shell) join() {
 	for layers := range s.more {
 		if layers-1 > level {
 			level = layers - 1
-			s.listener.SetLevel(level) // what fails is tried again
+			s.listener.SetLevel(level) // failed joins are tried again
 		}
 	}
 }

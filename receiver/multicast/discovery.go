@@ -28,38 +28,38 @@ type discovery struct {
 	stop    chan struct{} // closed: readers give up
 	end     func() error  // ends all of it, once
 
-	changing sync.Mutex // held while groups are joined and left, which may take a while; before mu
+	changing sync.Mutex // held while multicast groups are joined and left, which may take a while; before mu
 
 	mu        sync.Mutex // held for moments only: the receiving goroutine waits for it
 	level     int        // of layers, that all listen to
 	listeners []listener // replaced by another slice, never changed in place
 	past      Stats      // of listeners that are closed
-	failure   error      // the last one of the search
+	failure   error      // the last error of the search
 }
 
 // A DiscoverConfig says whose senders to look for.
 type DiscoverConfig struct {
-	// Name is that of the channel, a domain name.
+	// Name is the name of the channel, a domain name.
 	Name string
 
-	// Servers are the name servers to ask. If none, those of the system.
+	// Servers are the name servers to ask. If empty, the name servers of the
+	// system.
 	Servers []netip.AddrPort
 
-	// Failover is how long nobody is heard before it is the turn of the senders of
-	// the next priority. If zero, [DefaultFailover].
+	// Failover is how long no packet arrives before the senders of the next
+	// priority are listened to. If zero, [DefaultFailover].
 	Failover time.Duration
 
 	// Allow, if not nil, says which addresses may be listened to, as to choose a
 	// family.
 	Allow func(netip.Addr) bool
 
-	// Config is for every listener: without Groups, Sources and Port, which DNS
-	// tells.
+	// Config is for every listener. Groups, Sources and Port are empty, since
+	// they come from DNS.
 	Config
 
-	// Observe, if not nil, is called for every event, not by two goroutines at a
-	// time. The search, not the datagrams, waits for it. It must not call the
-	// Listener.
+	// Observe, if not nil, is called for every event, by one goroutine at a time.
+	// The search, not the datagrams, waits for it. It must not call the Listener.
 	Observe func(DiscoverEvent)
 }
 
@@ -76,11 +76,11 @@ type (
 		Place
 		Priority uint16
 		Senders  []string // host name and address of each
-		Layers   int      // that DNS announces; zero: it does not say
+		Layers   int      // announced by DNS; zero: not announced
 		KeyID    string   // of the key that signs, as DNS says; may be empty. It proves nothing
 	}
 
-	// Ignored: DNS said something that is not taken.
+	// Ignored: a part of the DNS answer was ignored.
 	Ignored struct{ Why string }
 
 	// SearchFailed: nobody was found, or could not be listened to.
@@ -104,8 +104,8 @@ func (e *FamilyError) Error() string {
 	return e.Senders + " has no address of a family that is allowed"
 }
 
-// Discover looks for the senders of a channel until it is closed. Reads wait until
-// there are some. It is an error if the name is none that DNS can have.
+// Discover looks for the senders of a channel until it is closed. Reads wait
+// until there are some. It is an error if the name is not a valid domain name.
 func Discover(cfg DiscoverConfig) (Listener, error) {
 	name, err := discover.ParseName(cfg.Name)
 	if err != nil {
@@ -126,7 +126,7 @@ func Discover(cfg DiscoverConfig) (Listener, error) {
 	var search sync.WaitGroup
 	search.Go(func() {
 		discover.Resolver{Servers: cfg.Servers}.Follow(ctx, cfg.Name, discover.FollowOptions{ // until ctx ends
-			Failover: cfg.Failover, Heard: d.heard, Listen: d.turn, Failed: d.failed,
+			Failover: cfg.Failover, Heard: d.activity, Listen: d.turn, Failed: d.failed,
 		})
 	})
 	d.end = sync.OnceValue(func() (err error) {
@@ -153,14 +153,14 @@ func (d *discovery) now() []listener {
 	return d.listeners
 }
 
-// replace has other listeners from now on.
+// replace sets the list of listeners.
 func (d *discovery) replace(listeners []listener) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.listeners = listeners
 }
 
-// Memberships lists those of all listeners.
+// Memberships lists the memberships of all listeners.
 func (d *discovery) Memberships() (all []Membership) {
 	for _, l := range d.now() {
 		all = append(all, l.Memberships()...)
@@ -179,7 +179,7 @@ func (d *discovery) Stats() Stats {
 	return sum
 }
 
-// Rejoin leaves all groups and joins them again.
+// Rejoin leaves all multicast groups and joins them again.
 func (d *discovery) Rejoin() (err error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
@@ -189,7 +189,7 @@ func (d *discovery) Rejoin() (err error) {
 	return err
 }
 
-// SetLevel keeps the level for listeners to come.
+// SetLevel sets the level of all listeners, present and later ones.
 func (d *discovery) SetLevel(level int) (err error) {
 	d.changing.Lock()
 	defer d.changing.Unlock()
@@ -221,9 +221,10 @@ func (d *discovery) Place() Place {
 	return p
 }
 
-// heard returns a number that changes unless nobody is heard. A silence that the
-// choice of layers wants is nobody's fault.
-func (d *discovery) heard() uint64 {
+// activity returns a number that changes while packets arrive. It also changes
+// while the policy of layers has left all layers, since such a silence is
+// intended.
+func (d *discovery) activity() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.level < 0 {
@@ -232,7 +233,7 @@ func (d *discovery) heard() uint64 {
 	return d.reads.Load()
 }
 
-// failed notes what could not be found or joined.
+// failed notes an error of the search or of a join.
 func (d *discovery) failed(err error, again time.Duration) {
 	d.mu.Lock()
 	d.failure = err
@@ -250,7 +251,7 @@ func (d *discovery) Why() error {
 	return d.failure
 }
 
-// Absent returns what all listeners say.
+// Absent returns the error that all listeners agree on.
 func (d *discovery) Absent() (err error) {
 	for _, l := range d.now() {
 		if err = l.Absent(); err == nil {
@@ -271,7 +272,7 @@ func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 	for _, port := range l.Ports() {
 		cfg := d.Config.internal()
 		cfg.Port, cfg.Sources = port, d.allowed(l.Sent(port)...)
-		cfg.Groups = d.allowed(p.Group6, p.Group4) // both, so that sources of either may come later
+		cfg.Groups = d.allowed(p.Group6, p.Group4) // both, so that sources of either family may come later
 		if len(cfg.Sources) > 0 {
 			wanted = append(wanted, cfg)
 		}
@@ -297,7 +298,7 @@ func (d *discovery) turn(p *discover.Plan, l discover.Level) error {
 	return failed
 }
 
-// drop takes the listeners out of the list that are not wanted any more.
+// drop removes listeners that are no longer wanted from the list.
 func (d *discovery) drop(wanted []mcast.ListenConfig) (dropped []listener) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -318,7 +319,7 @@ func (d *discovery) allowed(addrs ...netip.Addr) []netip.Addr {
 	return slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !d.Allow(a) })
 }
 
-// isSamePlace reports whether a listener of one configuration can take on the
+// isSamePlace reports whether a listener of one configuration can also serve the
 // sources of the other.
 func isSamePlace(a, b mcast.ListenConfig) bool {
 	return a.Port == b.Port && slices.Equal(a.Groups, b.Groups)
@@ -363,7 +364,7 @@ func (d *discovery) report(p *discover.Plan, l discover.Level, at listener) {
 	d.Observe(e)
 }
 
-// read hands on what arrives at a socket until that is closed.
+// read passes on the datagrams of a socket until it is closed.
 func (d *discovery) read(s *mcast.Socket) {
 	spare := mcast.NewBatch(readMessages)
 	for {

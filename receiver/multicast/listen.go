@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package multicast brings the datagrams of multicast groups to a receiver: those
-// of groups that are named, or those of the senders that DNS names.
+// Package multicast brings the datagrams of multicast groups to a receiver: of
+// given groups, or of the senders that DNS names.
 //
 // A [Listener] has goroutines of its own, which end with Close. Its methods may be
 // called from any goroutine.
@@ -25,19 +25,21 @@ type Config struct {
 	// Port is the UDP port, which other programs may listen on as well. Not zero.
 	Port uint16
 
-	// Sources, if any, are the only hosts to hear (source-specific multicast).
-	// Groups of a family without a source are not joined.
+	// Sources, if any, are the only hosts to receive from (source-specific
+	// multicast). Groups of a family without a source are not joined.
 	Sources []netip.Addr
 
-	// Interfaces are the names of those to join on, as they come and go. If empty, it
-	// is every suitable one; the loopback interface only where there is no other.
+	// Interfaces are the names of the interfaces to join on, as they come and go.
+	// If empty, every suitable interface is used; the loopback interface only
+	// where there is no other.
 	Interfaces []string
 
 	// ReceiveBuffer is the size in bytes of the buffers to ask the kernel for. If
 	// zero, 32 MiB. It may grant less, see [Stats].
 	ReceiveBuffer int
 
-	// Logger, if not nil, gets a record when a group is joined or left, or cannot be.
+	// Logger, if not nil, gets a record when a multicast group is joined or left,
+	// or cannot be joined.
 	Logger Logger
 }
 
@@ -66,44 +68,45 @@ type Listener interface {
 	Memberships() []Membership
 	// Stats returns the counters since the beginning.
 	Stats() Stats
-	// Rejoin leaves all groups and joins them again, for switches that have
-	// forgotten them. It may take a while. What fails is tried again.
+	// Rejoin leaves all multicast groups and joins them again, for switches that
+	// have forgotten the memberships. It may take a while. Failed joins are tried
+	// again.
 	Rejoin() error
-	// SetLevel joins layers 0 to level of every group, and leaves the others; -1
-	// stands for none. At first it is layer 0. It may take a while. What fails is
-	// tried again.
+	// SetLevel joins layers 0 to level of every multicast group, and leaves the
+	// others; -1 means none. At first only layer 0 is joined. It may take a
+	// while. Failed joins are tried again.
 	SetLevel(level int) error
 	// Why returns why nobody is listened to, as far as that is known; nil if
 	// somebody is.
 	Why() error
-	// Absent returns an [*Error] if there is not one of the interfaces that were named;
-	// nil if there is, or none was named.
+	// Absent returns an [*Error] if none of the interfaces in Config.Interfaces
+	// exists; nil if one does, or none was named.
 	Absent() error
-	// Close leaves the groups, and makes reads return [net.ErrClosed]. It waits for
-	// the goroutines of the listener. It may be called again.
+	// Close leaves the multicast groups, and makes reads return [net.ErrClosed].
+	// It waits for the goroutines of the listener. It may be called again.
 	Close() error
 }
 
 // A Place is where datagrams arrive.
 type Place struct {
 	Interfaces    []string     // by name; never nil
-	Groups        []netip.Addr // that are joined on at least one of these
-	Sources       []netip.Addr // hosts that are heard, if not all
+	Groups        []netip.Addr // joined on at least one of Interfaces
+	Sources       []netip.Addr // the only hosts to receive from; empty: all
 	Port          uint16       // UDP, the first one of several; zero: none yet
 	ReceiveBuffer int          // bytes, as the kernel reports it, of the smallest one
 }
 
-// A Membership is a group on an interface.
+// A Membership is a multicast group on an interface.
 type Membership struct {
 	Interface string // name
 	Group     netip.Addr
-	Source    netip.Addr // the only source to hear; the zero Addr: any
+	Source    netip.Addr // the only source to receive from; the zero Addr: any
 	Err       error      // nil: joined; otherwise why not, and it is tried again
 }
 
 // Stats are counters of a listener.
 type Stats struct {
-	// KernelDrops counts what the host lost because its receive buffer was full:
+	// KernelDrops counts losses because the receive buffer of the host was full:
 	// datagrams, or whole runs of them where those cross the kernel in one piece.
 	// It is brought up to date by datagrams received later. Linux only.
 	KernelDrops uint64
@@ -148,7 +151,7 @@ func Listen(cfg Config) (Listener, error) {
 	return listener{l, cfg.internal()}, nil
 }
 
-// A listener listens to groups that stay what they are.
+// A listener listens to a fixed list of multicast groups.
 type listener struct {
 	*mcast.Listener
 	cfg mcast.ListenConfig

@@ -7,8 +7,8 @@ import (
 	"iotupd/receiver"
 )
 
-// readMessages is the number of runs of datagrams read at a time, or of four times as
-// many that come alone: more gain nothing.
+// readMessages is the number of runs of datagrams read at a time, or of single
+// datagrams four times as many: more gain nothing.
 const readMessages = 8
 
 // A conn is one socket. Closing it closes its listener, which may be done twice.

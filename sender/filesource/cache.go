@@ -33,10 +33,10 @@ const (
 //
 //	| magic (16) | key (32) | descriptor (64) | SHA-256 of all that (32) | zeros up to 4096 |
 //
-// It is believed that the SHA-256 in the descriptor is that of the file with
-// this key; all else is verified before it is sent. The nodes of the tree come last:
-// entries of earlier programs lack them, and those programs read entries that have
-// them.
+// An entry is trusted to have the SHA-256 of the file with this key in its
+// descriptor; all else is verified before it is sent. The nodes of the tree come
+// last: entries of earlier programs lack them, and those programs read entries
+// that have them.
 type cache struct {
 	dir  *os.Root
 	path string            // of dir
@@ -113,9 +113,9 @@ func (c *cache) load(ctx context.Context, src *File, cfg sender.PrepareConfig) (
 	return o, func() { f.Close() }, nil
 }
 
-// repaired returns a sender.PrepareConfig.Repaired for the entry f of src. What cannot
-// be repaired is removed, so that the next run makes it anew.
-func (c *cache) repaired(f *os.File, src *File, told func(uint32, error) error) func(uint32, error) error {
+// repaired returns a sender.PrepareConfig.Repaired for the entry f of src. An
+// entry that cannot be repaired is removed, so that the next run makes a new one.
+func (c *cache) repaired(f *os.File, src *File, report func(uint32, error) error) func(uint32, error) error {
 	return func(group uint32, err error) error {
 		var source *FileError
 		switch {
@@ -130,7 +130,7 @@ func (c *cache) repaired(f *os.File, src *File, told func(uint32, error) error) 
 			cause := fmt.Errorf("corrupted, and cannot be repaired: %w; start again to recreate it", durable.Cause(err))
 			err = &FileError{Path: filepath.Join(c.path, c.name), Err: cause}
 		}
-		return told(group, err)
+		return report(group, err)
 	}
 }
 
@@ -148,7 +148,7 @@ func (c *cache) remove(f *os.File) {
 type cacheEntry struct {
 	scratchFile
 	owner *cache
-	part  string      // its name until then; empty: it is
+	part  string      // its name until it is whole; empty: it is
 	full  atomic.Bool // a write failed
 }
 
@@ -159,13 +159,13 @@ func (c *cache) create(size uint64) (*cacheEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.claim(f, part); err != nil {
+	if err := c.lockPart(f, part); err != nil {
 		f.Close()
 		return nil, err
 	}
 	e := &cacheEntry{scratchFile: scratchFile{f, cacheHead}, owner: c, part: part}
-	c.dir.Remove(c.name) // no use any more
-	err = f.Truncate(0)  // what a run left behind that was killed
+	c.dir.Remove(c.name) // it is outdated
+	err = f.Truncate(0)  // drop the rest of a run that was killed
 	if err == nil {
 		err = durable.Allocate(f, cacheHead+int64(size))
 	}
@@ -176,8 +176,8 @@ func (c *cache) create(size uint64) (*cacheEntry, error) {
 	return e, nil
 }
 
-// claim locks the file that is called part, or says who else has it.
-func (c *cache) claim(f *os.File, part string) error {
+// lockPart locks the file that is called part, or says which process has it.
+func (c *cache) lockPart(f *os.File, part string) error {
 	free, err := durable.Lock(f)
 	if err != nil {
 		return err

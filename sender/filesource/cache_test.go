@@ -23,9 +23,9 @@ import (
 // verbs narrate a test.
 type cached struct {
 	*testing.T
-	path   string
-	policy fec.Policy
-	told   *[]CacheOutcome // of the last preparation with a cache
+	path     string
+	policy   fec.Policy
+	reported *[]CacheOutcome // of the last preparation with a cache
 	Config
 }
 
@@ -46,11 +46,11 @@ func (c *cached) write(version byte) {
 
 // send prepares the file. It wants the same object as without a cache, and
 // returns what the cache was good for.
-func (c *cached) send() (told []CacheOutcome) {
+func (c *cached) send() (reported []CacheOutcome) {
 	c.Helper()
-	o, told := c.hold()
+	o, reported := c.hold()
 	defer o.Close()
-	defer func() { told = *c.told }()
+	defer func() { reported = *c.reported }()
 	other := *c
 	other.Cache = ""
 	want, _ := other.hold()
@@ -82,18 +82,18 @@ func (c *cached) send() (told []CacheOutcome) {
 			}
 		}
 	}
-	return told
+	return reported
 }
 
 // hold prepares the file, for as long as it is not closed.
 func (c *cached) hold() (*Prepared, []CacheOutcome) {
 	c.Helper()
-	o, told, err := c.try(c.Context())
+	o, reported, err := c.try(c.Context())
 	check(c.T, err)
-	return o, told
+	return o, reported
 }
 
-func (c *cached) try(ctx context.Context) (o *Prepared, told []CacheOutcome, err error) {
+func (c *cached) try(ctx context.Context) (o *Prepared, reported []CacheOutcome, err error) {
 	c.Helper()
 	f, err := Open(c.path)
 	check(c.T, err)
@@ -103,7 +103,7 @@ func (c *cached) try(ctx context.Context) (o *Prepared, told []CacheOutcome, err
 	cfg, outcomes := c.Config, new([]CacheOutcome)
 	cfg.Cached = func(u CacheUse) { *outcomes = append(*outcomes, u.Outcome) }
 	if c.Cache != "" {
-		c.told = outcomes
+		c.reported = outcomes
 	}
 	o, err = Prepare(ctx, f, params, cfg)
 	return o, *outcomes, err
@@ -120,10 +120,10 @@ func (c *cached) entry() string {
 	return filepath.Join(c.Cache, entries[0].Name())
 }
 
-func (c *cached) wantTold(told []CacheOutcome, want ...CacheOutcome) {
+func (c *cached) wantReported(reported []CacheOutcome, want ...CacheOutcome) {
 	c.Helper()
-	if !slices.Equal(told, want) {
-		c.Errorf("told %v, want %v", told, want)
+	if !slices.Equal(reported, want) {
+		c.Errorf("reported %v, want %v", reported, want)
 	}
 }
 
@@ -131,8 +131,8 @@ func TestAFileIsPreparedOnce(t *testing.T) {
 	for _, memory := range []int64{sender.DefaultMemory, 1} {
 		c := newCached(t)
 		c.Memory = memory
-		c.wantTold(c.send(), CacheMiss)
-		c.wantTold(c.send(), CacheHit)
+		c.wantReported(c.send(), CacheMiss)
+		c.wantReported(c.send(), CacheHit)
 		c.entry()
 	}
 }
@@ -154,10 +154,10 @@ func TestAnotherFileOrOtherParametersAreAnotherEntry(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			c := newCached(t)
-			c.wantTold(c.send(), CacheMiss)
+			c.wantReported(c.send(), CacheMiss)
 			change(c)
-			c.wantTold(c.send(), CacheMiss)
-			c.wantTold(c.send(), CacheHit)
+			c.wantReported(c.send(), CacheMiss)
+			c.wantReported(c.send(), CacheHit)
 			c.entry()
 		})
 	}
@@ -173,7 +173,7 @@ type damaged struct {
 
 func newDamaged(t *testing.T) damaged {
 	d := damaged{cached: newCached(t), headSize: len((&cache{}).head(proto.Descriptor{}))}
-	d.wantTold(d.send(), CacheMiss)
+	d.wantReported(d.send(), CacheMiss)
 	var err error
 	d.whole, err = os.ReadFile(d.entry())
 	check(t, err)
@@ -194,7 +194,7 @@ func (d damaged) wantWhole() {
 	}
 }
 
-func TestADamagedEntryIsMadeAnew(t *testing.T) {
+func TestADamagedEntryIsReplaced(t *testing.T) {
 	// "any damage, short file or mismatch means it is silently recomputed"
 	rng := rand.New(rand.NewPCG(1, 2))
 	d := newDamaged(t)
@@ -206,13 +206,13 @@ func TestADamagedEntryIsMadeAnew(t *testing.T) {
 			b[rng.IntN(d.headSize)] ^= 1 << rng.IntN(8)
 		}
 		check(t, os.WriteFile(d.entry(), b, 0o600))
-		d.wantTold(d.send(), CacheMiss)
+		d.wantReported(d.send(), CacheMiss)
 		d.wantWhole()
 	}
-	d.wantTold(d.send(), CacheHit)
+	d.wantReported(d.send(), CacheHit)
 }
 
-func TestADamagedShardIsMadeAnew(t *testing.T) {
+func TestADamagedShardIsRepaired(t *testing.T) {
 	// "a damaged cache entry is found at the shard in question": all that is sent is
 	// right, and the entry afterwards too.
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -221,10 +221,10 @@ func TestADamagedShardIsMadeAnew(t *testing.T) {
 		b := bytes.Clone(d.whole)
 		b[cacheHead+rng.IntN(d.size)] ^= 1 << rng.IntN(8)
 		check(t, os.WriteFile(d.entry(), b, 0o600))
-		d.wantTold(d.send(), CacheHit, CacheRepaired)
+		d.wantReported(d.send(), CacheHit, CacheRepaired)
 		d.wantWhole()
 	}
-	d.wantTold(d.send(), CacheHit)
+	d.wantReported(d.send(), CacheHit)
 }
 
 func TestAnEntryWithoutNodesIsRead(t *testing.T) {
@@ -232,7 +232,7 @@ func TestAnEntryWithoutNodesIsRead(t *testing.T) {
 	d := newDamaged(t)
 	old := d.whole[:cacheHead+d.size]
 	check(t, os.WriteFile(d.entry(), old, 0o600))
-	d.wantTold(d.send(), CacheHit)
+	d.wantReported(d.send(), CacheHit)
 	if got, err := os.ReadFile(d.entry()); err != nil || !bytes.Equal(got, old) {
 		t.Errorf("the entry is not what it was, %v", err)
 	}
@@ -243,7 +243,7 @@ func TestDamagedNodesAreNotNeeded(t *testing.T) {
 	b := bytes.Clone(d.whole)
 	b[len(b)-1] ^= 1
 	check(t, os.WriteFile(d.entry(), b, 0o600))
-	d.wantTold(d.send(), CacheHit)
+	d.wantReported(d.send(), CacheHit)
 }
 
 func TestAnEntryOfAFileThatChangedUnnoticedIsRemoved(t *testing.T) {
@@ -316,9 +316,9 @@ func TestAHalfEntryIsNotUsedAndTakenOver(t *testing.T) {
 	c.send()
 	part := filepath.Join(c.Cache, "."+filepath.Base(c.entry())+cachePart)
 	check(t, os.Rename(c.entry(), part)) // as if killed before its end
-	c.wantTold(c.send(), CacheMiss)
+	c.wantReported(c.send(), CacheMiss)
 	c.entry()
-	c.wantTold(c.send(), CacheHit)
+	c.wantReported(c.send(), CacheHit)
 }
 
 func TestTwoSendersDoNotMakeOneEntry(t *testing.T) {
@@ -334,24 +334,24 @@ func TestTwoSendersDoNotMakeOneEntry(t *testing.T) {
 	if _, err := cache.create(1000); err == nil || !strings.Contains(err.Error(), "another iotupd") {
 		t.Errorf("got %v, want that another one makes the entry", err)
 	}
-	c.wantTold(c.send(), CacheMiss, CacheFailed)
+	c.wantReported(c.send(), CacheMiss, CacheFailed)
 	first.release()
-	c.wantTold(c.send(), CacheMiss)
+	c.wantReported(c.send(), CacheMiss)
 }
 
 func TestAnEntryIsUsedWhileItIsReplaced(t *testing.T) {
 	c := newCached(t)
 	c.Memory = 1 // all is read from the entry
 	c.send()
-	o, told := c.hold()
+	o, reported := c.hold()
 	defer o.Close()
-	c.wantTold(told, CacheHit)
+	c.wantReported(reported, CacheHit)
 	index := o.Manifest.Descriptor.K
 	want, err := o.Shards.AppendShard(nil, 0, index)
 	check(t, err)
 	other := *c
 	other.policy.Parity = 5000
-	other.wantTold(other.send(), CacheMiss)
+	other.wantReported(other.send(), CacheMiss)
 	got, err := o.Shards.AppendShard(nil, 0, index)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("another shard than before, %v", err)
@@ -361,7 +361,7 @@ func TestAnEntryIsUsedWhileItIsReplaced(t *testing.T) {
 func TestACacheThatCannotBeIsAWarning(t *testing.T) {
 	c := newCached(t)
 	write(t, c.Cache, "a file")
-	c.wantTold(c.send(), CacheFailed)
+	c.wantReported(c.send(), CacheFailed)
 }
 
 func TestAFullDiskIsAWarning(t *testing.T) {

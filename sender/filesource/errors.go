@@ -54,9 +54,9 @@ func (e *KindError) Error() string {
 	return e.Path + " is not a regular file"
 }
 
-// Cause returns what a file said about its failure, without what its readers put
-// before it: the file names itself, and offsets help nobody. Other errors, and
-// nil, are returned as they are.
+// Cause returns the error of a file without the context that its readers added:
+// the error names the file, and offsets help nobody. Other errors, and nil, are
+// returned as they are.
 func Cause(err error) error {
 	var file *FileError
 	var changed *ChangedError

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// A File is the file being sent. Every read checks that the file is still the
-// one that was opened: a carousel of two versions would cost each receiver a
-// whole transfer before its SHA-256 tells. It is safe for concurrent use.
+// A File is the file being sent. Every read checks that the file is still the one
+// that was opened: a carousel of two versions would cost each receiver a whole
+// transfer before the wrong SHA-256 shows. It is safe for concurrent use.
 type File struct {
 	file *os.File
 	path string
@@ -47,7 +47,7 @@ func (f *File) Path() string { return f.path }
 func (f *File) Size() int64 { return f.size }
 
 // ReadAt implements [io.ReaderAt]. Errors are of type [*FileError] or
-// [*ChangedError], but for [io.EOF].
+// [*ChangedError], or [io.EOF].
 func (f *File) ReadAt(b []byte, offset int64) (int, error) {
 	n, err := f.file.ReadAt(b, offset)
 	if _, changed := f.unchanged(); changed != nil {
@@ -67,7 +67,7 @@ func (f *File) Check() error {
 		return err
 	}
 	named, err := os.Stat(f.path)
-	if err == nil && !os.SameFile(named, opened) { // removed: what was opened is still whole
+	if err == nil && !os.SameFile(named, opened) { // a removed file is still whole for those who have it open
 		return &ChangedError{Path: f.path, Replaced: true}
 	}
 	return nil

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identity tells f, as it is now, from all other files and from itself before
-// and after any change.
+// identity distinguishes f, as it is now, from all other files and from itself
+// before and after any change.
 func identity(f *os.File) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil {

@@ -30,13 +30,13 @@ type Config struct {
 	// be. If empty, nothing is kept.
 	Cache string
 
-	// Progress, if not nil, is told how much of the work is done, 0 to 1. It is
-	// called from several goroutines, one at a time.
+	// Progress, if not nil, is called with the fraction of the work that is done,
+	// 0 to 1, from several goroutines but one at a time.
 	Progress func(fraction float64)
 
-	// Cached, if not nil, is told what the cache was good for, once or twice, by the
-	// goroutine that called Prepare. Later it may be told of one repair, by what reads
-	// the object.
+	// Cached, if not nil, is called with the outcome of using the cache, once or
+	// twice, on the goroutine that called Prepare. Later it may be called with
+	// one repair, on the goroutine that reads the object.
 	Cached func(CacheUse)
 }
 
@@ -140,7 +140,7 @@ func (s *source) ReadAt(b []byte, offset int64) (int, error) {
 	return s.File.ReadAt(b, offset)
 }
 
-// A CacheUse says what the cache was good for.
+// A CacheUse is what the cache contributed.
 type CacheUse struct {
 	Outcome CacheOutcome
 	Dir     string // of the cache
@@ -148,7 +148,7 @@ type CacheUse struct {
 	Err     error  // why; nil unless CacheMiss or CacheFailed
 }
 
-// A CacheOutcome is an outcome of looking into the cache.
+// A CacheOutcome is the outcome of a look into the cache.
 type CacheOutcome int
 
 // Outcomes of looking into the cache.
@@ -164,9 +164,9 @@ const (
 // same tick of a coarse file system looks like the one before.
 const cacheFresh = 2 * time.Second
 
-// prepareCached is [Prepare] with a cache. Whatever is wrong with the cache is
-// no error: then it returns neither result nor error, and the file is to be
-// prepared without.
+// prepareCached is [Prepare] with a cache. A cache that cannot be used is not an
+// error: then it returns neither result nor error, and the file is to be prepared
+// without a cache.
 func prepareCached(ctx context.Context, f *File, p proto.Params, cfg Config) (*Prepared, error) {
 	report := func(outcome CacheOutcome, err error) {
 		if cfg.Cached != nil {
@@ -228,10 +228,10 @@ func prepareCached(ctx context.Context, f *File, p proto.Params, cfg Config) (*P
 // reportRepair returns a sender.PrepareConfig.Repaired that reports the first repair:
 // a bad disk has many.
 func reportRepair(report func(CacheOutcome, error)) func(uint32, error) error {
-	told := false
+	reported := false
 	return func(_ uint32, err error) error {
-		if err == nil && !told {
-			told = true
+		if err == nil && !reported {
+			reported = true
 			report(CacheRepaired, nil)
 		}
 		return err

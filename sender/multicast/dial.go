@@ -13,13 +13,13 @@ import (
 	"iotupd/sender"
 )
 
-// A Conn is the socket of a layer on an interface. When that has changed, it is
-// another socket.
+// A Conn is the socket of a layer on an interface. It opens a new socket when the
+// interface has changed.
 type Conn struct {
 	outlet *Outlet
 	layer  int
 	at     *spot         // where the socket sends to
-	waited time.Duration // by sockets before
+	waited time.Duration // by earlier sockets
 
 	mu     sync.Mutex // for Close; conn changes while it is held
 	conn   *mcast.Conn

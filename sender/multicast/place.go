@@ -12,27 +12,27 @@ import (
 	"iotupd/proto"
 )
 
-// A spot is a Route as far as there is one.
+// A spot is a Route, or the reason why there is none yet.
 type spot struct {
 	Route
 	err   error     // why nothing can be sent; nil: it can
 	since time.Time // when an address was first waited for; zero: it is not
 }
 
-// tentativeFor is how long an address is waited for of which it is not known yet
-// whether another host has it, if there is one of the other family, or of a smaller
-// scope for source-specific sending.
+// tentativeFor is how long to wait for a tentative address, for which the system
+// still checks whether another host has it, if there is an address of the other
+// family, or one of a smaller scope for source-specific sending.
 const tentativeFor = 3 * time.Second
 
-// place is the rule where packets go: on the interface of that name, or on any if it
-// is empty, given all interfaces of the host, and what it was before. What was chosen
-// stays, but for an interface that was better than none. now may be zero where nobody
-// waits.
+// place decides where packets go: to the interface of the given name, or to any
+// if the name is empty, given all interfaces of the host and the previous
+// decision. A choice stays, unless it was only a fallback. now may be zero where
+// nobody waits.
 func (c Config) place(all []netif.Interface, name string, was spot, now time.Time) spot {
 	i, alone, err := c.pick(all, name, was)
 	s := was
 	if was.alone && !alone && err == nil {
-		s = spot{} // another interface, and another group
+		s = spot{} // another interface, and another multicast group
 	}
 	s.alone, s.err = alone, err
 	if s.Port = c.Port; s.Port == 0 {
@@ -88,8 +88,8 @@ func (c Config) pick(all []netif.Interface, name string, was spot) (i mcast.Inte
 	return i, false, &NotReadyError{"", "no interface can be sent on: " + mcast.Explain(list)}
 }
 
-// source chooses the group, unless that is done, and the address that packets come
-// from.
+// source chooses the multicast group, unless that is done, and the address that
+// packets come from.
 func (s *spot) source(c Config, i mcast.Interface, now time.Time) {
 	if !s.Group.IsValid() && c.Group.IsValid() {
 		s.Group = c.Group
@@ -122,8 +122,8 @@ func (s *spot) source(c Config, i mcast.Interface, now time.Time) {
 	}
 }
 
-// chooseFamily chooses the group of the channel that the interface can send to: that
-// of IPv6 if it has, or will have in a moment, an address of that family.
+// chooseFamily chooses the multicast group of the channel that the interface can
+// send to: the IPv6 group if it has, or will soon have, an IPv6 address.
 func (s *spot) chooseFamily(c Config, i mcast.Interface, now time.Time) (pending bool) {
 	groups := proto.ChannelGroups(c.Channel)
 	v6, v4 := groups.IPv6, groups.IPv4
@@ -164,8 +164,8 @@ func (s *spot) waits(pending bool, now time.Time) bool {
 	return now.Before(s.since.Add(tentativeFor))
 }
 
-// lacks says that an interface has no address for a group, or for none of those that
-// it may be if that is not decided.
+// lacks says that an interface has no address for the multicast group, or, if the
+// address family is not decided, for the group of either family.
 func (c Config) lacks(i mcast.Interface, group netip.Addr, pending bool) string {
 	family, like := "", []netip.Addr{netip.IPv6Unspecified(), netip.IPv4Unspecified()}
 	switch {
@@ -185,7 +185,7 @@ func (c Config) lacks(i mcast.Interface, group netip.Addr, pending bool) string 
 	return fmt.Sprintf("interface %q has no usable %saddress", i.Name, family)
 }
 
-// wake returns when an address is not waited for any more; zero if none is.
+// wake returns when the wait for an address ends; zero if there is no such wait.
 func (s *spot) wake() time.Time {
 	if s.since.IsZero() || s.err == nil {
 		return time.Time{}

@@ -35,9 +35,9 @@ const (
 
 // Config says where to send. The zero value is not usable: it names no channel.
 type Config struct {
-	// Interfaces are the names of those to send on, the same on each. If none, it is
-	// the one that is up, has a link and can multicast, if there is one alone; the
-	// loopback interface only where there is no other.
+	// Interfaces are the names of the interfaces to send on. Each gets the same
+	// packets. If empty, the only interface that is up, has a link and can
+	// multicast is used; the loopback interface only where there is no other.
 	Interfaces []string
 
 	// Channel is the name that the multicast group is derived from (spec.md 8),
@@ -130,7 +130,8 @@ func FindRoutes(cfg Config) (routes []Route, err error) {
 	return routes, networkError(failed)
 }
 
-// names are those of the interfaces asked for, each once; an empty one stands for any.
+// names returns the names of the wanted interfaces, each once; an empty name
+// means any.
 func (c Config) names() (names []string) {
 	for _, name := range c.Interfaces {
 		if !slices.Contains(names, name) {

@@ -29,8 +29,8 @@ type Network struct {
 // announced, but not all.
 const lookAgain = time.Second
 
-// Follow chooses interfaces and group, and follows what becomes of them until Close.
-// The log, if not nil, is told of changes.
+// Follow chooses interfaces and multicast group, and keeps up with changes of the
+// interfaces until Close. Changes are logged if log is not nil.
 func Follow(cfg Config, log *slog.Logger) *Network {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -77,7 +77,7 @@ func (n *Network) look(now time.Time) (next time.Duration) {
 		if same(s, *was) {
 			continue
 		}
-		n.tell(*was, s)
+		n.logChange(*was, s)
 		o.now.Store(&s)
 		select {
 		case o.changed <- struct{}{}:
@@ -87,9 +87,9 @@ func (n *Network) look(now time.Time) (next time.Duration) {
 	return next
 }
 
-// tell logs what changed on an interface that could be sent on and still can. That it
-// cannot is for who sends to say.
-func (n *Network) tell(was, s spot) {
+// logChange logs changes of an interface that was usable and still is. A failure
+// is reported by the goroutine that sends.
+func (n *Network) logChange(was, s spot) {
 	switch {
 	case was.err != nil || s.err != nil || was.Interface == "":
 	case was.send.Interface.Index == s.send.Interface.Index && was.Interface != s.Interface:
@@ -151,8 +151,8 @@ func (o *Outlet) Changed() <-chan struct{} { return o.changed }
 // Listened starts to watch whether anybody on this network listens to the group
 // (Linux, with CAP_NET_RAW). The channel never has anything but the latest news.
 // It gets them until stop is called, which waits for the goroutine that does
-// this, or until ctx ends. The log, if not nil, is told what keeps listeners
-// from being heard. Errors are of type [*Error].
+// this, or until ctx ends. Whatever prevents listeners from being noticed is
+// logged if log is not nil. Errors are of type [*Error].
 func (o *Outlet) Listened(ctx context.Context, log *slog.Logger) (news <-chan bool, stop func(), err error) {
 	at := o.now.Load()
 	w, err := listeners.Open(listeners.Config{Interface: at.Interface, Group: at.Group, Logger: log})
