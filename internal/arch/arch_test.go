@@ -96,6 +96,7 @@ var arrows = map[string][]string{
 	"internal/diagnose":         {"internal/quantity", "internal/reason", "proto"},
 	"internal/discover":         {"proto", "golang.org/x/net/dns/..."},
 	"internal/durable":          {"internal/quantity", "golang.org/x/sys/..."},
+	"internal/takeover":         {"internal/durable", "golang.org/x/sys/..."},
 	"internal/e2e":              {},
 	"internal/golden":           {},
 	"internal/hook":             {"internal/printable"},
