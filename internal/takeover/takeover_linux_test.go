@@ -209,7 +209,7 @@ func TestNothingIsReplaced(t *testing.T) {
 	}
 }
 
-var attack = flag.String("attack", "", "be the attacker of TestAnAttacker on this directory")
+var attack = flag.String("attack", "", "be the attacker of TestTheOwnerOfTheDirectory on this directory")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -268,7 +268,7 @@ func attackForever(dir string) {
 	}
 }
 
-func TestAnAttackerWhoOwnsTheDirectoryChangesNothingAfterwards(t *testing.T) {
+func TestTheOwnerOfTheDirectoryChangesNothingAfterwards(t *testing.T) {
 	// "The file that Take returns does not change any more, whatever it is."
 	if os.Getuid() != 0 {
 		t.Skip("a second user, who attacks, needs root")
