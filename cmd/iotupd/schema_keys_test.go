@@ -60,7 +60,7 @@ var jsonKeys = map[string]jsonKey{
 	"from_port":            {"", "UDP port of the sender"},
 	"receive_buffer_bytes": {"bytes", "socket buffer that the system has granted"},
 
-	// What a receiver has.
+	// Counts of a receiver.
 	"shards_needed":           {"shards", "data shards of the object: any so many shards of every group restore it"},
 	"shards_held":             {"shards", "useful shards on the disk"},
 	"shards_resumed":          {"shards", "shards that an earlier run had left in the partial file"},

@@ -270,7 +270,7 @@ func (f *goFile) nameOf(imported string) string {
 	return path.Base(imported)
 }
 
-func TestContributorsAreToldOfEveryFolder(t *testing.T) {
+func TestContributingNamesEveryFolder(t *testing.T) {
 	page, err := os.ReadFile("../../CONTRIBUTING.md")
 	if err != nil {
 		t.Fatal(err)

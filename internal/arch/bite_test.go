@@ -12,7 +12,7 @@ import (
 var violations = []struct {
 	rule  string
 	files map[string]string // path: what follows the licence
-	want  string            // part of the only complaint
+	want  string            // part of the only error
 }{
 	{"imports are allowed", map[string]string{"proto/x.go": "package proto\n\nimport _ \"iotupd/fec\"\n"}, "proto must not import iotupd/fec"},
 	{"imports are allowed", map[string]string{"proto/x.go": "package proto\n\nimport _ \"example.org/m\"\n"}, "proto must not import example.org/m"},

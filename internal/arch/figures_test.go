@@ -56,7 +56,7 @@ func TestFigures(t *testing.T) {
 	t.Logf("most fields: %s", top(fields, 6))
 	for _, dir := range []string{"cmd/iotupd", "receiver", "sender"} {
 		arrows, circle := between(files, dir)
-		t.Logf("%s: %d arrows between its files, %d of these in circles", dir, arrows, circle)
+		t.Logf("%s: %d arrows between its files, %d of them in circles", dir, arrows, circle)
 	}
 }
 

@@ -184,10 +184,10 @@ func setScheduling(thread int, a unix.SchedAttr) error {
 }
 
 // longSleep is a sleep during which the processor of the runtime is free for
-// others. During a shorter one the runtime is not told of the system call: it
-// would poll for its end, which costs several times what the sleep does, and a
-// real-time thread that wakes just then may spin until a poll ends that waits
-// for this very thread to leave the processor.
+// others. A shorter sleep hides the system call from the runtime: otherwise the
+// runtime would poll for its end, which costs several times as much as the sleep,
+// and a real-time thread that wakes just then may spin until a poll ends that
+// waits for this very thread to leave the processor.
 const longSleep = 4 * time.Millisecond
 
 // yieldEvery is how often a goroutine that only sleeps for short times lets

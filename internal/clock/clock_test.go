@@ -39,7 +39,7 @@ func BenchmarkLateness(b *testing.B) {
 					now := time.Now()
 					late = append(late, now.Sub(due))
 					if now.After(due) {
-						due = now // judge every wake-up alone
+						due = now // measure every wake-up alone
 					}
 				}
 				slices.Sort(late)

@@ -14,8 +14,9 @@ func Filtered() bool {
 	return filtered(string(b))
 }
 
-// filtered finds "Seccomp:	2" in a file like /proc/self/status. Zero is no filter, and
-// 1 a few calls only, by which no program of this kind could run.
+// filtered finds "Seccomp: 2" in a file like /proc/self/status. Zero means that
+// there is no filter, and 1 allows a few calls only, with which this program
+// could not run.
 func filtered(status string) bool {
 	for line := range strings.Lines(status) {
 		if mode, ok := strings.CutPrefix(line, "Seccomp:"); ok {

@@ -44,8 +44,8 @@ type Finding struct {
 	Fix  string // a shell command; what more there is to know follows as a # comment
 }
 
-// Listening says what is listened to, and what came of it between the two
-// snapshots. Counts are of that time.
+// Listening describes the multicast groups, and the packets that arrived between
+// the two snapshots.
 type Listening struct {
 	Interfaces []string      // on which the groups were joined
 	Named      []string      // to which the user confined the listening; none: all suitable ones

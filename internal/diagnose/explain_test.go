@@ -298,7 +298,7 @@ func TestExplain(t *testing.T) {
 			fix:     "iotupd recv -i eth0.10",
 		},
 		{
-			name: "the other IP version is no evidence",
+			name: "the other IP version proves nothing",
 			happens: func(h host, l *Listening) {
 				l.Groups = []netip.Addr{group4}
 				h.receive6(300)
@@ -321,7 +321,7 @@ func TestExplain(t *testing.T) {
 			want: []string{NothingOnTheWire},
 		},
 		{
-			name: "packets of another interface are no evidence",
+			name: "packets of another interface prove nothing",
 			happens: func(h host, l *Listening) {
 				h.device("eth0.10", 500)
 				h.add4("snmp", "Ip.InReceives", 500)

@@ -63,7 +63,8 @@ func TestExplainInRealNetworks(t *testing.T) {
 		},
 		{name: "other port", to: []netip.Addr{group4, group6}, port: port + 1, want: []string{OtherPort}},
 		{name: "other group, IPv4", to: []netip.Addr{group4.Next()}, want: []string{OtherGroups, NothingOnTheWire}},
-		// A virtual cable filters no groups, and IPv6 counts all, so here a firewall cannot be told apart.
+		// A virtual cable filters no groups, and IPv6 counts all, so here a
+		// firewall cannot be distinguished.
 		{name: "other group, IPv6", to: []netip.Addr{group6.Next()}, want: []string{HostFirewall, OtherGroups}},
 		{name: "joined elsewhere", join: "eth1", to: []netip.Addr{group4}, want: []string{JoinedElsewhere}},
 	}
@@ -158,8 +159,8 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// await waits until packets to the groups arrive: what comes before an interface
-// is up on both sides is dropped, and IPv6 needs a second to notice that it is.
+// await waits until packets to the groups arrive: packets before an interface is
+// up on both sides are dropped, and IPv6 needs a second to notice that it is.
 func (l *lab) await(groups ...netip.Addr) {
 	l.t.Helper()
 	sockets := l.listen("eth0", 1<<20)
@@ -207,8 +208,8 @@ func (l *lab) within(namespace string, f func() error) {
 	}
 }
 
-// threadFS shows the counters of the calling thread where those of the process
-// are, and hides /sys, which stays that of the process.
+// threadFS shows the counters of the calling thread in place of the process's,
+// and hides /sys, which always belongs to the process.
 type threadFS struct{ fs.FS }
 
 func (f threadFS) Open(name string) (fs.File, error) {

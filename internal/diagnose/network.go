@@ -63,8 +63,8 @@ func otherInterface(e evidence) (Finding, uint64) {
 	}, most
 }
 
-// receiveErrors: the interface itself refuses packets, those of a sender with a larger
-// MTU among them.
+// receiveErrors: the interface itself refuses packets, for example of a sender
+// with a larger MTU.
 func receiveErrors(e evidence) (Finding, uint64) {
 	var parts []string
 	var sum uint64
@@ -94,9 +94,9 @@ const (
 	likely
 )
 
-// querier judges whether a switch forgot the membership. It does so some 260 s
-// after it last heard a report, some switches sooner, and hosts report only when
-// they join and when a querier asks.
+// querier finds out whether a switch forgot the membership. It does so about 260
+// s after its last report, some switches sooner, and hosts report only when they
+// join and when a querier asks.
 func (e evidence) querier() (Finding, likelihood) {
 	when := unlikely
 	switch {

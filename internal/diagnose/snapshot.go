@@ -120,14 +120,14 @@ func Take(fsys fs.FS) (Snapshot, error) {
 	return s, nil
 }
 
-// Member tells whether a program on the host is a member of a group, on the
-// interface of that name.
+// Member reports whether a program on the host is a member of a multicast group,
+// on the interface of that name.
 func (s Snapshot) Member(group netip.Addr, device string) bool {
 	return slices.Contains(s.members[group], device)
 }
 
-// count fills in the counters of the protocols. The names are those of the
-// kernel: Protocol.Counter in v4, bare in v6.
+// count fills in the counters of the protocols. The kernel's names are used:
+// Protocol.Counter in v4, bare in v6.
 func (s *Snapshot) count(v4, v6 map[string]uint64) {
 	s.ip4 = ipCounters{
 		received:  v4["Ip.InReceives"],
@@ -181,7 +181,7 @@ func (c ipCounters) since(before ipCounters) ipCounters {
 }
 
 // lost returns how many packets IP dropped: multicast after routing, and any
-// before it. Where the two cannot be told apart it is in favour of multicast.
+// before it. Where the two cannot be distinguished, packets count as multicast.
 func (c ipCounters) lost() (multicast, other uint64) {
 	all := rise(c.delivered+c.forwarded, c.received)
 	multicast = min(c.multicast, all)

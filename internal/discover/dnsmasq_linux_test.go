@@ -114,7 +114,7 @@ func TestARealNameServer(t *testing.T) {
 	}
 }
 
-func TestTheServersOfTheHostAreAskedUnlessTold(t *testing.T) {
+func TestTheServersOfTheHostAreAskedByDefault(t *testing.T) {
 	serve(t, "127.0.0.1:53", records...)
 	usual := resolvConf
 	resolvConf = filepath.Join(t.TempDir(), "resolv.conf")

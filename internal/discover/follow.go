@@ -4,8 +4,8 @@ package discover
 
 import "time"
 
-// DefaultFailover is how long the senders of a priority may be silent until
-// those of the next one are listened to (spec.md 8.3).
+// DefaultFailover is how long the senders of a priority may be silent until the
+// senders of the next one are listened to (spec.md 8.3).
 const DefaultFailover = 30 * time.Second
 
 // What failed is tried again after a time that doubles, within these bounds.
@@ -28,7 +28,7 @@ type Follower struct {
 	since  time.Time // it was last heard, or chosen
 
 	heard    time.Time     // last packet of any level, or last change of the plan
-	patience time.Duration // silence since heard after which to ask; doubles each time
+	askAfter time.Duration // silence since heard after which to ask; doubles each time
 
 	askAt    time.Time // zero: at once
 	asking   bool
@@ -95,7 +95,7 @@ func (f *Follower) Failed(now time.Time) time.Duration {
 
 // Heard notes that a packet of the active level has come.
 func (f *Follower) Heard(now time.Time) {
-	f.since, f.heard, f.patience = now, now, f.failover
+	f.since, f.heard, f.askAfter = now, now, f.failover
 }
 
 // Tick turns to the next level if the active one has been silent for too long,
@@ -106,8 +106,8 @@ func (f *Follower) Tick(now time.Time) (changed bool) {
 	if f.plan == nil {
 		return false
 	}
-	if now.Sub(f.heard) >= f.patience {
-		f.patience *= 2
+	if now.Sub(f.heard) >= f.askAfter {
+		f.askAfter *= 2
 		if f.failures == 0 && now.Before(f.askAt) {
 			f.askAt = now
 		}

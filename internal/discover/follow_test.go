@@ -76,7 +76,7 @@ func TestTheAnswerIsAskedForAgain(t *testing.T) {
 	s := newScene(t)
 	s.wantTick("without a plan", false)
 	if !s.found("a") {
-		t.Fatal("the first plan is no change")
+		t.Fatal("the first plan does not count as a change")
 	}
 	s.wait(time.Minute - 1)
 	s.wantNoAsk("the plan still holds")
@@ -214,7 +214,7 @@ func TestARefreshTurnsBackOnlyIfSomethingBetterChanged(t *testing.T) {
 	p := planOf("a")
 	p.Group4 = netip.MustParseAddr("232.1.2.3")
 	if !s.f.Found(s.now, p) {
-		t.Error("another group is no change")
+		t.Error("another group does not count as a change")
 	}
 }
 

@@ -3,12 +3,12 @@
 // Package discover finds the senders of a channel by DNS (spec.md 8.3), and
 // writes the records by which they are found.
 //
-// [Resolver] asks name servers by package net and makes a [Plan] of their answers.
-// [Follower] decides when to ask again and which of the senders to listen to.
-// [Resolver.Follow] runs the two together. [Zone] is the way back.
+// [Resolver] asks name servers by package net and makes a [Plan] of their
+// answers. [Follower] decides when to ask again and which of the senders to
+// listen to. [Resolver.Follow] runs the two together. [Zone] is the inverse: the
+// records to publish for a sender.
 //
-// Answers are hostile until proven harmless, and harmless is all they get: they
-// say where to listen, never what to trust.
+// DNS answers are untrusted: they say where to listen, never what to trust.
 package discover
 
 import (
@@ -25,7 +25,7 @@ import (
 const (
 	maxServices = 32 // SRV records
 	maxHosts    = 16 // targets whose addresses are asked for
-	maxSources  = 32 // of one priority; Linux has room for 10 IPv4 ones unless told otherwise
+	maxSources  = 32 // of one priority; Linux has room for 10 IPv4 ones by default
 	maxRefused  = 16 // reasons kept
 )
 

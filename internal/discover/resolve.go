@@ -14,7 +14,7 @@ import (
 	"iotupd/proto"
 )
 
-// A NotFoundError tells that DNS knows no sender of a channel.
+// A NotFoundError says that DNS knows no sender of a channel.
 type NotFoundError struct {
 	Record string // that was looked for, and its name
 	Why    string
@@ -29,8 +29,8 @@ type resolution struct {
 	old  *Plan // nil: none
 }
 
-// resolve asks for all that makes up a plan. A host whose addresses nobody can
-// tell just now keeps those that it has in the old plan, which may be nil.
+// resolve asks for all records of a plan. A host whose addresses cannot be
+// resolved just now keeps its addresses in the old plan, which may be nil.
 func resolve(ctx context.Context, ask Resolver, name string, old *Plan) (*Plan, error) {
 	g := proto.ChannelGroups(name)
 	r := resolution{Resolver: ask, old: old, plan: &Plan{
@@ -53,8 +53,8 @@ func resolve(ctx context.Context, ask Resolver, name string, old *Plan) (*Plan, 
 	return r.plan, nil
 }
 
-// services returns the usable SRV records at name, best priority first, and in
-// an order that does not depend on that of the answer.
+// services returns the usable SRV records at name, best priority first, and in an
+// order that does not depend on the order of the answer.
 func (r *resolution) services(ctx context.Context, name string) ([]*net.SRV, error) {
 	found, invalid, err := r.lookupSRV(ctx, name)
 	if err != nil {

@@ -26,7 +26,7 @@ func TestAPlanHasTheSourcesByPriority(t *testing.T) {
 	wantLevels(t, p,
 		"10 a 192.0.2.1 18868", "10 a 2001:db8::1 18868", "10 b.example 192.0.2.2 18869", "20 c fe80::1 18868")
 	if want := "ff3e::dfa4:97a0 232.170.128.128 1"; fmt.Sprint(p.Group6, p.Group4, p.Layers) != want {
-		t.Errorf("got groups %v, %v with %d layers; want those of the channel", p.Group6, p.Group4, p.Layers)
+		t.Errorf("got groups %v, %v with %d layers; want the channel's", p.Group6, p.Group4, p.Layers)
 	}
 	l := p.Levels[0]
 	if got := fmt.Sprint(l.Ports(), l.Sent(18868), l.Sent(18869)); got != "[18868 18869] [192.0.2.1 2001:db8::1] [192.0.2.2]" {
@@ -158,7 +158,7 @@ func TestWhatWasLookedForIsSaid(t *testing.T) {
 		wantError("a has the address 127.0.0.1, which no sender can have")
 }
 
-func TestAHostThatNobodyCanTellKeepsItsAddresses(t *testing.T) {
+func TestAHostThatCannotBeResolvedKeepsItsAddresses(t *testing.T) {
 	// "A host whose addresses cannot be asked for keeps those it had, for a minute."
 	// spec.md 8.3
 	z := newZone(t).

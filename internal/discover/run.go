@@ -29,8 +29,8 @@ const maxTime = time.Minute
 
 var errTime = fmt.Errorf("the name servers have not answered all questions within %v", maxTime)
 
-// A Resolver asks name servers. The zero value asks those of the host. Its
-// methods may be called from any goroutine.
+// A Resolver asks name servers. The zero value asks the name servers of the host.
+// Its methods may be called from any goroutine.
 type Resolver struct {
 	// Servers are asked in turn until one answers. If none, they are those of
 	// /etc/resolv.conf, which is read each time.
@@ -67,9 +67,9 @@ func (r Resolver) withDefaults() (Resolver, error) {
 	return r, nil
 }
 
-// Resolve asks where channel name, as of [ParseName], can be heard now. The old
-// plan, which may be nil, fills in for hosts that nobody can tell the addresses
-// of just now. The error is a [NotFoundError] if there are no records.
+// Resolve asks where channel name, as of [ParseName], is sent now. The old plan,
+// which may be nil, provides the addresses of hosts that cannot be resolved just
+// now. The error is a [NotFoundError] if there are no records.
 func (r Resolver) Resolve(ctx context.Context, name string, old *Plan) (*Plan, error) {
 	r, err := r.withDefaults()
 	if err != nil {

@@ -96,7 +96,7 @@ func answering(t *testing.T, servers ...any) (r Resolver, dialed *[]string) {
 		case error:
 			return nil, s
 		}
-		t.Errorf("%s is no server", address)
+		t.Errorf("%s is not a server", address)
 		return nil, net.ErrClosed
 	}
 	return r, dialed

@@ -20,7 +20,7 @@ func lookEvery(failover time.Duration) time.Duration {
 	return max(minLookEvery, min(failover/looks, maxLookEvery))
 }
 
-// FollowOptions are what [Resolver.Follow] needs to know and whom it tells. The
+// FollowOptions are the parameters and callbacks of [Resolver.Follow]. The
 // functions are called by its goroutine alone, and must not be nil.
 type FollowOptions struct {
 	// Failover is how long a priority may be silent. If zero, [DefaultFailover].
@@ -34,8 +34,8 @@ type FollowOptions struct {
 	// seconds after an error.
 	Listen func(*Plan, Level) error
 
-	// Failed tells that there was no answer, or an error of Listen, and when it is
-	// tried again.
+	// Failed is called when there was no answer, or after an error of Listen,
+	// with the time until the next try.
 	Failed func(err error, again time.Duration)
 }
 

@@ -16,24 +16,24 @@ import (
 type followed struct {
 	t     *testing.T
 	begin time.Time
-	told  chan string
+	calls chan string
 }
 
 // startFollowing follows what ask answers, and hears nothing, until the test ends.
 func startFollowing(t *testing.T, ask func(old *Plan) (*Plan, error)) followed {
 	fl := followed{t, time.Now(), make(chan string, 100)}
-	tell := func(format string, args ...any) {
-		fl.told <- fmt.Sprintf("%v: ", time.Since(fl.begin)) + fmt.Sprintf(format, args...)
+	record := func(format string, args ...any) {
+		fl.calls <- fmt.Sprintf("%v: ", time.Since(fl.begin)) + fmt.Sprintf(format, args...)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	stopped, done := errors.New("stopped"), make(chan error)
 	go func() {
 		done <- follow(ctx, FollowOptions{
 			Heard:  func() uint64 { return 0 },
-			Listen: func(_ *Plan, l Level) error { tell("%v", l); return nil },
-			Failed: func(err error, again time.Duration) { tell("%v, again in %v", err, again) },
+			Listen: func(_ *Plan, l Level) error { record("%v", l); return nil },
+			Failed: func(err error, again time.Duration) { record("%v, again in %v", err, again) },
 		}, func(old *Plan) (*Plan, error) {
-			tell("asked")
+			record("asked")
 			return ask(old)
 		})
 	}()
@@ -46,17 +46,17 @@ func startFollowing(t *testing.T, ask func(old *Plan) (*Plan, error)) followed {
 	return fl
 }
 
-// want waits for the next things that are told, each after its time.
-func (fl followed) want(told ...string) {
+// want waits for the next calls, each after its time.
+func (fl followed) want(calls ...string) {
 	fl.t.Helper()
-	for _, want := range told {
+	for _, want := range calls {
 		select {
-		case got := <-fl.told:
+		case got := <-fl.calls:
 			if got != want {
 				fl.t.Fatalf("got %q, want %q", got, want)
 			}
 		case <-time.After(time.Hour):
-			fl.t.Fatalf("not told in an hour: %s", want)
+			fl.t.Fatalf("no call in an hour: %s", want)
 		}
 	}
 }
@@ -122,20 +122,20 @@ func TestFollowWaitsForItsQuestion(t *testing.T) {
 }
 
 func TestWhatCannotBeListenedToIsTriedAgain(t *testing.T) {
-	var told []string
+	var calls []string
 	failing := errors.New("no interface")
 	w := following{core: NewFollower(0), opts: FollowOptions{
 		Heard:  func() uint64 { return 0 },
-		Listen: func(_ *Plan, l Level) error { told = append(told, l.String()); return failing },
-		Failed: func(err error, again time.Duration) { told = append(told, fmt.Sprint(err, again)) },
+		Listen: func(_ *Plan, l Level) error { calls = append(calls, l.String()); return failing },
+		Failed: func(err error, again time.Duration) { calls = append(calls, fmt.Sprint(err, again)) },
 	}}
 	want := func(at time.Time, want ...string) {
 		t.Helper()
 		w.tick(at)
-		if !slices.Equal(told, want) {
-			t.Fatalf("told %q, want %q", told, want)
+		if !slices.Equal(calls, want) {
+			t.Fatalf("calls %q, want %q", calls, want)
 		}
-		told = nil
+		calls = nil
 	}
 	now := time.Unix(1e9, 0)
 	want(now)

@@ -88,7 +88,7 @@ func TestOnlyTheAnswerSectionCounts(t *testing.T) {
 	wantLevels(t, z.plan(nil), "1 a 192.0.2.1 1")
 }
 
-func TestAnAnswerMayBeThatOfAnAlias(t *testing.T) {
+func TestAnAnswerMayBelongToAnAlias(t *testing.T) {
 	// "Aliases (CNAME) are resolved by the name server." spec.md 8.3
 	z := newZone(t).
 		add(service+channel, aliasOf("services.example")).

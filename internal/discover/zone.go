@@ -19,7 +19,7 @@ const zonePriority = 10
 // A Sender is what DNS should say about one sender of a channel.
 type Sender struct {
 	Name  string       // of the channel, as of [ParseName]
-	Host  string       // of the sender; what is no name of a host is made one
+	Host  string       // of the sender; an invalid host name is made valid
 	Addrs []netip.Addr // that its packets may come from; those that mean nothing elsewhere are left out
 	Port  uint16       // that they go to
 	Group netip.Addr   // that they go to, on layer 0

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// ErrNotRegular says that a path is not that of a regular file.
+// ErrNotRegular says that a path does not lead to a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
 // OpenRegular opens the regular file at path, as [os.OpenFile] does. It never waits:

@@ -20,7 +20,7 @@ func Replace(dir *os.Root, name string, content []byte, mode fs.FileMode) error 
 	if err != nil {
 		return err
 	}
-	f.Chmod(mode) // it can only be wider than before: a failure harms nobody
+	f.Chmod(mode) // it can only be wider than before: a failure has no effect
 	if err = fill(f, content); err == nil {
 		err = Rename(dir, temporary, name)
 	}

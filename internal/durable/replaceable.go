@@ -12,7 +12,7 @@ import (
 // ErrFixed is what all errors of [Replaceable] are.
 var ErrFixed = errors.New("it cannot be replaced")
 
-// A fixed error says why nothing can be put in the place of what is there.
+// A fixed error says why a file cannot be replaced.
 type fixed string
 
 func (e fixed) Error() string        { return string(e) }
@@ -31,9 +31,9 @@ const (
 	ErrDirAppendOnly fixed = "is append-only, so that nothing in it can be replaced; chattr -a takes that away"
 )
 
-// Replaceable asks whether the file called name in dir could be replaced by another
-// one. It changes nothing. Errors are [ErrFixed]. No error is no promise: some reasons
-// show only when it is done.
+// Replaceable asks whether the file called name in dir could be replaced by
+// another one. It changes nothing. Errors are [ErrFixed]. A nil error does not
+// guarantee success: some reasons show only when the file is replaced.
 func Replaceable(dir *os.Root, name string) error {
 	if name != filepath.Base(name) || !filepath.IsLocal(name) || name == "." {
 		return nil // to be refused by whoever uses it

@@ -28,8 +28,8 @@ func replaceable(dir *os.Root, name string) error {
 	if kind := file.Mode & unix.S_IFMT; kind == unix.S_IFDIR {
 		return nil
 	}
-	// What is no directory cannot be removed as one. Whether it could be replaced, the
-	// kernel looks at first, with all that it knows.
+	// Removing a file as a directory always fails. But the kernel checks first,
+	// with all that it knows, whether the file may be removed.
 	if err := unix.Unlinkat(int(d.Fd()), name, unix.AT_REMOVEDIR); !errors.Is(err, unix.EPERM) {
 		return nil
 	}

@@ -8,10 +8,10 @@ import (
 	"os"
 )
 
-// A Spare is a small file that is kept for a later time, when it takes the place of
-// another one: that a disk is full shows now, and not then. It is locked by this
-// process, so that what a killed one has left behind is used again. A nil Spare is
-// none.
+// A Spare is a small file that is made now and replaces another one later, so
+// that a full disk is noticed now. It is locked by this process, so that the file
+// of a killed process is recognised and used again. A nil Spare means that there
+// is none.
 type Spare struct {
 	dir  *os.Root
 	name string
@@ -55,8 +55,8 @@ func NewSpare(dir *os.Root, name string) (*Spare, error) {
 
 var errSpareInUse = errors.New("the file is in use")
 
-// reopenSpare opens what a killed process has left behind, or removes what is called
-// name and is no such file; nil: the name is free.
+// reopenSpare opens the file that a killed process has left behind, or removes
+// anything else called name; nil: the name is free.
 func reopenSpare(dir *os.Root, name string) (*os.File, error) {
 	info, err := dir.Lstat(name)
 	switch {
@@ -83,7 +83,7 @@ func reopenSpare(dir *os.Root, name string) (*os.File, error) {
 	return nil, dir.Remove(name)
 }
 
-// isOurs reports whether the name is still that of the file.
+// isOurs reports whether the name still leads to the file.
 func (s *Spare) isOurs() bool {
 	mine, err1 := s.file.Stat()
 	named, err2 := s.dir.Lstat(s.name)

@@ -78,7 +78,7 @@ func TestASpareFileBelongsToOneProcess(t *testing.T) {
 	holds(t, filepath.Join(dir.Name(), "file"), "mine")
 }
 
-// What a killed process leaves behind does no harm, and neither does a link.
+// A file that a killed process leaves behind is used, and a link is not followed.
 func TestASpareFileThatWasLeftBehindIsUsedAgain(t *testing.T) {
 	dir := rootOf(t)
 	path := filepath.Join(dir.Name(), "spare")

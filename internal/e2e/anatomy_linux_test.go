@@ -65,7 +65,7 @@ func dissect(t *testing.T, path string, profile fec.Profile) *anatomy {
 // An autopsy is what a partial file holds of its object.
 type autopsy struct {
 	data, parity int // shards that are intact, in their places or parked there
-	proven       int // of these, those whose leaf the file has as well
+	proven       int // intact shards whose leaf the file has as well
 	whole        int // data shards of records all of whose leaves are of such
 	records      int // of leaves and of parity
 }
@@ -152,7 +152,7 @@ const (
 	cutShort = "cut short"
 )
 
-// damage spoils a partial file at random, and tells how.
+// damage corrupts a partial file at random, and returns how.
 func damage(t *testing.T, rnd *rand.Rand, path string) string {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

@@ -14,11 +14,11 @@ import (
 
 // "With digests a forged shard costs a comparison, and perhaps one more decoding
 // of its group." spec.md 11. "A receiver bounds how many signatures it verifies
-// in a second", and it refuses a manifest "whose sequence is lower than that of
-// the last one installed that this key signed, or equal but for another object."
-// spec.md 5.5: nothing of what an intruder sends is in the file, keeps the
-// receiver from it, or costs it much memory or disk.
-func TestAnIntruderSpoilsNoTransfer(t *testing.T) {
+// in a second", and it refuses a manifest "whose sequence is lower than the
+// highest that was installed of any of its keys, or equal with another object."
+// spec.md 5.5: packets of an intruder neither get into the file, nor prevent its
+// reception, nor cost the receiver much memory or disk.
+func TestAnIntruderCannotCorruptATransfer(t *testing.T) {
 	const tenth = 10
 	key := newKeyPair(t)
 	source := newFile(t, siegeSize())
@@ -77,8 +77,8 @@ func (k keyPair) install(t *testing.T, sequence int) (state string) {
 	return state
 }
 
-// A receiver that has nothing to compare an older release with begins with it, and
-// goes over to a newer one as soon as that is on the air.
+// A receiver that has not installed a release yet begins with an older one, and
+// changes to a newer one as soon as that is sent.
 func TestANewerReleaseTakesOver(t *testing.T) {
 	t.Parallel()
 	key := newKeyPair(t)
@@ -189,8 +189,8 @@ func (s siege) compare(t *testing.T, calm siege) {
 	}
 }
 
-// watchDisk begins to watch the space that the files of a directory take. What
-// it returns gives the peak in bytes when the process has ended.
+// watchDisk begins to watch the space that the files of a directory take. The
+// returned function returns the peak in bytes when the process has ended.
 func (p *process) watchDisk(dir string) (peak func() int64) {
 	var most int64
 	ended := make(chan struct{})

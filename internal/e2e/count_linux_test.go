@@ -59,7 +59,7 @@ func (h *host) withhold(sender *host) {
 	h.valve(fmt.Sprintf(`ether saddr %s @th,88,8 { %d, %d } drop`, address, proto.TypeData, proto.TypeParity))
 }
 
-// only lets no packets pass but those of the given types, until open is called.
+// only lets only packets of the given types pass, until open is called.
 func (h *host) only(types ...proto.Type) {
 	h.t.Helper()
 	var pass []string

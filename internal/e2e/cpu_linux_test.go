@@ -145,8 +145,8 @@ func resultOf(t *testing.T, source, target string, found, done event) string {
 		sumOf(t, source) == sumOf(t, target), found.FECCode, done.Verified, done.Rebuilt, done.Needed)
 }
 
-// receiveKilled kills the emulated receiver in the middle of a file that comes over
-// IPv6, and has the next one go on with what comes over IPv4.
+// receiveKilled kills the emulated receiver in the middle of a file that comes
+// over IPv6. The next one continues over IPv4.
 func (p cpuPair) receiveKilled(t *testing.T) (result string) {
 	t.Helper()
 	source, target := newFile(t, cpuFile), newTarget(t)

@@ -77,7 +77,7 @@ func TestADiskThatFillsUpIsAnErrorAndTheOldFileStays(t *testing.T) {
 
 // A sender whose file changes stops and says so. Its receivers wait, and never put
 // a mixture into place: another sender of the file as it was completes it.
-func TestAChangingSourceStopsTheSenderAndHarmsNoReceiver(t *testing.T) {
+func TestAChangingSourceStopsTheSenderAndCorruptsNoFile(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(path string) error

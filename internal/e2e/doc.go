@@ -40,8 +40,8 @@
 // Where something is missing, the tests skip and say so; with
 // IOTUPD_REQUIRE_NETNS=1 they fail instead. With -short they all skip.
 //
-// Packets never leave the namespaces. What a test starts ends with it; what a
-// killed run left behind is removed by the next one. Packet loss is drawn by the
-// kernel and cannot be replayed; everything else that is drawn comes from a seed
-// that the log shows and IOTUPD_E2E_SEED sets.
+// Packets never leave the namespaces. Processes and namespaces of a test end with
+// it; those that a killed run left behind are removed by the next run. Packet
+// loss is drawn by the kernel and cannot be replayed; everything else that is
+// drawn comes from a seed that the log shows and IOTUPD_E2E_SEED sets.
 package e2e

@@ -8,8 +8,8 @@ import (
 )
 
 // shardsSent returns how many data and parity packets left the senders from the
-// first to the last that a receiver needed. Those that were lost count by their
-// share of what arrived.
+// first to the last that a receiver needed. Lost ones are assumed to have the
+// same shares as the packets that arrived.
 func (e event) shardsSent() float64 {
 	return e.shardsTaken() * float64(e.Sent) / float64(e.Sent-e.Lost)
 }
@@ -32,7 +32,7 @@ func median(values []float64) float64 {
 // lose, one stream is for all of them, and the one that loses nothing takes each
 // shard once and rebuilds nothing. How many packets the others need is tested in
 // virtual time, in packages receiver and bench; here it is printed.
-func TestUnlikeReceiversNeedLittleMoreThanTheBound(t *testing.T) {
+func TestReceiversWithDifferentLossNeedLittleMoreThanTheBound(t *testing.T) {
 	losses := []int{0, 1, 10, 30} // percent
 	size, runs := int64(4*mib), 1
 	if full {

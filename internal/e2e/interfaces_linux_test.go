@@ -193,7 +193,7 @@ func TestAnInterfaceIsFollowedWhileItIsUsed(t *testing.T) {
 	}
 }
 
-// Two networks: a receiver listens on both, and a sender is to be told.
+// Two networks: a receiver listens on both, and a sender has to be given one.
 func TestTwoInterfaces(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -271,7 +271,8 @@ END`, proto.DefaultPort, sender.ipv4()))
 	}
 }
 
-// "The source of source-specific sending is chosen once, and its loss is told."
+// "The source of source-specific sending is chosen once, and its loss is
+// reported."
 func TestTheSourceOfSourceSpecificSendingStays(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -316,7 +317,7 @@ func TestAnInterfaceIsWaitedForSoLong(t *testing.T) {
 	h.start("recv", "-n", "--wait", "300ms", "-i", "eth7").wantExit(10, `interface "eth7" not found`)
 }
 
-// A host with many interfaces is told of in a few lines.
+// A host with many interfaces is described in a few lines.
 func TestManyInterfacesAreFewLines(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -336,6 +337,6 @@ func TestManyInterfacesAreFewLines(t *testing.T) {
 	r.wait("warn") // that nothing arrives
 	r.stop()
 	if got := strings.Count(r.stdout.String(), "igmp_max_memberships"); got != 1 {
-		t.Errorf("told %d times", got)
+		t.Errorf("reported %d times", got)
 	}
 }

@@ -19,8 +19,9 @@ import (
 	"iotupd/proto"
 )
 
-// An intruder is on a host of the network. It hears what all hear, and sends
-// datagrams that are like those of the sender, checksum and all.
+// An intruder is on a host of the network. It receives the same packets as
+// everybody, and sends datagrams that look like the sender's, including the
+// checksum.
 type intruder struct {
 	t     *testing.T
 	host  *host
@@ -43,10 +44,10 @@ type known struct {
 	manifest []byte // payload
 }
 
-// learn listens until all is known of the object that is on the air.
+// learn listens until all is known of the object that is being sent.
 func (x *intruder) learn() (k known) {
 	x.t.Helper()
-	x.heard.SetReadDeadline(time.Now().Add(patience()))
+	x.heard.SetReadDeadline(time.Now().Add(waitLimit()))
 	b := make([]byte, 2000)
 	for k.manifest == nil {
 		n, from, err := x.heard.ReadFromUDPAddrPort(b)
@@ -75,7 +76,7 @@ type attack struct {
 	spoof bool // they seem to come from the sender
 }
 
-// begin attacks until the test ends, or until stop, which tells how many
+// begin attacks until the test ends, or until stop, which returns how many
 // datagrams were sent.
 func (a attack) begin(x *intruder) (stop func() uint64) {
 	x.t.Helper()

@@ -106,7 +106,7 @@ type place struct {
 // the path word blanked.
 type capture map[netip.AddrPort]map[place][]byte
 
-// capturing records what arrives at a host until stop.
+// capturing records the packets that arrive at a host until stop.
 func capturing(h *host, conn *net.UDPConn) (stop func() capture) {
 	t := h.t
 	t.Helper()
@@ -165,9 +165,9 @@ func enlarge(t *testing.T, conn *net.UDPConn) {
 }
 
 // "Senders that do not know of each other ... MUST send DATA, PARITY and DIGEST
-// packets that are equal but for the path word." spec.md 4.1: sealed ones too,
-// from two senders, and from one before and after a restart. Who has no key, or
-// another one, receives nothing.
+// packets that are equal except for the path word." spec.md 4.1: sealed ones too,
+// from two senders, and from one before and after a restart. A receiver without
+// the key, or with another one, receives nothing.
 func TestSealedPacketsAreTheSameFromAllSenders(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

@@ -54,9 +54,9 @@ type host struct {
 	lab  *lab
 	name string   // namespace
 	n    int      // last number of its addresses
-	runs []string // the program and what comes before it; empty: binary
+	runs []string // the program, after its prefix such as a wrapper; empty: binary
 
-	cgroup string // what starts belongs to it; empty: to that of the test
+	cgroup string // of its processes; empty: the cgroup of the test
 }
 
 // labs counts those made so far.
@@ -203,8 +203,8 @@ func inNamespace(path string, f func() error) error {
 	return err
 }
 
-// patience returns the bound of every wait for something that has to happen.
-func patience() time.Duration {
+// waitLimit returns the bound of every wait for something that has to happen.
+func waitLimit() time.Duration {
 	if full {
 		return 20 * time.Minute
 	}
@@ -214,9 +214,9 @@ func patience() time.Duration {
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience()); !so(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(waitLimit()); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("still not so after %v: %s", patience(), what)
+			t.Fatalf("still not so after %v: %s", waitLimit(), what)
 		}
 	}
 }

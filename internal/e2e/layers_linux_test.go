@@ -152,8 +152,8 @@ func (r *linked) report(after float64) {
 }
 
 // "For receivers with links of different speed." spec.md 10: all have the file in
-// the end, whatever their links carry. Which layers they have when is decided by
-// what they lose in which second, and is for people to judge: packages receiver and
+// the end, whatever their links carry. Which layers they have at which time
+// depends on the loss in each second, and is not asserted: packages receiver and
 // bench test that in virtual time.
 func TestLayersThatALinkCarriesAreReceived(t *testing.T) {
 	t.Parallel()

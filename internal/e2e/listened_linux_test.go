@@ -28,8 +28,8 @@ func announcements(group netip.Addr) string {
 	return fmt.Sprintf(`icmpv6 type mld2-listener-report @th,96,128 0x%x counter name heard`, group.AsSlice())
 }
 
-// hears begins to count what reaches a host of membership messages. What it returns
-// waits for so many more.
+// hears begins to count the membership messages that reach a host. The returned
+// function waits for so many more.
 func (h *host) hears(what string) (wait func(t *testing.T, more uint64)) {
 	h.t.Helper()
 	h.sh(fmt.Sprintf(`nft -f - <<END
@@ -56,8 +56,8 @@ END`, what))
 	}
 }
 
-// sent returns a counter of the packets that a host sends: that of its port of the
-// switch.
+// sent returns a counter of the packets that a host sends: the one of its port of
+// the switch.
 func (h *host) sent() *host {
 	h.t.Helper()
 	port := &host{t: h.t, lab: h.lab, name: h.lab.net}

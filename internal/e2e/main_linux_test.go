@@ -90,8 +90,9 @@ func needsNetwork(t *testing.T) {
 	}
 }
 
-// needsFull skips a test that measures what people are to judge: how fast this
-// machine is, or what arrives while it does something else. No build depends on it.
+// needsFull skips a test that only measures: how fast this machine is, or how
+// many packets arrive while it does something else. No build depends on the
+// result.
 func needsFull(t *testing.T) {
 	t.Helper()
 	needsNetwork(t)
@@ -123,7 +124,7 @@ func removeStale() {
 	}
 }
 
-// isStale tells whether name is one of ours, of a process that is gone.
+// isStale reports whether name is one of ours, of a process that has ended.
 func isStale(name string) bool {
 	rest, ours := strings.CutPrefix(name, namePrefix)
 	number, _, _ := strings.Cut(rest, "-")

@@ -109,9 +109,9 @@ func (p *process) watchMemory() (peak func() int) {
 	return func() int { <-ended; return kib }
 }
 
-// highWater returns VmHWM of a process in KiB, 0 if it is gone. What wait4 tells
-// would not do: that counts the test itself, whose memory the new process shared
-// for a moment.
+// highWater returns VmHWM of a process in KiB, 0 if it is gone. The result of
+// wait4 is not usable: it counts the test itself, whose memory the new process
+// shared for a moment.
 func highWater(pid int) int {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, after, _ := strings.Cut(string(status), "VmHWM:")

@@ -136,8 +136,8 @@ func TestOverheadOfDigestsAndManifests(t *testing.T) {
 // byes are the manifests that announce the end of a sender.
 const byes = 4
 
-// What digests cost in processor time is for people to judge. The runs with and
-// without them take turns.
+// The cost of digests in processor time is measured and not asserted. The runs
+// with and without them take turns.
 func TestProcessorTimeOfDigests(t *testing.T) {
 	needsFull(t)
 	for _, load := range []struct {

@@ -55,7 +55,7 @@ func TestATransferOutlivesALostLink(t *testing.T) {
 			if test.cut != "receiver" { // the switch takes the link from the sender
 				t.Logf("the sender said: %s", s.wait("warn").Text)
 			} else {
-				s.sendsMore(1000) // in vain
+				s.sendsMore(1000) // which nobody receives
 			}
 			before := receiver.count()
 			sh(t, namespace, "ip link set "+device+" up")

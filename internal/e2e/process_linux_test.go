@@ -187,7 +187,7 @@ func fitsSchema(line []byte) error {
 	return nil
 }
 
-// withoutProgress shortens the output of a command to what tells most.
+// withoutProgress removes progress lines from the output of a command.
 func withoutProgress(s string) string {
 	var rest strings.Builder
 	for line := range strings.Lines(s) {
@@ -233,7 +233,7 @@ func (p *process) waitUntilHeld(share float64) event {
 
 func (p *process) waitFor(what string, match func(event) bool) event {
 	p.t.Helper()
-	timeout := time.After(patience())
+	timeout := time.After(waitLimit())
 	for {
 		select {
 		case e, ok := <-p.events:
@@ -244,7 +244,7 @@ func (p *process) waitFor(what string, match func(event) bool) event {
 				return e
 			}
 		case <-timeout:
-			p.t.Fatalf("no event %q for %v\n%s", what, patience(), p.messages())
+			p.t.Fatalf("no event %q for %v\n%s", what, waitLimit(), p.messages())
 		}
 	}
 }
@@ -256,8 +256,8 @@ func (p *process) exit() int {
 	select {
 	case <-p.exited:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(patience()):
-		p.t.Fatalf("still running after %v\n%s", patience(), p.messages())
+	case <-time.After(waitLimit()):
+		p.t.Fatalf("still running after %v\n%s", waitLimit(), p.messages())
 		return -1
 	}
 }
@@ -271,8 +271,8 @@ func (p *process) wantExit(code int, why string) {
 	}
 }
 
-// done waits for a receiver that succeeds. What arrived counts until everything
-// was collected.
+// done waits for a receiver that succeeds. Packets count until everything was
+// collected.
 func (p *process) done() event {
 	p.t.Helper()
 	var collected event
@@ -288,11 +288,11 @@ func (p *process) done() event {
 }
 
 // wantRefused runs receivers until one gives up for a reason, and leaves the old
-// file. One that has heard nothing says nothing about what is on the air, and the
-// next one has twice the time.
+// file. A receiver that received nothing cannot give the reason; then the next
+// one has twice the time.
 func (h *host) wantRefused(code int, why string, flags ...string) {
 	h.t.Helper()
-	for timeout := time.Second; timeout < patience(); timeout *= 2 {
+	for timeout := time.Second; timeout < waitLimit(); timeout *= 2 {
 		target := oldFile(h.t)
 		r := h.recv(target, append(flags, "--timeout", timeout.String())...)
 		got := r.exit()
@@ -305,10 +305,10 @@ func (h *host) wantRefused(code int, why string, flags ...string) {
 		}
 		return
 	}
-	h.t.Errorf("nothing was heard within %v, want that it is refused: %q", patience(), why)
+	h.t.Errorf("nothing was heard within %v, want that it is refused: %q", waitLimit(), why)
 }
 
-// wantHeardNothing stops a receiver that has waited in vain.
+// wantHeardNothing stops a receiver that must have received nothing.
 func (p *process) wantHeardNothing() {
 	p.t.Helper()
 	if code := p.stop(); code != 130 {

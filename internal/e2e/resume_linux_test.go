@@ -66,7 +66,7 @@ type killed struct {
 // and how many of them led to the right file all the same.
 type tally struct{ damaged, right atomic.Int32 }
 
-// goOn kills a receiver, spoils what it has left, and starts the next one.
+// goOn kills a receiver, corrupts its partial file, and starts the next one.
 func (k killed) goOn(t *testing.T, rnd *rand.Rand, h *host) {
 	t.Helper()
 	target := newTarget(t)

@@ -87,7 +87,7 @@ func TestWhatAnOlderFileHasIsNotReceivedAgain(t *testing.T) {
 }
 
 // How much is received again when shards and digests arrive together depends on
-// how fast the older file is read, and is for people to judge.
+// how fast the older file is read, and is measured but not asserted.
 func TestShardsReceivedBesideAnOlderFile(t *testing.T) {
 	needsFull(t)
 	const size = 64 * mib

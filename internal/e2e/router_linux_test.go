@@ -137,8 +137,8 @@ func (h *host) pim() {
 	})
 }
 
-// static makes a host a router that passes on what comes from source to the
-// channel's source-specific group of IPv6, with or without members.
+// static makes a host a router that forwards packets from source to the channel's
+// source-specific group of IPv6, with or without members.
 func (h *host) static(source string) {
 	h.t.Helper()
 	group := proto.ChannelGroups("iotupd").IPv6Source
@@ -229,7 +229,7 @@ func TestATransferCrossesAStaticRouter(t *testing.T) {
 }
 
 // "The hop limit is 1 by default." spec.md 8.2
-func TestPacketsCrossNoRouterUnlessToldTo(t *testing.T) {
+func TestPacketsCrossNoRouterByDefault(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		family, source string

@@ -89,6 +89,6 @@ func TestNoPriorityIsAskedForWhereSystemCallsAreFiltered(t *testing.T) {
 	sender.sandbox("priority")
 	transfer(t, sender, receiver)
 	if code := sender.send(newFile(t, 1<<10), "--priority", "always").exit(); code != -1 {
-		t.Errorf("told to ask for it: got exit code %d, want that this ends it", code)
+		t.Errorf("asked for it explicitly: got exit code %d, want that this ends it", code)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// Coordinated senders start in different places of the loop, so that every
-// packet of each is new to a receiver: S senders, S times the speed. How close real
-// ones come to that is for people to judge; packages sender and bench test it in
-// virtual time.
+// Coordinated senders start in different places of the loop, so that every packet
+// of each is new to a receiver: S senders, S times the speed. How close real ones
+// come to that is not asserted; packages sender and bench test it in virtual
+// time.
 func TestSendersOfTheSameFileAddUp(t *testing.T) {
 	needsFull(t)
 	const loss, size, runs = 10, 64 * mib, 3 // loss in percent
@@ -76,7 +76,7 @@ func TestTheOtherSendersGoOnWhenOneDies(t *testing.T) {
 	wantSame(t, target, source)
 }
 
-func TestReceiversGetTheFileTheyAskedForWhenTwoAreOnTheAir(t *testing.T) {
+func TestReceiversGetTheFileTheyAskedForWhenTwoAreSent(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	first, second := newFile(t, 4*mib), newFile(t, 6*mib)

@@ -9,7 +9,7 @@ import (
 
 // snoop makes the switch watch who listens where, and ask them all for it every
 // two minutes. At first it floods, until it must have heard who is there: here
-// for 0.1 s. The options are those of a bridge.
+// for 0.1 s. The options are bridge options of ip link.
 func (l *lab) snoop(options string) {
 	l.t.Helper()
 	set := "ip link set br0 type bridge "

@@ -24,8 +24,8 @@ import (
 	"time"
 )
 
-// patience ends a test that hangs. Nothing depends on how long it is.
-const patience = 3 * time.Minute
+// timeout ends a test that hangs. Nothing depends on how long it is.
+const timeout = 3 * time.Minute
 
 // root is the folder of this module.
 func root(t *testing.T) string {
@@ -167,7 +167,7 @@ func newLab(t *testing.T) *lab {
 
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
 
-// here replaces the literals of an example by those of the lab. Each must be
+// here replaces the literals of an example by the values of the lab. Each must be
 // there.
 func (l *lab) here(source string, literals map[string]string) string {
 	l.Helper()
@@ -217,7 +217,7 @@ func (l *lab) run(args ...string) {
 // wait waits for the end of a program.
 func (l *lab) wait(cmd *exec.Cmd) error {
 	l.Helper()
-	limit := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	limit := time.AfterFunc(timeout, func() { cmd.Process.Kill() })
 	defer limit.Stop()
 	return cmd.Wait()
 }
@@ -225,7 +225,7 @@ func (l *lab) wait(cmd *exec.Cmd) error {
 // wantFile fails unless a file has, or gets, the content that was sent.
 func (l *lab) wantFile(name string) {
 	l.Helper()
-	for range patience / (20 * time.Millisecond) {
+	for range timeout / (20 * time.Millisecond) {
 		if got, err := os.ReadFile(l.path(name)); err == nil && bytes.Equal(got, l.content) {
 			return
 		}

@@ -9,7 +9,7 @@
 // store, and the bytes that the store holds in the end. So a change of
 // structure that changes behaviour, even the order of work, fails the test.
 //
-// The tests use nothing but the public API. What of it is expected to change is
-// called in drive_test.go only. Run the tests with -update to write the
-// files in testdata anew, and look at every difference.
+// The tests use nothing but the public API. The parts of the API that are
+// expected to change are called in drive_test.go only. Run the tests with -update
+// to rewrite the files in testdata, and look at every difference.
 package golden

@@ -56,7 +56,7 @@ func newLayersPolicy(max int, maxRate int64, rnd *rand.Rand) *layersPolicy {
 	return p
 }
 
-// listen begins anew with the streams of a receiver.
+// listen begins again with the streams of a receiver.
 func (p *layersPolicy) listen(streams *receiver.Streams) {
 	p.streams, p.l = streams, layers.New(streams, p.cfg)
 }

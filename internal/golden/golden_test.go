@@ -14,7 +14,7 @@ import (
 	"iotupd/internal/leak"
 )
 
-var update = flag.Bool("update", false, "write the traces anew: look at every difference")
+var update = flag.Bool("update", false, "rewrite the traces: look at every difference")
 
 func TestMain(m *testing.M) { os.Exit(leak.Main(m)) }
 

@@ -13,7 +13,7 @@
 //   - a host that vanishes without a word has left when it answered neither of two
 //     queries in a row. Without a querier it never has;
 //   - a host that had joined before the watch began is heard when it answers the
-//     next query, up to two minutes later, or when it joins anew.
+//     next query, up to two minutes later, or when it joins again.
 //
 // Memberships of the own host count too, from the start.
 //
@@ -28,12 +28,13 @@ import (
 	"net/netip"
 )
 
-// A Config tells what to watch.
+// A Config says what to watch.
 type Config struct {
 	Interface string     // name of the one that leads to the link
 	Group     netip.Addr // multicast
 
-	// Logger, if not nil, is told what keeps listeners from being heard.
+	// Logger, if not nil, gets a record of whatever prevents listeners from being
+	// noticed.
 	Logger *slog.Logger
 }
 

@@ -64,7 +64,7 @@ func unhex(t *testing.T, s stream, digits string) []byte {
 	return b
 }
 
-// What a Linux host sends, the first one with another group.
+// Packets of a Linux host, the first one with another group.
 func TestParsesPacketsFromTheWire(t *testing.T) {
 	const v4, v6 = "0a4d0002", "fe800000000000000000000000000002"
 	tests := []struct {
@@ -173,7 +173,7 @@ func TestIgnoresPacketsThatAreNotOfThisLinkOrDamaged(t *testing.T) {
 	join4 := ipv4(unhex(t, stream4, "1600 0000 G"))
 	join6 := ipv6(unhex(t, stream6, "83000000 00000000 G"))
 	if stream4.parse(join4).kind != joined || stream6.parse(join6).kind != joined {
-		t.Fatal("the packets to spoil are not understood")
+		t.Fatal("the packets to corrupt are not understood")
 	}
 	tests := []struct {
 		name   string
@@ -236,7 +236,7 @@ func TestIgnoresPacketsThatAreNotOfThisLinkOrDamaged(t *testing.T) {
 	})
 }
 
-// Whatever comes, nobody is taken for a listener who did not name the group.
+// Whatever arrives, only a host that names the group counts as a listener.
 func FuzzReport(f *testing.F) {
 	f.Add([]byte("\x22\x00\x00\x00\x00\x00\x00\x01\x05\x00\x00\x01\xe8\x01\x01\x10\x0a\x4d\x00\x01"))
 	f.Add([]byte("\x11\x0a\x00\x00\xe8\x01\x01\x10\x02\x7d\x00\x00"))

@@ -18,7 +18,7 @@ import (
 const (
 	// retryEvery is the time between two attempts to find an interface that has gone.
 	retryEvery = time.Second
-	// sourcesFor is how long the addresses of this host are taken for known.
+	// sourcesFor is how long the addresses of this host are cached.
 	sourcesFor = time.Second
 	// fullRound is the longest time until a querier has asked and all have answered,
 	// unless somebody has changed it: 125 and 10 s, and some more.
@@ -33,7 +33,7 @@ type Watcher struct {
 	stream stream
 	looked time.Time // when the sources of the stream were looked up
 
-	audience audience
+	table    table
 	reported bool // another host was heard, whatever it listens to
 }
 
@@ -72,7 +72,7 @@ func (w *Watcher) bind() error {
 		return err
 	}
 	if here, err := diagnose.Read(); err == nil && here.Member(w.cfg.Group, w.cfg.Interface) {
-		w.audience.join(netip.Addr{})
+		w.table.join(netip.Addr{})
 	}
 	return nil
 }
@@ -84,10 +84,10 @@ func (w *Watcher) Run(ctx context.Context, changed func(listened bool)) {
 	defer context.AfterFunc(ctx, w.tap.interrupt)()
 	now := time.Now()
 	round := now.Add(fullRound)
-	listened := w.audience.listens(now)
+	listened := w.table.listens(now)
 	changed(listened)
 	for ctx.Err() == nil {
-		w.tap.wakeAt(earlier(w.audience.wake(), round))
+		w.tap.wakeAt(earlier(w.table.wake(), round))
 		if ctx.Err() != nil {
 			return // and the deadline may have come after the interruption
 		}
@@ -101,9 +101,9 @@ func (w *Watcher) Run(ctx context.Context, changed func(listened bool)) {
 		}
 		if !round.IsZero() && now.After(round) {
 			round = time.Time{}
-			w.complain()
+			w.warn()
 		}
-		if before := listened; before != w.audience.listens(now) {
+		if before := listened; before != w.table.listens(now) {
 			listened = !before
 			changed(listened)
 		}
@@ -122,7 +122,7 @@ func (w *Watcher) hear(now time.Time, p []byte, own bool) {
 	} else if m.kind == other || m.kind == joined || m.kind == left {
 		w.reported = true
 	}
-	w.audience.hear(now, m)
+	w.table.hear(now, m)
 }
 
 // rebind waits until the interface is there again.
@@ -141,10 +141,10 @@ func (w *Watcher) rebind(ctx context.Context) {
 	}
 }
 
-// complain says what a round of questions and answers should have brought.
-func (w *Watcher) complain() {
+// warn logs what is missing after a round of queries and reports.
+func (w *Watcher) warn() {
 	switch {
-	case w.audience.asked.IsZero():
+	case w.table.asked.IsZero():
 		w.cfg.Logger.Warn("no querier asks who listens; receivers are noticed only when they join", "interface", w.cfg.Interface)
 	case !w.reported:
 		w.cfg.Logger.Warn("a querier asks who listens, and nobody is heard to answer; "+
@@ -152,7 +152,7 @@ func (w *Watcher) complain() {
 	}
 }
 
-// addresses lists those of an interface.
+// addresses lists the addresses of an interface.
 func addresses(name string) (list []netip.Addr) {
 	if ifi, err := netif.ByName(name); err == nil {
 		list = ifi.Addresses()

@@ -23,9 +23,9 @@ var groups = map[string]netip.Addr{
 	"IPv6, source-specific": netip.MustParseAddr("ff3e::8000:10"),
 }
 
-// patience bounds the waits for what has to happen, so that a test that fails does
-// not hang.
-const patience = 2 * time.Minute
+// waitLimit bounds the waits for events that have to happen, so that a failing
+// test does not hang.
+const waitLimit = 2 * time.Minute
 
 // A watch is a running watcher of rx0, where this host has the addresses fe80::1
 // and 10.77.0.1; the peer has fe80::2 and 10.77.0.2.
@@ -66,7 +66,7 @@ func (w *watch) want(why string, listened bool) {
 		if got != listened {
 			w.t.Fatalf("%s: got %v, want %v", why, got, listened)
 		}
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		w.t.Fatalf("%s: no change, want %v", why, listened)
 	}
 }
@@ -169,7 +169,7 @@ func TestAWatchOutlivesItsInterface(t *testing.T) {
 	w.want("at the start", false)
 	w.Unplug()
 	w.Plug("rx0")
-	hang := time.After(patience)
+	hang := time.After(waitLimit)
 	for { // until the watcher has found it
 		l := w.join()
 		select {

@@ -40,7 +40,7 @@ const (
 	joined               // the host listens
 	left                 // the host listens no longer
 	askedAll             // a querier asks for the listeners of all groups
-	askedUs              // a querier asks for those of the stream, since somebody left
+	askedUs              // a querier asks for the listeners of the stream, since somebody left
 )
 
 // Types of the records of IGMPv3 and MLDv2 reports, RFC 3376 4.2.12, RFC 3810
@@ -87,7 +87,7 @@ func (s stream) records(b []byte, count, address int) kind {
 	return said
 }
 
-// record tells what a record about the group says about its sender.
+// record returns what a record about the group says about its sender.
 func (s stream) record(typ byte, sources []byte) kind {
 	named := s.names(sources)
 	switch typ {
@@ -113,7 +113,7 @@ func (s stream) record(typ byte, sources []byte) kind {
 	return other
 }
 
-// names tells whether a list of addresses holds one of the sender.
+// names reports whether a list of addresses contains one of the sender.
 func (s stream) names(list []byte) bool {
 	size := s.group.BitLen() / 8
 	for a := range slices.Chunk(list, size) {
@@ -124,8 +124,8 @@ func (s stream) names(list []byte) bool {
 	return false
 }
 
-// asked tells what a query is for: a group, zero if it is for all, and a list of
-// sources, empty if it is for all.
+// asked returns the subject of a query: a multicast group, zero if it is for all,
+// and a list of sources, empty if it is for all.
 func (s stream) asked(group netip.Addr, sources []byte) kind {
 	switch {
 	case group.IsUnspecified():

@@ -82,8 +82,8 @@ func filter() *unix.SockFprog {
 }
 
 // bind gets the packets of the interface with that index, and makes its device
-// take in what hosts tell each other about a group. The network does not see
-// that. Errors of devices that take in everything do no harm.
+// receive the reports of hosts about a multicast group. The network does not see
+// that. Errors are ignored: they come from devices that receive everything.
 func (t *tap) bind(index int, group netip.Addr) error {
 	return t.control(func(fd int) error {
 		for _, mac := range devices(group) {

@@ -45,7 +45,7 @@ func (b *Batch) Datagram(i int) []byte { return b.datagrams[i].bytes }
 func (b *Batch) From(i int) netip.AddrPort { return b.datagrams[i].from }
 
 // Interface returns the index of the interface that datagram i came over; zero
-// where the system does not tell.
+// where the system does not say.
 func (b *Batch) Interface(i int) int { return b.datagrams[i].index }
 
 // Pause returns how long to wait until the next read, to take several datagrams at

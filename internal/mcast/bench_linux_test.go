@@ -12,8 +12,8 @@ import (
 )
 
 // BenchmarkCable sends from one namespace to another as fast as the sender can,
-// and reports the rate and what arrived of it. Both ends, and the kernel between
-// them, share the processors.
+// and reports the rate and the share that arrived. Both ends, and the kernel
+// between them, share the processors.
 func BenchmarkCable(b *testing.B) {
 	for _, group := range []netip.Addr{group6, group4} {
 		for name, offload := range offloads {

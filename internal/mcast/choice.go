@@ -36,15 +36,15 @@ func Candidates(all []netif.Interface) (list []Candidate) {
 	})
 	for _, i := range all {
 		c := Candidate{Interface: describe(i)}
-		c.Fitness, c.Why = judge(i, alone)
+		c.Fitness, c.Why = fitnessOf(i, alone)
 		list = append(list, c)
 	}
 	return list
 }
 
-// judge says what an interface is good for, and why not more; alone means that there
-// is no other one but loopback interfaces.
-func judge(i netif.Interface, alone bool) (Fitness, string) {
+// fitnessOf returns what an interface can be used for, and why not for more;
+// alone means that all other interfaces are loopback interfaces.
+func fitnessOf(i netif.Interface, alone bool) (Fitness, string) {
 	switch partOf, why := partOf(i); {
 	case i.Flags&net.FlagLoopback != 0 && !alone:
 		return Unfit, "reaches this host alone"
@@ -103,7 +103,7 @@ func isHostSide(name string) bool {
 // every network namespace.
 var idleTunnels = []string{"tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0"}
 
-// isIdleTunnel reports whether it is one of those, and nobody has made use of it.
+// isIdleTunnel reports whether it is such a tunnel, and unused.
 func isIdleTunnel(i netif.Interface) bool {
 	return i.Flags&net.FlagUp == 0 && slices.Contains(idleTunnels, i.Name)
 }

@@ -52,7 +52,7 @@ func TestWhichInterface(t *testing.T) {
 	for name, test := range map[string]struct {
 		host []netif.Interface
 		fit  string
-		why  string // of those that are not
+		why  string // why it is not fit
 	}{
 		"one":                                   {host(lo, "eth0 lan 10.0.0.1 fe80::1"), "eth0", "lo reaches this host alone"},
 		"one without an address":                {host(lo, "eth0 lan"), "eth0", "lo reaches this host alone"},

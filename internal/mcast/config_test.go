@@ -72,7 +72,7 @@ func TestDialRefusesWhatCannotWork(t *testing.T) {
 // This package knows nothing of the protocol, whose datagrams it has to carry.
 func TestDatagramsOfTheProtocolAreReceivedAndNoLongerOnes(t *testing.T) {
 	if MaxDatagram != proto.MaxDatagramLen {
-		t.Errorf("datagrams of up to %d bytes are received, those of the protocol have up to %d", MaxDatagram, proto.MaxDatagramLen)
+		t.Errorf("datagrams of up to %d bytes are received, but the protocol has up to %d", MaxDatagram, proto.MaxDatagramLen)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"iotupd/internal/netif"
 )
 
-// canChooseSource tells that a datagram can have its source, whatever its socket is
-// bound to.
+// canChooseSource says that each datagram can state its source, whatever its
+// socket is bound to.
 const canChooseSource = true
 
 // A sendControl has the control messages of datagrams: one that says which address they
@@ -24,10 +24,10 @@ type sendControl struct {
 	source   int        // bytes of the first one; zero: there is none
 }
 
-// setSource states the address, which has to be one of the interface; an invalid one
-// leaves it to the kernel. The kernel refuses an address that is not there, for every
-// datagram anew. For IPv4, the option of the socket states the interface, whose byte
-// order some emulators would garble here.
+// setSource states the address, which has to be one of the interface; an invalid
+// one leaves it to the kernel. The kernel checks for every datagram that the
+// address exists. For IPv4, the option of the socket states the interface, whose
+// byte order some emulators would garble here.
 func (c *sendControl) setSource(a netip.Addr, index int) {
 	c.source = 0
 	switch {

@@ -20,7 +20,7 @@ var (
 	ErrNoInterface = errors.New("mcast: no such interface")
 )
 
-// A TooBigError tells that a datagram did not fit the interface in one piece.
+// A TooBigError says that a datagram did not fit the interface in one piece.
 type TooBigError struct {
 	Interface string
 	MTU       int // of the interface
@@ -43,7 +43,7 @@ func isUnreachable(err error) bool {
 		errors.Is(err, syscall.ENETDOWN) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
-func isNoInterface(err error) bool {
+func isInterfaceGone(err error) bool {
 	return errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ENXIO)
 }
 
@@ -64,7 +64,7 @@ func (c *Conn) explain(err error, datagram int) error {
 		return &TooBigError{Interface: name, MTU: mtu, Datagram: datagram, Max: mtu - f.headers()}
 	case errors.Is(err, syscall.EINVAL) && c.cfg.Source.IsValid():
 		return fmt.Errorf("%w: %s does not have the address %v any more: %w", ErrUnreachable, name, c.cfg.Source, err)
-	case isNoInterface(err), isUnreachable(err) && lookup != nil:
+	case isInterfaceGone(err), isUnreachable(err) && lookup != nil:
 		return fmt.Errorf("%w: %s is gone: %w", ErrNoInterface, name, err)
 	case isUnreachable(err) && now.Flags&net.FlagUp == 0:
 		return fmt.Errorf("%w: %s is down: %w", ErrUnreachable, name, err)

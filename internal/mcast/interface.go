@@ -17,9 +17,10 @@ type Interface struct {
 	Index int // the kernel's number, new each time the device appears
 	MTU   int // bytes of the largest IP packet
 
-	// IPv6 and IPv4 tell whether it has an address of the family, perhaps one that
-	// cannot be used yet. For IPv6 a link-local one is enough. A loopback interface
-	// never counts for IPv6, because Linux does not deliver IPv6 multicast there.
+	// IPv6 and IPv4 say whether it has an address of the family, perhaps one that
+	// cannot be used yet. For IPv6 a link-local one is enough. A loopback
+	// interface never counts for IPv6, because Linux does not deliver IPv6
+	// multicast there.
 	IPv6, IPv4 bool
 
 	Loopback bool
@@ -32,7 +33,7 @@ type Interface struct {
 // listInterfaces is a variable so that tests can make it fail.
 var listInterfaces = netif.List
 
-// has tells whether i has an address of family f.
+// has reports whether i has an address of family f.
 func (i Interface) has(f family) bool {
 	if f == ipv6Family {
 		return i.IPv6
@@ -40,10 +41,11 @@ func (i Interface) has(f family) bool {
 	return i.IPv4
 }
 
-// Source returns the address that packets to a group of the family of like come from:
-// one that is not the address of another host, for good, and with the widest scope.
-// was is kept if it is one that will do and keep is true, or if there is no better
-// one. If there is none, pending tells whether there may be one in a moment.
+// Source returns the address that packets to a group of the family of like come
+// from: one that is not the address of another host, for good, and with the
+// widest scope. was is kept if it is usable and keep is true, or if there is no
+// better one. If there is none, pending reports whether there may be one in a
+// moment.
 func (i Interface) Source(like, was netip.Addr, keep bool) (source netip.Addr, pending bool) {
 	best := -1
 	for _, a := range i.addresses {

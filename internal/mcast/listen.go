@@ -21,8 +21,8 @@ var follow = netif.Follower{Every: 2 * time.Second, AnnouncedEvery: 10 * time.Se
 // joined is tried again.
 const seldom = 30
 
-// An Offload tells whether runs of datagrams of one size may cross the kernel in
-// one piece (UDP_SEGMENT, UDP_GRO on Linux). What is sent and received is the
+// An Offload says whether runs of datagrams of one size may cross the kernel in
+// one piece (UDP_SEGMENT, UDP_GRO on Linux). The datagrams on the network are the
 // same either way.
 type Offload int
 
@@ -31,7 +31,7 @@ const (
 	OffloadNever                // so that a filter on the way sees, and may lose, each datagram alone
 )
 
-// A ListenConfig tells what to receive.
+// A ListenConfig says what to receive.
 type ListenConfig struct {
 	// Groups are multicast addresses, of either family or both. At least one.
 	Groups []netip.Addr
@@ -43,9 +43,9 @@ type ListenConfig struct {
 	// source of their family, and a group of a family without source is not joined.
 	Sources []netip.Addr
 
-	// Interfaces are the names of those to join on. One that is not there, is down, or
-	// goes away, is joined when it is there. If empty, it is every suitable one, see
-	// [Suitable], as they come and go.
+	// Interfaces are the names of the interfaces to join on. An interface that is
+	// missing or down is joined as soon as it is usable. If empty, every suitable
+	// interface is used, see [Suitable], as they come and go.
 	Interfaces []string
 
 	// ReceiveBuffer is the number of bytes to ask the kernel for. If zero, 32 MiB
@@ -56,7 +56,7 @@ type ListenConfig struct {
 	// Offload is OffloadAuto if zero.
 	Offload Offload
 
-	// Logger, if not nil, is told when memberships change.
+	// Logger, if not nil, gets a record when memberships change.
 	Logger Logger
 }
 
@@ -129,7 +129,7 @@ type Listener struct {
 	listed atomic.Pointer[[]Membership] // members, for who does not wait for mu
 
 	indices map[string]int  // of the named interfaces, when they were last seen
-	told    map[string]bool // what was logged once
+	logged  map[string]bool // conditions that are logged only once
 	retryAt time.Time       // when to try again what could not be joined
 	retryIn time.Duration   // from then until the next time
 
@@ -145,7 +145,7 @@ func Listen(cfg ListenConfig) (*Listener, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	l := &Listener{cfg: cfg, groups: cfg.Groups, sources: cfg.Sources, indices: make(map[string]int), told: make(map[string]bool)}
+	l := &Listener{cfg: cfg, groups: cfg.Groups, sources: cfg.Sources, indices: make(map[string]int), logged: make(map[string]bool)}
 	if err := l.open(); err != nil {
 		l.closeSockets()
 		return nil, err

@@ -22,13 +22,13 @@ var (
 	group4 = netip.MustParseAddr("239.255.8.0")
 )
 
-// patience bounds the waits for what has to happen, so that a test that fails does
-// not hang.
-const patience = 2 * time.Minute
+// waitLimit bounds the waits for events that have to happen, so that a failing
+// test does not hang.
+const waitLimit = 2 * time.Minute
 
 // eventually waits until something is so.
 func eventually(so func() bool) bool {
-	for end := time.Now().Add(patience); !so(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(waitLimit); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			return false
 		}
@@ -36,8 +36,8 @@ func eventually(so func() bool) bool {
 	return true
 }
 
-// A hearing is a listener and what it hears on all its sockets.
-type hearing struct {
+// An ear is a listener and the payloads that arrive on all its sockets.
+type ear struct {
 	t *testing.T
 	*mcast.Listener
 	heard chan string // payloads
@@ -45,7 +45,7 @@ type hearing struct {
 
 // hear listens to group6 and group4 until the test ends, if cfg does not say
 // otherwise.
-func hear(t *testing.T, cfg mcast.ListenConfig) hearing {
+func hear(t *testing.T, cfg mcast.ListenConfig) ear {
 	t.Helper()
 	if cfg.Groups == nil {
 		cfg.Groups = []netip.Addr{group6, group4}
@@ -55,7 +55,7 @@ func hear(t *testing.T, cfg mcast.ListenConfig) hearing {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := hearing{t, l, make(chan string, 1000)}
+	h := ear{t, l, make(chan string, 1000)}
 	for _, s := range l.Sockets() {
 		go func() {
 			for b := mcast.NewBatch(8); s.ReadBatch(b) == nil; {
@@ -69,20 +69,20 @@ func hear(t *testing.T, cfg mcast.ListenConfig) hearing {
 	return h
 }
 
-func (h hearing) want(payload string) {
+func (h ear) want(payload string) {
 	h.t.Helper()
 	select {
 	case got := <-h.heard:
 		if got != payload {
 			h.t.Fatalf("heard %q, want %q", got, payload)
 		}
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		h.t.Fatalf("%q not heard; joined:\n%s", payload, h)
 	}
 }
 
 // wantAll wants count payloads in any order, each once.
-func (h hearing) wantAll(count int, payload func(i int) string) {
+func (h ear) wantAll(count int, payload func(i int) string) {
 	h.t.Helper()
 	missing := make(map[string]bool, count)
 	for i := range count {
@@ -95,14 +95,14 @@ func (h hearing) wantAll(count int, payload func(i int) string) {
 				h.t.Fatalf("heard %q twice, or never sent", strings.TrimSpace(got))
 			}
 			delete(missing, got)
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			h.t.Fatalf("%d datagrams of %d not heard", len(missing), count)
 		}
 	}
 }
 
 // String lists the memberships.
-func (h hearing) String() string {
+func (h ear) String() string {
 	var b strings.Builder
 	for _, m := range h.Memberships() {
 		fmt.Fprintf(&b, "%s %v", m.Interface, m.Group)
@@ -118,7 +118,7 @@ func (h hearing) String() string {
 }
 
 // wantMembers waits until the memberships are these.
-func (h hearing) wantMembers(want ...string) {
+func (h ear) wantMembers(want ...string) {
 	h.t.Helper()
 	all := ""
 	for _, w := range want {
@@ -359,7 +359,7 @@ func TestSourcesAreJoinedWithTheGroupsOfTheirFamily(t *testing.T) {
 	}
 	only4.wantMembers("rx0 ff15::8:0 from fe80::2", "rx0 239.255.8.0 from 10.77.0.3")
 	if err := only4.SetSources([]netip.Addr{group4}); err == nil {
-		t.Error("a group is taken for a source")
+		t.Error("a group is accepted as a source")
 	}
 	only4.wantMembers("rx0 ff15::8:0 from fe80::2", "rx0 239.255.8.0 from 10.77.0.3")
 }
@@ -387,7 +387,7 @@ func TestGroupsCanBeChangedAndJoinedAgain(t *testing.T) {
 	lan.say(group6, "still there")
 	h.want("still there")
 	if err := h.SetGroups([]netip.Addr{netip.MustParseAddr("fe80::1")}); err == nil {
-		t.Error("a host is taken for a group")
+		t.Error("a host is accepted as a group")
 	}
 	h.wantMembers("rx0 ff15::8:0")
 	if err := h.SetGroups([]netip.Addr{group4}); err != nil { // of a family without a socket

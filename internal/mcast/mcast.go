@@ -6,13 +6,13 @@
 // doing so while interfaces come and go, and has one [Socket] for each address
 // family to read from. A [Conn] sends to one group through one interface.
 //
-// What the package takes care of, because each has cost somebody a day:
+// Pitfalls that the package takes care of:
 //
-//   - A group is joined on stated interfaces, never on "the" interface: the
-//     kernel would pick one by its routing table, or fail.
-//   - A socket gets every group that any process of the host joined on its port,
-//     unless told otherwise. It is told, and the destination of each datagram is
-//     checked as well.
+//   - A multicast group is joined on stated interfaces, never on "the"
+//     interface: the kernel would pick one by its routing table, or fail.
+//   - By default, a socket gets every multicast group that any process of the
+//     host joined on its port. An option of the socket prevents that, and the
+//     destination of each datagram is checked as well.
 //   - Linux never delivers IPv6 multicast on the loopback interface. IPv4 it does.
 //   - Nothing is fragmented: a datagram too big for the interface is an error.
 //   - On Linux, reading and writing allocate nothing for a datagram, and runs of
@@ -55,7 +55,7 @@ func familyOf(a netip.Addr) family {
 	return ipv6Family
 }
 
-// ofFamily returns those of the addresses that are of family f.
+// ofFamily returns the addresses of family f.
 func ofFamily(f family, addrs []netip.Addr) []netip.Addr {
 	return slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return familyOf(a) != f })
 }

@@ -28,7 +28,7 @@ type member struct {
 	index int // of the interface; zero: it is not there
 }
 
-// A memberKey tells memberships apart, whatever became of them.
+// A memberKey identifies a membership, whatever its state.
 type memberKey struct {
 	index         int
 	name          string // of the interface, if it has no index; one that is renamed stays what it is
@@ -52,9 +52,9 @@ func (l *Listener) Memberships() []Membership {
 	return nil
 }
 
-// SetGroups replaces the groups, joining and leaving what differs. Those of a
-// family that has no socket are left out. None at all leaves every group, and the
-// sockets stay open.
+// SetGroups replaces the multicast groups, joining new ones and leaving others.
+// Groups of a family without a socket are left out. With an empty list it leaves
+// every group, and the sockets stay open.
 func (l *Listener) SetGroups(groups []netip.Addr) error {
 	if len(groups) > 0 {
 		if err := validateGroups(groups); err != nil {
@@ -79,8 +79,8 @@ func (l *Listener) SetSources(sources []netip.Addr) error {
 	return l.update(true)
 }
 
-// Rejoin leaves all groups and joins them again, which makes the host announce
-// them anew to switches and routers that forgot.
+// Rejoin leaves all multicast groups and joins them again, which makes the host
+// announce them again to switches and routers that forgot.
 func (l *Listener) Rejoin() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +125,7 @@ func (l *Listener) update(retry bool) error {
 			m.Err = l.sockets[familyOf(m.Group)].join(*m)
 		}
 		switch {
-		case errors.Is(m.Err, errNoneYet): // that is told in other words
+		case errors.Is(m.Err, errNoneYet): // wantedAnywhere logs that
 		case m.Err != nil && (!known || was.Err == nil || was.Err.Error() != m.Err.Error()):
 			failed = append(failed, *m)
 		case m.Err == nil:
@@ -169,8 +169,8 @@ func (l *Listener) logFailed(failed []member) {
 	}
 }
 
-// leave gives up m, if it was joined. That the kernel has already given it up,
-// together with the interface, is no news.
+// leave gives up m, if it was joined. It is not an error if the kernel has
+// already given it up together with the interface.
 func (l *Listener) leave(m member) {
 	if m.Err == nil {
 		l.sockets[familyOf(m.Group)].leave(m)
@@ -208,15 +208,15 @@ func (l *Listener) wanted() (wanted []member, err error) {
 	return wanted, nil
 }
 
-// wantedAnywhere lists those on every suitable interface. If there are none, the log
-// is told why, once.
+// wantedAnywhere lists the memberships on every suitable interface. If there are
+// none, the reason is logged once.
 func (l *Listener) wantedAnywhere(all []netif.Interface) (wanted []member) {
 	fit := suitable(all)
 	for _, i := range fit {
 		wanted = append(wanted, l.wantedOn(i)...)
 	}
 	if len(wanted) > 0 || len(fit) > 0 && fit[0].Loopback {
-		delete(l.told, nothing)
+		delete(l.logged, nothing)
 		return wanted
 	}
 	for _, g := range l.groups { // there is something to wait for
@@ -224,10 +224,10 @@ func (l *Listener) wantedAnywhere(all []netif.Interface) (wanted []member) {
 			wanted = append(wanted, member{Membership: Membership{Group: g, Err: errNoneYet}})
 		}
 	}
-	if len(wanted) == 0 || l.told[nothing] {
+	if len(wanted) == 0 || l.logged[nothing] {
 		return wanted
 	}
-	l.told[nothing] = true
+	l.logged[nothing] = true
 	list := Candidates(all)
 	for n := range list {
 		if c := &list[n]; c.Fitness == Fit {
@@ -238,7 +238,7 @@ func (l *Listener) wantedAnywhere(all []netif.Interface) (wanted []member) {
 	return wanted
 }
 
-// nothing is the key of what is told of a host without an interface to listen on.
+// nothing is the key in logged for a host without an interface to listen on.
 const nothing = "nothing"
 
 // errNoneYet is that of memberships that wait for any interface.
@@ -247,12 +247,12 @@ var errNoneYet = errors.New("no interface can be listened on yet")
 // notice notes a named interface that was found, and logs what is odd about it.
 func (l *Listener) notice(name string, i Interface) {
 	l.indices[name] = i.Index
-	if i.Name != name && !l.told[name+" "+i.Name] {
-		l.told[name+" "+i.Name] = true
+	if i.Name != name && !l.logged[name+" "+i.Name] {
+		l.logged[name+" "+i.Name] = true
 		l.cfg.Logger.Warn(fmt.Sprintf("interface %s is %s now", name, i.Name))
 	}
-	if i.Bridge != "" && !l.told[name+" "+i.Bridge] {
-		l.told[name+" "+i.Bridge] = true
+	if i.Bridge != "" && !l.logged[name+" "+i.Bridge] {
+		l.logged[name+" "+i.Bridge] = true
 		l.cfg.Logger.Warn(fmt.Sprintf("%s is a port of the bridge %s, which gets all that arrives there: use -i %s", i.Name, i.Bridge, i.Bridge))
 	}
 }
@@ -276,7 +276,7 @@ func (l *Listener) wantedOn(i Interface) []member {
 	return wanted
 }
 
-// startable tells why it is no use to start with these memberships, or nil.
+// startable returns why none of these memberships can work, or nil.
 func startable(members []member) error {
 	var why []string
 	for _, m := range members {

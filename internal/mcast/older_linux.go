@@ -70,7 +70,7 @@ func (s *Socket) interfaceAddress(m member, to change) (netip.Addr, error) {
 
 // bindToInterface chooses the interface to send on where no option for multicast
 // does: emulators of other processors do not know any, for either family. Binding
-// it anew, to the same interface with another index, takes privileges.
+// it again, to the same interface with another index, takes privileges.
 func (c *Conn) bindToInterface(unknown error) error {
 	var failed error
 	err := c.sys.raw.Control(func(fd uintptr) { failed = unix.BindToDevice(int(fd), c.cfg.Interface.Name) })

@@ -41,8 +41,9 @@ func setSendOptions(f family, fd uintptr) error {
 	refuse := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
 	unix.SetsockoptSockFprog(s, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &refuse})
 	unix.SetsockoptInt(s, unix.SOL_SOCKET, unix.SO_RCVBUF, 0)
-	// PROBE: never fragment, and go by the size of the interface alone. A router's
-	// word on the path to one receiver, true or forged, must not stop the stream.
+	// PROBE: never fragment, and use the MTU of the interface alone. A router's
+	// message about the path to one receiver, genuine or forged, must not stop
+	// the stream.
 	if f == ipv4Family {
 		unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0)
 		return unix.SetsockoptInt(s, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)

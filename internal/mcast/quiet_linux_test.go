@@ -19,7 +19,7 @@ func send(t testing.TB, c *Conn, n int) {
 	}
 }
 
-// poll reads what is there until n datagrams were read.
+// poll reads until n datagrams were read.
 func poll(t testing.TB, s *Socket, b *Batch, n int) {
 	t.Helper()
 	for n > 0 {
@@ -214,7 +214,7 @@ func TestABatchTakesNoMoreMemoryForRuns(t *testing.T) {
 	last := &m.buffers[len(m.buffers)-1]
 	*last, m.beyond = 1, true
 	if got := len(m.room(false)); got != 2 || *last != 0 || m.beyond {
-		t.Errorf("%d messages, and what was there before is %d; want 2 and to be given back", got, *last)
+		t.Errorf("%d messages, and the one before is %d; want 2 and that it is released", got, *last)
 	}
 	m.buffers[0] = 1
 	if m.room(false); m.buffers[0] != 1 {

@@ -14,7 +14,7 @@ import (
 	"iotupd/internal/netif"
 )
 
-// A SendConfig tells where to send.
+// A SendConfig says where to send.
 type SendConfig struct {
 	Group netip.Addr // multicast, of a family that the interface has
 	Port  uint16     // UDP destination port, not zero
@@ -123,7 +123,7 @@ func (c SendConfig) local() string {
 	return ":0"
 }
 
-// zone is that of the source.
+// zone is the zone of the source.
 func (c SendConfig) zone() string {
 	if c.Source.Is6() && c.Source.IsLinkLocalUnicast() {
 		return c.Interface.Name
@@ -195,9 +195,9 @@ const (
 	fullPause   = time.Millisecond
 )
 
-// worthRetry tells whether to try again after err, the so-many-th in a row: when
-// the interface came back under another index, which is then used, or when the
-// kernel had no room and would not wait.
+// worthRetry reports whether to try again after err, error number attempt in a
+// row: when the interface came back under another index, which is then used, or
+// when the kernel had no room and would not wait.
 func (c *Conn) worthRetry(err error, attempt int) bool {
 	switch {
 	case errors.Is(err, net.ErrClosed):
@@ -206,7 +206,7 @@ func (c *Conn) worthRetry(err error, attempt int) bool {
 		time.Sleep(fullPause)
 		c.waited += fullPause
 		return attempt < maxAttempts
-	case isUnreachable(err), isNoInterface(err):
+	case isUnreachable(err), isInterfaceGone(err):
 		ifi, err := netif.ByName(c.cfg.Interface.Name) // renamed ones are there by index
 		return err == nil && ifi.Index != c.index && c.setInterface(ifi.Index) == nil
 	}

@@ -123,8 +123,8 @@ func (c *Conn) close() error {
 	return c.conn.Close()
 }
 
-// refusesRuns tells errors that a run may cause and its datagrams may not: a
-// device without checksum offload, an old kernel with lower limits.
+// refusesRuns recognises errors that a run may cause and its single datagrams may
+// not: a device without checksum offload, an old kernel with lower limits.
 func refusesRuns(errno syscall.Errno) bool {
 	return errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE || errno == unix.EOPNOTSUPP
 }
@@ -157,7 +157,7 @@ func (c *Conn) queue(b []byte, segment, piece int) {
 func (c *Conn) sendmmsg(fd uintptr) bool {
 	s := &c.sys
 	for {
-		// It never waits, so that the runtime need not be told of it.
+		// It never waits, so that the runtime need not know of it.
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.headers[0])), uintptr(s.queued), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == unix.EAGAIN:

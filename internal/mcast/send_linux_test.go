@@ -79,7 +79,7 @@ func whatWaitsIsKnown(t *testing.T, group netip.Addr) {
 		t.Errorf("%d bytes wait on a slow link, want more than one datagram", n)
 	}
 	if !eventually(func() bool { return c.Waiting() == 0 }) {
-		t.Errorf("%d bytes wait for ever", c.Waiting())
+		t.Errorf("%d bytes never leave", c.Waiting())
 	}
 	if c.Waited() != 0 {
 		t.Errorf("writing waited %v, though there was room", c.Waited())

@@ -6,8 +6,8 @@ package mcast
 
 import "net/netip"
 
-// canChooseSource tells that a datagram can have its source, whatever its socket is
-// bound to.
+// canChooseSource says that each datagram can state its source, whatever its
+// socket is bound to.
 const canChooseSource = false
 
 // connState is what a Conn has elsewhere: nothing.

@@ -134,7 +134,7 @@ func (s *Socket) change(m member, to change) error {
 	return err
 }
 
-// A filter tells which datagrams are ours. It is not changed once made.
+// A filter decides which datagrams are ours. It is immutable.
 type filter struct {
 	joined map[arrival]bool
 	names  map[int]string // of interfaces, by index
@@ -146,7 +146,7 @@ type arrival struct {
 	index int
 }
 
-// newFilter returns the filter for those of the members that are of family f.
+// newFilter returns the filter for the members of family f.
 func newFilter(f family, members []member) *filter {
 	n := &filter{joined: map[arrival]bool{}, names: map[int]string{}}
 	for _, m := range members {

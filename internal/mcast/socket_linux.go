@@ -212,7 +212,8 @@ func (s *Socket) take(b *Batch) error {
 	return nil
 }
 
-// recvmmsg takes what is there, and reports false if there is nothing.
+// recvmmsg reads the messages that have arrived, and reports false if there is
+// none.
 func (s *Socket) recvmmsg(fd uintptr) bool {
 	h := s.sys.reading
 	for {
@@ -276,7 +277,7 @@ func (s *Socket) source(name *sockaddr, f *filter) netip.AddrPort {
 	return s.sys.lastFrom
 }
 
-// control is what the kernel tells about a message.
+// control is what the kernel reports about a message.
 type control struct {
 	arrival
 	segment  int // size of the datagrams of a run; zero: it is one datagram

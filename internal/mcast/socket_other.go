@@ -53,7 +53,7 @@ func (s *Socket) receive(b *Batch) error {
 		return err
 	case n > MaxDatagram:
 		s.truncated.Add(1)
-	case to.group.IsValid() && !f.joined[to]: // Windows does not tell
+	case to.group.IsValid() && !f.joined[to]: // Windows does not say
 		s.foreign.Add(1)
 	default:
 		source := from.AddrPort()

@@ -75,8 +75,8 @@ func alongPath(mount, group string, files []string) (least Limit) {
 	}
 }
 
-// number reads a limit; "max" and what stands for it in version 1, more than any
-// machine has, is none.
+// number reads a limit; "max", or in version 1 a number beyond any machine, means
+// that there is no limit.
 func number(file string) (int64, bool) {
 	b, err := os.ReadFile(file)
 	if err != nil {

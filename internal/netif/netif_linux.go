@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withoutNetlink lists the interfaces by files of /proc/net and ioctls of a socket.
-// Unlike /sys/class/net, both are those of the network namespace of this process.
+// withoutNetlink lists the interfaces by files of /proc/net and ioctls of a
+// socket. Unlike /sys/class/net, both show the network namespace of this process.
 func withoutNetlink() ([]Interface, error) {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -174,8 +174,9 @@ func netFlagsOf(flags uint32) (f net.Flags) {
 	return f
 }
 
-// masterIn returns the interface that i is a part of, as a folder like /sys/class/net
-// says, which may be that of another network namespace: the index tells.
+// masterIn returns the interface that i is a part of, as a folder like
+// /sys/class/net says. That folder may show another network namespace: the index
+// decides.
 func masterIn(folder string, i net.Interface) (name, kind string) {
 	index, _ := os.ReadFile(filepath.Join(folder, i.Name, "ifindex"))
 	link, err := os.Readlink(filepath.Join(folder, i.Name, "master"))
@@ -191,7 +192,7 @@ func masterIn(folder string, i net.Interface) (name, kind string) {
 	return name, ""
 }
 
-// isLost tells that announcements were missed, for want of room.
+// isLost reports that announcements were missed because the buffer was full.
 func isLost(err error) bool { return errors.Is(err, unix.ENOBUFS) }
 
 // netFlags are the names that package net has for flags of the kernel.

@@ -109,7 +109,7 @@ func kindOf(info []byte) string {
 	return ""
 }
 
-// parseAddress returns the own address, not that of the other end.
+// parseAddress returns the own address, not the address of the other end.
 func parseAddress(m syscall.NetlinkMessage) (a Address, ok bool) {
 	attributes, _ := syscall.ParseNetlinkRouteAttr(&m)
 	flags := uint32(m.Data[2])
@@ -130,8 +130,8 @@ func parseAddress(m syscall.NetlinkMessage) (a Address, ok bool) {
 	return addressOf(own, flags), own.IsValid()
 }
 
-// addressOf returns an address with what its flags mean. One that failed is also
-// tentative for ever.
+// addressOf returns an address with what its flags mean. One that failed also
+// stays tentative.
 func addressOf(a netip.Addr, flags uint32) Address {
 	failed := flags&unix.IFA_F_DADFAILED != 0
 	return Address{

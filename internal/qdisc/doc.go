@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package qdisc reads what the queueing discipline of a network interface has dropped:
-// packets that a program has sent and that never left the host. No error tells the
-// program of that.
+// Package qdisc reads what the queueing discipline of a network interface has
+// dropped: packets that a program has sent and that never left the host. The
+// program gets no error for them.
 package qdisc

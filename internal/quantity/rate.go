@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A Rate is a number of bits per second. The zero Rate is no rate: it prints,
-// but is not accepted by [ParseRate].
+// A Rate is a number of bits per second. The zero Rate prints, but is not
+// accepted by [ParseRate].
 type Rate int64
 
 // leastBareRate is the smallest rate in bit/s that is accepted without a unit.

@@ -121,7 +121,8 @@ func CauseOf(code string) Cause {
 	return Cause{Code: code, Exit: 1}
 }
 
-// cause is that of a refused file, which a command ends by if it hears nothing else.
+// cause is the cause of a refused file, with which a command ends if it receives
+// no other.
 func (e Explanation) cause() Cause {
 	exits := map[Failure]int{Policy: exitPolicy, Authenticity: exitAuthenticity}
 	c := Cause{Code: string(e.Reason), Sentence: "A file on the air " + e.File + ".", Advice: e.Fix, Exit: exits[e.Failure]}

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write docs/causes.md anew")
+var update = flag.Bool("update", false, "rewrite docs/causes.md")
 
 const page = "../../docs/causes.md"
 
@@ -41,7 +41,7 @@ func text() string {
 	return b.String()
 }
 
-func TestThePageOfCausesIsThatOfTheProgram(t *testing.T) {
+func TestThePageOfCausesMatchesTheProgram(t *testing.T) {
 	if *update {
 		if err := os.WriteFile(page, []byte(text()), 0o644); err != nil {
 			t.Fatal(err)

@@ -41,9 +41,9 @@ const (
 	Authenticity                // nobody who is trusted has signed it
 )
 
-// All returns the explanations of all reasons. Those of files come first, in
-// the order in which they explain that a receiver gave up: what was signed by a
-// trusted key goes before what anybody may have sent.
+// All returns the explanations of all reasons. Those of files come first, in the
+// order in which they explain that a receiver gave up: files signed by a trusted
+// key precede files that anybody may have sent.
 func All() iter.Seq[Explanation] { return slices.Values(table) }
 
 // Of returns the explanation of a reason.
@@ -57,7 +57,7 @@ func Of(r proto.Reason) Explanation {
 
 // Packets, and what to do about them, that several reasons have in common.
 const (
-	// lookAround shows the files on the air, with their names and keys.
+	// lookAround shows the files that are being sent, with their names and keys.
 	lookAround = "iotupd inspect   # on the same channel: lists what is sent here"
 
 	otherProgram    = "of another program"

@@ -71,7 +71,7 @@ func reasonsOf(t *testing.T, g *ast.GenDecl) (found []proto.Reason) {
 		for _, v := range s.Values {
 			text, ok := v.(*ast.BasicLit)
 			if !ok {
-				t.Fatalf("%s is no text", s.Names[0].Name)
+				t.Fatalf("%s is not a text", s.Names[0].Name)
 			}
 			value, err := strconv.Unquote(text.Value)
 			if err != nil {
@@ -121,7 +121,7 @@ func TestEveryExplanationIsWhole(t *testing.T) {
 			t.Errorf("%s: not among those of files, which come first", e.Reason)
 		}
 		if !strings.HasPrefix(e.Fix, "iotupd ") && !strings.HasPrefix(e.Fix, "ip ") {
-			t.Errorf("%s: %q is no command", e.Reason, e.Fix)
+			t.Errorf("%s: %q is not a command", e.Reason, e.Fix)
 		}
 	}
 }

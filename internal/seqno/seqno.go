@@ -36,9 +36,10 @@ type Tracker struct {
 func Start(seq uint32) Tracker { return Tracker{top: seq, seen: ^uint64(0)} }
 
 // Add takes the sequence number of a packet that arrived. It returns how many
-// packets that adds to those that were sent, and to those of them that are lost:
-// -1 if one was only late. A jump says nothing about loss: the sender began anew,
-// or the packet is forged. So do 64 packets in succession that are too late.
+// packets that adds to the number of sent ones and to the number of lost ones: -1
+// lost if this one was only late. A jump says nothing about loss: the sender was
+// restarted, or the packet is forged. So do 64 packets in succession that are too
+// late.
 func (t *Tracker) Add(seq uint32) (sent, lost int64, jump bool) {
 	ahead := Ahead(seq, t.top)
 	switch {

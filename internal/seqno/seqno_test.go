@@ -56,7 +56,7 @@ func TestTracker(t *testing.T) {
 		{"the longest gap", []int{0, MaxGap}, MaxGap, MaxGap - 1, 0},
 		{"a jump ahead", []int{0, 2, MaxGap + 3, MaxGap + 5}, 2 + 1 + 2, 1 + 1, 1},
 		{"a jump back", []int{0, 1, -MaxGap, -MaxGap + 1}, 1 + 1 + 1, 0, 1},
-		{"a sender that began anew a little before", append([]int{100_000}, upTo(0, 80)...), 1 + 16, 0, 1},
+		{"a sender that restarted a little before", append([]int{100_000}, upTo(0, 80)...), 1 + 16, 0, 1},
 	}
 	for _, test := range tests {
 		for _, base := range bases {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package sha256pair computes the SHA-256 of two messages at once. The instructions
-// for SHA-256 have to wait for each other: those of a second message cost little while
-// those of the first one wait.
+// Package sha256pair computes the SHA-256 of two messages at once. The
+// instructions for SHA-256 have to wait for each other: instructions for a second
+// message cost little in these pauses.
 package sha256pair
 
 import (
@@ -15,8 +15,8 @@ const (
 	lengthLen = 8 // of the length of a message in bits, which ends the last block
 )
 
-// A state is that of the hash of one message, in the order of the instructions:
-// the words F, E, B, A, H, G, D, C.
+// A state is the state of the hash of one message, in the order of the
+// instructions: the words F, E, B, A, H, G, D, C.
 type state [8]uint32
 
 var initial = state{0x9b05688c, 0x510e527f, 0xbb67ae85, 0x6a09e667, 0x5be0cd19, 0x1f83d9ab, 0xa54ff53a, 0x3c6ef372}

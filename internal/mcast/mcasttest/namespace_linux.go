@@ -21,11 +21,11 @@ import (
 // namespace of its own.
 const insideVariable = "IOTUPD_TEST_INSIDE_NETNS"
 
-// Main runs the tests of a package, for its TestMain, and exits. Where the
-// kernel allows, it does so in a new network namespace, by running the test
-// binary again: a goroutine may move to any thread, so that a namespace has to
-// be that of the whole process. Nothing that the tests send can then leave the
-// host, and the namespace goes away with them.
+// Main runs the tests of a package, for its TestMain, and exits. Where the kernel
+// allows, it does so in a new network namespace, by running the test binary
+// again: a goroutine may move to any thread, so that the whole process has to be
+// in the namespace. Nothing that the tests send can then leave the host, and the
+// namespace goes away with them.
 func Main(m *testing.M) {
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where tools are that users have no need of
 	if os.Getenv(insideVariable) == "" {
@@ -125,7 +125,8 @@ func Command(t testing.TB, line string) {
 	}
 }
 
-// A Peer is a second network namespace, which a cable joins to that of the test.
+// A Peer is a second network namespace, connected to the one of the test by a
+// virtual cable.
 type Peer struct {
 	t     testing.TB
 	calls chan func()
@@ -155,8 +156,8 @@ func NewPeer(t testing.TB, here, there string) *Peer {
 func (p *Peer) serve(started chan<- error) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// The main thread's namespace is that of the process, and has to stay. While
-		// this goroutine holds it, another one gets another.
+		// The main thread's namespace counts as the namespace of the process, and
+		// has to stay. While this goroutine holds it, another one gets another.
 		done := make(chan struct{})
 		go func() { p.serve(started); close(done) }()
 		<-done

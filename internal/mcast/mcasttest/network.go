@@ -16,9 +16,9 @@ import (
 )
 
 // A Network is one lossless link. Every interface named on it is an end of it.
-// What arrives is in order, and waits in an unbounded queue unless the
-// listener states a receive buffer. The zero Network is ready to use, by any
-// number of goroutines.
+// Datagrams arrive in order, and wait in an unbounded queue unless the listener
+// states a receive buffer. The zero Network is ready to use, by any number of
+// goroutines.
 type Network struct {
 	mu        sync.Mutex
 	listeners []*Listener
@@ -65,7 +65,8 @@ func (n *Network) Listen(cfg mcast.ListenConfig) (*Listener, error) {
 	return l, nil
 }
 
-// ReadBatch does what [mcast.Socket.ReadBatch] does. A read takes what is there.
+// ReadBatch does what [mcast.Socket.ReadBatch] does. A read takes the datagrams
+// that have arrived.
 func (l *Listener) ReadBatch(b *mcast.Batch) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,7 +111,7 @@ func (l *Listener) Close() error {
 	return nil
 }
 
-// wants tells whether p is for l.
+// wants reports whether p is for l.
 func (l *Listener) wants(p packet) bool {
 	return p.to.Port() == l.cfg.Port && slices.Contains(l.cfg.Groups, p.to.Addr()) &&
 		(len(l.cfg.Sources) == 0 || slices.Contains(l.cfg.Sources, p.from.Addr())) &&

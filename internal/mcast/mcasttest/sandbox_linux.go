@@ -29,8 +29,8 @@ var (
 var Priority = Forbidden{Call: unix.SYS_SCHED_SETATTR, Argument: 0, Value: 0, Kills: true}
 
 // Exec executes a program, in place of this one, in a sandbox where system calls
-// fail as where an address family is not supported. It returns only to tell why it
-// could not.
+// fail as where an address family is not supported. It returns only if that
+// fails.
 func Exec(path string, args, environment []string, forbidden ...Forbidden) error {
 	runtime.LockOSThread() // which has the filter
 	var filter []unix.SockFilter

@@ -15,8 +15,8 @@ import (
 	"iotupd/internal/mcast"
 )
 
-// patience is how long a datagram may take that is certain to arrive.
-const patience = 10 * time.Second
+// waitLimit bounds the wait for a datagram that is certain to arrive.
+const waitLimit = 10 * time.Second
 
 // A Receiver is the receiving end for one address family.
 type Receiver interface {
@@ -55,7 +55,7 @@ func TestPlace(t *testing.T, p Place) {
 		{"segments arrive as datagrams, in order", testSegments},
 		{"datagrams of all sizes arrive", testSizes},
 		{"every listener gets every datagram", testFanOut},
-		{"the source and the interface are told", testOrigin},
+		{"the source and the interface are reported", testOrigin},
 		{"another group on the same port is ignored", testOtherGroup},
 		{"the right source is heard", testRightSource},
 		{"a wrong source is not heard", testWrongSource},
@@ -133,8 +133,8 @@ func (r *reader) next() received {
 	select {
 	case got := <-r.got:
 		return got
-	case <-time.After(patience):
-		r.t.Fatalf("no datagram for %v; %+v", patience, r.Stats())
+	case <-time.After(waitLimit):
+		r.t.Fatalf("no datagram for %v; %+v", waitLimit, r.Stats())
 		panic("unreachable")
 	}
 }
@@ -337,7 +337,7 @@ func testOverflow(t *testing.T, p Place) {
 		t.Fatal(err)
 	}
 	got := uint64(b.Len())
-	write(t, c, []byte("end"), 3) // there is room again, and it tells what was lost before it
+	write(t, c, []byte("end"), 3) // there is room again, and it shows how many were lost before it
 	for r := newReader(t, l); len(r.next().payload) == size; got++ {
 	}
 	if drops := l.Stats().KernelDrops; got+drops != sent || drops == 0 {
@@ -357,7 +357,7 @@ func testClose(t *testing.T, p Place) {
 		if !errors.Is(err, net.ErrClosed) {
 			t.Errorf("a read ended with %v, want net.ErrClosed", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Error("a read goes on after Close")
 	}
 	if err := l.Close(); err != nil {

@@ -18,21 +18,21 @@ const (
 	minWithin = leaveTime / robustness
 	// answerTime is what an answer may be later than it should.
 	answerTime = time.Second
-	// maxHosts bounds those who are told apart. Beyond them, all others are one,
-	// which never leaves but by not answering.
+	// maxHosts bounds the hosts that are distinguished. All further hosts
+	// together count as one, which leaves only by not answering.
 	maxHosts = 256
 )
 
 // others stands for all hosts beyond maxHosts. No host has this address.
 var others = netip.IPv6Unspecified()
 
-// An audience is who listens to a stream. It reads no clock. The zero audience is
-// empty.
+// A table is a membership table: the hosts that listen to a stream. It reads no
+// clock. The zero table is empty.
 //
 // By the newer versions of IGMP and MLD every host reports for itself. By the
-// older ones one host answers for all, so that others are forgotten in time; they
-// speak up when the querier asks after the one has left.
-type audience struct {
+// older ones one host answers for all, so that the others time out; they report
+// when the querier asks after that one has left.
+type table struct {
 	hosts map[netip.Addr]member
 	asked time.Time // when everybody was asked last
 }
@@ -44,7 +44,7 @@ type member struct {
 }
 
 // hear takes in what was heard at a time.
-func (a *audience) hear(now time.Time, m message) {
+func (a *table) hear(now time.Time, m message) {
 	a.expire(now)
 	m.within = max(m.within, minWithin)
 	switch m.kind {
@@ -72,7 +72,7 @@ func (a *audience) hear(now time.Time, m message) {
 	}
 }
 
-func (a *audience) join(from netip.Addr) {
+func (a *table) join(from netip.Addr) {
 	if a.hosts == nil {
 		a.hosts = map[netip.Addr]member{}
 	}
@@ -90,7 +90,7 @@ func (h member) leavesBy(at time.Time) member {
 	return h
 }
 
-func (a *audience) expire(now time.Time) {
+func (a *table) expire(now time.Time) {
 	for from, h := range a.hosts {
 		if !h.until.IsZero() && !now.Before(h.until) {
 			delete(a.hosts, from)
@@ -98,15 +98,15 @@ func (a *audience) expire(now time.Time) {
 	}
 }
 
-// listens tells whether anybody listens.
-func (a *audience) listens(now time.Time) bool {
+// listens reports whether anybody listens.
+func (a *table) listens(now time.Time) bool {
 	a.expire(now)
 	return len(a.hosts) > 0
 }
 
 // wake returns when somebody will have left if nothing is heard before; the zero
 // time: nobody will.
-func (a *audience) wake() (at time.Time) {
+func (a *table) wake() (at time.Time) {
 	for _, h := range a.hosts {
 		if !h.until.IsZero() && (at.IsZero() || h.until.Before(at)) {
 			at = h.until

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// A link is an audience and its clock.
+// A link is a membership table and its clock.
 type link struct {
 	t   *testing.T
 	now time.Time
-	audience
+	table
 }
 
 func newLink(t *testing.T) *link { return &link{t: t, now: time.Unix(1_000_000, 0)} }
@@ -81,7 +81,7 @@ func TestOneLeavesAndAnotherStays(t *testing.T) {
 	l.wantEnd("both left", leaveTime)
 }
 
-func TestOneWhoWasQuietAnswersForItself(t *testing.T) {
+func TestAHostThatWasQuietAnswersForItself(t *testing.T) {
 	// By IGMPv2 and MLDv1 one host answers for all; the others answer when it left.
 	l := newLink(t)
 	l.joins(alice)
@@ -103,7 +103,7 @@ func TestALeaveThatWasMissedShowsInTheQuestion(t *testing.T) {
 	l.wantEnd("the time to answer was zero", leaveTime)
 }
 
-func TestOneWhoVanishesHasLeftAfterTwoQueries(t *testing.T) {
+func TestAHostThatVanishesHasLeftAfterTwoQueries(t *testing.T) {
 	// "a host that vanishes without a word has left when it answered neither of two
 	// queries in a row. Without a querier it never has"
 	l := newLink(t)
@@ -117,7 +117,7 @@ func TestOneWhoVanishesHasLeftAfterTwoQueries(t *testing.T) {
 	l.wantEnd("two answers are missing", 10*time.Second+answerTime)
 }
 
-func TestOneWhoAnswersEveryOtherQueryStays(t *testing.T) {
+func TestAHostThatAnswersEveryOtherQueryStays(t *testing.T) {
 	l := newLink(t)
 	l.joins(alice)
 	for range 10 {
