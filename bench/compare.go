@@ -21,14 +21,14 @@ type Change struct {
 	// Ratio is B over A, zero if either is unknown or infinite.
 	Ratio float64
 
-	// Overlap reports whether the two intervals do: then the difference may be
-	// chance. Intervals may overlap a little and still differ significantly.
+	// Overlap reports whether the two intervals overlap: then the difference may
+	// be chance. Intervals may overlap a little and still differ significantly.
 	Overlap bool
 }
 
-// Compare sets the rows of two results side by side: those of a in their order,
-// then what only b has. Rows belong together that have the same scheme, value
-// of the sweep and loss model. They point into a and b.
+// Compare sets the rows of two results side by side: the rows of a in their
+// order, then the rows that only b has. Rows belong together that have the same
+// scheme, value of the sweep and loss model. They point into a and b.
 func Compare(a, b Result) []Difference {
 	type name struct{ scheme, x, loss string }
 	nameOf := func(r *Row) name { return name{r.Scheme, r.X, r.Loss} }

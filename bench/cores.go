@@ -128,7 +128,7 @@ func (c *cell) newReceiver(key simnet.Key) (sink, error) {
 		},
 	}
 	if c.attack != nil {
-		return c.newVictim(key, cfg)
+		return c.newTarget(key, cfg)
 	}
 	r, err := receiver.New(cfg)
 	if err != nil {

@@ -35,7 +35,7 @@ type Starts string
 
 const (
 	StartsCoordinated Starts = "coordinated" // evenly spread, see sender.Config.Senders
-	StartsRandom      Starts = "random"      // at random, drawn anew for every receiver
+	StartsRandom      Starts = "random"      // at random, drawn for each receiver
 )
 
 // Defaults and limits of an [Experiment].
@@ -52,8 +52,8 @@ const (
 	maxBytes     = 1 << 30 // size with WithBytes
 )
 
-// An Experiment says what to measure. The zero value is usable: what a sender
-// does if not told otherwise, over a link that loses nothing.
+// An Experiment says what to measure. The zero value is usable: a sender with its
+// defaults, over a link that loses nothing.
 type Experiment struct {
 	Mode Mode // if empty, Sim
 
@@ -79,21 +79,22 @@ type Experiment struct {
 	Starts    Starts // of several senders; if empty, StartsCoordinated
 	Join      Join   // if empty, JoinRandom
 
-	// Seed is that of all random choices. Each receiver of each trial has its
-	// own losses and its own time to join, whatever else takes part.
+	// Seed is the seed of all random choices. Each receiver of each trial has its
+	// own losses and its own time to join, which do not depend on other
+	// receivers.
 	Seed uint64
 
 	// WithBytes sends, decodes and verifies a real file, in mode sim. Otherwise
-	// only headers travel: the same packets, but that the order of the groups
-	// in a row goes by the id of another object.
+	// only headers travel: the same packets, except that the order of the groups
+	// in a row is the order of another object id.
 	WithBytes bool
 
 	// Parallel is the number of goroutines that work. If zero, GOMAXPROCS. The
 	// Result does not depend on it.
 	Parallel int
 
-	// Progress, if not nil, is told how many of the pieces of work are done. It
-	// is called from several goroutines, one at a time.
+	// Progress, if not nil, is called with how many of the pieces of work are
+	// done, from several goroutines but one at a time.
 	Progress func(done, total int)
 }
 

@@ -13,9 +13,9 @@ import (
 // raptorqMaxSymbols is K'_max of RFC 6330, section 5.1.2.
 const raptorqMaxSymbols = 56403
 
-// A fountain sends nothing but new packets, one of every block in turn. There
-// is no code behind it: it tells when a decoder would have enough, for the
-// schemes to be compared with on the same losses.
+// A fountain sends nothing but new packets, one of every block in turn. There is
+// no code behind it: it counts when a decoder would have enough packets, so that
+// schemes can be compared with it on the same losses.
 type fountain struct {
 	shards, blocks uint64
 	law            bool // of RaptorQ; else any K packets of a block are enough
@@ -40,8 +40,8 @@ type fountainSource struct {
 	every  float64 // seconds
 }
 
-// source returns the source number i. Each begins with another block, lest two
-// should each send but one of two.
+// source returns the source number i. Each begins with another block, since two
+// that alternate between the same two blocks would send each of them only one.
 func (f fountain) source(c *cell, i int) *fountainSource {
 	s := &fountainSource{blocks: f.blocks, every: c.airtime()}
 	s.packet = packet{from: i, header: proto.Header{Type: proto.TypeData, Group: uint32(uint64(i) % f.blocks)}}

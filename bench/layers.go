@@ -41,21 +41,21 @@ const (
 
 	// maxSharing bounds the receivers behind one link.
 	maxSharing = 1 << 20
-	// layersPatience is how many times the time that layer 0 alone would take a
-	// receiver has, before it counts as starved.
-	layersPatience = 10
+	// layersGiveUp is the time after which a receiver counts as starved, in
+	// multiples of the time that layer 0 alone would take.
+	layersGiveUp = 10
 )
 
 // A Layers is the experiment that measures receivers of a layered transfer
-// (spec.md 10) behind bottlenecks of unlike rates: whether they find the level
-// that theirs carries, and how much later they are done than if they had known
-// it. It runs the policy that is shipped.
+// (spec.md 10) behind bottlenecks of different rates: whether they find the level
+// that their bottleneck carries, and how much later they are done than if they
+// had known it. It runs the policy that is shipped.
 type Layers struct {
-	// Experiment is what there is beside layers. Its mode is Sim, there is one
-	// scheme, and neither a sweep nor real bytes. Rate is that of layer 0 of every
-	// sender. Loss is behind the bottlenecks. Receivers are those of each class.
-	// Join, Starts and Link are of no meaning. If zero, Rate is DefaultLayersRate
-	// and Receivers DefaultLayersReceivers.
+	// Experiment has the parameters beside layers. Its mode is Sim, there is one
+	// scheme, and neither a sweep nor real bytes. Rate is the rate of layer 0 of
+	// every sender. Loss is behind the bottlenecks. Receivers is the number in
+	// each class. Join, Starts and Link have no meaning. If zero, Rate is
+	// DefaultLayersRate and Receivers DefaultLayersReceivers.
 	Experiment
 
 	Layers int // if zero, DefaultLayers
@@ -173,7 +173,7 @@ func (l *layering) packets(d time.Duration) uint64 {
 	return uint64(d.Seconds() * float64(l.total(l.carries())) / float64(8*l.packetLen()))
 }
 
-// packetLen is that of a point.
+// packetLen is the packet length of its point.
 func (l *layering) packetLen() int {
 	p := point{Experiment: l.Experiment}
 	return p.packetLen()

@@ -39,7 +39,7 @@ func wantSettled(t *testing.T, r Row, share float64) {
 	}
 }
 
-func TestUnlikeReceiversFindTheirLevels(t *testing.T) {
+func TestReceiversWithDifferentLinksFindTheirLevels(t *testing.T) {
 	carries := []int{0, 1, 2, 3}
 	for i, r := range runLayers(t, slow()) {
 		if r.Layered.Carries != carries[i] {
@@ -52,7 +52,7 @@ func TestUnlikeReceiversFindTheirLevels(t *testing.T) {
 	}
 }
 
-func TestRandomLossIsNoCongestion(t *testing.T) {
+func TestRandomLossDoesNotCountAsCongestion(t *testing.T) {
 	// "a trial distinguishes the two, and up to 5 % of random loss is tolerated"
 	// spec.md 10.3
 	for _, loss := range []string{"bernoulli:1%", "bernoulli:3%"} {

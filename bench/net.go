@@ -38,8 +38,8 @@ type Trial struct {
 	Measured Measured
 }
 
-// An Outcome is what became of one receiver. Where it was given up, it is zero
-// but for Loss.
+// An Outcome is the result of one receiver. If it was given up, all fields but
+// Loss are zero.
 type Outcome struct {
 	Done    bool
 	Loss    float64 // mean of its link
@@ -173,8 +173,8 @@ func (c Case) row(trials []Trial) Row {
 	return r
 }
 
-// unbound takes the intervals from s: the receivers of one trial share the place
-// where they join, so they tell nothing of other places.
+// unbound removes the intervals from s: the receivers of one trial share the
+// place where they join, so they say nothing about other places.
 func (s *Summary) unbound() {
 	for _, e := range []*Estimate{&s.Mean, &s.P50, &s.P90, &s.P99} {
 		e.Low, e.High = 0, never
@@ -186,7 +186,7 @@ func (c Case) Key(trial, receiver int) simnet.Key {
 	return simnet.Key{Seed: c.Seed, Trial: uint64(trial), Receiver: uint64(receiver)}
 }
 
-// WriteFile writes the file that is sent in a trial: that of mode sim with
+// WriteFile writes the file that is sent in a trial: the same as in mode sim with
 // Experiment.WithBytes.
 func (c Case) WriteFile(w io.Writer, trial int) error {
 	rnd := draw(c.Key(trial, 0), "file")

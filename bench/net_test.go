@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// All receivers of a trial join at the same place: one trial tells of no other.
+// All receivers of a trial join at the same place: one trial says nothing about
+// others.
 func TestOneRealTrialAtARandomPlaceHasNoIntervals(t *testing.T) {
 	tests := []struct {
 		join    Join

@@ -45,8 +45,8 @@ var pollutionShares = []simnet.Probability{
 // forged packets in all that they hear, with and without digests. Bytes are
 // real, and decoded.
 type Pollution struct {
-	// Experiment is what there is without an attacker. Its mode is Sim, there is
-	// one sender, one scheme, and no sweep. If zero, Size is
+	// Experiment has the parameters beside the attacker. Its mode is Sim, there
+	// is one sender, one scheme, and no sweep. If zero, Size is
 	// DefaultPollutionSize and Receivers DefaultPollutionReceivers.
 	Experiment
 
@@ -57,16 +57,16 @@ type Pollution struct {
 	Losses []simnet.Loss
 }
 
-// An attack is what receivers of a cell are under.
+// An attack is the attack on the receivers of a cell.
 type attack struct {
 	share    simnet.Probability // of forged packets in all that a receiver hears
 	forgery  Forgery
-	digests  bool   // of the object
-	injuries []harm // of all receivers, trial by trial
+	digests  bool     // of the object
+	injuries []damage // of all receivers, trial by trial
 }
 
-// harm is what forged packets did to one receiver.
-type harm struct {
+// damage is the effect of forged packets on one receiver.
+type damage struct {
 	heard, refused, stored uint64
 	restarts               int
 	failed                 bool // SHA-256 was wrong too often
@@ -126,7 +126,7 @@ func (p *Pollution) cells() (all []*cell, err error) {
 					return nil, fmt.Errorf("%w: %s has no parity to forge", ErrExperiment, c.scheme)
 				}
 				c.x, c.xValue = share.String(), float64(share)/float64(simnet.Certain)
-				c.attack = &attack{share: share, forgery: p.Forgery, digests: digests, injuries: make([]harm, c.Trials*c.Receivers)}
+				c.attack = &attack{share: share, forgery: p.Forgery, digests: digests, injuries: make([]damage, c.Trials*c.Receivers)}
 				all = append(all, c)
 			}
 		}

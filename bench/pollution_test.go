@@ -134,14 +134,14 @@ func TestAForgeryIsOfItsKind(t *testing.T) {
 		{ForgeParity, func(_ uint32, index int) bool { return parity(index) }},
 		{ForgeSmart, func(g uint32, index int) bool { return g == 2 && index > 5 && (data(g, index) || parity(index)) }},
 	} {
-		v := &victim{attack: &attack{forgery: c.forgery}, geo: geo, rnd: rand.New(rand.NewPCG(*seedFlag, 0)),
+		v := &target{attack: &attack{forgery: c.forgery}, geo: geo, rnd: rand.New(rand.NewPCG(*seedFlag, 0)),
 			held: make([]bool, 3*12), forged: make([]bool, 3*12), counts: make([]int, 3)}
 		for i := range 6 {
 			v.learn(&proto.Header{Group: uint32(1 + i%2), Index: i}, nil)
 			v.learn(&proto.Header{Group: 2, Index: i}, nil)
 		}
 		for range 200 {
-			if g, index := v.target(); !c.is(g, index) {
+			if g, index := v.choose(); !c.is(g, index) {
 				t.Errorf("%s: shard %d of group %d", c.forgery, index, g)
 			}
 		}

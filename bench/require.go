@@ -101,7 +101,7 @@ func (q Requirement) String() string { return q.text }
 // Value returns the figure of a row that q bounds.
 func (q Requirement) Value(r Row) float64 { return q.of(r) }
 
-// Met reports whether a row keeps q. It goes by the figure, not by its
+// Met reports whether a row keeps q. It compares the figure and ignores its
 // confidence interval.
 func (q Requirement) Met(r Row) bool { return q.met(q.of(r), q.bound) }
 

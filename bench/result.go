@@ -85,21 +85,20 @@ type Times struct {
 	Goodput float64 `json:"goodput_bits_per_second"` // file bits over the mean time
 }
 
-// Forged tells of forged packets and what they did to the receivers of all
-// trials.
+// Forged counts forged packets and their effects on the receivers of all trials.
 type Forged struct {
 	Heard   uint64 `json:"heard"`   // by receivers that were not done
-	Refused uint64 `json:"refused"` // of these, known on arrival
-	Stored  uint64 `json:"stored"`  // of these, taken for genuine at first; the others were not needed
+	Refused uint64 `json:"refused"` // of Heard: recognised on arrival
+	Stored  uint64 `json:"stored"`  // of Heard: accepted as genuine at first; the others were not needed
 
 	Failed   Estimate `json:"failed"`   // share of the receivers that gave up or were given up
 	Restarts int      `json:"restarts"` // wrong files, recognized by their SHA-256
 	Wrong    int      `json:"wrong"`    // wrong files that were delivered: there must be none
 }
 
-// Layered tells what receivers behind bottlenecks of one rate did, from 90 s
-// after their join on. The Sent of its row counts the packets that the layers up
-// to Carries bring from a receiver's join to its completion: 1 is a receiver that
+// Layered describes the receivers behind bottlenecks of one rate, from 90 s after
+// their join on. The Sent of its row counts the packets that the layers up to
+// Carries bring from a receiver's join to its completion: 1 is a receiver that
 // knew its level, and lost no more than the experiment lets it.
 type Layered struct {
 	Carries int       `json:"carries"`          // the highest level that the bottleneck carries, 0 if none

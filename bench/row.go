@@ -15,8 +15,8 @@ const (
 	digits = 6
 	// curvePoints of a CDF.
 	curvePoints = 100
-	// mostResampled bounds the samples that are bootstrapped, and so how long
-	// nothing can be canceled: some 0.1 s.
+	// mostResampled bounds the samples that are bootstrapped, and so the time in
+	// which the run cannot be canceled: about 0.1 s.
 	mostResampled = 10_000
 )
 

@@ -62,11 +62,11 @@ const (
 //	                   RaptorQ; there is no such code in this program
 //	ideal              the ideal fountain, of which any K packets make the file
 //
-// Parity shards are as many as asked for, also for a file that makes smaller
-// groups. None, as in gf8:128+0, is no code.
+// The number of parity shards stays as stated, also for a file that makes smaller
+// groups. With none, as in gf8:128+0, there is no code.
 //
-// The order of the carousel follows after a comma, for all but repeat, raptorq
-// and ideal:
+// The order of the carousel follows after a comma, for all schemes except repeat,
+// raptorq and ideal:
 //
 //	auto,order=rows           row after row of all groups, each beginning with a
 //	                          group of its own: the order that is sent
@@ -74,7 +74,7 @@ const (
 //	auto,order=group          group after group
 //	auto,order=data-parity    the data of group after group, then rows of parity
 //	auto,order=windows:4      row after row of 4 groups, then of the next 4
-//	auto,order=permuted       at random, in every loop anew
+//	auto,order=permuted       at random, differently in every loop
 func ParseScheme(s string) (Scheme, error) {
 	head, modifier, ordered := strings.Cut(s, ",")
 	name, params, _ := strings.Cut(head, ":")
@@ -114,7 +114,7 @@ func ParseScheme(s string) (Scheme, error) {
 }
 
 const (
-	maxRepeat     = 1000 // that of the exact model, too
+	maxRepeat     = 1000 // as in the exact model
 	orderModifier = "order="
 )
 
@@ -204,7 +204,7 @@ func (c Scheme) String() string {
 	return c.text
 }
 
-// fountain reports whether c is one of those that have no sender and receiver.
+// fountain reports whether c is a scheme without sender and receiver.
 func (c Scheme) fountain() bool { return c.kind == raptorq || c.kind == ideal }
 
 // coded reports whether c has parity that can be varied.

@@ -23,12 +23,12 @@ const (
 	// blockMemory bounds what they take together, in bytes.
 	blockMemory = 256 << 20
 
-	// A receiver is given up when so many times the packets that an ideal
-	// fountain needs at its own loss, and patienceExtra more, were sent in vain. No parity at
-	// all and a million shards take 15 times, the unlucky 30. The extra ones
-	// are for bursts that are longer than the file.
-	patience      = 50
-	patienceExtra = 100_000
+	// A receiver is given up when it is not done after giveUpFactor times the
+	// packets that an ideal fountain needs at its own loss, and giveUpExtra more.
+	// Without parity, a million shards take 15 times as many, in the worst case
+	// 30. The extra ones are for bursts that are longer than the file.
+	giveUpFactor = 50
+	giveUpExtra  = 100_000
 
 	// nextLink leads from the key of one link of a receiver to the next.
 	nextLink = 1 << 32
@@ -82,7 +82,7 @@ func (c *cell) blockSize() int {
 // simulate finds the outcomes of receivers, of which from is the first.
 func (c *cell) simulate(ctx context.Context, trial, from int, outcomes []outcome) error {
 	key := simnet.Key{Seed: c.Seed, Trial: uint64(trial), Receiver: uint64(from)}
-	a := &air{cell: c, now: epoch, wakes: make([]time.Time, c.Senders)}
+	a := &medium{cell: c, now: epoch, wakes: make([]time.Time, c.Senders)}
 	newSink, err := a.begin(ctx, key)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (c *cell) simulate(ctx context.Context, trial, from int, outcomes []outcome
 
 // begin makes the sources for receivers of which key is the first. newSink
 // makes what listens to them.
-func (a *air) begin(ctx context.Context, key simnet.Key) (newSink func(simnet.Key) (sink, error), err error) {
+func (a *medium) begin(ctx context.Context, key simnet.Key) (newSink func(simnet.Key) (sink, error), err error) {
 	if a.scheme.fountain() {
 		f := newFountain(a.scheme, a.geo.DataShards)
 		for i := range a.Senders {
@@ -151,15 +151,15 @@ func (c *cell) listen(key simnet.Key) (*listener, error) {
 	}
 	// Of a mix, each receiver has a bound of its own.
 	bound := float64(c.geo.DataShards) / (1 - min(l.loss, maxLoss))
-	l.limit = uint64(patience*bound) + patienceExtra
+	l.limit = uint64(giveUpFactor*bound) + giveUpExtra
 	if c.attack != nil {
 		l.limit = attackLoops * c.loop()
 	}
 	return l, nil
 }
 
-// draw returns the generator of a random choice, other than losses, of a key.
-// What is chosen is told by at most 8 bytes.
+// draw returns the generator of a random choice, other than losses, of a key. The
+// choice is named by at most 8 bytes.
 func draw(key simnet.Key, what string) *rand.Rand {
 	var seed [32]byte
 	binary.LittleEndian.PutUint64(seed[0:], key.Seed)

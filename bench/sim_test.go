@@ -51,7 +51,7 @@ func TestSimulationAgreesWithTheExactModel(t *testing.T) {
 }
 
 func TestRealBytesTakeTheSamePackets(t *testing.T) {
-	// Only rotated rows go by the object's id, which real bytes change.
+	// Only rotated rows depend on the object's id, which real bytes change.
 	e := Experiment{
 		Size: 300*shardSize - 7, ShardSize: shardSize,
 		Schemes: mustSchemes(t, "gf8:128+128,order=plain,gf8:128+128,order=group,gf8:60+20,order=data-parity,"+
@@ -174,7 +174,8 @@ func TestALosslessReceiverNeedsJustTheFile(t *testing.T) {
 	}
 }
 
-// The bound of those who lose most is not that of the mean of all.
+// The bound for receivers with the most loss differs from the bound for the mean
+// loss.
 func TestInAMixEveryReceiverHasTheTimeThatItsOwnLossTakes(t *testing.T) {
 	row := runOne(t, Experiment{
 		Size: 20_000 * shardSize, ShardSize: shardSize, Receivers: 30,
@@ -200,7 +201,7 @@ func TestInAMixEveryReceiverHasTheTimeThatItsOwnLossTakes(t *testing.T) {
 
 func TestWhoNeverCompletesIsCounted(t *testing.T) {
 	// A loss that comes back as often as the manifest hits the same shards of a
-	// loop of a multiple of 256 shards for ever.
+	// loop of a multiple of 256 shards each time.
 	e := Experiment{
 		Size: 1024 * shardSize, ShardSize: shardSize, Receivers: 4,
 		Schemes: mustSchemes(t, "loop,auto"), Loss: mustLoss(t, "periodic:257"),
@@ -254,7 +255,7 @@ func TestSurplusKeepsTheLaw(t *testing.T) {
 	}
 }
 
-func TestALinkDelaysAndRepeatsWithoutHarm(t *testing.T) {
+func TestALinkThatDelaysAndRepeatsDoesNotDelayCompletion(t *testing.T) {
 	e := Experiment{
 		Size: 200_000, ShardSize: shardSize, Receivers: 20,
 		Schemes: mustSchemes(t, "auto,gf8:50+50,ideal"), Loss: mustLoss(t, "bernoulli:10%"),

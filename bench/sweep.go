@@ -36,7 +36,7 @@ type parameter struct {
 	unit    float64 // 1 in its units
 	least   int64
 	most    int64
-	integer bool // steps of 1 unless told
+	integer bool // steps of 1 by default
 	apply   func(p *point, v int64) error
 }
 

@@ -59,8 +59,8 @@ func schemes(t *testing.T, list string) []bench.Scheme {
 	return all
 }
 
-// options are those of a run on the loopback interface, in a folder that is
-// empty again afterwards.
+// options returns options for a run on the loopback interface, in a folder that
+// is empty again afterwards.
 func options(t *testing.T) live.Options {
 	if testing.Short() {
 		t.Skip("real processes are not short")
@@ -75,8 +75,8 @@ func options(t *testing.T) live.Options {
 }
 
 // The same sender and receiver, the same file, the same losses: real processes
-// need the packets that the simulation says, but for the manifests, of which
-// nobody knows when they are lost.
+// need the packets that the simulation predicts, except the manifests, whose
+// losses are not known.
 func TestSimAndNetAgree(t *testing.T) {
 	t.Setenv("IOTUPD_RATE", "64k") // is for people, not for the processes
 	for loss, compared := range map[string]string{"bernoulli:10%": "auto,auto:tiny,loop", "gilbert:20%,burst=10": "auto"} {
@@ -109,7 +109,7 @@ func TestSimAndNetAgree(t *testing.T) {
 }
 
 // runWithoutOwnDrops runs an experiment until no socket of this host has dropped
-// anything: what a busy host drops is no loss of the experiment.
+// anything: drops of a busy host do not count as losses of the experiment.
 func runWithoutOwnDrops(t *testing.T, e bench.Experiment) (r bench.Result) {
 	t.Helper()
 	for range 5 {
@@ -157,7 +157,7 @@ func TestARunMeasuresBothSides(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotDoneInTimeDoesNotCount(t *testing.T) {
+func TestReceiversThatAreNotDoneInTimeDoNotCount(t *testing.T) {
 	e := small(t, "none")
 	e.Rate = 64_000 // takes a minute
 	o := options(t)

@@ -21,8 +21,8 @@ const (
 	// hostInterface is the one of every host. It is called like none of the
 	// machine's, so that a process that is not where it should be fails.
 	hostInterface = "bench0"
-	// linkPatience bounds the wait for a link to come up.
-	linkPatience = 5 * time.Second
+	// linkTimeout bounds the wait for a link to come up.
+	linkTimeout = 5 * time.Second
 )
 
 // namespaces is a network of its own: hosts with one interface each, and a
@@ -113,7 +113,7 @@ func (n *namespaces) plug(host int) error {
 func (n *namespaces) name(host int) string { return n.made[host+1] }
 
 func waitForLink(name string) error {
-	for end := time.Now().Add(linkPatience); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(linkTimeout); ; time.Sleep(5 * time.Millisecond) {
 		out, err := exec.Command("ip", "-n", name, "-o", "link", "show", hostInterface).CombinedOutput()
 		switch {
 		case err != nil:

@@ -37,7 +37,7 @@ func needsNamespaces(t *testing.T) {
 func TestNamespacesCarryATransferAndAreRemoved(t *testing.T) {
 	needsNamespaces(t)
 	o := options(t)
-	// What a killed run has left behind. Its process is gone.
+	// A namespace that a killed run has left behind, whose process has ended.
 	gone := exec.Command("true")
 	if err := gone.Run(); err != nil {
 		t.Fatal(err)

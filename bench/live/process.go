@@ -97,8 +97,7 @@ func (p *process) follow(stdout io.Reader) {
 	p.err = p.cmd.Wait()
 }
 
-// note keeps an event. What is not one does not matter: what is missing is told
-// later.
+// note keeps an event. Other output is ignored: missing events are reported later.
 func (p *process) note(line []byte) {
 	var e event
 	if json.Unmarshal(line, &e) != nil {

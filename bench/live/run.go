@@ -24,7 +24,8 @@ type Options struct {
 	// the plain loop should take.
 	Timeout time.Duration
 
-	// Note, if not nil, is told where the packets go, and why.
+	// Note, if not nil, is called with a text that says where the packets go, and
+	// why.
 	Note func(text string)
 }
 

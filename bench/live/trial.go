@@ -80,9 +80,9 @@ func (r *runner) timeout(c *bench.Case) time.Duration {
 	if r.opts.Timeout > 0 {
 		return r.opts.Timeout
 	}
-	const start, patience, encoder, forever = 30, 25, 20e6, 1 << 62
+	const start, waitFactor, encoder, forever = 30, 25, 20e6, 1 << 62
 	size := float64(c.Size)
-	seconds := start + size/encoder + patience*size*8/(float64(c.Rate)*(1-c.Loss.MeanLoss()))
+	seconds := start + size/encoder + waitFactor*size*8/(float64(c.Rate)*(1-c.Loss.MeanLoss()))
 	return time.Duration(min(seconds*float64(time.Second), forever))
 }
 
@@ -191,7 +191,7 @@ func (t *trial) end() {
 	}
 }
 
-// result collects what the processes, which have all ended, told.
+// result collects the events of the processes, which have all ended.
 func (t *trial) result() (bench.Trial, error) {
 	var all bench.Trial
 	m := &all.Measured
@@ -238,8 +238,8 @@ func (t *trial) outcome(receiver int, p *process) (bench.Outcome, error) {
 	// What was lost before the first packet that was heard leaves no gap.
 	before := firstReceived(stream)
 	share := float64(e.Spanned-e.Lost) / float64(e.Spanned+before)
-	// Nobody tells which of the lost packets were manifests: as many of them as
-	// of those that arrived.
+	// It is not known which of the lost packets were manifests: their share is
+	// assumed to be the same as among the packets that arrived.
 	o.Done, o.Seconds = true, done.Seconds
 	o.Sent = uint64(math.Round(shards / share))
 	o.Manifests = uint64(math.Round(float64(e.Manifests) / share))

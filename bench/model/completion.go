@@ -28,7 +28,7 @@ type Scheme interface {
 	curve(loss float64) curve
 }
 
-// A curve tells how one receiver gets on.
+// A curve is the progress of one receiver.
 type curve struct {
 	// unfinished is the probability that the receiver is not done after so
 	// many packets were sent. It does not rise.
@@ -76,9 +76,9 @@ func (c *Completion) Unfinished(packets int64) float64 {
 	return anyOf(c.unfinished(packets), c.receivers)
 }
 
-// Quantile returns the smallest number of packets after which the receivers
-// are done with probability q, 0 to 1. Quantile(1) tells no more than how soon
-// the rest is too improbable for floating point.
+// Quantile returns the smallest number of packets after which the receivers are
+// done with probability q, 0 to 1. Quantile(1) only says when the rest becomes
+// too improbable for floating point.
 func (c *Completion) Quantile(q float64) int64 { return c.first(max(0, 1-q)) }
 
 // first returns the smallest number of packets after which the probability of

@@ -12,8 +12,8 @@
 //
 // A file is counted in whole groups of equal size. A receiver joins at a random
 // place of the loop, which makes no difference but one: where the sender starts
-// every row at another group, a receiver that joins within a row may wait for
-// up to G-1 packets more. Only the simulation tells that.
+// every row at another group, a receiver that joins within a row may wait for up
+// to G-1 packets more. Only the simulation shows that.
 //
 // Results are the same bits on every CPU, for the reasons that package stats
 // gives.

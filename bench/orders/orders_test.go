@@ -36,7 +36,7 @@ func TestEveryOrderVisitsEveryShardEquallyOften(t *testing.T) {
 		}
 	}
 	if RotatedRows().Sender() != nil {
-		t.Error("the order of spec.md is not that of the sender")
+		t.Error("the order of spec.md is not the sender's own")
 	}
 }
 

@@ -14,7 +14,7 @@ type chart struct {
 	names          nameMode
 }
 
-// A heading is what stands above a plot.
+// A heading is the text above a plot.
 type heading struct {
 	file     string // its name, without .svg
 	title    string

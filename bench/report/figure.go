@@ -164,7 +164,7 @@ func count(n uint64) string {
 	return s
 }
 
-// decimals formats v with so many places, or as a dash if it is no number.
+// decimals formats v with so many places, or as a dash if it is not a number.
 func decimals(v float64, places int) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "–"

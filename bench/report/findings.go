@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// findings says in sentences what the figures come to. It leaves out whatever
-// this Result does not tell.
+// findings sums up the figures in sentences. It leaves out whatever this Result
+// does not contain.
 func (g grid) findings() []string {
 	if g.polluted() || g.layered() {
-		return nil // its notes tell
+		return nil // its notes do
 	}
 	c := g.contest()
 	return slices.Concat(c.winners(), c.againstLoop(), g.near(), c.slowest(), g.faster(), g.ownDrops(), g.missing())
@@ -23,7 +23,7 @@ func (g grid) findings() []string {
 type contest struct {
 	grid
 	contenders map[xpoint][]string // in the order of the rows
-	best       map[xpoint]string   // one of these; missing if there is none
+	best       map[xpoint]string   // one of the contenders; missing if there is none
 }
 
 // contest finds the best scheme of every point: of several that may be it, the
@@ -114,7 +114,7 @@ func (c contest) level(scheme string, points []xpoint) string {
 	if len(others) == 0 {
 		return ""
 	}
-	return "; as good, as far as these figures tell: " + strings.Join(others, "; ")
+	return "; not measurably worse: " + strings.Join(others, "; ")
 }
 
 // where names points of a sweep: "from loss 1% to 50%, ".
@@ -209,7 +209,7 @@ func (g grid) near() []string {
 	return []string{"On average within 10 % of the bound, of the points measured: " + list(parts) + "."}
 }
 
-// slowest tells of the last receiver, with the best scheme of each point.
+// slowest describes the last receiver, with the best scheme of each point.
 func (c contest) slowest() []string {
 	var found []string
 	for _, scheme := range c.choices() {
@@ -241,7 +241,7 @@ func (g grid) faster() []string {
 	return []string{"Times as fast with " + last.text + " senders as with " + first.text + ": " + list(parts) + "."}
 }
 
-// ownDrops tells of packets that the network did not lose.
+// ownDrops reports packets that were dropped by this host and not by the network.
 func (g grid) ownDrops() []string {
 	var most uint64
 	for _, row := range g.result.Rows {

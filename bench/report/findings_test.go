@@ -32,7 +32,7 @@ func TestFindings(t *testing.T) {
 			"never: too few receivers completed before they were given up, after 50 times their own bound and 100,000 packets. Completed: loop at 90%: 970 of 1,000.",
 		}},
 		{"a tie", tie, []string{
-			"From loss 1 to 6, auto needs the fewest packets: 1.002 to 1.010 times the bound on average; as good, as far as these figures tell: loop at 1, 2 and 3.",
+			"From loss 1 to 6, auto needs the fewest packets: 1.002 to 1.010 times the bound on average; not measurably worse: loop at 1, 2 and 3.",
 			"The plain loop sends 1.0 to 4.4 times as many packets as that.",
 			"On average within 10 % of the bound, of the points measured: auto everywhere and loop up to 3.",
 			"The slowest of 200 receivers needs 1.004 to 1.021 times the bound with auto.",

@@ -9,8 +9,9 @@ import (
 	"iotupd/bench"
 )
 
-// The fixtures have the figures of a study of 64 MiB files, with what it does
-// not tell made up around them. All is rounded, lest it differ between CPUs.
+// The fixtures have the figures of a study of 64 MiB files, with invented figures
+// where the study lacks them. All is rounded, so that it does not differ between
+// CPUs.
 
 // lossSweep is of several schemes over the loss, the plain loop of which does
 // not finish in time at the highest.

@@ -13,7 +13,7 @@ import (
 	"iotupd/bench"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew: look at every difference")
+var update = flag.Bool("update", false, "rewrite the golden files: look at every difference")
 
 var fixtures = []struct {
 	name   string
@@ -71,6 +71,6 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; -update writes it anew", name)
+		t.Errorf("%s differs; -update rewrites it", name)
 	}
 }

@@ -224,8 +224,8 @@ func (g grid) full() []block {
 	return append(blocks, g.measured()...)
 }
 
-// timed reports whether seconds tell more than packets: where the bound itself
-// differs between the points, or the machine counts.
+// timed reports whether seconds are more useful than packets: where the bound
+// itself differs between the points, or the machine counts.
 func (g grid) timed() bool {
 	return g.result.Parameter == "senders" || g.result.Parameter == "size" || g.result.Mode == "net"
 }

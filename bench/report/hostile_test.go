@@ -146,7 +146,7 @@ func printable(t *testing.T, text []byte) {
 	}
 }
 
-// A table is as wide as it may be, and tells the same at any width.
+// A table is as wide as it may be, and has the same content at any width.
 func TestTableWidth(t *testing.T) {
 	for _, f := range fixtures {
 		for _, width := range []int{60, 80, 120, 200} {

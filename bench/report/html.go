@@ -11,9 +11,9 @@ import (
 	"iotupd/bench"
 )
 
-// HTML writes one page that needs no other file and no script: what was asked,
-// what came out of it, the plots, all tables, and what the figures mean. The
-// error is that of w.
+// HTML writes one page that needs no other file and no script: the parameters,
+// the findings, the plots, all tables, and the meaning of the figures. It returns
+// the error of w.
 func HTML(w io.Writer, r bench.Result, p Provenance) error {
 	g := newGrid(r)
 	var pg page
@@ -47,7 +47,7 @@ func method(mode string) []string {
 	const (
 		interval = "Confidence intervals hold the true figure in about 95 of 100 experiments: for means by the bootstrap, for quantiles from the order of the values, without any assumption on their distribution."
 		same     = "The same version, seed and flags give the same result.csv, result.json and plots, byte for byte, on every machine."
-		times    = "Times run from a receiver's join. Overhead, which is digests and manifests, is not among the packets; it is told apart."
+		times    = "Times run from a receiver's join. Overhead, which is digests and manifests, is not among the packets; it is reported separately."
 	)
 	switch mode {
 	case "model":

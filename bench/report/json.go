@@ -57,14 +57,14 @@ func ReadJSON(rd io.Reader) (bench.Result, error) {
 		return bench.Result{}, fmt.Errorf("report: read: %w", err)
 	}
 	if len(in) > maxBytes {
-		return bench.Result{}, fmt.Errorf("report: more than %d MiB: this is no result of bench", maxBytes>>20)
+		return bench.Result{}, fmt.Errorf("report: more than %d MiB: this is not a result of bench", maxBytes>>20)
 	}
 	r, err := decode(in)
 	if err != nil {
-		return bench.Result{}, fmt.Errorf("report: this is no result of bench: %w", readable(err))
+		return bench.Result{}, fmt.Errorf("report: this is not a result of bench: %w", readable(err))
 	}
 	if err := check(r); err != nil {
-		return bench.Result{}, fmt.Errorf("report: this is no result of bench: %w", err)
+		return bench.Result{}, fmt.Errorf("report: this is not a result of bench: %w", err)
 	}
 	return r, nil
 }

@@ -95,7 +95,7 @@ func (g grid) caveats() []string {
 	note(anyRow(func(r bench.Row) bool { return strings.Contains(r.Loss, "trace:") }),
 		"Receivers repeat one trace from random places: ± covers the place only.")
 	note(mode == "net" && slices.Contains(g.result.Parameters, "join=random"),
-		"The receivers of a trial join at the same place of the loop, so one trial has no ±, and that of a few is too narrow.")
+		"The receivers of a trial join at the same place of the loop, so one trial has no ±, and with few trials it is too narrow.")
 	note(anyRow(func(r bench.Row) bool { return r.Measured != nil }),
 		"Measured: encode is the file over the time in which a sender prepares it, decode the file over the time from the last packet that was needed to the renamed file, where something was rebuilt; n is the processes of all trials: "+g.n()+", and the senders. CPU times are means, peaks the highest.")
 	return notes
@@ -137,7 +137,7 @@ func (g grid) codes() []string {
 	return notes
 }
 
-// missing tells of receivers that did not complete.
+// missing reports receivers that did not complete.
 func (g grid) missing() []string {
 	var places []string
 	for _, r := range g.result.Rows {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// palette are the colours of series on white and on black: those of Okabe and
-// Ito, which people with colour-blindness tell apart, darker or lighter where
-// the ground needs it, without their yellow.
+// palette are the colours of series on white and on black: the colours of Okabe
+// and Ito, which people with colour-blindness can distinguish, darker or lighter
+// where the background needs it, without their yellow.
 var palette = [...]struct{ light, dark string }{
 	{"#0072b2", "#4aa8e8"}, // blue
 	{"#d55e00", "#ff8442"}, // vermilion
@@ -23,7 +23,7 @@ var palette = [...]struct{ light, dark string }{
 // idealStyle is the style of the bound: a thin grey line without markers.
 const idealStyle = -1
 
-// dashes are the patterns of lines, which with the markers tell series apart
+// dashes are the patterns of lines, which with the markers distinguish series
 // without colour. Styles of the same colour have different ones.
 var dashes = [...]string{"none", "8 3", "2.5 2.5", "10 3 2.5 3"}
 

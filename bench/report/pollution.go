@@ -14,8 +14,8 @@ func (g grid) polluted() bool {
 	return slices.ContainsFunc(g.result.Rows, func(r bench.Row) bool { return r.Forged != nil })
 }
 
-// pollutionBlock shows what packets receivers waited for, or how many of them
-// waited in vain.
+// pollutionBlock shows how many packets receivers waited for, or how many
+// receivers never completed.
 func (g grid) pollutionBlock() block {
 	return g.turned("Mean of packets sent / bound, or how many receivers failed", sentOrFailed)
 }
@@ -57,7 +57,7 @@ var (
 		ofForged(func(f *bench.Forged) float64 { return f.Failed.Value }), percent}
 	refusedShare = metric{"refused", "Forged packets known on arrival, of those heard",
 		ofForged(func(f *bench.Forged) float64 { return float64(f.Refused) / float64(f.Heard) }), percent}
-	storedShare = metric{"stored", "Forged packets taken for genuine at first, of those heard",
+	storedShare = metric{"stored", "Forged packets accepted as genuine at first, of those received",
 		ofForged(func(f *bench.Forged) float64 { return float64(f.Stored) / float64(f.Heard) }), percent}
 )
 
@@ -76,7 +76,7 @@ func ofForged(of func(*bench.Forged) float64) func(bench.Row) figure {
 // the forged packets.
 func (g grid) pollutionNotes() []string {
 	notes := []string{"forged is their share in all packets that a receiver hears; each has a right checksum and all else that genuine packets have. " +
-		"Who has a wrong SHA-256 three times without digests, or not the file after 20 loops, has failed."}
+		"A receiver that has a wrong SHA-256 three times without digests, or not the file after 20 loops, has failed."}
 	var wrong int
 	for _, scheme := range g.schemes {
 		var f bench.Forged

@@ -10,7 +10,7 @@ import (
 	"iotupd/bench"
 )
 
-// A Provenance tells what made a [bench.Result], so that it can be made again.
+// A Provenance says how a [bench.Result] was made, so that it can be made again.
 // It goes to the HTML page and to run.json, and nowhere else: the rest is to be
 // the same on every machine. Fields that are zero are left out.
 type Provenance struct {

@@ -70,7 +70,7 @@ func excessDecades(v float64) float64 {
 func newLinear(lo, hi float64, n int, suffix string) scale {
 	hi = min(hi, maxFigure)
 	lo = min(lo, hi)
-	if !(hi-lo > float64(hi*1e-9)) { // as good as one value
+	if !(hi-lo > float64(hi*1e-9)) { // practically one value
 		lo, hi = max(0, lo-1), hi+1
 	}
 	step := niceStep((hi - lo) / float64(n))

@@ -121,7 +121,7 @@ func (b block) columns(mode spreadMode) []column {
 	return columns
 }
 
-// widest tells of the spreads in b: " (±.09 at most, ±? at p90, p99)".
+// widest describes the spreads in b: " (±.09 at most, ±? at p90, p99)".
 func (b block) widest() string {
 	most, widest := 0.0, ""
 	var unbounded []string

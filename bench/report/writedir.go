@@ -100,7 +100,7 @@ func ours(dir string) (bool, error) {
 }
 
 // CheckDir returns the error of [WriteDir] about files in dir that are not
-// bench's, for use before a long experiment. That there is no dir is no error.
+// bench's, for use before a long experiment. A missing dir is not an error.
 func CheckDir(dir string) error {
 	_, err := checkDir(dir)
 	return err
@@ -177,7 +177,7 @@ func removeStale(dir string, files []file) error {
 	return nil
 }
 
-// cause returns err without the operation and the name, which the caller tells.
+// cause returns err without the operation and the name, which the caller adds.
 func cause(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError

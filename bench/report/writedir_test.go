@@ -67,7 +67,7 @@ func TestWriteDir(t *testing.T) {
 	}
 }
 
-// run.json and the page tell who made it; nothing else does.
+// run.json and the page have the provenance; no other file does.
 func TestProvenance(t *testing.T) {
 	dir := t.TempDir()
 	if err := WriteDir(dir, lossSweep(), provenance); err != nil {
@@ -78,9 +78,9 @@ func TestProvenance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tells := bytes.Contains(content, []byte("2026-03-01T12:30:00Z")) && bytes.Contains(content, []byte("v1.0.0"))
-		if want := name == "run.json" || name == "report.html"; tells != want {
-			t.Errorf("%s tells date and version: %v, want %v", name, tells, want)
+		has := bytes.Contains(content, []byte("2026-03-01T12:30:00Z")) && bytes.Contains(content, []byte("v1.0.0"))
+		if want := name == "run.json" || name == "report.html"; has != want {
+			t.Errorf("%s has date and version: %v, want %v", name, has, want)
 		}
 		if name == "report.html" && !bytes.Contains(content, []byte(escape(commandLine))) {
 			t.Errorf("the page does not hold %s", commandLine)

@@ -13,7 +13,8 @@ import (
 // A FitResult is, of the models of one kind, the one that makes a trace most
 // likely.
 type FitResult struct {
-	// Loss is the model. Its parameters have six digits, more than any trace tells.
+	// Loss is the model. Its parameters have six digits, more than any trace can
+	// justify.
 	Loss Loss
 
 	// LogLikelihood is the natural logarithm of the probability that the model
@@ -31,7 +32,7 @@ type FitResult struct {
 //
 // The numbers come from floating point, so the last digits can differ from one
 // kind of CPU to another. The time grows with the bursts in t, not its packets:
-// some 0.1 ms a burst.
+// about 0.1 ms a burst.
 func Fit(t *Trace) []FitResult {
 	if t.Packets() == 0 {
 		return nil
@@ -60,8 +61,8 @@ func (t *Trace) fitBernoulli() FitResult {
 
 // changes says how often packets of one fate are followed by one of the other.
 type changes struct {
-	received, begins float64 // received packets with a successor, and how many of those were lost
-	lost, ends       float64 // lost packets with a successor, and how many of those were received
+	received, begins float64 // received packets with a successor, and how many of the successors were lost
+	lost, ends       float64 // lost packets with a successor, and how many of the successors were received
 }
 
 // countChanges counts in a trace that is not empty.
@@ -85,7 +86,7 @@ func (t *Trace) countChanges() changes {
 }
 
 // fitGilbert takes the shares of the changes, which are the most likely
-// probabilities but for the first packet.
+// probabilities if the first packet is ignored.
 func (t *Trace) fitGilbert(c changes) FitResult {
 	p, r := c.begins/c.received, c.ends/c.lost
 	mean := p / (p + r)

@@ -113,9 +113,9 @@ func TestFitOfSmallTraces(t *testing.T) {
 	}
 }
 
-// Each likelihood is that of the outcomes, packet by packet, under the model
-// that is returned.
-func TestFitTellsTheLikelihood(t *testing.T) {
+// Each likelihood equals the product over the outcomes, packet by packet, under
+// the model that is returned.
+func TestFitReturnsTheLikelihood(t *testing.T) {
 	for _, trace := range []*Trace{
 		traceOf("..XX.X....XXX........X......XX"),
 		traceOf("X..X.XX"),
@@ -193,7 +193,7 @@ func TestImproveClimbs(t *testing.T) {
 	}
 }
 
-// A trace can hold 2^40 packets, and its fit is no work for each of them.
+// A trace can hold 2^40 packets, and its fit does no work for each of them.
 func TestFitOfVeryLongRuns(t *testing.T) {
 	trace := new(Trace)
 	for range 10 {

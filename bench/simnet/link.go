@@ -7,18 +7,20 @@ import (
 	"time"
 )
 
-// linkDomain keeps what a link draws, but for its losses, apart from the rest.
+// linkDomain separates the random numbers of a link, except its losses, from all
+// others.
 const linkDomain = "link\x00\x00\x00\x00"
 
 // A LinkConfig describes one direction of a link. The zero LinkConfig delivers
 // everything at once.
 type LinkConfig struct {
-	// Rate is that of the bottleneck at the beginning of the link, in bits per
-	// second of the sizes that are given to Send. If zero, there is none.
+	// Rate is the rate of the bottleneck at the beginning of the link, in bits
+	// per second of the sizes that are given to Send. If zero, there is no
+	// bottleneck.
 	Rate int64
 
-	// Queue is how many packets the bottleneck holds with the one that it is
-	// sending; what comes on top is dropped. If zero, it holds any number.
+	// Queue is how many packets the bottleneck holds including the one that it is
+	// sending; further packets are dropped. If zero, it holds any number.
 	Queue int
 
 	// Loss takes packets behind the bottleneck.

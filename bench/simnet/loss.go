@@ -42,7 +42,7 @@ type opener = func(name string) (io.ReadCloser, error)
 //	periodic:20            loses every 20th packet; which of the first 20 differs
 //	                       from receiver to receiver
 //	mix:80%*bernoulli:1%+20%*gilbert:15%,burst=8
-//	                       unlike receivers: 80 % of them lose 1 % of all packets,
+//	                       different receivers: 80 % of them lose 1 % of all packets,
 //	                       20 % lose 15 % in bursts
 //
 // The parameters of ge have the order and the meaning of netem's gemodel, whose
@@ -109,9 +109,8 @@ func (l Loss) MeanLoss() float64 {
 	return mean
 }
 
-// fields cuts the list key=value,key=value into the values of keys, each given
-// at most once, in any order. Keys end in =, but for "", whose value stands
-// alone.
+// fields cuts the list key=value,key=value into the values of keys, each given at
+// most once, in any order. Keys end in =, except "", whose value has no key.
 func fields(list string, keys ...string) (map[string]string, error) {
 	values := make(map[string]string)
 	for item := range strings.SplitSeq(list, ",") {

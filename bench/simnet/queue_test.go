@@ -27,7 +27,7 @@ func TestQueueOrdersByTimeThenByArrival(t *testing.T) {
 			at, ok := q.Next()
 			got = append(got, q.Pop())
 			if last := got[len(got)-1]; !ok || at != last.at {
-				t.Fatalf("Next says %v, %v, but what comes is due at %v", at, ok, last.at)
+				t.Fatalf("Next says %v, %v, but the next packet is due at %v", at, ok, last.at)
 			}
 			return at
 		}

@@ -23,7 +23,7 @@ func first64(s *Stream, n int) (outcomes uint64, lost int) {
 	return outcomes, lost
 }
 
-// Published results name only model and seed, so the outcomes are frozen.
+// Published results name only model and seed, so the outcomes must never change.
 func TestGoldenOutcomes(t *testing.T) {
 	most := Key{Seed: math.MaxUint64, Trial: math.MaxUint64, Receiver: math.MaxUint64}
 	tests := []struct {
@@ -194,7 +194,7 @@ func TestPeriodicLosesEveryNth(t *testing.T) {
 	}
 }
 
-// The outcomes are those of the file, turned to some place in it.
+// The outcomes are the file's, rotated to some place in it.
 func TestTraceIsRepeated(t *testing.T) {
 	for name, file := range map[string]string{"field": "..........XX.XXX....", "begins": "X...X", "one": "."} {
 		l, streams := mustRead(t, "trace:"+name), uint64(200*len(file))

@@ -17,7 +17,7 @@ const checkEvery = 1 << 12
 // epoch is when every simulation begins.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// A packet is on the air. It is valid until its source makes the next one.
+// A packet is in transit. It is valid until its source makes the next one.
 type packet struct {
 	header   proto.Header
 	datagram []byte // all of it, with bytes
@@ -56,11 +56,11 @@ type listener struct {
 	ended   bool
 }
 
-// traffic counts packets of all sources: DATA and PARITY, and what else there is.
+// traffic counts packets of all sources: DATA and PARITY, and all others.
 type traffic struct{ shards, others uint64 }
 
-// An air carries the packets of sources to listeners, in virtual time.
-type air struct {
+// A medium carries the packets of sources to listeners, in virtual time.
+type medium struct {
 	*cell
 	sources []source
 	wakes   []time.Time
@@ -77,8 +77,8 @@ type flight struct {
 	packet packet
 }
 
-// run lets time pass until no listener is left.
-func (a *air) run(ctx context.Context) error {
+// run advances the time until no listener is left.
+func (a *medium) run(ctx context.Context) error {
 	for n := 1; len(a.waiting)+len(a.active) > 0; n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -111,7 +111,7 @@ func (a *air) run(ctx context.Context) error {
 }
 
 // admit lets listeners join whose time has come.
-func (a *air) admit() {
+func (a *medium) admit() {
 	for n := len(a.waiting); n > 0 && a.waiting[n-1].join <= a.sent.shards; n-- {
 		l := a.waiting[n-1]
 		l.since, l.sent = a.now, a.sent
@@ -120,7 +120,7 @@ func (a *air) admit() {
 }
 
 // emit sends a packet to all listeners.
-func (a *air) emit(p *packet) error {
+func (a *medium) emit(p *packet) error {
 	switch p.header.Type {
 	case proto.TypeManifest, proto.TypeDigest, proto.TypeOutline:
 		a.sent.others++
@@ -153,7 +153,7 @@ func (a *air) emit(p *packet) error {
 }
 
 // launch sends a packet over a link that takes time.
-func (a *air) launch(l *listener, p *packet) {
+func (a *medium) launch(l *listener, p *packet) {
 	arrivals := l.links[p.from].Send(a.now.Sub(epoch), a.packetLen())
 	slices.Sort(arrivals)
 	for i, at := range arrivals {
@@ -164,8 +164,8 @@ func (a *air) launch(l *listener, p *packet) {
 	}
 }
 
-// land delivers what arrives until now.
-func (a *air) land(now time.Time) error {
+// land delivers the packets that arrive until now.
+func (a *medium) land(now time.Time) error {
 	for at, ok := a.flying.Next(); ok && !epoch.Add(at).After(now); at, ok = a.flying.Next() {
 		f := a.flying.Pop()
 		if f.to.ended {
@@ -182,8 +182,8 @@ func (a *air) land(now time.Time) error {
 	return nil
 }
 
-// end reports what became of a listener, which hears no more.
-func (a *air) end(l *listener) {
+// end reports the outcome of a listener, which gets no more packets.
+func (a *medium) end(l *listener) {
 	l.ended = true
 	*l.outcome = outcome{
 		done:     l.done(),

@@ -15,9 +15,9 @@ import (
 	"iotupd/receiver"
 )
 
-// A victim is a receiver, with bytes, beside which an attacker sits: it hears
-// what the receiver hears, and sends it forged packets in between.
-type victim struct {
+// A target is a receiver, with bytes, and the attacker beside it, which gets the
+// same packets as the receiver and sends it forged packets in between.
+type target struct {
 	byteSink
 	*attack
 	geo      proto.Geometry
@@ -25,7 +25,7 @@ type victim struct {
 	file     func() []byte // that is to arrive
 	datagram []byte        // that was forged last
 	genuine  uint64        // DATA and PARITY packets heard
-	harm     *harm
+	damage   *damage
 
 	// What the attacker of ForgeSmart knows of the receiver.
 	held   []bool // shard group*(K+M) + index is there
@@ -33,14 +33,14 @@ type victim struct {
 	counts []int  // held shards, by group
 }
 
-// newVictim returns the receiver of key, configured by cfg.
-func (c *cell) newVictim(key simnet.Key, cfg receiver.Config) (sink, error) {
+// newTarget returns the receiver of key, configured by cfg.
+func (c *cell) newTarget(key simnet.Key, cfg receiver.Config) (sink, error) {
 	shards := int(c.geo.Groups) * (c.geo.K + c.geo.M)
-	v := &victim{
+	v := &target{
 		attack: c.attack, geo: c.geo, rnd: draw(key, "forge"),
-		file: func() []byte { return c.file(key) },
-		harm: &c.attack.injuries[int(key.Trial)*c.Receivers+int(key.Receiver)],
-		held: make([]bool, shards), forged: make([]bool, shards), counts: make([]int, c.geo.Groups),
+		file:   func() []byte { return c.file(key) },
+		damage: &c.attack.injuries[int(key.Trial)*c.Receivers+int(key.Receiver)],
+		held:   make([]bool, shards), forged: make([]bool, shards), counts: make([]int, c.geo.Groups),
 	}
 	cfg.Observe = v.observe
 	r, err := receiver.New(cfg)
@@ -48,14 +48,14 @@ func (c *cell) newVictim(key simnet.Key, cfg receiver.Config) (sink, error) {
 	return v, err
 }
 
-func (v *victim) received() uint64 { return v.genuine }
+func (v *target) received() uint64 { return v.genuine }
 
 // hear takes a genuine packet, and then so many forged ones that they have
 // their share.
-func (v *victim) hear(now time.Time, p *packet) error {
+func (v *target) hear(now time.Time, p *packet) error {
 	from := receiver.Origin{Interface: p.from + 1}
 	err := v.Handle(now, from, p.datagram)
-	if err != receiver.ReasonUnverified { // its group was forged, and takes only what a leaf proves
+	if err != receiver.ReasonUnverified { // its group was forged, and takes only verified shards
 		if err := check(err); err != nil {
 			return err
 		}
@@ -80,28 +80,28 @@ func (v *victim) hear(now time.Time, p *packet) error {
 	return v.end()
 }
 
-// end finds out what came of it, once the receiver is done.
-func (v *victim) end() error {
+// end records the result, once the receiver is done.
+func (v *target) end() error {
 	switch {
 	case errors.Is(v.Err(), receiver.ErrIntegrity):
-		v.harm.failed = true
+		v.damage.failed = true
 	case v.Err() != nil:
 		return v.Err()
 	case v.Done():
 		got := v.Store().(*memory).bytes[:v.geo.Size]
-		v.harm.wrong = !bytes.Equal(got, v.file())
+		v.damage.wrong = !bytes.Equal(got, v.file())
 	}
 	return nil
 }
 
 // count counts a forged packet by what the receiver made of it.
-func (v *victim) count(err error) error {
-	v.harm.heard++
+func (v *target) count(err error) error {
+	v.damage.heard++
 	switch err {
 	case nil:
-		v.harm.stored++
+		v.damage.stored++
 	case receiver.ReasonForged, receiver.ReasonUnverified:
-		v.harm.refused++
+		v.damage.refused++
 	case receiver.ReasonDuplicate, receiver.ReasonNotNeeded:
 	default:
 		return fmt.Errorf("bench: internal error: a forged packet: %w", err)
@@ -111,9 +111,9 @@ func (v *victim) count(err error) error {
 
 // forge makes v.datagram: p with another shard in it, of bytes that no code
 // gives.
-func (v *victim) forge(p *packet) proto.Header {
+func (v *target) forge(p *packet) proto.Header {
 	h := p.header
-	h.Group, h.Index = v.target()
+	h.Group, h.Index = v.choose()
 	h.Type, h.Offset = proto.TypeParity, 0
 	if h.Index < v.geo.K {
 		h.Type, h.Offset = proto.TypeData, v.geo.Offset(h.Group, h.Index)
@@ -126,8 +126,8 @@ func (v *victim) forge(p *packet) proto.Header {
 	return h
 }
 
-// target chooses the shard to forge.
-func (v *victim) target() (g uint32, index int) {
+// choose returns the shard to forge.
+func (v *target) choose() (g uint32, index int) {
 	if v.forgery == ForgeSmart {
 		if g, index, ok := v.weakest(); ok {
 			return g, index
@@ -145,7 +145,7 @@ func (v *victim) target() (g uint32, index int) {
 }
 
 // sent is number i of the shards of a group that are sent.
-func (v *victim) sent(g uint32, i int) int {
+func (v *target) sent(g uint32, i int) int {
 	if n := v.geo.RealShards(g); i >= n {
 		return i + v.geo.K - n
 	}
@@ -154,7 +154,7 @@ func (v *victim) sent(g uint32, i int) int {
 
 // weakest is a shard that the receiver lacks of the group that lacks the fewest,
 // if any group lacks one.
-func (v *victim) weakest() (g uint32, index int, ok bool) {
+func (v *target) weakest() (g uint32, index int, ok bool) {
 	fewest := 0
 	for i, held := range v.counts {
 		if lacks := v.geo.RealShards(uint32(i)) - held; lacks > 0 && (!ok || lacks < fewest) {
@@ -172,10 +172,10 @@ func (v *victim) weakest() (g uint32, index int, ok bool) {
 	}
 }
 
-func (v *victim) shard(g uint32, index int) int { return int(g)*(v.geo.K+v.geo.M) + index }
+func (v *target) shard(g uint32, index int) int { return int(g)*(v.geo.K+v.geo.M) + index }
 
 // learn takes note of what the receiver did with a shard.
-func (v *victim) learn(h *proto.Header, err error) {
+func (v *target) learn(h *proto.Header, err error) {
 	if i := v.shard(h.Group, h.Index); !v.held[i] && (err == nil || err == receiver.ReasonDuplicate) {
 		v.held[i] = true
 		v.counts[h.Group]++
@@ -183,12 +183,12 @@ func (v *victim) learn(h *proto.Header, err error) {
 }
 
 // observe is receiver.Config.Observe.
-func (v *victim) observe(_ time.Time, e receiver.Event) {
+func (v *target) observe(_ time.Time, e receiver.Event) {
 	switch e := e.(type) {
 	case receiver.Forged:
 		v.unlearn(e.Group, v.forged)
 	case receiver.Corrupt:
-		v.harm.restarts++
+		v.damage.restarts++
 		dropped := v.held
 		if v.digests {
 			dropped = v.forged
@@ -200,7 +200,7 @@ func (v *victim) observe(_ time.Time, e receiver.Event) {
 }
 
 // unlearn takes note of shards that the receiver has dropped.
-func (v *victim) unlearn(g uint32, dropped []bool) {
+func (v *target) unlearn(g uint32, dropped []bool) {
 	for i := v.shard(g, 0); i < v.shard(g+1, 0); i++ {
 		if v.held[i] && dropped[i] {
 			v.held[i] = false

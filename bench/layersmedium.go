@@ -44,7 +44,7 @@ func (c *cell) simulatedLayers() *work {
 
 // simulateLayers finds the outcomes of receivers, of which from is the first.
 func (c *cell) simulateLayers(ctx context.Context, trial, from int, outcomes []outcome) error {
-	a := layersAir{cell: c}
+	a := layersMedium{cell: c}
 	key := simnet.Key{Seed: c.Seed, Trial: uint64(trial)}
 	o, err := c.object(ctx, key)
 	if err != nil {
@@ -80,16 +80,16 @@ func (c *cell) simulateLayers(ctx context.Context, trial, from int, outcomes []o
 	return a.run(ctx)
 }
 
-// A layersAir carries the packets of all layers of all senders to links, in
+// A layersMedium carries the packets of all layers of all senders to links, in
 // virtual time.
-type layersAir struct {
+type layersMedium struct {
 	*cell
 	senders []*sender.Sender
 	links   []*bottleneck
 }
 
 // run lets time pass until no link has anybody left.
-func (a *layersAir) run(ctx context.Context) error {
+func (a *layersMedium) run(ctx context.Context) error {
 	for n := 1; len(a.links) > 0; n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -155,7 +155,8 @@ func (b *bottleneck) add(m *member) {
 	b.end = max(b.end, m.join+b.layering.Time)
 }
 
-// pass puts a packet on the link, after what arrives before.
+// pass puts a packet on the link, after delivering the packets that arrive before
+// it.
 func (b *bottleneck) pass(now time.Duration, p *layersPacket) error {
 	for at, ok := b.flying.Next(); ok && at <= now; at, ok = b.flying.Next() {
 		arrived := b.flying.Pop()
@@ -246,9 +247,9 @@ func (b *bottleneck) over(now time.Duration) bool {
 		return false
 	}
 	bits := float64(b.geo.DataShards) * 8 * float64(b.packetLen())
-	patience := time.Duration(layersPatience * bits / float64(b.layering.total(0)) * float64(time.Second))
+	giveUp := time.Duration(layersGiveUp * bits / float64(b.layering.total(0)) * float64(time.Second))
 	for _, m := range b.members {
-		if !m.outcome.done && now < b.end+patience {
+		if !m.outcome.done && now < b.end+giveUp {
 			return false
 		}
 	}
