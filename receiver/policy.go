@@ -64,6 +64,21 @@ func (p *Policy) refusal(now time.Time, m *proto.Manifest) error {
 	return nil
 }
 
+// Verify returns the keys that have signed a manifest, encoded, and why it is not to be
+// followed at the given time: a [proto.Reason], or nil. It is what a receiver does with
+// the manifest of a file that is sent, for a file that was received before.
+func (p *Policy) Verify(now time.Time, manifest []byte) (*proto.Manifest, []proto.PublicKey, error) {
+	signers := proto.Signers(manifest, p.Keys)
+	if len(signers) == 0 {
+		return nil, nil, ReasonSignature
+	}
+	m, err := proto.ParseManifest(manifest)
+	if err != nil {
+		return nil, nil, ReasonManifest
+	}
+	return m, signers, p.refusal(now, m)
+}
+
 // stale reports whether m is older than the last installed release, or has the
 // same sequence and another object. Which of the keys signed does not matter:
 // anybody can change the order of signatures, or leave one out.

@@ -156,7 +156,7 @@ func TestACommandThatInstallsEndsByItself(t *testing.T) {
 	start(t, port, "send", path, "-r", "1M")
 	dir := t.TempDir()
 	const install = `sh -c 'trap "sleep 1.5; echo whole > flashed; exit 0" TERM; echo begun; while :; do sleep 0.1; done'`
-	p := launch(t, dir, "recv", "-o", "fw.bin", "--exec", install, "-i", loopback(), "-p", fmt.Sprint(port))
+	p := launch(t, dir, "recv", "-o", "fw.bin", "--state", "state", "--exec", install, "-i", loopback(), "-p", fmt.Sprint(port))
 	p.wantLine("sh: begun")
 	p.signal(syscall.SIGTERM)
 	p.wantExit(143)

@@ -13,6 +13,7 @@ import (
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/cobra"
 	"iotupd/cmd/iotupd/internal/inspect"
+	"iotupd/cmd/iotupd/internal/installing"
 	"iotupd/cmd/iotupd/internal/recv"
 	"iotupd/internal/printable"
 )
@@ -51,12 +52,14 @@ func run(args []string, std cli.Stdio) int {
 }
 
 // order is that of the commands in the help.
-var order = []string{"send", "recv", "sign", "keygen", "inspect", "man", "bench", "version"}
+var order = []string{"send", "recv", "sign", "keygen", "inspect", "status", "installed", "confirm", "retry", "man", "bench", "version"}
 
 // commands make the commands that this program has, by name. Build tags leave some
 // out: see command_*.go.
 var commands = map[string]func() *cobra.Command{
 	"recv": recv.NewCommand, "inspect": inspect.NewCommand, "man": cli.NewManCommand, "version": cli.NewVersionCommand,
+	"status": installing.NewStatusCommand, "installed": installing.NewInstalledCommand,
+	"confirm": installing.NewConfirmCommand, "retry": installing.NewRetryCommand,
 }
 
 func newRootCommand() *cobra.Command {

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -63,6 +65,7 @@ func TestScripts(t *testing.T) {
 			"change":     change,
 			"events":     events,
 			"random":     random,
+			"sum":        sum,
 		},
 	})
 }
@@ -186,6 +189,12 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 	if len(want) > 0 {
 		ts.Fatalf("no event of type %s", want[0])
 	}
+}
+
+// sum FILE TO writes the SHA-256 of a file as a line of another one.
+func sum(ts *testscript.TestScript, _ bool, args []string) {
+	sum := sha256.Sum256([]byte(ts.ReadFile(args[0])))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(hex.EncodeToString(sum[:])+"\n"), 0o600))
 }
 
 // random FILE SIZE makes a file of random bytes, always the same.

@@ -18,6 +18,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotupd/receiver/installed"
+	"iotupd/receiver/installed/state"
 )
 
 // A process is the command, running in a directory of its own.
@@ -218,7 +221,7 @@ func TestAReaderOfEventsThatGoesAwayStopsNoInstall(t *testing.T) {
 	for _, args := range [][]string{
 		{"recv", "-o", "fw.bin", "--json", "--timeout", "2m"},
 		{"recv", "-o", "fw.bin", "-v", "--timeout", "2m"},
-		{"recv", "-o", "fw.bin", "--json", "--timeout", "2m", "--exec", "sh -c 'echo installed; mv {} installed'"},
+		{"recv", "-o", "fw.bin", "--json", "--timeout", "2m", "--state", "state", "--exec", "sh -c 'echo installed; mv {} installed'"},
 	} {
 		self, err := os.Executable()
 		check(t, err)
@@ -255,11 +258,15 @@ func TestASignalEndsAReceiverAndItsCommand(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fw.bin")
 	write(t, path, "firmware")
 	start(t, port, "send", path, "-r", "1M")
-	p := start(t, port, "recv", "-o", "fw.bin", "--exec", "sh -c 'echo begun; exec sleep 20'")
+	p := start(t, port, "recv", "-o", "fw.bin", "--state", "state", "--exec", "sh -c 'echo begun; exec sleep 20'")
 	p.wantLine("sh: begun")
 	p.signal(syscall.SIGTERM)
 	p.wantExit(143)
-	(&delivery{T: t, dir: p.dir}).wantFiles(".fw.bin.iotupd-exec", "fw.bin") // the next run runs it again
+	(&delivery{T: t, dir: p.dir}).wantFiles("fw.bin", "state")
+	all, err := installed.ReadAll(filepath.Join(p.dir, "state")) // the next run runs it again
+	if err != nil || len(all) != 1 || all[0].State != state.Received || all[0].Cut != 1 {
+		t.Errorf("got %+v, %v, want an attempt that was cut off", all, err)
+	}
 }
 
 func TestASignalEndsASenderGracefully(t *testing.T) {

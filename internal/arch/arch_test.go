@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/cli": {
 		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "proto", "proto/keys", "proto/manifestfile",
-		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed",
+		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed", "receiver/installed/state",
 		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/sys/unix", "golang.org/x/term",
 	},
@@ -62,6 +62,10 @@ var arrows = map[string][]string{
 		"receiver/filestore", "receiver/monitor", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
+	"cmd/iotupd/internal/installing": {
+		"cmd/iotupd/internal/cli", "internal/printable", "internal/quantity", "proto", "receiver/filestore", "receiver/installed",
+		"receiver/installed/state", "cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
+	},
 	"cmd/iotupd/internal/listen": {
 		"cmd/iotupd/internal/cli", "internal/mcast", "internal/quantity", "receiver/multicast",
 		"github.com/spf13/pflag",
@@ -71,7 +75,7 @@ var arrows = map[string][]string{
 		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/netif",
 		"internal/quantity",
 		"internal/reason", "internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
-		"receiver/installed", "receiver/layers", "receiver/multicast",
+		"receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/send": {
@@ -91,6 +95,7 @@ var arrows = map[string][]string{
 	"fec/leopard": {"golang.org/x/sys/cpu"},
 
 	"internal/barepath":         {"golang.org/x/net/...", "golang.org/x/sys/unix"},
+	"internal/boot":             {"golang.org/x/sys/unix"},
 	"internal/clock":            {"golang.org/x/sys/..."},
 	"internal/demo":             {},
 	"internal/diagnose":         {"internal/quantity", "internal/reason", "proto"},
@@ -123,13 +128,14 @@ var arrows = map[string][]string{
 	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
 	"receiver/agent": {
 		"internal/diagnose", "internal/hook", "internal/quantity", "internal/reason", "proto", "proto/seal",
-		"receiver", "receiver/filestore", "receiver/installed", "receiver/layers", "receiver/multicast",
+		"receiver", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 	},
-	"receiver/filestore": {"internal/durable", "internal/quantity", "proto", "receiver"},
-	"receiver/installed": {"internal/durable", "proto", "receiver"},
-	"receiver/layers":    {"proto", "receiver"},
-	"receiver/monitor":   {"internal/seqno", "proto", "proto/seal", "receiver", "receiver/multicast"},
-	"receiver/multicast": {"internal/discover", "internal/mcast", "proto", "receiver"},
+	"receiver/filestore":       {"internal/durable", "internal/quantity", "proto", "receiver"},
+	"receiver/installed":       {"internal/boot", "internal/durable", "proto", "receiver", "receiver/installed/state"},
+	"receiver/installed/state": {},
+	"receiver/layers":          {"proto", "receiver"},
+	"receiver/monitor":         {"internal/seqno", "proto", "proto/seal", "receiver", "receiver/multicast"},
+	"receiver/multicast":       {"internal/discover", "internal/mcast", "proto", "receiver"},
 
 	"sender":            {"proto", "fec", "proto/seal"},
 	"sender/agent":      {"fec", "internal/clock", "proto", "sender", "sender/filesource", "sender/multicast"},
@@ -142,7 +148,7 @@ var arrows = map[string][]string{
 var cores = append([]string{"fec", "fec/leopard"}, coresOfProtocol...)
 
 // coresOfProtocol do not even start goroutines, as fec does for its work.
-var coresOfProtocol = []string{"proto", "proto/seal", "sender", "receiver", "receiver/layers"}
+var coresOfProtocol = []string{"proto", "proto/seal", "sender", "receiver", "receiver/layers", "receiver/installed/state"}
 
 // shells are other folders whose run.go may read the clock.
 var shells = []string{"bench", "internal/discover", "internal/listeners", "internal/netif", "receiver/monitor", "sender/multicast"}
@@ -157,6 +163,7 @@ var clocks = []string{
 	"sender/agent",                   // how long it took
 	"sender/filesource",              // the age of the file
 	"receiver/agent", "sender/agent", // shells around everything
+	"internal/boot",      // uptime
 	"internal/hook",      // how long a command took
 	"receiver/filestore", // the age of files
 	"receiver/installed", // how long to wait for a lock

@@ -8,3 +8,6 @@ import "os"
 
 // Lock fails, since there is no such thing.
 func Lock(*os.File) (bool, error) { return false, ErrNoLocks }
+
+// Unlock fails, too.
+func Unlock(*os.File) error { return ErrNoLocks }

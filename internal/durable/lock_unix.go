@@ -23,3 +23,6 @@ func Lock(f *os.File) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// Unlock takes the lock back, also from processes that have inherited f.
+func Unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }

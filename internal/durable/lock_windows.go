@@ -20,3 +20,8 @@ func Lock(f *os.File) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// Unlock takes the lock back.
+func Unlock(f *os.File) error {
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{OffsetHigh: 1 << 30})
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -49,6 +50,10 @@ type Command struct {
 	Env     []string // all of it
 	Timeout time.Duration
 
+	// Inherits, if not nil, is a file that the command has as descriptor 3, where the
+	// system can: a lock that it holds stays for as long as the command runs.
+	Inherits *os.File
+
 	// Print, if not nil, is called for every line that the command prints which is
 	// not empty. It may be called from two goroutines at a time.
 	Print func(line string)
@@ -79,6 +84,9 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 	defer cancel()
 	cmd := exec.CommandContext(limit, c.Words[0], c.Words[1:]...)
 	cmd.Env = c.Env
+	if c.Inherits != nil && runtime.GOOS != "windows" {
+		cmd.ExtraFiles = []*os.File{c.Inherits}
+	}
 	cmd.Cancel = func() error {
 		if cmd.Process.Signal(syscall.SIGTERM) == nil {
 			return nil

@@ -79,6 +79,10 @@ const (
 	FileChanged        = "file-changed"
 	NotAManifest       = "not-a-manifest"
 	InstallFailed      = "install-failed"
+	InstallWaiting     = "install-waiting"
+	InstallRejected    = "install-rejected"
+	InstallRolledBack  = "rolled-back"
+	InstallLocked      = "install-locked"
 	InstalledAgain     = "installed-again"
 	RequirementMissed  = "requirement-missed"
 	Signal             = "signal"
@@ -195,8 +199,12 @@ var failures = []Cause{
 	{StdoutClosed, "Stdout is closed, so that what is written there is lost.", "redirect stdout to a file or a pipe", 11},
 	{FileChanged, "The file changed while it was sent.", "send a file that nobody writes to", 11},
 	{NotAManifest, "The file is not a manifest.", "iotupd inspect FILE", 3},
-	{InstallFailed, "The command of --exec failed.", "run it by hand; the next run of recv tries again", 12},
-	{InstalledAgain, "The command of --exec has succeeded, but that could not be noted.", "look at the directory of the file", 11},
+	{InstallFailed, "An attempt of the command of --exec has failed, or the release was given up.", "iotupd status   # shows why, and whether it is tried again; iotupd retry", 12},
+	{InstallWaiting, "The command of --exec has asked to be called later (exit code 75).", "wait; iotupd retry tries at once", 12},
+	{InstallRejected, "The command of --exec has rejected the release (exit code 65).", "sign a release that it takes; iotupd retry", 12},
+	{InstallRolledBack, "The release was installed, and another one runs now.", "send a higher sequence; iotupd retry", 12},
+	{InstallLocked, "Another process installs a release of this channel, or a lock cannot be had.", "wait until it has ended; look for one that hangs", 11},
+	{InstalledAgain, "The command of --exec has succeeded, but that could not be recorded.", "look at the directory of --state", 11},
 	{RequirementMissed, "A --require was not met.", "look at the results", 13},
 	{ReaderGone, "The program that read stdout has ended.", "", 141},
 	{Signal, "A signal stopped it.", "", 128},

@@ -4,8 +4,8 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"sync"
+	"time"
 
 	"iotupd/proto"
 	"iotupd/receiver"
@@ -19,10 +19,13 @@ type Agent struct {
 	policy *receiver.Policy  // nil: no trust
 	memory *installed.Memory // nil: no trust
 
-	room *installed.Room // for the note of the file; nil: none
+	journal *installed.Journal // of installations; nil: nothing is installed
 
 	following bool // Follow has called
 	later     bool // and received a file before
+	listened  bool // where has been reported
+
+	look time.Time // when to look at the records again, at the earliest
 
 	observing sync.Mutex // held during cfg.Observe
 }
@@ -36,33 +39,60 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{cfg: cfg}
-	if len(cfg.Trust) == 0 {
-		return a, nil
-	}
-	memory, err := installed.Open(cfg.State, cfg.Channel, cfg.Trust)
-	if err != nil {
+	if err := a.open(); err != nil {
+		a.closeStates()
 		return nil, err
-	}
-	memory.AllowDowngrade = cfg.AllowDowngrade
-	releases, err := memory.Releases()
-	if err != nil {
-		memory.Close()
-		return nil, err
-	}
-	a.memory = memory
-	a.policy = &receiver.Policy{
-		Keys: cfg.Trust, Channel: cfg.Channel, Targets: cfg.Hardware, MinSequence: cfg.MinSequence,
-		Installed: releases, AllowDowngrade: cfg.AllowDowngrade,
 	}
 	return a, nil
+}
+
+// open opens what is remembered.
+func (a *Agent) open() (err error) {
+	cfg := &a.cfg
+	if len(cfg.Trust) > 0 {
+		if a.memory, err = installed.Open(cfg.State, cfg.Channel, cfg.Trust); err != nil {
+			return err
+		}
+		a.memory.AllowDowngrade = cfg.AllowDowngrade
+		a.policy = &receiver.Policy{
+			Keys: cfg.Trust, Channel: cfg.Channel, Targets: cfg.Hardware, MinSequence: cfg.MinSequence, AllowDowngrade: cfg.AllowDowngrade,
+		}
+		if a.policy.Installed, err = a.memory.Releases(); err != nil {
+			return err
+		}
+	}
+	if cfg.KeepPending || a.consumes() {
+		return a.openJournal()
+	}
+	return nil
+}
+
+// openJournal opens the records of installations.
+func (a *Agent) openJournal() (err error) {
+	if a.journal != nil {
+		return nil
+	}
+	if a.cfg.State == "" {
+		return errNoState
+	}
+	if a.journal, err = installed.OpenJournal(a.cfg.State, a.cfg.Channel, a.cfg.Trust); err == nil {
+		a.journal.Rules = a.cfg.Install.rules()
+	}
+	return err
 }
 
 // Close closes the target, and lets go of the memory. What was received of a file
 // that is not complete stays for the next run, if the target can keep it. A
 // [Received] of this agent must not be used any more.
 func (a *Agent) Close() {
-	a.room.Close()
 	a.cfg.Target.Close()
+	a.closeStates()
+}
+
+func (a *Agent) closeStates() {
+	if a.journal != nil {
+		a.journal.Close()
+	}
 	if a.memory != nil {
 		a.memory.Close()
 	}
@@ -80,7 +110,7 @@ func (a *Agent) Receive(ctx context.Context) (*Received, error) {
 	return a.receive(ctx, a.listen)
 }
 
-func (a *Agent) receive(ctx context.Context, listen func() (multicast.Listener, error)) (*Received, error) {
+func (a *Agent) receive(ctx context.Context, listen listenFunc) (*Received, error) {
 	for repeated := false; ; repeated = true {
 		if err := a.prepare(); err != nil {
 			return nil, err
@@ -109,62 +139,15 @@ func (a *Agent) prepare() error {
 			return err
 		}
 	}
+	if a.journal == nil {
+		return nil
+	}
 	if t, ok := a.cfg.Target.(needsName); ok && !t.NeedsName() {
-		return a.keepRoom(nil)
-	}
-	return nil
-}
-
-// keepRoom keeps room for the note of the file of m, if there will be one.
-func (a *Agent) keepRoom(m *proto.Manifest) error {
-	t, ok := a.cfg.Target.(besides)
-	if !ok || !a.cfg.KeepPending {
-		return nil
-	}
-	dir, name := t.Beside(m)
-	if a.room.Keeps(dir, name) {
-		return nil
-	}
-	a.room.Close()
-	var err error
-	a.room, err = installed.KeepRoom(dir, name)
-	return err
-}
-
-// errNoTrust refuses to follow what anybody may send.
-var errNoTrust = errors.New("agent: Follow needs Config.Trust, which says what is newer")
-
-// Follow receives files and has each of them installed, one after the other, each
-// newer than the one before. It returns an error in any case: the cause of ctx when
-// that ends, those of Receive, or an [*InstallError]. If install is nil, nothing is
-// to be done but to put files into place. It needs Config.Trust.
-func (a *Agent) Follow(ctx context.Context, install InstallFunc) error {
-	if a.policy == nil {
-		return errNoTrust
-	}
-	a.following = true
-	a.cfg.KeepPending = install != nil
-	for {
-		file, err := a.Receive(ctx)
-		if err == nil && install != nil {
-			err = file.Install(ctx, install)
-		}
-		if err != nil {
+		if err := a.journal.CanRecord(a.pathOf(nil)); err != nil {
 			return err
 		}
-		a.onlyNewer(file.Manifest)
-		a.later = true
 	}
-}
-
-// onlyNewer refuses from now on all but what is newer than m, be a downgrade
-// allowed or not: no object has the id zero, so that nothing of the same sequence
-// will do.
-func (a *Agent) onlyNewer(m *proto.Manifest) {
-	a.policy.AllowDowngrade, a.memory.AllowDowngrade = false, false
-	for _, key := range a.policy.Keys {
-		a.policy.Installed[key.ID] = receiver.Release{Sequence: m.Sequence}
-	}
+	return a.journal.Reserve()
 }
 
 // remember notes that what m describes is in place now.
@@ -186,7 +169,8 @@ func (a *Agent) emit(e Event) {
 func (a *Agent) listen() (multicast.Listener, error) {
 	if a.cfg.Lookup == nil {
 		l, err := multicast.Listen(a.cfg.Listen)
-		if err == nil && !a.later {
+		if err == nil && !a.listened {
+			a.listened = true
 			a.emit(Listening{l.Place()})
 		}
 		return l, err

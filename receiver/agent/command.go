@@ -21,9 +21,11 @@ import (
 // a shell for at most limit. It is cut into words as a shell does; {} stands for the
 // path of the file, and variables IOTUPD_FILE, IOTUPD_FILE_NAME, _SIZE, _SHA256,
 // _VERSION, _SEQUENCE, _CHANNEL, _OBJECT, _SIGNED_BY, _VERIFIED and _METADATA say
-// what it is. What the command prints, and how it ended, are events. It is an error
-// if there is no such program. Errors of the function name the program; one that
-// takes too long is a [*TimeoutError].
+// what it is, IOTUPD_ATTEMPT is the number of the attempt, and IOTUPD_FILE_STATE the
+// directory of the record. What the command prints, and how it ended, are events. Its
+// exit code 75 is ErrLater, and 65 is ErrRejected. It is an error if there is no such
+// program. Errors of the function name the program; one that takes too long is a
+// [*TimeoutError].
 func Command(command string, limit time.Duration) (InstallFunc, error) {
 	words, err := hook.SplitWords(command)
 	if err == nil && len(words) == 0 {
@@ -54,6 +56,9 @@ func (r *Received) run(ctx context.Context, words []string, limit time.Duration)
 		return err
 	}
 	c := hook.Command{Env: r.environment(path), Timeout: limit}
+	if r.lock != nil {
+		c.Inherits = r.lock.File()
+	}
 	for _, word := range words {
 		c.Words = append(c.Words, strings.ReplaceAll(word, "{}", path))
 	}
@@ -61,9 +66,13 @@ func (r *Received) run(ctx context.Context, words []string, limit time.Duration)
 	c.Print = func(line string) { r.agent.emit(CommandPrinted{name, line}) }
 	result, err := c.Run(ctx)
 	r.agent.emit(CommandEnded{Words: c.Words, Exit: result.Exit, Took: result.Took})
-	switch {
-	case err == nil:
+	switch { // what a command says of itself counts, also if it was asked to end
+	case err == nil || result.Exit == 0:
 		return nil
+	case result.Exit == exitLater:
+		return fmt.Errorf("%s: %w: %w", name, ErrLater, err)
+	case result.Exit == exitReject:
+		return fmt.Errorf("%s: %w: %w", name, ErrRejected, err)
 	case ctx.Err() != nil:
 		return err
 	case errors.As(err, new(*hook.TimeoutError)):
@@ -71,6 +80,12 @@ func (r *Received) run(ctx context.Context, words []string, limit time.Duration)
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }
+
+// Exit codes of commands: EX_TEMPFAIL and EX_DATAERR of sysexits.h.
+const (
+	exitLater  = 75
+	exitReject = 65
+)
 
 // environment tells a command about the file at path, by variables that are no
 // flags of iotupd.
@@ -81,7 +96,7 @@ func (r *Received) environment(path string) []string {
 	if len(r.Signers) > 0 {
 		signer, sequence = r.Signers[0].ID.String(), strconv.FormatUint(m.Sequence, 10)
 	}
-	return hook.Environment([][2]string{
+	variables := [][2]string{
 		{"IOTUPD_FILE", path},
 		{"IOTUPD_FILE_NAME", m.Name},
 		{"IOTUPD_FILE_SIZE", strconv.FormatUint(d.Size, 10)},
@@ -93,5 +108,10 @@ func (r *Received) environment(path string) []string {
 		{"IOTUPD_FILE_SIGNED_BY", signer},
 		{"IOTUPD_FILE_VERIFIED", strconv.FormatBool(r.Verified)},
 		{"IOTUPD_FILE_METADATA", base64.StdEncoding.EncodeToString(m.Metadata)},
-	}...)
+	}
+	if r.record != nil {
+		variables = append(variables,
+			[2]string{"IOTUPD_FILE_STATE", r.agent.journal.Dir()}, [2]string{"IOTUPD_ATTEMPT", strconv.Itoa(r.record.Attempts)})
+	}
+	return hook.Environment(variables...)
 }

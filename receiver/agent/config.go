@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"iotupd/receiver"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
+	"iotupd/receiver/installed/state"
 	"iotupd/receiver/layers"
 	"iotupd/receiver/multicast"
 )
@@ -52,8 +54,8 @@ type Config struct {
 	// [Agent.Follow] does so for the first file only.
 	AllowDowngrade bool
 
-	// State is, with Trust, the directory in which to remember what was installed
-	// last. It is made if need be. If empty, it is [installed.DefaultDir].
+	// State is, with Trust or KeepPending, the directory in which to remember what was
+	// installed last. It is made if need be. If empty, it is [installed.DefaultDir].
 	State string
 
 	// GroupKeys open sealed packets. If there are any, only packets sealed with one
@@ -78,11 +80,14 @@ type Config struct {
 	Reuse []io.ReaderAt
 
 	// KeepPending says that received files are installed by [Received.Install], or by
-	// who calls [Received.Installed] afterwards. A note beside the file says that it is
-	// pending, so that a later run, which finds the content there already, can tell
-	// that this failed or was cut off. It needs a [filestore.FileTarget]. [Agent.Follow]
-	// does so anyway.
+	// who calls [Received.Installed] afterwards. What becomes of that is recorded in the
+	// directory State, without Trust too, so that a later run goes on with an
+	// installation that failed or was cut off: see [Agent.Pending]. [Agent.Follow] does so
+	// anyway.
 	KeepPending bool
+
+	// Install says how files are installed.
+	Install InstallConfig
 
 	// DryRun receives and verifies a file, and keeps nothing. Target may be nil.
 	DryRun bool
@@ -132,6 +137,42 @@ type Config struct {
 	// nil.
 	Lost  func() bool
 	Heard func([]receiver.Heard)
+}
+
+// An InstallConfig says how files are installed.
+type InstallConfig struct {
+	// Attempts is how many attempts to install a release may fail. If zero,
+	// [DefaultAttempts].
+	Attempts int
+
+	// Pause is the time after the first attempt that failed, in [Agent.Follow]; later ones
+	// are longer. If zero, [DefaultPause].
+	Pause time.Duration
+
+	// Confirm says that a release which was installed has to be confirmed, by "iotupd
+	// confirm" or by Running. ConfirmTimeout is the uptime after which it counts as rolled
+	// back. If zero, never.
+	Confirm        bool
+	ConfirmTimeout time.Duration
+
+	// Running, if not nil, returns what the operating system says about the release that
+	// runs: nothing older is received, and a release that was installed, and does not run
+	// after a reboot, counts as rolled back. It may be called at any time from any
+	// goroutine.
+	Running func() (installed.Running, error)
+}
+
+// The usual values of an [InstallConfig].
+const (
+	DefaultAttempts = 3
+	DefaultPause    = time.Minute
+)
+
+func (c InstallConfig) rules() state.Rules {
+	return state.Rules{
+		Attempts: cmp.Or(c.Attempts, DefaultAttempts), Pause: cmp.Or(c.Pause, DefaultPause),
+		Confirm: c.Confirm, ConfirmTimeout: c.ConfirmTimeout,
+	}
 }
 
 // A Lookup says how DNS finds senders.
@@ -188,6 +229,8 @@ func (c Config) validate() error {
 		return errors.New("agent: Config without a Target")
 	case c.MemoryLimit < 0:
 		return fmt.Errorf("agent: MemoryLimit %d must not be negative", c.MemoryLimit)
+	case c.Install.Attempts < 0 || c.Install.Pause < 0 || c.Install.ConfirmTimeout < 0:
+		return fmt.Errorf("agent: Install %+v must not be negative", c.Install)
 	case c.Timeout < 0 || c.Stall < 0:
 		return fmt.Errorf("agent: Timeout %v and Stall %v must not be negative", c.Timeout, c.Stall)
 	case len(c.Trust) > 0 && c.State == "":

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/installed/state"
 )
 
 // Instead is what was heard, and is not to be received. The zero value says that
@@ -99,15 +101,50 @@ func (e *StalledError) Error() string {
 	return fmt.Sprintf("the stream has been silent for %v, with %d of %d shards at hand", e.After, e.Held, e.Needed)
 }
 
-// An InstallError says that a received file could not be installed. It is in
-// place, and the next run of an agent with Config.KeepPending tries again.
-type InstallError struct{ Err error }
+// An InstallError says that an attempt to install a file has failed. The file is in
+// place. State is what has become of it: state.Received if it is tried again, if not
+// now then in the next run; state.Waiting if who installs has asked for that;
+// state.Failed or state.Rejected if not. Without Config.KeepPending it is state.None.
+type InstallError struct {
+	Err     error
+	State   state.State
+	Attempt int           // number of the attempt
+	Again   time.Duration // until the next one
+}
 
 // Error implements error.
 func (e *InstallError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the error of what installs.
 func (e *InstallError) Unwrap() error { return e.Err }
+
+// A GivenUpError says that the release which is sent was received before, and is not to
+// be installed any more: all attempts have failed, it was rejected, or an older one
+// runs after it was installed.
+type GivenUpError struct {
+	Manifest *proto.Manifest
+	State    state.State
+	Why      string // may be empty
+}
+
+// Error implements error.
+func (e *GivenUpError) Error() string {
+	what := map[state.State]string{
+		state.Failed: "all attempts to install it have failed", state.Rejected: "it was rejected", state.RolledBack: "it was rolled back",
+	}[e.State]
+	if e.Why != "" {
+		what += ": " + e.Why
+	}
+	return "this release is not installed again: " + what
+}
+
+// What an [InstallFunc] returns, perhaps wrapped, if it has not failed.
+var (
+	// ErrLater asks for another attempt later. The one that returns it does not count.
+	ErrLater = errors.New("try again later")
+	// ErrRejected says that this release must not be installed here at all.
+	ErrRejected = errors.New("the release is rejected")
+)
 
 // instead returns what is refused, by the counts of ignored packets.
 func (r *refusals) instead(ignored map[proto.Reason]uint64) Instead {

@@ -164,6 +164,15 @@ type (
 	// Installed: installing the file has succeeded.
 	Installed struct{ File *Received }
 
+	// InstallFailed: in [Agent.Follow], an attempt to install the file has failed.
+	InstallFailed struct {
+		File *Received
+		Err  *InstallError
+	}
+
+	// GivenUp: in [Agent.Follow], a release is sent that is not installed again.
+	GivenUp struct{ Err *GivenUpError }
+
 	// CommandPrinted: the command of [Command] has printed a line.
 	CommandPrinted struct{ Name, Line string }
 
@@ -195,5 +204,7 @@ func (Done) agentEvent()           {}
 func (Stopped) agentEvent()        {}
 func (InstallPending) agentEvent() {}
 func (Installed) agentEvent()      {}
+func (InstallFailed) agentEvent()  {}
+func (GivenUp) agentEvent()        {}
 func (CommandPrinted) agentEvent() {}
 func (CommandEnded) agentEvent()   {}

@@ -14,45 +14,57 @@ import (
 	"iotupd/proto"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
+	"iotupd/receiver/installed/state"
 	"iotupd/receiver/multicast"
 )
 
-// A note that cannot be written is told before anything is received: with a known name
-// before anybody is listened to.
-func TestANoteThatCannotBeWrittenIsToldBeforeAnythingIsReceived(t *testing.T) {
-	dir := t.TempDir()
-	check(t, os.MkdirAll(filepath.Join(dir, ".fw.bin.iotupd-exec", "in the way"), 0o777))
-	s := newStation(t, Config{Target: filestore.File(filepath.Join(dir, "fw.bin")), KeepPending: true})
+// A record that cannot be written is reported before anything is received: with a known
+// name before anybody is listened to.
+func TestARecordThatCannotBeWrittenIsReportedBeforeAnythingIsReceived(t *testing.T) {
+	dir, stateDir := t.TempDir(), t.TempDir()
+	path := filepath.Join(dir, "fw.bin")
+	check(t, os.MkdirAll(filepath.Join(stateDir, recordName(path), "in the way"), 0o777))
+	s := newStation(t, Config{Target: filestore.File(path), KeepPending: true, State: stateDir})
 	_, err := s.Agent.receive(t.Context(), func() (multicast.Listener, error) {
 		return nil, errors.New("it listens")
 	})
 	if !errors.As(err, new(*installed.Error)) {
-		t.Errorf("got %v, want what is wrong with the note", err)
+		t.Errorf("got %v, want what is wrong with the record", err)
 	}
-	_, err = newStation(t, Config{Target: filestore.Dir(dir), KeepPending: true}).receive2(t.Context(), fw)
+	_, err = newStation(t, Config{Target: filestore.Dir(dir), KeepPending: true, State: stateDir}).receive2(t.Context(), fw)
 	if !errors.As(err, new(*installed.Error)) {
-		t.Errorf("got %v, want what is wrong with the note", err)
+		t.Errorf("got %v, want what is wrong with the record", err)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "fw.bin")); err == nil {
+	if _, err := os.Stat(path); err == nil {
 		t.Error("the file is in place")
 	}
+}
+
+// recordName is that of the record of a file that is not signed.
+func recordName(path string) string {
+	hash := func(s string) string { sum := sha256.Sum256([]byte(s)); return hex.EncodeToString(sum[:8]) }
+	return hash("test") + "-unsigned-" + hash(path) + ".state"
 }
 
 // A failed Commit changes nothing of the old file, whose installation is pending.
 func TestAfterAFailedCommitTheOldFileIsPendingStill(t *testing.T) {
 	dir := t.TempDir()
-	note := filepath.Join(dir, ".fw.bin.iotupd-exec")
-	check(t, os.WriteFile(note, []byte("about the old file\n"), 0o600))
-	target := &brokenCommit{FileTarget: filestore.Dir(dir)}
-	_, err := newStation(t, Config{Target: target, KeepPending: true}).receive2(t.Context(), fw)
+	cfg := Config{Target: filestore.Dir(dir), KeepPending: true}
+	_, err := newStation(t, cfg).receive2(t.Context(), fw)
+	check(t, err)
+	newer := fw
+	newer.content = []byte("newer")
+	target := &brokenCommit{FileTarget: filestore.Dir(dir), t: t}
+	_, err = newStation(t, Config{Target: target, KeepPending: true}).receive2(t.Context(), newer)
 	if !errors.Is(err, errBroken) {
 		t.Fatalf("got %v, want that it cannot be put into place", err)
 	}
-	if sum := sha256.Sum256(fw.content); string(target.note) != hex.EncodeToString(sum[:])+"\n" {
-		t.Errorf("the note said %q when the file was to be put into place", target.note)
+	if target.record == nil || target.record.State != state.Received || target.record.Manifest.Descriptor.Size != 5 {
+		t.Errorf("the record was %+v when the file was to be put into place", target.record)
 	}
-	if b, err := os.ReadFile(note); err != nil || string(b) != "about the old file\n" {
-		t.Errorf("the note says %q, %v", b, err)
+	cfg.Target = filestore.Dir(dir)
+	if got, err := newStation(t, cfg).Pending(t.Context()); err != nil || got == nil || got.Manifest.Descriptor.Size == 5 {
+		t.Errorf("got %+v, %v, want the old file", got, err)
 	}
 }
 
@@ -61,11 +73,14 @@ var errBroken = errors.New("the disk is broken")
 // A brokenCommit cannot put a file into place.
 type brokenCommit struct {
 	*filestore.FileTarget
-	note []byte // what it said then
+	t      *testing.T
+	record *installed.Record // what it was then
 }
 
-func (t *brokenCommit) Commit(_ context.Context, m *proto.Manifest) (string, error) {
-	dir, name := t.Beside(m)
-	t.note, _ = os.ReadFile(filepath.Join(dir.Name(), "."+name+".iotupd-exec"))
+func (b *brokenCommit) Commit(_ context.Context, m *proto.Manifest) (string, error) {
+	all, err := installed.ReadAll(stateOf(b.t))
+	if err == nil && len(all) == 1 {
+		b.record = all[0]
+	}
 	return "", errBroken
 }

@@ -73,7 +73,6 @@ func (a *Agent) again(err error) bool {
 	if !ok || !filestore.Lost(err) && !errors.Is(err, ErrChanged) {
 		return false
 	}
-	a.room.Close()
 	t.Reset()
 	a.emit(PlaceLost{Err: err})
 	return true

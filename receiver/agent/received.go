@@ -3,8 +3,6 @@
 package agent
 
 import (
-	"cmp"
-	"context"
 	"os"
 
 	"iotupd/proto"
@@ -20,20 +18,21 @@ type Received struct {
 	Verified bool // the origin is: by a signature, or by what Config.Object or SHA256 names
 	New      bool // it was received; otherwise the content was there before
 
-	// Pending says that it has not been installed yet: a new file, or with
-	// Config.KeepPending one that was there before, but whose installation did not
-	// succeed.
+	// Pending says that it is to be installed: a new file, or with Config.KeepPending
+	// one that was there before, but whose installation has not ended.
 	Pending bool
 
-	agent *Agent
-	note  *installed.Note // nil: none is kept
+	agent  *Agent
+	record *installed.Record // of its installation; nil: none is kept
+	before *installed.Record // that was replaced by it
+	lock   *installed.Lock   // while it is installed
 }
 
-// besides is what a target is asked that puts files into a directory, where notes
-// can be kept beside them.
+// besides is what a target is asked that puts files into a directory.
 type besides interface {
-	// Of a target that knows the name already, m may be nil.
+	// Beside names the directory, and the file there or what stands for it.
 	Beside(m *proto.Manifest) (dir *os.Root, name string)
+	PathOf(m *proto.Manifest) string
 }
 
 // A handover is a target that leaves a file to this user alone until it has been
@@ -44,17 +43,19 @@ type handover interface {
 	Exclusive(m *proto.Manifest) bool
 }
 
-// withhold has Commit leave the file to this user alone, if it is to be installed.
-func (r *Received) withhold() {
-	if t, ok := r.agent.cfg.Target.(handover); ok && r.note != nil {
-		r.note.Terms = t.Withhold(r.Manifest)
+// withhold has Commit leave the file to this user alone, if it is to be installed. It
+// returns what is to be done with it afterwards.
+func (r *Received) withhold() (terms string) {
+	if t, ok := r.agent.cfg.Target.(handover); ok && r.agent.journal != nil {
+		return t.Withhold(r.Manifest)
 	}
+	return ""
 }
 
 // release gives the installed file to whom it belongs.
 func (r *Received) release() error {
-	if t, ok := r.agent.cfg.Target.(handover); ok && r.note != nil {
-		return t.Release(r.Manifest, r.note.Terms)
+	if t, ok := r.agent.cfg.Target.(handover); ok && r.record != nil {
+		return t.Release(r.Manifest, r.record.Terms)
 	}
 	return nil
 }
@@ -63,59 +64,67 @@ func (r *Received) release() error {
 // after it was verified.
 func (r *Received) exposed() bool {
 	t, ok := r.agent.cfg.Target.(handover)
-	return ok && r.note.Pending() && !t.Exclusive(r.Manifest)
+	return ok && r.Pending && !t.Exclusive(r.Manifest)
 }
 
 func (a *Agent) newReceived(path string, m *proto.Manifest, signers []proto.PublicKey) *Received {
-	r := &Received{Path: path, Manifest: m, Signers: signers, Verified: a.verified(), agent: a}
-	if t, ok := a.cfg.Target.(besides); ok && a.cfg.KeepPending {
-		dir, name := t.Beside(m)
-		r.note = installed.NewNote(dir, name, m.Descriptor.SHA256)
-	}
+	return &Received{Path: path, Manifest: m, Signers: signers, Verified: a.verified(), agent: a}
+}
+
+// found returns a file that was there before. Record is that of its release; nil: there
+// is none.
+func (a *Agent) found(path string, m *proto.Manifest, signers []proto.PublicKey, record *installed.Record) *Received {
+	r := a.newReceived(path, m, signers)
+	r.record = record
+	r.Pending = path != "" && (record != nil && record.State.Pending() || record == nil && r.oldNote())
 	return r
+}
+
+// oldNote reports whether the first version has left a note that the file is to be
+// installed.
+func (r *Received) oldNote() bool {
+	_, pending := r.oldTerms()
+	return pending
+}
+
+func (r *Received) oldTerms() (terms string, pending bool) {
+	t, ok := r.agent.cfg.Target.(besides)
+	if !ok || r.agent.journal == nil {
+		return "", false
+	}
+	dir, name := t.Beside(r.Manifest)
+	return installed.OldNote(dir, name, r.Manifest.Descriptor.SHA256)
+}
+
+// adopt makes a record of what the first version has noted.
+func (r *Received) adopt() error {
+	terms, pending := r.oldTerms()
+	if r.record != nil || !pending {
+		return nil
+	}
+	if err := r.arrive(terms); err != nil {
+		return err
+	}
+	dir, name := r.agent.cfg.Target.(besides).Beside(r.Manifest)
+	installed.RemoveOldNote(dir, name)
+	return nil
+}
+
+// arrive records that the file is about to get its name, and is then to be installed.
+func (r *Received) arrive(terms string) (err error) {
+	a := r.agent
+	if a.journal != nil {
+		r.record, r.before, err = a.journal.Arrive(r.Manifest, a.pathOf(r.Manifest), terms, a.memory != nil && a.memory.AllowDowngrade)
+	}
+	return err
+}
+
+// takeBack undoes arrive.
+func (r *Received) takeBack() {
+	if r.record != nil {
+		r.agent.journal.TakeBack(r.record, r.before)
+	}
 }
 
 // Channel returns the name of the channel that it was received on.
 func (r *Received) Channel() string { return r.agent.cfg.Channel }
-
-// Installed notes that the file has been installed: Pending is false from now on,
-// in later runs too. The file gets the owner and the mode of the old one, if others
-// could have changed it with these. Errors are of type [*installed.PendingError] and
-// [*filestore.Error].
-func (r *Received) Installed() error {
-	released := r.release()
-	if err := cmp.Or(r.note.Remove(), released); err != nil {
-		return err
-	}
-	r.Pending = false
-	r.agent.emit(Installed{r})
-	return nil
-}
-
-// An InstallFunc installs a received file. When ctx ends, it returns the cause of
-// that. It runs on the goroutine of the caller of [Agent.Follow] or
-// [Received.Install], while nothing is received.
-type InstallFunc func(ctx context.Context, file *Received) error
-
-// Install installs the file if it is pending, and notes that. If install fails the
-// error is an [*InstallError], unless ctx has ended; the file stays pending.
-func (r *Received) Install(ctx context.Context, install InstallFunc) error {
-	if !r.Pending {
-		return nil
-	}
-	if t, ok := r.agent.cfg.Target.(checkedTarget); ok {
-		if err := t.Check(); err != nil { // Path would be that of nothing, or of another file
-			return err
-		}
-	}
-	if !r.New {
-		r.agent.emit(InstallPending{r})
-	}
-	if err := install(ctx, r); err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		return &InstallError{err}
-	}
-	return r.Installed()
-}

@@ -13,6 +13,7 @@ import (
 
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/installed"
 	"iotupd/receiver/layers"
 	"iotupd/receiver/multicast"
 )
@@ -44,6 +45,7 @@ type alreadyThereError struct {
 	path     string
 	manifest *proto.Manifest
 	signers  []proto.PublicKey
+	record   *installed.Record // nil: there is none
 }
 
 func (e *alreadyThereError) Error() string { return e.path + " has the content already" }
@@ -58,20 +60,8 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer func() { t.agent.room.Close() }()
 	t.watcher.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
-		t.check.start(running, func(ctx context.Context) error {
-			noRoom := t.agent.keepRoom(m)
-			path, err := t.agent.cfg.Target.Has(ctx, m)
-			err = cmp.Or(err, noRoom)
-			if t.current.Load() != m {
-				return nil // the object was given up meanwhile
-			}
-			if path != "" && !t.agent.newReceived(path, m, signers).exposed() {
-				err = &alreadyThereError{path, m, signers}
-			}
-			return err
-		}, cancel)
+		t.check.start(running, func(ctx context.Context) error { return t.look(ctx, m, signers) }, cancel)
 	}
 	t.watcher.dropped = t.check.stop
 	defer t.check.stop()
@@ -89,6 +79,31 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 		err = cmp.Or(t.check.wait(), context.Cause(ctx), err)
 	}
 	return t.finish(ctx, err)
+}
+
+// look returns an error by which the transfer ends if the file of m need not be
+// received, or cannot be put into place.
+func (t *transfer) look(ctx context.Context, m *proto.Manifest, signers []proto.PublicKey) error {
+	a := t.agent
+	record, err := a.known(m)
+	runs, err2 := a.runs(m)
+	path, impossible := a.cfg.Target.Has(ctx, m)
+	switch err := cmp.Or(err, err2); {
+	case t.current.Load() != m:
+		return nil // the object was given up meanwhile
+	case err != nil:
+		return err
+	case runs || record != nil && record.State.Done():
+		return &alreadyThereError{path, m, signers, record}
+	case record != nil && record.State.GivenUp():
+		return &GivenUpError{Manifest: m, State: record.State, Why: record.Why}
+	case path != "" && !a.found(path, m, signers, record).exposed():
+		return &alreadyThereError{path, m, signers, record}
+	}
+	if a.journal != nil {
+		impossible = cmp.Or(impossible, a.journal.CanRecord(a.pathOf(m)))
+	}
+	return impossible
 }
 
 // runOptions are those of receiver.Run, which calls back on its own goroutine: what
@@ -195,8 +210,10 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 		if err := a.remember(there.manifest, there.signers); err != nil {
 			return nil, err
 		}
-		file := a.newReceived(there.path, there.manifest, there.signers)
-		file.Pending = file.note.Pending()
+		file := a.found(there.path, there.manifest, there.signers, there.record)
+		if err := file.adopt(); err != nil {
+			return nil, err
+		}
 		a.emit(AlreadyThere{file})
 		return file, nil
 	}
@@ -207,15 +224,17 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 	m, signers := t.core.Manifest(), t.watcher.signers
 	file := a.newReceived("", m, signers)
 	file.New, file.Pending = true, true
-	file.withhold()
-	if err := file.note.Write(a.room); err != nil {
+	if err := file.arrive(file.withhold()); err != nil {
 		return nil, err
 	}
 	if file.Path, err = a.cfg.Target.Commit(ctx, m); err != nil && file.Path == "" {
-		file.note.TakeBack()
+		file.takeBack()
 	}
 	if err == nil && !a.cfg.DryRun {
 		err = a.remember(m, signers)
+	}
+	if err == nil && a.consumes() {
+		err = file.recordInstalled()
 	}
 	if err != nil {
 		return nil, t.stopped(ctx, err)
@@ -227,7 +246,7 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 
 // stopped reports how far it had come if the end of ctx is err. It returns err.
 func (t *transfer) stopped(ctx context.Context, err error) error {
-	if ctx.Err() == nil || !errors.Is(err, context.Cause(ctx)) {
+	if ctx.Err() == nil || !errors.Is(err, context.Cause(ctx)) || err == errDue {
 		return err
 	}
 	s := t.watcher.status

@@ -19,6 +19,7 @@ import (
 	"iotupd/proto/keys"
 	"iotupd/receiver"
 	"iotupd/receiver/filestore"
+	"iotupd/receiver/installed/state"
 	"iotupd/sender"
 )
 
@@ -110,6 +111,9 @@ func newStation(t *testing.T, cfg Config) *station {
 	t.Helper()
 	s := &station{T: t}
 	cfg.Channel = "test"
+	if cfg.State == "" {
+		cfg.State = stateOf(t)
+	}
 	cfg.Observe = func(e Event) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -121,6 +125,20 @@ func newStation(t *testing.T, cfg Config) *station {
 	t.Cleanup(s.Close)
 	check(t, s.cfg.Target.Prepare())
 	return s
+}
+
+// states are the directories of tests.
+var states sync.Map
+
+// stateOf is where all stations of a test remember what is installed.
+func stateOf(t *testing.T) string {
+	dir, known := states.Load(t)
+	if !known {
+		dir = t.TempDir()
+		states.Store(t, dir)
+		t.Cleanup(func() { states.Delete(t) })
+	}
+	return dir.(string)
 }
 
 func (s *station) receive(r release) (*Received, error) {
@@ -224,7 +242,9 @@ func TestWhatIsNotInstalledStaysPending(t *testing.T) {
 	if err := got.Install(t.Context(), func(context.Context, *Received) error { return broken }); !errors.As(err, &install) || !errors.Is(err, broken) {
 		t.Errorf("got %v, want an InstallError", err)
 	}
-	wantFiles(t, dir, ".fw.bin.iotupd-exec", "fw.bin")
+	if install.State != state.Received || install.Attempt != 1 {
+		t.Errorf("got %+v, want that there is another attempt", install)
+	}
 
 	again := newStation(t, cfg())
 	got, err = again.receive(fw)

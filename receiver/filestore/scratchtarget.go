@@ -53,6 +53,10 @@ func (t *ScratchTarget) Commit(ctx context.Context, m *proto.Manifest) (string, 
 	return "", t.use(ctx, io.NewSectionReader(t.file, 0, int64(m.Descriptor.Size)))
 }
 
+// Consumes reports whether verified bytes are used, so that to receive them again would
+// use them twice.
+func (t *ScratchTarget) Consumes() bool { return t.use != nil }
+
 // Discard implements [Target].
 func (t *ScratchTarget) Discard() { t.Close() }
 

@@ -257,6 +257,9 @@ func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
 	return t.dir, t.shorten(t.finalName(m))
 }
 
+// PathOf returns the path that the file of m gets.
+func (t *FileTarget) PathOf(m *proto.Manifest) string { return t.path(t.finalName(m)) }
+
 // newError returns an Error of an operation of the system.
 func newError(path string, err error) error {
 	return &Error{Path: path, Err: fmt.Errorf("%s: %w", path, durable.Cause(err))}

@@ -37,7 +37,7 @@ func (e *DamagedError) Error() string {
 	return e.Path + " is damaged, so that an older release could not be told from a newer one"
 }
 
-// A PendingError says that a [Note] could not be removed: what has been installed
+// A PendingError says that it could not be recorded that a file has been installed: it
 // will be installed again.
 type PendingError struct {
 	Path string
@@ -51,3 +51,21 @@ func (e *PendingError) Error() string {
 
 // Unwrap returns the cause.
 func (e *PendingError) Unwrap() error { return e.Err }
+
+// A LockedError says that a lock cannot be had: another process has it, which installs a
+// file or writes a state, or the file system has no locks.
+type LockedError struct {
+	Path string
+	Err  error // nil: another process has it
+}
+
+// Error implements error.
+func (e *LockedError) Error() string {
+	if e.Err == nil {
+		return e.Path + " is locked: an installation of this channel is still running"
+	}
+	return e.Path + " cannot be locked: " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *LockedError) Unwrap() error { return e.Err }

@@ -6,8 +6,6 @@
 package installed
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -18,7 +16,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -62,16 +59,9 @@ func DefaultDir() string {
 // something can be written there is tried at once, and room is kept: after the transfer
 // it would be too late. Errors are of type [*DirError].
 func Open(dir, channel string, keys []proto.PublicKey) (*Memory, error) {
-	err := os.MkdirAll(dir, 0o755)
-	if err == nil {
-		err = durable.TryDir(dir)
-	}
-	var root *os.Root
-	if err == nil {
-		root, err = os.OpenRoot(dir)
-	}
+	root, err := openDir(dir)
 	if err != nil {
-		return nil, &DirError{Path: dir, Err: durable.Cause(err)}
+		return nil, err
 	}
 	m := &Memory{dir: root, channel: channel, keys: keys}
 	if err := m.Reserve(); err != nil {
@@ -81,25 +71,46 @@ func Open(dir, channel string, keys []proto.PublicKey) (*Memory, error) {
 	return m, nil
 }
 
+// openDir opens a directory of states, and makes it if need be. That something can be
+// written there is tried at once. Errors are of type [*DirError].
+func openDir(dir string) (root *os.Root, err error) {
+	if err = os.MkdirAll(dir, 0o755); err == nil {
+		err = durable.TryDir(dir)
+	}
+	if err == nil {
+		root, err = os.OpenRoot(dir)
+	}
+	if err != nil {
+		return nil, &DirError{Path: dir, Err: durable.Cause(err)}
+	}
+	return root, nil
+}
+
 // Reserve sees that Record can replace the files of all keys, and keeps room for new
 // ones. Errors are of type [*DirError].
-func (m *Memory) Reserve() error {
+func (m *Memory) Reserve() (err error) {
 	for _, key := range m.keys {
 		if err := durable.Replaceable(m.dir, m.fileName(key.ID)); err != nil {
 			return &DirError{Path: m.path(key.ID), Err: err}
 		}
 	}
-	m.spares = slices.DeleteFunc(m.spares, (*durable.Spare).Used)
-	for i := 0; len(m.spares) < len(m.keys) && i < maxSpares; i++ {
-		s, err := durable.NewSpare(m.dir, fmt.Sprintf(".spare-%d", i))
+	m.spares, err = keepSpares(m.dir, m.spares, len(m.keys))
+	return err
+}
+
+// keepSpares replaces the spare files that have been used, so that there are n.
+func keepSpares(dir *os.Root, spares []*durable.Spare, n int) ([]*durable.Spare, error) {
+	spares = slices.DeleteFunc(spares, (*durable.Spare).Used)
+	for i := 0; len(spares) < n && i < maxSpares; i++ {
+		s, err := durable.NewSpare(dir, fmt.Sprintf(".spare-%d", i))
 		if err != nil {
-			return &DirError{Path: m.dir.Name(), Err: durable.Cause(err)}
+			return spares, &DirError{Path: dir.Name(), Err: durable.Cause(err)}
 		}
 		if s != nil {
-			m.spares = append(m.spares, s)
+			spares = append(spares, s)
 		}
 	}
-	return nil
+	return spares, nil
 }
 
 // maxSpares is how many spare files of all processes may be in a directory.
@@ -131,8 +142,7 @@ func (m *Memory) Releases() (map[proto.KeyID]receiver.Release, error) {
 
 // fileName is that of a key's state. A channel may be any text.
 func (m *Memory) fileName(key proto.KeyID) string {
-	sum := sha256.Sum256([]byte(m.channel))
-	return hex.EncodeToString(sum[:8]) + "-" + key.String() + ".installed"
+	return channelPrefix(m.channel) + key.String() + ".installed"
 }
 
 func (m *Memory) path(key proto.KeyID) string { return filepath.Join(m.dir.Name(), m.fileName(key)) }
@@ -184,10 +194,14 @@ func (m *Memory) parse(key proto.KeyID, text string) (r receiver.Release, err er
 }
 
 // Record remembers for each of signers that r is installed now. Whoever trusts
-// one of them alone some day must not take what is older either.
+// one of them alone some day must not take what is older either. Errors are of type
+// [*Error], [*DamagedError] and [*LockedError].
 func (m *Memory) Record(signers []proto.PublicKey, r receiver.Release) error {
-	unlock := m.lock()
-	defer unlock()
+	l, err := lockFile(m.dir, "lock", lockPatience)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	if m.AllowDowngrade {
 		signers = m.keys // none of them may say more
 	}
@@ -219,21 +233,4 @@ func (m *Memory) write(key proto.KeyID, r receiver.Release) error {
 		return &Error{Path: m.path(key), Err: fmt.Errorf("the file is installed, but that cannot be remembered: %w", durable.Cause(err))}
 	}
 	return nil
-}
-
-// lockPatience is how long another process may take to write a state.
-const lockPatience = 5 * time.Second
-
-// lock keeps other processes from writing, where there are locks.
-func (m *Memory) lock() (unlock func()) {
-	f, err := m.dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o644) // which does not wait, be it a pipe
-	if err != nil {
-		return func() {}
-	}
-	for start := time.Now(); time.Since(start) < lockPatience; time.Sleep(time.Millisecond) {
-		if free, err := durable.Lock(f); free || err != nil {
-			break
-		}
-	}
-	return func() { f.Close() }
 }

@@ -16,6 +16,7 @@ import (
 	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
+	"iotupd/receiver/installed/state"
 	"iotupd/receiver/multicast"
 )
 
@@ -48,8 +49,8 @@ type ExitMeaning struct {
 }
 
 var exitMeanings = []ExitMeaning{
-	{0, "done", "send sign keygen inspect bench fit compare version"},
-	{0, "done, or the file was already there", "iotupd recv"},
+	{0, "done", "send sign keygen inspect bench fit compare version installed confirm retry status"},
+	{0, "done, or the file was already there or installed", "iotupd recv"},
 	{1, "any other error", ""},
 	{3, "wrong usage", ""},
 	{4, "nothing arrived within --timeout", "iotupd recv"},
@@ -57,14 +58,15 @@ var exitMeanings = []ExitMeaning{
 	{5, "packets stopped for --stall before the file was complete", "iotupd recv"},
 	{6, "the received file does not match its SHA-256", "iotupd recv"},
 	{7, "authenticity: no key of --trust has signed the file", "iotupd recv inspect"},
+	{8, "there is no release of which that can be recorded", "installed confirm retry"},
 	{8, "refused by policy: over --max-size, or the signed manifest is for an older release, other hardware or another channel, or has expired", "iotupd recv"},
 	{10, "the network could not be set up, or failed", "iotupd send recv inspect"},
 	{11, "local input or output failed: no space, no permission, file changed", ""},
-	{12, "the command of --exec failed", "iotupd recv"},
+	{12, "the command of --exec failed, or has asked for a later attempt, or the release is given up", "iotupd recv"},
 	{13, "a bound of bench --require was not met", "iotupd bench"},
 	{129, "stopped by SIGHUP", ""},
 	{130, "stopped by SIGINT", ""},
-	{141, "the program that read stdout has ended (SIGPIPE)", "iotupd send recv sign inspect bench fit compare version"},
+	{141, "the program that read stdout has ended (SIGPIPE)", "iotupd send recv sign inspect bench fit compare version status"},
 	{143, "stopped by SIGTERM", ""},
 }
 
@@ -150,6 +152,8 @@ func Code(err error) string {
 func codeOf(err error) string {
 	var silence *agent.SilenceError
 	var stalled *agent.StalledError
+	var install *agent.InstallError
+	var given *agent.GivenUpError
 	switch {
 	case isA[SignalError](err):
 		return reason.Signal
@@ -157,8 +161,10 @@ func codeOf(err error) string {
 		return insteadCode(silence.Instead, reason.NothingHeard)
 	case errors.As(err, &stalled):
 		return insteadCode(stalled.Instead, reason.Incomplete)
-	case isA[*agent.InstallError](err):
-		return reason.InstallFailed
+	case errors.As(err, &install):
+		return InstallCode(install.State)
+	case errors.As(err, &given):
+		return InstallCode(given.State)
 	case errors.Is(err, ErrStdoutClosed):
 		return reason.StdoutClosed
 	}
@@ -181,6 +187,19 @@ func codeOf(err error) string {
 	return reason.Failed
 }
 
+// InstallCode is Code of an installation that has come to a state.
+func InstallCode(s state.State) string {
+	switch s {
+	case state.Waiting:
+		return reason.InstallWaiting
+	case state.Rejected:
+		return reason.InstallRejected
+	case state.RolledBack:
+		return reason.InstallRolledBack
+	}
+	return reason.InstallFailed
+}
+
 // storeCode is Code of what fails on a disk; empty: nothing did.
 func storeCode(err error) string {
 	switch {
@@ -196,6 +215,8 @@ func storeCode(err error) string {
 		return reason.MemoryDamaged
 	case isA[*installed.PendingError](err):
 		return reason.InstalledAgain
+	case isA[*installed.LockedError](err):
+		return reason.InstallLocked
 	case errors.Is(err, syscall.ENOSPC):
 		return reason.NoSpace
 	case isA[*receiver.StoreError](err), isA[*durable.ScratchError](err), isA[*filestore.Error](err), isA[*filestore.TargetError](err),

@@ -16,6 +16,7 @@ import (
 	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
+	"iotupd/receiver/installed/state"
 	"iotupd/receiver/multicast"
 )
 
@@ -55,6 +56,10 @@ func TestAnErrorHasACodeAndAnExitCode(t *testing.T) {
 		{&installed.PendingError{Path: "x", Err: syscall.EROFS}, 11, "installed-again"},
 		{CheckStdout(closedStdout{}), 11, "stdout-closed"},
 		{&agent.InstallError{Err: errors.New("cannot mount")}, 12, "install-failed"},
+		{&agent.InstallError{Err: errors.New("not now"), State: state.Waiting}, 12, "install-waiting"},
+		{&agent.InstallError{Err: errors.New("never"), State: state.Rejected}, 12, "install-rejected"},
+		{&agent.GivenUpError{State: state.RolledBack}, 12, "rolled-back"},
+		{&installed.LockedError{Path: "x"}, 11, "install-locked"},
 		{WithCode(ExitHook, errors.New("cannot mount")), 12, "install-failed"},
 		{WithCode(ExitRequirement, errors.New("missed")), 13, "requirement-missed"},
 		{WithCode(ExitSignal+int(syscall.SIGPIPE), errors.New("gone")), 141, "reader-gone"},

@@ -41,7 +41,7 @@ var pages = map[string][]task{
 		{"Help", "help help-all", ""},
 	},
 	"recv": {
-		{"Target", "output dir exec", "exec-timeout dry-run reuse"},
+		{"Target", "output dir exec", "exec-timeout exec-attempts confirm confirm-timeout dry-run reuse"},
 		{"When to stop", "timeout stall follow", ""},
 		{"Which file", "", "name object sha256 max-size"},
 		{"Signed and encrypted transfers", "trust group-key", "target min-sequence allow-downgrade state signature-rate"},
@@ -79,6 +79,11 @@ var pages = map[string][]task{
 		{"Output", "require format out quiet", "progress"},
 		{"Help", "help help-all", ""},
 	},
+	"status":    {{"Flags", "state channel json help help-all", ""}},
+	"installed": {{"Flags", "state channel quiet help help-all", ""}},
+	"confirm":   {{"Flags", "state channel quiet help help-all", ""}},
+	"retry":     {{"Flags", "state channel quiet help help-all", ""}},
+
 	"fit":     {{"Flags", "help help-all", ""}},
 	"compare": {{"Flags", "help help-all", ""}},
 	"version": {{"Flags", "json help help-all", ""}},

@@ -14,21 +14,38 @@ import (
 
 // hookOptions are the flags of recv about the program that installs the file.
 type hookOptions struct {
-	exec        string
-	execTimeout time.Duration
+	exec           string
+	execTimeout    time.Duration
+	attempts       int
+	confirm        bool
+	confirmTimeout time.Duration
 }
 
 func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.exec, "exec", "", "`command` to run after a new file is in place; {} is its path; no shell is used")
 	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop the command after this `time`")
+	flags.IntVar(&o.attempts, "exec-attempts", agent.DefaultAttempts, "give a release up after `n` attempts that failed")
+	flags.BoolVar(&o.confirm, "confirm", false, "after the command has succeeded, the release has to be confirmed: by iotupd confirm")
+	flags.DurationVar(&o.confirmTimeout, "confirm-timeout", 0, "uptime after which a release that nobody has confirmed counts as rolled back (default never)")
 }
 
+// mostAttempts is more than anybody wants.
+const mostAttempts = 1000
+
 func (o *hookOptions) validate() error {
-	if o.exec == "" {
+	switch {
+	case o.confirm && o.exec == "":
+		return cli.UsageError("--confirm needs --exec: what is not installed need not be confirmed")
+	case o.confirmTimeout != 0 && !o.confirm:
+		return cli.UsageError("--confirm-timeout needs --confirm")
+	case o.confirmTimeout < 0:
+		return cli.UsageError("--confirm-timeout %v: want a time, such as 1h", o.confirmTimeout)
+	case o.exec == "":
 		return nil
-	}
-	if o.execTimeout <= 0 {
+	case o.execTimeout <= 0:
 		return cli.UsageError("--exec-timeout %v: want a time, such as 10m", o.execTimeout)
+	case o.attempts < 1 || o.attempts > mostAttempts:
+		return cli.UsageError("--exec-attempts %d: want 1 to %d", o.attempts, mostAttempts)
 	}
 	_, err := o.install()
 	return err
@@ -44,6 +61,11 @@ func (o *hookOptions) install() (agent.InstallFunc, error) {
 		return nil, cli.UsageError("--exec %q: %w", o.exec, err)
 	}
 	return unhurried(install), nil
+}
+
+// installConfig returns what the flags say about installing.
+func (o *hookOptions) installConfig() agent.InstallConfig {
+	return agent.InstallConfig{Attempts: o.attempts, Confirm: o.confirm, ConfirmTimeout: o.confirmTimeout}
 }
 
 // unhurried lets a command that installs end by itself when a signal comes: it has

@@ -155,6 +155,10 @@ func (v *view) newDoneEvent(f *agent.Received) doneEvent {
 func (v *view) alreadyThere(f *agent.Received) {
 	e := v.newDoneEvent(f)
 	e.Had = true
+	if f.Path == "" {
+		v.out.Final("done", e, "ok  %s  was installed before", displayName(f.Manifest, ""))
+		return
+	}
 	v.out.Final("done", e, "ok  %s  has the content already", f.Path)
 }
 
@@ -206,6 +210,10 @@ func (v *view) installing(e agent.Event) {
 		v.out.Decision("the command of --exec has succeeded")
 	case agent.CommandPrinted:
 		v.out.Line("%s: %s", e.Name, e.Line)
+	case agent.InstallFailed:
+		v.out.Warn(cli.Warning{Code: cli.InstallCode(e.Err.State), Text: installText(e.Err)})
+	case agent.GivenUp:
+		v.out.Warn(cli.Warning{Code: cli.InstallCode(e.Err.State), Text: displayName(e.Err.Manifest, "") + ": " + e.Err.Error(), Fix: retryFix})
 	case agent.CommandEnded:
 		v.out.Event("exec", hookEvent{Command: paths(e.Words), Exit: e.Exit, Seconds: e.Took.Seconds()})
 	}

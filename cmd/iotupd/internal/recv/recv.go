@@ -51,19 +51,34 @@ replaced. With -d, where the sender chooses the name, a link of that name is
 replaced itself.
 
 Before anything is received, recv checks that the old file can be replaced, and
-that there is space for the file, for the data in --state, and for the record
-that --exec is to run. If not, it says what is missing.
+that there is space for the file and for the data in --state. If not, it says
+what is missing.
 
 -o - and --dry-run use a temporary file, in $TMPDIR or else in /var/tmp.
 
-The command of --exec runs once for a new file, but not if the file was already
-there. If it fails or is interrupted, the next run of recv that hears the file
-runs it again, until it succeeds. When recv is stopped, the command gets
-SIGTERM, and is killed after 10 s. Until it has succeeded, only the user of recv
-can change the file: its owner, and a mode that lets others write, are set then.
-Its environment has IOTUPD_FILE (the path), IOTUPD_FILE_NAME, _SIZE, _SHA256,
-_OBJECT, _CHANNEL and _VERIFIED (true or false); for a signed file also
-_SIGNED_BY, _SEQUENCE, _VERSION and _METADATA (base64).
+The command of --exec installs a new file. What becomes of it is recorded in
+--state, before each step, for each channel and key of --trust. By its exit code
+the command says what happens next:
+
+  0      the release is installed, and with --confirm is to be confirmed
+  65     the release is rejected, and is not installed before a higher sequence
+  75     not now: the command is called again later, which is not an attempt
+  other  the attempt has failed. The next one comes with the next start of recv,
+         or with --follow after a minute, then 4 minutes, 16 and at most an hour
+
+After --exec-attempts that failed, the release is given up until a higher
+sequence or iotupd retry. An attempt that a signal, a reboot or a power cut
+ended counts, too; if all of them ended so, one more comes after each 24 h of
+uptime. A pending installation needs no sender. See iotupd status. A command
+that reboots calls iotupd installed before.
+
+When recv is stopped, the command gets SIGTERM, and is killed after 10 s. Until
+it has succeeded, only the user of recv can change the file: its owner, and a
+mode that lets others write, are set then. Its environment has IOTUPD_FILE (the
+path), IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT, _CHANNEL and _VERIFIED (true
+or false); for a signed file also _SIGNED_BY, _SEQUENCE, _VERSION and _METADATA
+(base64); and IOTUPD_ATTEMPT, 1 for the first attempt. It inherits descriptor 3,
+a lock by which no second one runs beside it, even if recv is killed.
 
 With dns:NAME, recv listens to the senders that DNS lists for the channel NAME,
 as printed by send --print-dns. DNS decides only whom to listen to; use --trust
@@ -306,7 +321,10 @@ func (o *options) receive(ctx context.Context, a *agent.Agent) error {
 	case o.follow:
 		return a.Follow(ctx, install)
 	}
-	file, err := a.Receive(ctx)
+	file, err := a.Pending(ctx)
+	if err == nil && file == nil {
+		file, err = a.Receive(ctx)
+	}
 	if err == nil && install != nil {
 		err = file.Install(ctx, install)
 	}
@@ -371,7 +389,7 @@ func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Con
 	cfg = agent.Config{
 		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade,
 		MaxSize: uint64(o.maxSize), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
-		KeepPending: o.exec != "", DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(), Wait: o.wait,
+		KeepPending: o.exec != "", Install: o.installConfig(), DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(), Wait: o.wait,
 	}
 	if cfg.Wait == 0 { // do not
 		cfg.Wait = -1

@@ -13,6 +13,7 @@ import (
 	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
+	"iotupd/receiver/installed/state"
 	"iotupd/receiver/multicast"
 	"strings"
 )
@@ -36,6 +37,7 @@ func (o *options) explain(err error) error {
 	var stalled *agent.StalledError
 	var pending *installed.PendingError
 	var install *agent.InstallError
+	var given *agent.GivenUpError
 	switch {
 	case errors.As(err, &silence):
 		return &explained{silenceText(silence), err}
@@ -45,6 +47,8 @@ func (o *options) explain(err error) error {
 		return &explained{fmt.Sprintf("%s: the command of --exec has succeeded, but will run again: %v", pending.Path, pending.Err), err}
 	case errors.As(err, &install):
 		return installError(install)
+	case errors.As(err, &given):
+		return &explained{fmt.Sprintf("%v; iotupd retry, or a higher sequence, changes that", given), given}
 	}
 	return memoryError(err)
 }
@@ -110,12 +114,27 @@ func onlyOthers(i agent.Instead) string {
 }
 
 // installError is one of --exec.
-func installError(e *agent.InstallError) error {
+func installError(e *agent.InstallError) error { return &explained{installText(e), e} }
+
+// installText says how the command of --exec has failed, and what follows.
+func installText(e *agent.InstallError) string {
+	text := "--exec " + e.Err.Error()
 	if late := (*agent.TimeoutError)(nil); errors.As(e, &late) {
-		return &explained{fmt.Sprintf("--exec %s: stopped after %s, the time of --exec-timeout", late.Name, quantity.Duration(late.After)), e}
+		text = fmt.Sprintf("--exec %s: stopped after %s, the time of --exec-timeout", late.Name, quantity.Duration(late.After))
 	}
-	return fmt.Errorf("--exec %w", e)
+	switch e.State {
+	case state.Failed:
+		return fmt.Sprintf("%s; attempt %d was the last one: %s", text, e.Attempt, givenUp)
+	case state.Rejected:
+		return fmt.Sprintf("%s; %s", text, givenUp)
+	}
+	return text
 }
+
+const (
+	givenUp  = "the release is given up until a higher sequence or iotupd retry"
+	retryFix = "iotupd retry   # tries to install it again; iotupd status shows it"
+)
 
 // stateError is one of --state.
 func stateError(err error) error {

@@ -15,6 +15,7 @@ import (
 	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
+	"iotupd/receiver/installed/state"
 	"iotupd/receiver/multicast"
 )
 
@@ -60,6 +61,9 @@ func TestErrorsInTheWordsOfTheCommandLine(t *testing.T) {
 
 		{&agent.InstallError{Err: errors.New("rauc: exit status 1: no slot")}, cli.ExitHook, "--exec rauc: exit status 1: no slot"},
 		{&agent.InstallError{Err: &agent.TimeoutError{Name: "rauc", After: 10 * time.Minute}}, cli.ExitHook, "--exec rauc: stopped after 10m00s, the time of --exec-timeout"},
+		{&agent.InstallError{Err: errors.New("no"), State: state.Failed, Attempt: 3}, cli.ExitHook, "--exec no; attempt 3 was the last one: " + givenUp},
+		{&agent.GivenUpError{State: state.RolledBack}, cli.ExitHook, "this release is not installed again: it was rolled back; iotupd retry, or a higher sequence, changes that"},
+		{&installed.LockedError{Path: "lock"}, cli.ExitLocalIO, "lock is locked: an installation of this channel is still running"},
 		{&installed.PendingError{Path: "note", Err: fs.ErrPermission}, cli.ExitLocalIO, "note: the command of --exec has succeeded, but will run again: permission denied"},
 		{
 			&installed.DamagedError{Path: "state"}, cli.ExitPolicy, "state is damaged, so that an older release could not be told from a newer one: " +

@@ -30,7 +30,7 @@ func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse files signed for other hardware (default not checked)")
 	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse files signed with a lower sequence `number` (default 0: only what was installed last counts)")
 	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "accept a file older than what was installed last; with --follow, for the first file only")
-	flags.StringVar(&o.state, "state", "", "`directory` that records what was installed last, with --trust (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
+	flags.StringVar(&o.state, "state", "", "`directory` that records what was installed last, with --trust or --exec (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
 	flags.StringSliceVarP(&o.groupKeys, "group-key", "k", nil, "group key `file`, repeatable: accept only packets encrypted with one of these keys (default none: not encrypted)")
 }
 
@@ -76,11 +76,16 @@ func (o *trustOptions) readTrusted() (trusted []proto.PublicKey, names map[proto
 	return trusted, names, nil
 }
 
-// stateDir returns where to remember what is installed; empty without --trust.
-func (o *trustOptions) stateDir() (string, error) {
+// stateDir returns where to remember what is installed; empty without --trust and
+// --exec.
+func (o *options) stateDir() (string, error) {
 	dir := cmp.Or(o.state, installed.DefaultDir())
-	if dir == "" && len(o.trust) > 0 {
+	switch {
+	case dir != "":
+	case len(o.trust) > 0:
 		return "", cli.UsageError("--trust has no place to remember what is installed; name a directory by --state")
+	case o.exec != "":
+		return "", cli.UsageError("--exec has no place to record what is installed; name a directory by --state")
 	}
 	return dir, nil
 }

@@ -54,7 +54,7 @@ func (v *view) observe(e agent.Event) {
 		v.out.Line("%s", v.stopped(e))
 	case agent.OwnDrops, agent.OverRate, agent.Rejected, agent.AlsoSent, agent.OtherVersion, agent.OnlyOthers, agent.PlaceLost, agent.Silent:
 		v.warn(e)
-	case agent.InstallPending, agent.Installed, agent.CommandPrinted, agent.CommandEnded:
+	case agent.InstallPending, agent.Installed, agent.CommandPrinted, agent.CommandEnded, agent.InstallFailed, agent.GivenUp:
 		v.installing(e)
 	}
 }

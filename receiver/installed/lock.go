@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package installed
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"iotupd/internal/durable"
+)
+
+// A Lock keeps other processes from installing at the same time. The command that
+// installs inherits [Lock.File], so that the lock stays when this process is killed, for
+// as long as the command runs.
+type Lock struct{ file *os.File }
+
+// Lock takes the lock of the installations that a record is about. Errors are of type
+// [*LockedError].
+func (j *Journal) Lock(r *Record) (*Lock, error) {
+	which := "signed"
+	if len(j.keys) == 0 {
+		which = family(Unsigned, r.Path)
+	}
+	return lockFile(j.dir, channelPrefix(j.channel)+which+lockSuffix, lockPatience)
+}
+
+// File is what the command inherits.
+func (l *Lock) File() *os.File { return l.file }
+
+// Close gives the lock back, whoever has inherited it.
+func (l *Lock) Close() {
+	durable.Unlock(l.file)
+	l.file.Close()
+}
+
+// lockFile takes the lock called name in dir. It waits for another process that has it.
+// Errors are of type [*LockedError].
+func lockFile(dir *os.Root, name string, patience time.Duration) (*Lock, error) {
+	path := filepath.Join(dir.Name(), name)
+	f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) // which does not wait, be it a pipe
+	if err != nil {
+		return nil, &LockedError{Path: path, Err: durable.Cause(err)}
+	}
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		free, err := durable.Lock(f)
+		switch {
+		case free && err == nil:
+			return &Lock{f}, nil
+		case err != nil:
+			f.Close()
+			return nil, &LockedError{Path: path, Err: durable.Cause(err)}
+		case time.Since(start) > patience:
+			f.Close()
+			return nil, &LockedError{Path: path}
+		}
+	}
+}
