@@ -36,15 +36,8 @@ func TotalRate(base int64, layers int) int64 { return base << (layers - 1) }
 // is at most MaxSenders.
 func ValidSender(i, n int) bool { return i >= 1 && i <= n && n <= MaxSenders }
 
-// How often the manifest travels (spec.md 5.4).
-const (
-	manifestPackets    = 256              // after so many packets
-	manifestInterval   = time.Second      // or after this, if manifestMinPackets went out
-	manifestMinPackets = 32               //
-	manifestLatest     = 10 * time.Second // or after this in any case
-	emptyInterval      = 200 * time.Millisecond
-	byePackets         = 4 // manifests that announce the end
-)
+// byePackets is the number of manifests that announce the end (spec.md 5.4).
+const byePackets = 4
 
 // Config says how a [Sender] sends. The zero value is usable.
 type Config struct {
@@ -160,22 +153,17 @@ func (c Config) start(loop uint64) uint64 {
 // reads no clock and starts no goroutine, and it is not safe for concurrent
 // use.
 type Sender struct {
-	cfg    Config
-	geo    proto.Geometry
-	object proto.ObjectID // as in headers: keyed if sealed
-	cipher *seal.Cipher   // nil: datagrams are not sealed
+	cfg       Config
+	carousels []carousel // of the objects, one at least
+	lanes     []lane     // of the layers
+	pace      pacer
+	began     time.Time // the first packet; zero: none yet
 
-	manifest []byte // payload of the MANIFEST packet
-	pace     pacer
-	began    time.Time // the first packet; zero: none yet
-
-	layers   []track
-	slot     uint64 // number of the present slot, in which one layer sends; manifests and outlines do not count
-	manifSeq manifestClock
-	outlines outlines
-	bye      int // BYE packets still to send; -1: not stopping
-	paused   bool
-	packets  uint64
+	slot    uint64    // number of the present slot, in which one layer sends; manifests and outlines do not count
+	decided *carousel // that the last packet is of
+	bye     int       // BYE packets still to send; -1: not stopping
+	paused  bool
+	packets uint64
 }
 
 // New returns a sender of an object at the start of its carousel.
@@ -184,34 +172,20 @@ func New(cfg Config, o *Object) (*Sender, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	geo, err := o.Manifest.Descriptor.Geometry()
+	s := &Sender{cfg: cfg, lanes: newLanes(cfg), bye: -1}
+	c, err := newCarousel(cfg, o)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := o.Manifest.AppendPayload(nil)
-	if err != nil {
-		return nil, err
-	}
-	s := &Sender{cfg: cfg, geo: geo, object: o.Manifest.Descriptor.Object(), manifest: payload, bye: -1}
-	for layer := range cfg.Layers {
-		t, err := newTrack(cfg, o, layer)
-		if err != nil {
-			return nil, err
-		}
-		s.layers = append(s.layers, t)
-	}
-	s.outlines = newOutlines(cfg, s.layers[0].tree)
-	if cfg.Seal != nil {
-		s.object = cfg.Seal.Object(s.object)
-		s.cipher = cfg.Seal.Cipher(s.object)
-	}
+	s.carousels = append(s.carousels, c)
 	s.pace = newPacer(cfg.pace(s.packetBytes()), s.packetBytes())
 	return s, nil
 }
 
 // DatagramLen returns the length in bytes of every datagram of this sender.
 func (s *Sender) DatagramLen() int {
-	h := proto.Header{Params: s.geo.Params, Sealed: s.cipher != nil}
+	c := &s.carousels[0]
+	h := proto.Header{Params: c.geo.Params, Sealed: c.cipher != nil}
 	return h.DatagramLen()
 }
 
@@ -219,7 +193,7 @@ func (s *Sender) DatagramLen() int {
 func (s *Sender) packetBytes() int { return s.DatagramLen() + s.cfg.Overhead }
 
 // Layers returns the number of layers.
-func (s *Sender) Layers() int { return len(s.layers) }
+func (s *Sender) Layers() int { return len(s.lanes) }
 
 // AppendDatagrams appends at most max datagrams that are due now to dst, end to
 // end, each DatagramLen bytes long. At [Sender.Wake] there is one at least. An
@@ -259,16 +233,22 @@ func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
 
 // starved reports whether the payload of the next packet is still being read.
 func (s *Sender) starved() bool {
-	t := s.turn()
+	t := s.track()
 	return t.ahead != nil && !t.ahead.ready()
 }
 
-// turn returns the track that is next.
-func (s *Sender) turn() *track {
-	if s.geo.Size == 0 {
-		return &s.layers[0]
+// turn returns the carousel that is next.
+func (s *Sender) turn() *carousel { return &s.carousels[0] }
+
+// track returns the track that is next.
+func (s *Sender) track() *track { return &s.turn().tracks[s.layer()] }
+
+// layer returns the layer that is next.
+func (s *Sender) layer() int {
+	if s.turn().empty() {
+		return 0
 	}
-	return &s.layers[layerOf(s.slot, len(s.layers))]
+	return layerOf(s.slot, len(s.lanes))
 }
 
 // Next decides on one packet that is due now, and returns its header. It is
@@ -289,12 +269,12 @@ func (s *Sender) Next(now time.Time) (h proto.Header, ok bool) {
 
 // ManifestPayload returns the payload of the object's MANIFEST packets. It
 // must not be changed.
-func (s *Sender) ManifestPayload() []byte { return s.manifest }
+func (s *Sender) ManifestPayload() []byte { return s.carousels[0].manifest }
 
 // ready reports whether anything is due. An empty file has nothing but its
 // manifest to send, so there the manifest's own clock sets the pace.
 func (s *Sender) ready(now time.Time) bool {
-	if s.geo.Size == 0 && s.bye < 0 && !s.manifSeq.dueEmpty(now) {
+	if c := s.turn(); c.empty() && s.bye < 0 && !c.manifests.dueEmpty(now) {
 		return false
 	}
 	return s.pace.ready(now)
@@ -308,8 +288,8 @@ func (s *Sender) Wake() time.Time {
 		return time.Time{}
 	}
 	at := s.pace.wake()
-	if s.geo.Size == 0 && s.bye < 0 {
-		if empty := s.manifSeq.last.Add(emptyInterval); empty.After(at) {
+	if c := s.turn(); c.empty() && s.bye < 0 {
+		if empty := c.manifests.last.Add(emptyInterval); empty.After(at) {
 			return empty
 		}
 	}
@@ -328,7 +308,7 @@ func (s *Sender) Stop() {
 // state.
 func (s *Sender) stateRate(rate float64) {
 	if s.cfg.Rate < 0 {
-		s.layers[0].path.Rate = proto.RateCodeOf(int64(rate))
+		s.lanes[0].path.Rate = proto.RateCodeOf(int64(rate))
 	}
 }
 
@@ -356,7 +336,7 @@ type Progress struct {
 
 // Progress returns the state of the carousel.
 func (s *Sender) Progress() Progress {
-	loop, walked := s.layers[0].order.loop(), s.layers[0].walked
+	loop, walked := s.carousels[0].walked()
 	return Progress{
 		Loop:     int(walked/loop) + 1,
 		Fraction: float64(walked%loop) / float64(loop),
@@ -365,34 +345,21 @@ func (s *Sender) Progress() Progress {
 	}
 }
 
-// decide moves the carousel on by one packet.
+// decide moves a carousel on by one packet.
 func (s *Sender) decide(now time.Time) proto.Header {
-	t := s.turn()
-	h := s.header(t, now)
-	t.path.Seq++
+	c, l := s.turn(), &s.lanes[s.layer()]
+	s.decided = c
+	h := s.header(c, l, now)
+	l.path.Seq++
 	switch {
-	case t.path.Layer > 0:
-		t.packet(&h)
-	case s.bye > 0:
+	case l.path.Layer == 0 && s.bye > 0:
 		s.bye--
 		h.Path.Flags |= proto.PathBye
-	case s.geo.Size == 0:
-		s.manifSeq.sent(now)
-		t.step()
-	case s.manifSeq.due(now):
-		s.manifSeq.sent(now)
+	case !c.packet(&h, now):
 		return h // does not take a slot of a layer, so that the layers stay in step
-	case s.outlines.due():
-		s.outlines.packet(&h)
-		s.manifSeq.packets++
-		return h // does not take a slot either
-	default:
-		t.packet(&h)
-		s.manifSeq.packets++
-		s.outlines.packets++
 	}
 	s.slot++
-	if base := &s.layers[0]; s.cfg.Loops > 0 && base.walked >= uint64(s.cfg.Loops)*base.order.loop() {
+	if loop, walked := c.walked(); s.cfg.Loops > 0 && walked >= uint64(s.cfg.Loops)*loop {
 		s.Stop()
 	}
 	return h
@@ -406,60 +373,25 @@ func layerOf(slot uint64, layers int) int {
 	return max(0, layers-1-bits.TrailingZeros64(slot|1<<(layers-1)))
 }
 
-// appendDatagram appends the datagram of a header.
+// appendDatagram appends the datagram of the header that was decided on last.
 func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err error) {
-	out = h.AppendTo(b)
-	switch h.Type {
-	case proto.TypeManifest:
-		out = append(out, s.manifest...)
-	case proto.TypeOutline:
-		out, err = s.layers[h.Path.Layer].digests.AppendOutline(out, h.Group)
-	default:
-		t := &s.layers[h.Path.Layer]
-		if t.ahead == nil {
-			out, err = t.appendPayload(out, h)
-			break
-		}
-		var payload []byte
-		payload, err = t.ahead.next()
-		out = append(out, payload...)
-	}
-	if err != nil {
+	c := s.decided
+	if out, err = c.appendPayload(h.AppendTo(b), h); err != nil {
 		return b, err
 	}
-	if s.cipher != nil {
-		out = append(b, s.cipher.Seal(h, out[len(b):])...) // mostly onto itself
+	if c.cipher != nil {
+		out = append(b, c.cipher.Seal(h, out[len(b):])...) // mostly onto itself
 	}
 	proto.PutChecksum(out[len(b):])
 	return out, nil
 }
 
-// header returns the header of a MANIFEST of a layer.
-func (s *Sender) header(t *track, now time.Time) proto.Header {
-	h := proto.Header{Type: proto.TypeManifest, Object: s.object, Params: s.geo.Params, Path: t.path}
-	h.Path.Flags = t.sync(now.Sub(s.began))
-	if s.cipher != nil {
+// header returns the header of a MANIFEST on a layer.
+func (s *Sender) header(c *carousel, l *lane, now time.Time) proto.Header {
+	h := proto.Header{Type: proto.TypeManifest, Object: c.object, Params: c.geo.Params, Path: l.path}
+	h.Path.Flags = l.sync(now.Sub(s.began))
+	if c.cipher != nil {
 		h.Sealed, h.KeyHint = true, s.cfg.Seal.Hint()
 	}
 	return h
 }
-
-// A manifestClock says when the manifest is due again (spec.md 5.4).
-type manifestClock struct {
-	last    time.Time // zero: never sent
-	packets int       // other packets since
-}
-
-func (c *manifestClock) due(now time.Time) bool {
-	since := now.Sub(c.last)
-	return c.last.IsZero() ||
-		c.packets >= manifestPackets ||
-		c.packets >= manifestMinPackets && since >= manifestInterval ||
-		since >= manifestLatest
-}
-
-func (c *manifestClock) dueEmpty(now time.Time) bool {
-	return c.last.IsZero() || now.Sub(c.last) >= emptyInterval
-}
-
-func (c *manifestClock) sent(now time.Time) { *c = manifestClock{last: now} }
