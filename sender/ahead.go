@@ -42,15 +42,16 @@ type ahead struct {
 }
 
 // newAhead returns payloads of so many bytes for a layer of a rate in bit/s;
-// negative is any rate.
-func newAhead(size int, rate int64) *ahead {
+// negative is any rate. So many objects share the memory for a layer.
+func newAhead(size int, rate int64, objects int) *ahead {
 	chunks := aheadMost
 	if rate >= 0 {
 		chunks = min(aheadMost, 2+int(rate/8*int64(aheadTime)/int64(time.Second)/aheadChunk))
 	}
+	bytes := max(1, aheadChunk/objects/size) * size
 	a := &ahead{size: size, full: make(chan *chunk, chunks), free: make(chan *chunk, chunks)}
 	for range chunks {
-		a.free <- &chunk{b: make([]byte, 0, max(1, aheadChunk/size)*size)}
+		a.free <- &chunk{b: make([]byte, 0, bytes)}
 	}
 	return a
 }
@@ -134,7 +135,7 @@ func (s *Sender) readAhead() (stop func()) {
 			if rate > 0 {
 				rate *= int64(t.order.dyadic.share())
 			}
-			a := newAhead(c.geo.ShardSize, rate)
+			a := newAhead(c.geo.ShardSize, rate, len(s.carousels))
 			t.ahead = a
 			walk := *t
 			walk.shards, walk.digests = view(t.shards), view(t.digests)

@@ -11,11 +11,12 @@ import (
 
 // How often the manifest travels (spec.md 5.4).
 const (
-	manifestPackets    = 256              // after so many packets
-	manifestInterval   = time.Second      // or after this, if manifestMinPackets went out
-	manifestMinPackets = 32               //
-	manifestLatest     = 10 * time.Second // or after this in any case
-	emptyInterval      = 200 * time.Millisecond
+	manifestPackets       = 256              // after so many packets
+	manifestInterval      = time.Second      // or after this, if manifestMinPackets went out
+	manifestMinPackets    = 32               //
+	setManifestMinPackets = 64               // of an object of a set, so that all manifests take 2 % at most
+	manifestLatest        = 10 * time.Second // or after this in any case
+	emptyInterval         = 200 * time.Millisecond
 )
 
 // A carousel is an object that is sent, and the place where it is being sent.
@@ -23,7 +24,10 @@ type carousel struct {
 	geo      proto.Geometry
 	object   proto.ObjectID // as in headers: keyed if sealed
 	cipher   *seal.Cipher   // nil: datagrams are not sealed
-	manifest []byte         // payload of the MANIFEST packet
+	name     string
+	manifest []byte  // payload of the MANIFEST packet
+	share    float64 // of the rate, at most
+	packets  uint64
 
 	tracks    []track // of the layers
 	manifests manifestClock
@@ -33,6 +37,8 @@ type carousel struct {
 // newCarousel returns the carousel of an object at its start.
 func newCarousel(cfg Config, o *Object) (c carousel, err error) {
 	d := &o.Manifest.Descriptor
+	c.name, c.share = o.Manifest.Name, 1
+	c.manifests.least, c.manifests.latest = manifestMinPackets, manifestLatest
 	if c.geo, err = d.Geometry(); err != nil {
 		return c, err
 	}
@@ -45,6 +51,9 @@ func newCarousel(cfg Config, o *Object) (c carousel, err error) {
 			return c, err
 		}
 		c.tracks = append(c.tracks, t)
+	}
+	if c.empty() {
+		c.manifests.latest = emptyInterval
 	}
 	c.outlines = newOutlines(cfg, c.tracks[0].tree)
 	c.object = d.Object()
@@ -61,6 +70,12 @@ func (c *carousel) empty() bool { return c.geo.Size == 0 }
 // walked returns the number of positions in a loop of layer 0, and how many it has passed.
 func (c *carousel) walked() (loop, walked uint64) {
 	return c.tracks[0].order.loop(), c.tracks[0].walked
+}
+
+// progress returns the position.
+func (c *carousel) progress() ObjectProgress {
+	loop, walked := c.walked()
+	return ObjectProgress{Loop: int(walked/loop) + 1, Fraction: float64(walked%loop) / float64(loop), Packets: c.packets}
 }
 
 // packet moves on by one packet, and fills in the header, which is that of a MANIFEST on
@@ -107,18 +122,17 @@ func (c *carousel) appendPayload(b []byte, h *proto.Header) ([]byte, error) {
 type manifestClock struct {
 	last    time.Time // zero: never sent
 	packets int       // other packets since
+
+	least  int           // of them after manifestInterval
+	latest time.Duration // after which it is due in any case
 }
 
 func (c *manifestClock) due(now time.Time) bool {
 	since := now.Sub(c.last)
 	return c.last.IsZero() ||
 		c.packets >= manifestPackets ||
-		c.packets >= manifestMinPackets && since >= manifestInterval ||
-		since >= manifestLatest
+		c.packets >= c.least && since >= manifestInterval ||
+		since >= c.latest
 }
 
-func (c *manifestClock) dueEmpty(now time.Time) bool {
-	return c.last.IsZero() || now.Sub(c.last) >= emptyInterval
-}
-
-func (c *manifestClock) sent(now time.Time) { *c = manifestClock{last: now} }
+func (c *manifestClock) sent(now time.Time) { c.last, c.packets = now, 0 }

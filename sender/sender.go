@@ -155,6 +155,7 @@ func (c Config) start(loop uint64) uint64 {
 type Sender struct {
 	cfg       Config
 	carousels []carousel // of the objects, one at least
+	mix       mix        // which of them is next
 	lanes     []lane     // of the layers
 	pace      pacer
 	began     time.Time // the first packet; zero: none yet
@@ -168,18 +169,7 @@ type Sender struct {
 
 // New returns a sender of an object at the start of its carousel.
 func New(cfg Config, o *Object) (*Sender, error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	s := &Sender{cfg: cfg, lanes: newLanes(cfg), bye: -1}
-	c, err := newCarousel(cfg, o)
-	if err != nil {
-		return nil, err
-	}
-	s.carousels = append(s.carousels, c)
-	s.pace = newPacer(cfg.pace(s.packetBytes()), s.packetBytes())
-	return s, nil
+	return NewSet(cfg, ShareSqrt, Member{Object: o})
 }
 
 // DatagramLen returns the length in bytes of every datagram of this sender.
@@ -237,8 +227,9 @@ func (s *Sender) starved() bool {
 	return t.ahead != nil && !t.ahead.ready()
 }
 
-// turn returns the carousel that is next.
-func (s *Sender) turn() *carousel { return &s.carousels[0] }
+// turn returns the carousel that has the present slot: that of an empty file only if
+// there are no others.
+func (s *Sender) turn() *carousel { return &s.carousels[s.mix.current] }
 
 // track returns the track that is next.
 func (s *Sender) track() *track { return &s.turn().tracks[s.layer()] }
@@ -274,7 +265,7 @@ func (s *Sender) ManifestPayload() []byte { return s.carousels[0].manifest }
 // ready reports whether anything is due. An empty file has nothing but its
 // manifest to send, so there the manifest's own clock sets the pace.
 func (s *Sender) ready(now time.Time) bool {
-	if c := s.turn(); c.empty() && s.bye < 0 && !c.manifests.dueEmpty(now) {
+	if s.turn().empty() && s.bye < 0 && s.manifestDue(now) == nil {
 		return false
 	}
 	return s.pace.ready(now)
@@ -288,9 +279,15 @@ func (s *Sender) Wake() time.Time {
 		return time.Time{}
 	}
 	at := s.pace.wake()
-	if c := s.turn(); c.empty() && s.bye < 0 {
-		if empty := c.manifests.last.Add(emptyInterval); empty.After(at) {
-			return empty
+	if s.turn().empty() && s.bye < 0 {
+		first := s.carousels[0].manifests.last
+		for i := range s.carousels {
+			if last := s.carousels[i].manifests.last; last.Before(first) {
+				first = last
+			}
+		}
+		if due := first.Add(emptyInterval); due.After(at) {
+			return due
 		}
 	}
 	return at
@@ -300,7 +297,7 @@ func (s *Sender) Wake() time.Time {
 // about to stop, unless it is paused.
 func (s *Sender) Stop() {
 	if s.bye < 0 {
-		s.bye = byePackets
+		s.bye = max(byePackets, len(s.carousels))
 	}
 }
 
@@ -325,44 +322,91 @@ func (s *Sender) Resume(now time.Time) {
 // Done reports whether the carousel has ended.
 func (s *Sender) Done() bool { return s.bye == 0 || s.paused && s.bye > 0 }
 
-// Progress is the position of a carousel, and more about it.
+// Progress is the position of a carousel, and more about it. Of several objects it is
+// that of the one that has got least far.
 type Progress struct {
 	Loop     int     // of layer 0; 1 in the first one
 	Fraction float64 // of this loop, 0 to 1
 	Packets  uint64  // of all types, since the start
 	Paused   bool    // see [Sender.Pause]
 	Bound    Bound   // as [Run] measured lately; else ByRate
+
+	Objects []ObjectProgress // nil if there is only one
 }
 
-// Progress returns the state of the carousel.
+// An ObjectProgress is the position of one of several carousels.
+type ObjectProgress struct {
+	Loop     int     // of layer 0; 1 in the first one
+	Fraction float64 // of this loop, 0 to 1
+	Packets  uint64  // of all types, since the start
+}
+
+// Progress returns the state of the carousels.
 func (s *Sender) Progress() Progress {
-	loop, walked := s.carousels[0].walked()
-	return Progress{
-		Loop:     int(walked/loop) + 1,
-		Fraction: float64(walked%loop) / float64(loop),
-		Packets:  s.packets,
-		Paused:   s.paused,
+	p := Progress{Packets: s.packets, Paused: s.paused}
+	for i := range s.carousels {
+		o := s.carousels[i].progress()
+		if i == 0 || o.Loop < p.Loop || o.Loop == p.Loop && o.Fraction < p.Fraction {
+			p.Loop, p.Fraction = o.Loop, o.Fraction
+		}
+		if len(s.carousels) > 1 {
+			p.Objects = append(p.Objects, o)
+		}
 	}
+	return p
 }
 
 // decide moves a carousel on by one packet.
 func (s *Sender) decide(now time.Time) proto.Header {
 	c, l := s.turn(), &s.lanes[s.layer()]
-	s.decided = c
+	bye := l.path.Layer == 0 && s.bye > 0
+	if bye {
+		s.bye--
+		c = &s.carousels[s.bye%len(s.carousels)]
+	} else if l.path.Layer == 0 && len(s.carousels) > 1 {
+		if due := s.manifestDue(now); due != nil {
+			c = due
+		}
+	}
 	h := s.header(c, l, now)
 	l.path.Seq++
+	s.decided = c
+	c.packets++
 	switch {
-	case l.path.Layer == 0 && s.bye > 0:
-		s.bye--
+	case bye:
 		h.Path.Flags |= proto.PathBye
-	case !c.packet(&h, now):
+	case !c.packet(&h, now) || c != s.turn():
 		return h // does not take a slot of a layer, so that the layers stay in step
 	}
-	s.slot++
-	if loop, walked := c.walked(); s.cfg.Loops > 0 && walked >= uint64(s.cfg.Loops)*loop {
+	if s.slot++; s.slot%(1<<(len(s.lanes)-1)) == 0 {
+		s.mix.next()
+	}
+	if s.cfg.Loops > 0 && s.walkedAll(uint64(s.cfg.Loops)) {
 		s.Stop()
 	}
 	return h
+}
+
+// manifestDue returns the carousel whose manifest is due, and was sent longest ago; nil
+// if none is.
+func (s *Sender) manifestDue(now time.Time) (due *carousel) {
+	for i := range s.carousels {
+		c := &s.carousels[i]
+		if c.manifests.due(now) && (due == nil || c.manifests.last.Before(due.manifests.last)) {
+			due = c
+		}
+	}
+	return due
+}
+
+// walkedAll reports whether all objects have been sent so many times.
+func (s *Sender) walkedAll(loops uint64) bool {
+	for i := range s.carousels {
+		if loop, walked := s.carousels[i].walked(); walked < loops*loop {
+			return false
+		}
+	}
+	return true
 }
 
 // layerOf returns the layer of a slot. Of 2^(layers-1) slots each layer has as
@@ -390,6 +434,9 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 func (s *Sender) header(c *carousel, l *lane, now time.Time) proto.Header {
 	h := proto.Header{Type: proto.TypeManifest, Object: c.object, Params: c.geo.Params, Path: l.path}
 	h.Path.Flags = l.sync(now.Sub(s.began))
+	if len(s.carousels) > 1 {
+		h.Path.Flags |= proto.PathSet
+	}
 	if c.cipher != nil {
 		h.Sealed, h.KeyHint = true, s.cfg.Seal.Hint()
 	}
