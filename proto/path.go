@@ -15,6 +15,8 @@ const (
 	PathSync PathFlags = 1 << 0
 	// PathBye says that this sender is about to stop.
 	PathBye PathFlags = 1 << 1
+	// PathSet says that this sender sends several objects.
+	PathSet PathFlags = 1 << 2
 )
 
 // A Path is the path word: the eight header bytes that differ from sender to

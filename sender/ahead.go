@@ -42,15 +42,16 @@ type ahead struct {
 }
 
 // newAhead returns payloads of so many bytes for a layer of a rate in bit/s;
-// negative is any rate.
-func newAhead(size int, rate int64) *ahead {
+// negative is any rate. So many objects share the memory for a layer.
+func newAhead(size int, rate int64, objects int) *ahead {
 	chunks := aheadMost
 	if rate >= 0 {
 		chunks = min(aheadMost, 2+int(rate/8*int64(aheadTime)/int64(time.Second)/aheadChunk))
 	}
+	bytes := max(1, aheadChunk/objects/size) * size
 	a := &ahead{size: size, full: make(chan *chunk, chunks), free: make(chan *chunk, chunks)}
 	for range chunks {
-		a.free <- &chunk{b: make([]byte, 0, max(1, aheadChunk/size)*size)}
+		a.free <- &chunk{b: make([]byte, 0, bytes)}
 	}
 	return a
 }
@@ -116,27 +117,30 @@ func (a *ahead) fill(ctx context.Context, t track) {
 	}
 }
 
-// readAhead starts a goroutine for each layer, which reads the shards that the
-// layer sends. stop ends the goroutines and waits for them. There is no
+// readAhead starts a goroutine for each layer of each object, which reads the shards
+// that the layer sends. stop ends the goroutines and waits for them. There is no
 // read-ahead for an empty file, nor for a carousel in another [Order], whose walk
 // must not be made twice.
 func (s *Sender) readAhead() (stop func()) {
-	if s.cfg.Order != nil || s.geo.Size == 0 {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(context.Background()) // a stopped sender goes on for a while
 	var running sync.WaitGroup
-	for i := range s.layers {
-		t := &s.layers[i]
-		rate := s.cfg.Rate
-		if rate > 0 {
-			rate *= int64(t.order.dyadic.share())
+	for i := range s.carousels {
+		c := &s.carousels[i]
+		if s.cfg.Order != nil || c.empty() {
+			continue
 		}
-		a := newAhead(s.geo.ShardSize, rate)
-		t.ahead = a
-		walk := *t
-		walk.shards, walk.digests = view(t.shards), view(t.digests)
-		running.Go(func() { a.fill(ctx, walk) })
+		for j := range c.tracks {
+			t := &c.tracks[j]
+			rate := s.cfg.Rate
+			if rate > 0 {
+				rate *= int64(t.order.dyadic.share())
+			}
+			a := newAhead(c.geo.ShardSize, rate, len(s.carousels))
+			t.ahead = a
+			walk := *t
+			walk.shards, walk.digests = view(t.shards), view(t.digests)
+			running.Go(func() { a.fill(ctx, walk) })
+		}
 	}
 	return func() { cancel(); running.Wait() }
 }

@@ -4,6 +4,7 @@ package sender_test
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -83,7 +84,7 @@ func TestRowsGoOverAllGroupsDataFirst(t *testing.T) {
 		firsts[first] = true
 		for i, got := range sent[row*groups:][:groups] {
 			want := shardID{(first + uint32(i)) % groups, row}
-			if got != want {
+			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("row %d: packet %d is %v, want %v", row, i, got, want)
 			}
 		}
@@ -187,7 +188,7 @@ func TestProgressHasLoopAndFraction(t *testing.T) {
 	for i := range 3 * (k + m) {
 		got := c.s.Progress()
 		want := sender.Progress{Loop: 1 + i/(k+m), Fraction: float64(i%(k+m)) / (k + m), Packets: got.Packets}
-		if got != want {
+		if !reflect.DeepEqual(got, want) {
 			t.Fatalf("after %d shards: %+v, want %+v", i, got, want)
 		}
 		c.nextShard()

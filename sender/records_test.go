@@ -77,7 +77,7 @@ func TestDigestsTravelBeforeTheirRowsInAnyOrderFromAnyStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			before := s.layers[0]
+			before := s.carousels[0].tracks[0]
 			for !s.Done() {
 				if h, ok := s.Next(time.Unix(1, 0)); ok && h.Type != proto.TypeManifest && h.Type != proto.TypeOutline {
 					got = append(got, fmt.Sprintf("type %d group %d index %d", h.Type, h.Group, h.Index))

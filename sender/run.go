@@ -262,7 +262,7 @@ func (l *shell) count(now time.Time) {
 	l.spent.link += l.waits() - l.waited
 	l.s.stateRate(float64(l.spent.packets) * float64(8*l.s.packetBytes()) / l.spent.all.Seconds())
 	l.boundNow = ByRate
-	if l.s.geo.Size > 0 {
+	if !l.s.turn().empty() {
 		l.boundNow = l.spent.bound(l.s.pace.interval)
 	}
 	l.restart(now)
@@ -319,7 +319,7 @@ func (l *shell) starve(ctx context.Context) {
 	if ctx.Err() != nil {
 		done = nil // known already
 	}
-	l.s.turn().ahead.(*ahead).wait(done, l.timer)
+	l.s.track().ahead.(*ahead).wait(done, l.timer)
 	l.spent.source += time.Since(begun)
 }
 

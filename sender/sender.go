@@ -36,15 +36,8 @@ func TotalRate(base int64, layers int) int64 { return base << (layers - 1) }
 // is at most MaxSenders.
 func ValidSender(i, n int) bool { return i >= 1 && i <= n && n <= MaxSenders }
 
-// How often the manifest travels (spec.md 5.4).
-const (
-	manifestPackets    = 256              // after so many packets
-	manifestInterval   = time.Second      // or after this, if manifestMinPackets went out
-	manifestMinPackets = 32               //
-	manifestLatest     = 10 * time.Second // or after this in any case
-	emptyInterval      = 200 * time.Millisecond
-	byePackets         = 4 // manifests that announce the end
-)
+// byePackets is the number of manifests that announce the end (spec.md 5.4).
+const byePackets = 4
 
 // Config says how a [Sender] sends. The zero value is usable.
 type Config struct {
@@ -160,58 +153,29 @@ func (c Config) start(loop uint64) uint64 {
 // reads no clock and starts no goroutine, and it is not safe for concurrent
 // use.
 type Sender struct {
-	cfg    Config
-	geo    proto.Geometry
-	object proto.ObjectID // as in headers: keyed if sealed
-	cipher *seal.Cipher   // nil: datagrams are not sealed
+	cfg       Config
+	carousels []carousel // of the objects, one at least
+	mix       mix        // which of them is next
+	lanes     []lane     // of the layers
+	pace      pacer
+	began     time.Time // the first packet; zero: none yet
 
-	manifest []byte // payload of the MANIFEST packet
-	pace     pacer
-	began    time.Time // the first packet; zero: none yet
-
-	layers   []track
-	slot     uint64 // number of the present slot, in which one layer sends; manifests and outlines do not count
-	manifSeq manifestClock
-	outlines outlines
-	bye      int // BYE packets still to send; -1: not stopping
-	paused   bool
-	packets  uint64
+	slot    uint64    // number of the present slot, in which one layer sends; manifests and outlines do not count
+	decided *carousel // that the last packet is of
+	bye     int       // BYE packets still to send; -1: not stopping
+	paused  bool
+	packets uint64
 }
 
 // New returns a sender of an object at the start of its carousel.
 func New(cfg Config, o *Object) (*Sender, error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
-	geo, err := o.Manifest.Descriptor.Geometry()
-	if err != nil {
-		return nil, err
-	}
-	payload, err := o.Manifest.AppendPayload(nil)
-	if err != nil {
-		return nil, err
-	}
-	s := &Sender{cfg: cfg, geo: geo, object: o.Manifest.Descriptor.Object(), manifest: payload, bye: -1}
-	for layer := range cfg.Layers {
-		t, err := newTrack(cfg, o, layer)
-		if err != nil {
-			return nil, err
-		}
-		s.layers = append(s.layers, t)
-	}
-	s.outlines = newOutlines(cfg, s.layers[0].tree)
-	if cfg.Seal != nil {
-		s.object = cfg.Seal.Object(s.object)
-		s.cipher = cfg.Seal.Cipher(s.object)
-	}
-	s.pace = newPacer(cfg.pace(s.packetBytes()), s.packetBytes())
-	return s, nil
+	return NewSet(cfg, ShareSqrt, Member{Object: o})
 }
 
 // DatagramLen returns the length in bytes of every datagram of this sender.
 func (s *Sender) DatagramLen() int {
-	h := proto.Header{Params: s.geo.Params, Sealed: s.cipher != nil}
+	c := &s.carousels[0]
+	h := proto.Header{Params: c.geo.Params, Sealed: c.cipher != nil}
 	return h.DatagramLen()
 }
 
@@ -219,7 +183,7 @@ func (s *Sender) DatagramLen() int {
 func (s *Sender) packetBytes() int { return s.DatagramLen() + s.cfg.Overhead }
 
 // Layers returns the number of layers.
-func (s *Sender) Layers() int { return len(s.layers) }
+func (s *Sender) Layers() int { return len(s.lanes) }
 
 // AppendDatagrams appends at most max datagrams that are due now to dst, end to
 // end, each DatagramLen bytes long. At [Sender.Wake] there is one at least. An
@@ -259,16 +223,23 @@ func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
 
 // starved reports whether the payload of the next packet is still being read.
 func (s *Sender) starved() bool {
-	t := s.turn()
+	t := s.track()
 	return t.ahead != nil && !t.ahead.ready()
 }
 
-// turn returns the track that is next.
-func (s *Sender) turn() *track {
-	if s.geo.Size == 0 {
-		return &s.layers[0]
+// turn returns the carousel that has the present slot: that of an empty file only if
+// there are no others.
+func (s *Sender) turn() *carousel { return &s.carousels[s.mix.current] }
+
+// track returns the track that is next.
+func (s *Sender) track() *track { return &s.turn().tracks[s.layer()] }
+
+// layer returns the layer that is next.
+func (s *Sender) layer() int {
+	if s.turn().empty() {
+		return 0
 	}
-	return &s.layers[layerOf(s.slot, len(s.layers))]
+	return layerOf(s.slot, len(s.lanes))
 }
 
 // Next decides on one packet that is due now, and returns its header. It is
@@ -289,12 +260,12 @@ func (s *Sender) Next(now time.Time) (h proto.Header, ok bool) {
 
 // ManifestPayload returns the payload of the object's MANIFEST packets. It
 // must not be changed.
-func (s *Sender) ManifestPayload() []byte { return s.manifest }
+func (s *Sender) ManifestPayload() []byte { return s.carousels[0].manifest }
 
 // ready reports whether anything is due. An empty file has nothing but its
 // manifest to send, so there the manifest's own clock sets the pace.
 func (s *Sender) ready(now time.Time) bool {
-	if s.geo.Size == 0 && s.bye < 0 && !s.manifSeq.dueEmpty(now) {
+	if s.turn().empty() && s.bye < 0 && s.manifestDue(now) == nil {
 		return false
 	}
 	return s.pace.ready(now)
@@ -308,9 +279,15 @@ func (s *Sender) Wake() time.Time {
 		return time.Time{}
 	}
 	at := s.pace.wake()
-	if s.geo.Size == 0 && s.bye < 0 {
-		if empty := s.manifSeq.last.Add(emptyInterval); empty.After(at) {
-			return empty
+	if s.turn().empty() && s.bye < 0 {
+		first := s.carousels[0].manifests.last
+		for i := range s.carousels {
+			if last := s.carousels[i].manifests.last; last.Before(first) {
+				first = last
+			}
+		}
+		if due := first.Add(emptyInterval); due.After(at) {
+			return due
 		}
 	}
 	return at
@@ -320,7 +297,7 @@ func (s *Sender) Wake() time.Time {
 // about to stop, unless it is paused.
 func (s *Sender) Stop() {
 	if s.bye < 0 {
-		s.bye = byePackets
+		s.bye = max(byePackets, len(s.carousels))
 	}
 }
 
@@ -328,7 +305,7 @@ func (s *Sender) Stop() {
 // state.
 func (s *Sender) stateRate(rate float64) {
 	if s.cfg.Rate < 0 {
-		s.layers[0].path.Rate = proto.RateCodeOf(int64(rate))
+		s.lanes[0].path.Rate = proto.RateCodeOf(int64(rate))
 	}
 }
 
@@ -345,57 +322,91 @@ func (s *Sender) Resume(now time.Time) {
 // Done reports whether the carousel has ended.
 func (s *Sender) Done() bool { return s.bye == 0 || s.paused && s.bye > 0 }
 
-// Progress is the position of a carousel, and more about it.
+// Progress is the position of a carousel, and more about it. Of several objects it is
+// that of the one that has got least far.
 type Progress struct {
 	Loop     int     // of layer 0; 1 in the first one
 	Fraction float64 // of this loop, 0 to 1
 	Packets  uint64  // of all types, since the start
 	Paused   bool    // see [Sender.Pause]
 	Bound    Bound   // as [Run] measured lately; else ByRate
+
+	Objects []ObjectProgress // nil if there is only one
 }
 
-// Progress returns the state of the carousel.
+// An ObjectProgress is the position of one of several carousels.
+type ObjectProgress struct {
+	Loop     int     // of layer 0; 1 in the first one
+	Fraction float64 // of this loop, 0 to 1
+	Packets  uint64  // of all types, since the start
+}
+
+// Progress returns the state of the carousels.
 func (s *Sender) Progress() Progress {
-	loop, walked := s.layers[0].order.loop(), s.layers[0].walked
-	return Progress{
-		Loop:     int(walked/loop) + 1,
-		Fraction: float64(walked%loop) / float64(loop),
-		Packets:  s.packets,
-		Paused:   s.paused,
+	p := Progress{Packets: s.packets, Paused: s.paused}
+	for i := range s.carousels {
+		o := s.carousels[i].progress()
+		if i == 0 || o.Loop < p.Loop || o.Loop == p.Loop && o.Fraction < p.Fraction {
+			p.Loop, p.Fraction = o.Loop, o.Fraction
+		}
+		if len(s.carousels) > 1 {
+			p.Objects = append(p.Objects, o)
+		}
 	}
+	return p
 }
 
-// decide moves the carousel on by one packet.
+// decide moves a carousel on by one packet.
 func (s *Sender) decide(now time.Time) proto.Header {
-	t := s.turn()
-	h := s.header(t, now)
-	t.path.Seq++
-	switch {
-	case t.path.Layer > 0:
-		t.packet(&h)
-	case s.bye > 0:
+	c, l := s.turn(), &s.lanes[s.layer()]
+	bye := l.path.Layer == 0 && s.bye > 0
+	if bye {
 		s.bye--
-		h.Path.Flags |= proto.PathBye
-	case s.geo.Size == 0:
-		s.manifSeq.sent(now)
-		t.step()
-	case s.manifSeq.due(now):
-		s.manifSeq.sent(now)
-		return h // does not take a slot of a layer, so that the layers stay in step
-	case s.outlines.due():
-		s.outlines.packet(&h)
-		s.manifSeq.packets++
-		return h // does not take a slot either
-	default:
-		t.packet(&h)
-		s.manifSeq.packets++
-		s.outlines.packets++
+		c = &s.carousels[s.bye%len(s.carousels)]
+	} else if l.path.Layer == 0 && len(s.carousels) > 1 {
+		if due := s.manifestDue(now); due != nil {
+			c = due
+		}
 	}
-	s.slot++
-	if base := &s.layers[0]; s.cfg.Loops > 0 && base.walked >= uint64(s.cfg.Loops)*base.order.loop() {
+	h := s.header(c, l, now)
+	l.path.Seq++
+	s.decided = c
+	c.packets++
+	switch {
+	case bye:
+		h.Path.Flags |= proto.PathBye
+	case !c.packet(&h, now) || c != s.turn():
+		return h // does not take a slot of a layer, so that the layers stay in step
+	}
+	if s.slot++; s.slot%(1<<(len(s.lanes)-1)) == 0 {
+		s.mix.next()
+	}
+	if s.cfg.Loops > 0 && s.walkedAll(uint64(s.cfg.Loops)) {
 		s.Stop()
 	}
 	return h
+}
+
+// manifestDue returns the carousel whose manifest is due, and was sent longest ago; nil
+// if none is.
+func (s *Sender) manifestDue(now time.Time) (due *carousel) {
+	for i := range s.carousels {
+		c := &s.carousels[i]
+		if c.manifests.due(now) && (due == nil || c.manifests.last.Before(due.manifests.last)) {
+			due = c
+		}
+	}
+	return due
+}
+
+// walkedAll reports whether all objects have been sent so many times.
+func (s *Sender) walkedAll(loops uint64) bool {
+	for i := range s.carousels {
+		if loop, walked := s.carousels[i].walked(); walked < loops*loop {
+			return false
+		}
+	}
+	return true
 }
 
 // layerOf returns the layer of a slot. Of 2^(layers-1) slots each layer has as
@@ -406,60 +417,28 @@ func layerOf(slot uint64, layers int) int {
 	return max(0, layers-1-bits.TrailingZeros64(slot|1<<(layers-1)))
 }
 
-// appendDatagram appends the datagram of a header.
+// appendDatagram appends the datagram of the header that was decided on last.
 func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err error) {
-	out = h.AppendTo(b)
-	switch h.Type {
-	case proto.TypeManifest:
-		out = append(out, s.manifest...)
-	case proto.TypeOutline:
-		out, err = s.layers[h.Path.Layer].digests.AppendOutline(out, h.Group)
-	default:
-		t := &s.layers[h.Path.Layer]
-		if t.ahead == nil {
-			out, err = t.appendPayload(out, h)
-			break
-		}
-		var payload []byte
-		payload, err = t.ahead.next()
-		out = append(out, payload...)
-	}
-	if err != nil {
+	c := s.decided
+	if out, err = c.appendPayload(h.AppendTo(b), h); err != nil {
 		return b, err
 	}
-	if s.cipher != nil {
-		out = append(b, s.cipher.Seal(h, out[len(b):])...) // mostly onto itself
+	if c.cipher != nil {
+		out = append(b, c.cipher.Seal(h, out[len(b):])...) // mostly onto itself
 	}
 	proto.PutChecksum(out[len(b):])
 	return out, nil
 }
 
-// header returns the header of a MANIFEST of a layer.
-func (s *Sender) header(t *track, now time.Time) proto.Header {
-	h := proto.Header{Type: proto.TypeManifest, Object: s.object, Params: s.geo.Params, Path: t.path}
-	h.Path.Flags = t.sync(now.Sub(s.began))
-	if s.cipher != nil {
+// header returns the header of a MANIFEST on a layer.
+func (s *Sender) header(c *carousel, l *lane, now time.Time) proto.Header {
+	h := proto.Header{Type: proto.TypeManifest, Object: c.object, Params: c.geo.Params, Path: l.path}
+	h.Path.Flags = l.sync(now.Sub(s.began))
+	if len(s.carousels) > 1 {
+		h.Path.Flags |= proto.PathSet
+	}
+	if c.cipher != nil {
 		h.Sealed, h.KeyHint = true, s.cfg.Seal.Hint()
 	}
 	return h
 }
-
-// A manifestClock says when the manifest is due again (spec.md 5.4).
-type manifestClock struct {
-	last    time.Time // zero: never sent
-	packets int       // other packets since
-}
-
-func (c *manifestClock) due(now time.Time) bool {
-	since := now.Sub(c.last)
-	return c.last.IsZero() ||
-		c.packets >= manifestPackets ||
-		c.packets >= manifestMinPackets && since >= manifestInterval ||
-		since >= manifestLatest
-}
-
-func (c *manifestClock) dueEmpty(now time.Time) bool {
-	return c.last.IsZero() || now.Sub(c.last) >= emptyInterval
-}
-
-func (c *manifestClock) sent(now time.Time) { *c = manifestClock{last: now} }

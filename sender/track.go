@@ -2,19 +2,7 @@
 
 package sender
 
-import (
-	"math/rand/v2"
-	"time"
-
-	"iotupd/proto"
-)
-
-// When receivers may join the next layer (spec.md 10).
-const (
-	syncTime    = 4 * time.Second // layer l at odd multiples of it times 2^l
-	syncLayers  = 3               // of at most this many; from here on at all multiples
-	syncPackets = 8
-)
+import "iotupd/proto"
 
 // A track is the carousel of one layer.
 type track struct {
@@ -24,15 +12,11 @@ type track struct {
 	digests Digests
 	ahead   payloads // of both shards and digests; nil: these are read when they are sent
 
-	path  proto.Path
 	order order
 
 	pos     uint64 // next position of the loop
 	walked  uint64 // positions passed since the start
 	records int    // how many of the records that travel before the shard at pos were sent
-
-	syncs    time.Duration // number of times that the flag was due
-	syncLeft int           // packets that still get the flag
 }
 
 // newTrack returns the track of a layer at its start.
@@ -47,20 +31,10 @@ func newTrack(cfg Config, o *Object, layer int) (t track, err error) {
 		}
 	}
 	t.shards, t.digests = view(o.Shards), view(o.Digests)
-	seq := rand.Uint32
-	if cfg.Rand != nil {
-		seq = cfg.Rand.Uint32
-	}
 	t.order = newOrder(cfg.Order, d.Object(), t.geo)
 	t.order.dyadic.layers = cfg.Layers
 	start := cfg.start(t.order.loop())
 	t.order.dyadic.layer = layer
-	t.path = proto.Path{
-		Layer: layer, Layers: cfg.Layers,
-		Rate:   proto.RateCodeOf(cfg.Rate * int64(t.order.dyadic.share())),
-		Sender: cfg.Sender, Senders: cfg.Senders,
-		Seq: seq(),
-	}
 	// The same turn of the same block in all layers.
 	t.pos = start * t.order.dyadic.share()
 	t.settle()
@@ -98,33 +72,12 @@ func (t *track) appendPayload(b []byte, h *proto.Header) ([]byte, error) {
 	return t.shards.AppendShard(b, h.Group, h.Index)
 }
 
-// sync returns the flag of a packet that leaves so long after the first of this
-// sender. The highest layer never has it, since there is no next one to join.
-func (t *track) sync(since time.Duration) proto.PathFlags {
-	if t.path.Layer == t.path.Layers-1 {
-		return 0
-	}
-	rest := min(t.path.Layers-2, syncLayers)
-	n := since / (syncTime << min(t.path.Layer, rest))
-	if t.path.Layer < rest {
-		n = (n + 1) / 2
-	}
-	if n > t.syncs {
-		t.syncs, t.syncLeft = n, syncPackets
-	}
-	if t.syncLeft == 0 {
-		return 0
-	}
-	t.syncLeft--
-	return proto.PathSync
-}
-
 // record returns the next record to send before the shard of row at pos.
 func (t *track) record(row int) (index int, ok bool) {
 	switch {
 	case t.digests == nil:
 		return 0, false
-	case t.path.Layers > 1:
+	case t.order.dyadic.layers > 1:
 		return t.order.dyadic.record(t.order.turn(t.pos), t.records, recordsAmongRows{t.tree.PerGroup(), t.order.rows})
 	}
 	records, n := recordsBefore(t.tree, row)

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package sender
+
+import (
+	"time"
+
+	"iotupd/proto"
+	"iotupd/proto/seal"
+)
+
+// How often the manifest travels (spec.md 5.4).
+const (
+	manifestPackets       = 256              // after so many packets
+	manifestInterval      = time.Second      // or after this, if manifestMinPackets went out
+	manifestMinPackets    = 32               //
+	setManifestMinPackets = 64               // of an object of a set, so that all manifests take 2 % at most
+	manifestLatest        = 10 * time.Second // or after this in any case
+	emptyInterval         = 200 * time.Millisecond
+)
+
+// A carousel is an object that is sent, and the place where it is being sent.
+type carousel struct {
+	geo      proto.Geometry
+	object   proto.ObjectID // as in headers: keyed if sealed
+	cipher   *seal.Cipher   // nil: datagrams are not sealed
+	name     string
+	manifest []byte  // payload of the MANIFEST packet
+	share    float64 // of the rate, at most
+	packets  uint64
+
+	tracks    []track // of the layers
+	manifests manifestClock
+	outlines  outlines
+}
+
+// newCarousel returns the carousel of an object at its start.
+func newCarousel(cfg Config, o *Object) (c carousel, err error) {
+	d := &o.Manifest.Descriptor
+	c.name, c.share = o.Manifest.Name, 1
+	c.manifests.least, c.manifests.latest = manifestMinPackets, manifestLatest
+	if c.geo, err = d.Geometry(); err != nil {
+		return c, err
+	}
+	if c.manifest, err = o.Manifest.AppendPayload(nil); err != nil {
+		return c, err
+	}
+	for layer := range cfg.Layers {
+		t, err := newTrack(cfg, o, layer)
+		if err != nil {
+			return c, err
+		}
+		c.tracks = append(c.tracks, t)
+	}
+	if c.empty() {
+		c.manifests.latest = emptyInterval
+	}
+	c.outlines = newOutlines(cfg, c.tracks[0].tree)
+	c.object = d.Object()
+	if cfg.Seal != nil {
+		c.object = cfg.Seal.Object(c.object)
+		c.cipher = cfg.Seal.Cipher(c.object)
+	}
+	return c, nil
+}
+
+// empty reports whether the object is an empty file, of which only manifests are sent.
+func (c *carousel) empty() bool { return c.geo.Size == 0 }
+
+// walked returns the number of positions in a loop of layer 0, and how many it has passed.
+func (c *carousel) walked() (loop, walked uint64) {
+	return c.tracks[0].order.loop(), c.tracks[0].walked
+}
+
+// progress returns the position.
+func (c *carousel) progress() ObjectProgress {
+	loop, walked := c.walked()
+	return ObjectProgress{Loop: int(walked/loop) + 1, Fraction: float64(walked%loop) / float64(loop), Packets: c.packets}
+}
+
+// packet moves on by one packet, and fills in the header, which is that of a MANIFEST on
+// a layer. It reports whether the packet takes a slot of its layer.
+func (c *carousel) packet(h *proto.Header, now time.Time) (slot bool) {
+	t := &c.tracks[h.Path.Layer]
+	switch {
+	case h.Path.Layer > 0:
+		t.packet(h)
+	case c.empty():
+		c.manifests.sent(now)
+		t.step()
+	case c.manifests.due(now):
+		c.manifests.sent(now)
+		return false
+	case c.outlines.due():
+		c.outlines.packet(h)
+		c.manifests.packets++
+		return false
+	default:
+		t.packet(h)
+		c.manifests.packets++
+		c.outlines.packets++
+	}
+	return true
+}
+
+// appendPayload appends the payload of a packet that was decided on last.
+func (c *carousel) appendPayload(b []byte, h *proto.Header) ([]byte, error) {
+	t := &c.tracks[h.Path.Layer]
+	switch {
+	case h.Type == proto.TypeManifest:
+		return append(b, c.manifest...), nil
+	case h.Type == proto.TypeOutline:
+		return t.digests.AppendOutline(b, h.Group)
+	case t.ahead == nil:
+		return t.appendPayload(b, h)
+	}
+	payload, err := t.ahead.next()
+	return append(b, payload...), err
+}
+
+// A manifestClock says when the manifest is due again (spec.md 5.4).
+type manifestClock struct {
+	last    time.Time // zero: never sent
+	packets int       // other packets since
+
+	least  int           // of them after manifestInterval
+	latest time.Duration // after which it is due in any case
+}
+
+func (c *manifestClock) due(now time.Time) bool {
+	since := now.Sub(c.last)
+	return c.last.IsZero() ||
+		c.packets >= manifestPackets ||
+		c.packets >= c.least && since >= manifestInterval ||
+		since >= c.latest
+}
+
+func (c *manifestClock) sent(now time.Time) { c.last, c.packets = now, 0 }
