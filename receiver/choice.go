@@ -103,7 +103,10 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verified
 	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
 	for i := range waited {
 		if p := r.waiting.open(&waited[i]); geo.Admits(&p.Header) == nil {
-			r.object.countPacket(waited[i].at, &p, 1+uint64(waited[i].copies))
+			if p.Path.Flags&proto.PathSet == 0 { // of a set, the packets between them have not waited
+				r.streams.Note(waited[i].at, p.from, &p.Path)
+			}
+			r.object.countPacket(&p, 1+uint64(waited[i].copies))
 		}
 	}
 }

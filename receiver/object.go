@@ -72,14 +72,14 @@ func (o *object) accept(p *packet) error {
 	if err := o.geo.Admits(&p.Header); err != nil {
 		return err
 	}
-	o.countPacket(o.now, p, 1)
+	o.streams.Note(o.now, p.from, &p.Path)
+	o.countPacket(p, 1)
 	return o.takeCounted(p)
 }
 
 // countPacket counts a packet that fits the object, of which so many copies have
-// arrived, the first at now.
-func (o *object) countPacket(now time.Time, p *packet, copies uint64) {
-	o.streams.Note(now, p.from, &p.Path)
+// arrived.
+func (o *object) countPacket(p *packet, copies uint64) {
 	switch p.Type {
 	case proto.TypeManifest:
 		o.received.manifests += copies

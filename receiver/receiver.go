@@ -106,6 +106,9 @@ func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	}
 	p := packet{from: from, Header: h, datagram: datagram, payload: payload, sealed: h.Sealed}
 	if err := r.precheck(&p); err != nil {
+		if err == ReasonOtherObject && h.Path.Flags&proto.PathSet != 0 && proto.ChecksumOK(datagram) {
+			r.noteOther(&p)
+		}
 		return err
 	}
 	if !proto.ChecksumOK(datagram) {
@@ -134,6 +137,14 @@ func (r *Receiver) precheck(p *packet) error {
 	return nil
 }
 
+// noteOther counts an undamaged packet of another object for the loss of its stream, if
+// the stream has several objects: packets of a set are numbered together (spec.md 6.5).
+func (r *Receiver) noteOther(p *packet) {
+	if r.object != nil && p.Path.Flags&proto.PathSet != 0 {
+		r.streams.Note(r.now, p.from, &p.Path)
+	}
+}
+
 // chosen reports whether an object is the one being received.
 func (r *Receiver) chosen(wire proto.ObjectID) bool { return r.object != nil && r.object.wire == wire }
 
@@ -143,12 +154,14 @@ func (r *Receiver) chosen(wire proto.ObjectID) bool { return r.object != nil && 
 func (r *Receiver) takePacket(p *packet) error {
 	switch {
 	case !r.chosen(p.Object):
+		r.noteOther(p)
 		return r.handleUnchosen(p)
 	case r.object.opening && p.Type != proto.TypeManifest:
 		if err := r.object.geo.Admits(&p.Header); err != nil {
 			return err
 		}
-		r.object.countPacket(r.now, p, 1)
+		r.streams.Note(r.now, p.from, &p.Path)
+		r.object.countPacket(p, 1)
 		return r.keepWaiting(p)
 	case r.object.places.queue.busy():
 		return ReasonBusy
