@@ -76,7 +76,8 @@ func TestAFollowerReceivesEveryNewerRelease(t *testing.T) {
 	t.Parallel()
 	from := newReleaser(t)
 	from.send("one", "1", "1M")
-	// The last command goes on: after it, a part of what is still on the air may be there.
+	// The last command goes on: after it, a part of the stream that is still
+	// being sent may be there.
 	r := from.recv("--follow", "-v", "--exec", `sh -c 'echo $IOTUPD_FILE_SEQUENCE >> log; cat $IOTUPD_FILE; echo; test $IOTUPD_FILE_SEQUENCE -lt 3 || exec sleep 20'`)
 	r.wantLine("sh: one")
 	from.send("two", "2", "1M") // beside the one before
@@ -106,7 +107,7 @@ func TestAFollowerGoesBackOnce(t *testing.T) {
 	from.send("one", "1", "1M")
 	r := from.recv("--follow", "--allow-downgrade", "--exec", `sh -c 'cat $IOTUPD_FILE; echo'`)
 	r.wantLine("sh: one")
-	start(t, from.port, "recv", "-n").wantLine("ok (dry") // it is still on the air
+	start(t, from.port, "recv", "-n").wantLine("ok (dry") // it is still being sent
 	from.send("three", "3", "1M")
 	for r.stderr.Scan() && !strings.Contains(r.stderr.Text(), "sh: three") {
 		if strings.Contains(r.stderr.Text(), "already") {

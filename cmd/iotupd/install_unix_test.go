@@ -31,7 +31,7 @@ func TestNoCommandRunsBesideOneThatAKilledReceiverHasLeft(t *testing.T) {
 		t.Errorf("got %q, want that it is still running", last)
 	}
 	write(t, filepath.Join(first.dir, "go"), "")
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(waitLimit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if b, _ := os.ReadFile(filepath.Join(first.dir, "log")); strings.HasSuffix(string(b), "ended\n") {
 			break
 		}

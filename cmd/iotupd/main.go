@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Command iotupd gets one file to any number of devices at once, over lossy
-// multicast, without a way back.
+// Command iotupd sends one file to any number of devices at once, over lossy
+// multicast, without a return channel.
 package main
 
 import (

@@ -31,7 +31,7 @@ var runTests = func(m *testing.M) { os.Exit(m.Run()) }
 func TestMain(m *testing.M) {
 	if value := os.Getenv(asCommand); value != "" {
 		if value == unhurried {
-			cli.EndWithin = patience
+			cli.EndWithin = waitLimit
 		}
 		dieWithParent()
 		main()
@@ -39,9 +39,9 @@ func TestMain(m *testing.M) {
 	runTests(m)
 }
 
-// patience bounds the waits for what has to happen, so that a test that fails does
-// not hang.
-const patience = 5 * time.Minute
+// waitLimit bounds the waits for events that have to happen, so that a failing
+// test does not hang.
+const waitLimit = 5 * time.Minute
 
 // reservePort returns a port for multicast that no other program has or gets until
 // it is released: somebody listens there, to a group that nobody sends to.

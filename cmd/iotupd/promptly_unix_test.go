@@ -146,8 +146,8 @@ func TestTheFirstSignalEndsAWaitForANameServer(t *testing.T) {
 	p.wantExit(143)
 }
 
-// "Two exceptions: a running hook gets its grace": it is told to end, and not killed
-// when the time of everything else is over.
+// "Two exceptions: a running hook gets its grace": it gets SIGTERM, and is not
+// killed when the time of everything else is over.
 func TestACommandThatInstallsEndsByItself(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
@@ -221,7 +221,7 @@ func stuckProcess(t *testing.T, port uint16, args ...string) *exec.Cmd {
 	_, errors := fullPipe(t)
 	cmd.Stdout, cmd.Stderr = out, errors
 	check(t, cmd.Start())
-	hang := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	hang := time.AfterFunc(waitLimit, func() { cmd.Process.Kill() })
 	t.Cleanup(func() { hang.Stop(); cmd.Process.Kill(); cmd.Wait() })
 	return cmd
 }

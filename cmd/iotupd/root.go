@@ -36,7 +36,7 @@ waits for; the second one ends it at once. There are two exceptions: send
 announces for up to a second that it stops, and the command of recv --exec gets
 SIGTERM and has 10 s to exit.`
 
-// run is the whole program but for the exit.
+// run is the whole program except the exit.
 func run(args []string, std cli.Stdio) int {
 	ctx, stop := cli.WithSignals(context.Background())
 	defer stop()
@@ -51,7 +51,7 @@ func run(args []string, std cli.Stdio) int {
 	return cli.ExitCode(err)
 }
 
-// order is that of the commands in the help.
+// order is the order of the commands in the help.
 var order = []string{"send", "recv", "sign", "keygen", "inspect", "status", "installed", "confirm", "retry", "man", "bench", "version"}
 
 // commands make the commands that this program has, by name. Build tags leave some

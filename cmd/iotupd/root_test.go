@@ -196,8 +196,8 @@ func TestShortFlags(t *testing.T) {
 	}
 }
 
-// What a command of --exec learns about the file is no flag of this program: it may
-// run it.
+// Variables that describe the file to a command of --exec must not set flags of
+// this program, which the command may run.
 func TestNoFlagIsAVariableOfTheHook(t *testing.T) {
 	for _, cmd := range newRootCommand().Commands() {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -237,6 +237,6 @@ func TestEveryNumberHasAnUpperBound(t *testing.T) {
 	}
 	walk(newRootCommand())
 	if bounded < 40 {
-		t.Errorf("got %d numbers, want those of all commands", bounded)
+		t.Errorf("got %d numbers, want the numbers of all commands", bounded)
 	}
 }

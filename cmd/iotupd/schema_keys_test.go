@@ -121,8 +121,8 @@ var jsonKeys = map[string]jsonKey{
 
 	// What inspect hears.
 	"manifest":                {"", "the manifest, with the keys of the event manifest; missing: not heard, or sealed"},
-	"types":                   {"", "what arrived by type of packet: data, parity, digest, outline, manifest"},
-	"streams":                 {"", "what arrived of each sender, on each layer"},
+	"types":                   {"", "packets and bytes received, by type: data, parity, digest, outline, manifest"},
+	"streams":                 {"", "packets received from each sender, on each layer"},
 	"packets_received":        {"packets", "packets that arrived"},
 	"packets_of_more_streams": {"packets", "packets of streams beyond the number that is listed"},
 	"packets_of_more_objects": {"packets", "packets of objects beyond the number that is listed"},
@@ -191,7 +191,7 @@ var jsonKeys = map[string]jsonKey{
 	"goodput_bits_per_second": {"bit/s", "bits of the file over the mean time"},
 	"heard":                   {"packets", "forged packets that arrived at receivers that were not done"},
 	"refused":                 {"packets", "forged packets that were recognized on arrival"},
-	"stored":                  {"packets", "forged packets that were taken for genuine at first"},
+	"stored":                  {"packets", "forged packets that were accepted as genuine at first"},
 	"failed":                  {"", "share of the receivers that gave up, or were given up"},
 	"restarts":                {"files", "wrong files that were recognized by their SHA-256"},
 	"wrong":                   {"files", "wrong files that were delivered: there must be none"},

@@ -27,10 +27,10 @@ import (
 	"iotupd/cmd/iotupd/internal/sign"
 )
 
-var update = flag.Bool("update", false, "write the generated parts of docs anew")
+var update = flag.Bool("update", false, "rewrite the generated parts of docs")
 
-// eventsOf are the events that commands have of their own, and those of all, in the
-// order of docs/json.md.
+// eventsOf are the events of single commands, and the events of all commands, in
+// the order of docs/json.md.
 var eventsOf = []struct {
 	command string
 	events  map[string]any
@@ -87,7 +87,7 @@ func (s *schemaMaker) key(f jsonField, where string) {
 	}
 	number := strings.Contains(fmt.Sprint(schema), "integer") || strings.Contains(fmt.Sprint(schema), "number")
 	if about.unit != "" && about.unit != "base64" && !number {
-		s.wrong = append(s.wrong, fmt.Sprintf("key %q has the unit %s and is no number", f.key, about.unit))
+		s.wrong = append(s.wrong, fmt.Sprintf("key %q has the unit %s and is not a number", f.key, about.unit))
 	}
 	text := about.text
 	if about.unit != "" {
@@ -153,7 +153,7 @@ func fieldsOf(t reflect.Type) (all []jsonField) {
 	return all
 }
 
-// schema describes values that a key tells apart.
+// schema describes values that a key distinguishes.
 func (s *schemaMaker) schema(title, key string, kinds []kind) object {
 	definitions, cases := object{}, []any{}
 	for _, k := range kinds {
@@ -284,9 +284,9 @@ func TestEveryEventOfTheSourcesIsInTheSchema(t *testing.T) {
 	}
 }
 
-// TestSchemaFilesAreThoseOfTheProgram compares docs with the Go types; -update writes
-// docs anew.
-func TestSchemaFilesAreThoseOfTheProgram(t *testing.T) {
+// TestSchemaFilesMatchTheProgram compares docs with the Go types; -update
+// rewrites docs.
+func TestSchemaFilesMatchTheProgram(t *testing.T) {
 	events, bench, all := schemas()
 	for path, schema := range map[string]object{eventsSchema: events, benchSchema: bench} {
 		var b bytes.Buffer
@@ -315,7 +315,7 @@ func generated(t *testing.T, path, want string) {
 	}
 }
 
-// betweenMarks replaces what stands between two comments of a page.
+// betweenMarks replaces the text between two comments of a page.
 func betweenMarks(t *testing.T, page, name, text string) string {
 	t.Helper()
 	begin, end := "<!-- "+name+": made by make docs -->\n", "<!-- end of "+name+" -->\n"

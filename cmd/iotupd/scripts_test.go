@@ -87,10 +87,10 @@ func exitCodeOf(ts *testscript.TestScript, command []string) string {
 	return "0"
 }
 
-// eventually CODE REGEXP COMMAND... runs a command until what it prints matches, and
-// wants the exit code then. Each time, arguments such as 1s+ are twice as long, since
-// a busy host may not hear in a second what it is to hear. That nothing was heard, 4,
-// is no answer yet.
+// eventually CODE REGEXP COMMAND... runs a command until its output matches, and
+// wants the exit code then. Each time, arguments such as 1s+ are doubled, since a
+// busy host may not receive enough in a second. Exit code 4, nothing received,
+// leads to another try.
 func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	want, pattern := args[0], regexp.MustCompile("(?m)"+args[1])
 	for factor := time.Duration(1); factor <= 128; factor *= 2 {
@@ -115,13 +115,13 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 // appears FILE REGEXP waits until a file that a program writes matches.
 func appears(ts *testscript.TestScript, _ bool, args []string) {
 	pattern := regexp.MustCompile("(?m)" + args[1])
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(waitLimit); ; time.Sleep(5 * time.Millisecond) {
 		b, err := os.ReadFile(ts.MkAbs(args[0])) // missing at first
 		if err == nil && pattern.Match(b) {
 			return
 		}
 		if time.Now().After(end) {
-			ts.Fatalf("%s is %q, %v, and does not match %q after %v", args[0], b, err, args[1], patience)
+			ts.Fatalf("%s is %q, %v, and does not match %q after %v", args[0], b, err, args[1], waitLimit)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func startCommand(t *testing.T, dir string, stdout *os.File, haste string, args 
 	check(t, err)
 	p.stderr = bufio.NewScanner(r)
 	check(t, p.cmd.Start())
-	hang := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
+	hang := time.AfterFunc(waitLimit, func() { p.cmd.Process.Kill() })
 	t.Cleanup(func() { hang.Stop(); p.cmd.Process.Kill(); p.cmd.Wait() })
 	return p
 }
@@ -137,7 +137,7 @@ func TestASignalEndsAReceiverAndLeavesItsPartialFile(t *testing.T) {
 	for signal, code := range map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		p := start(t, port, "recv", "-o", "fw.bin", "-v")
 		p.wantLine("origin not verified")
-		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(waitLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
 			if _, err := os.Stat(filepath.Join(p.dir, ".fw.bin.iotupd-part")); err == nil {
 				break // it is opened by a job, which may come after the line
 			}
@@ -305,7 +305,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "fw.bin")
 	write(t, path, string(randomBytes(3_000_000)))
-	p := start(t, freePort(t), "send", path, "-r", "64k") // some 0.6 s for the last packets
+	p := start(t, freePort(t), "send", path, "-r", "64k") // about 0.6 s for the last packets
 	p.wantLine("Ctrl-C stops")
 	p.signal(syscall.SIGSTOP) // both signals are there when it goes on
 	p.signal(syscall.SIGINT)

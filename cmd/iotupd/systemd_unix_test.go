@@ -36,7 +36,7 @@ func TestTheSystemdUnitRunsAReceiver(t *testing.T) {
 			t.Setenv(name, here.Replace(value))
 			variables++
 		case strings.HasPrefix(name, "IOTUPD_"):
-			t.Errorf("%s is no flag of recv", name)
+			t.Errorf("%s is not a flag of recv", name)
 		case name == "ExecStart":
 			args = strings.Fields(value)[1:]
 		}

@@ -56,7 +56,7 @@ func newTerminal(t *testing.T) *terminal {
 func (t *terminal) wantText(text string) {
 	t.Helper()
 	b := make([]byte, 4096)
-	check(t.T, t.user.SetReadDeadline(time.Now().Add(patience)))
+	check(t.T, t.user.SetReadDeadline(time.Now().Add(waitLimit)))
 	for !strings.Contains(t.seen.String(), text) {
 		n, err := t.user.Read(b)
 		if err != nil {
@@ -82,7 +82,7 @@ func (t *terminal) launch(dir string, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), asCommand+"="+hurried, "TERM=xterm")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = t.device, t.device, t.device
 	check(t.T, cmd.Start())
-	hang := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	hang := time.AfterFunc(waitLimit, func() { cmd.Process.Kill() })
 	t.Cleanup(func() { hang.Stop(); cmd.Process.Kill(); cmd.Wait() })
 	return cmd
 }
@@ -93,7 +93,7 @@ func (t *terminal) wantStuck(cmd *exec.Cmd) {
 	t.Helper()
 	const terminalFile = 2
 	want := fmt.Sprintf("%d 0x%x ", unix.SYS_WRITE, terminalFile)
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(waitLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", cmd.Process.Pid))
 		for _, thread := range threads {
 			b, err := os.ReadFile(thread)
@@ -121,7 +121,7 @@ func TestTheFirstSignalEndsWhatAStoppedTerminalHolds(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
 	sendSlowly(t, port)
-	// Each has a channel of its own, but for the one that is to hear the sender.
+	// Each has a channel of its own, except the one that receives from the sender.
 	elsewhere := func() string { return fmt.Sprintf(" -i %s -p %d", loopback(), freePort(t)) }
 	for name, s := range map[string]stage{
 		"waiting":   {args: "recv -n" + elsewhere(), begun: "nothing heard for"},

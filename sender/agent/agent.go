@@ -7,11 +7,11 @@
 // # Goroutines and cancellation
 //
 // [New] starts nothing. [Agent.Send] runs until its context ends, or until the
-// loops asked for are done; then it says goodbye to receivers for up to a second,
-// and returns when all goroutines that it started have ended, of which there is one
-// for each interface: a disk that does not answer may keep it, but not what it sends.
-// An Agent is for one goroutine. The callback of [Config] is called by one goroutine at
-// a time, but not always by the same.
+// wanted loops are done; then it announces the end to receivers for up to a
+// second, and returns when all goroutines that it started have ended. There is
+// one for each interface: a disk that does not answer may delay the return, but
+// not sending. An Agent is for one goroutine. The callback of [Config] is called
+// by one goroutine at a time, but not always by the same.
 //
 // # Memory
 //
@@ -39,16 +39,16 @@ import (
 	"iotupd/sender/multicast"
 )
 
-// Config says what to send, how and where. File is all that it needs.
+// Config says what to send, how and where. Only File is required.
 type Config struct {
 	// File is the path of the file. It must not change while it is sent, and is
 	// watched for that.
 	File string
 
-	// Manifest is what receivers are told of the file, mostly from
-	// [manifestfile.Read]. It has to be of this file. If nil, one is made that is
-	// not signed: then Name is the name that receivers are told, that of File if
-	// empty, and Encoding says which groups and how much parity the file gets.
+	// Manifest describes the file to receivers. It usually comes from
+	// [manifestfile.Read], and must belong to this file. If nil, an unsigned
+	// manifest is made: with Name, which is by default the name of File, and with
+	// the groups and the parity that Encoding says.
 	Manifest *proto.Manifest
 	Name     string
 	Encoding fec.Policy
@@ -66,9 +66,9 @@ type Config struct {
 	// the channel of the Manifest, or else [multicast.DefaultChannel].
 	Network multicast.Config
 
-	// Wait is how long interfaces are waited for at the start that are not there, have
-	// no link, or no address yet. If zero, [DefaultWait]. If negative, they are not.
-	// Afterwards, what is gone is waited for without end.
+	// Wait is how long to wait at the start for interfaces that do not exist,
+	// have no link, or no address yet. If zero, [DefaultWait]. If negative, there
+	// is no wait. Interfaces that disappear later are waited for without end.
 	Wait time.Duration
 
 	// WhenListened sends only while somebody on this network listens (Linux, with
@@ -78,8 +78,9 @@ type Config struct {
 	// Priority says whether to ask the system to be woken in time.
 	Priority Priority
 
-	// Observe, if not nil, is told what happens. It holds up sending on an interface
-	// until it returns; meanwhile, other interfaces go on, and Progress is left out.
+	// Observe, if not nil, is called with every event. It blocks sending on an
+	// interface until it returns; meanwhile, other interfaces go on, and Progress
+	// is left out.
 	Observe func(Event)
 
 	// Logger gets failures that the transfer outlives. If nil, they are not
@@ -107,7 +108,7 @@ func (e *ConfigError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// A NameError says that receivers cannot be told the name of the file.
+// A NameError says that a manifest cannot have the name of the file.
 type NameError struct{ Err error }
 
 // Error implements error.
@@ -116,8 +117,8 @@ func (e *NameError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *NameError) Unwrap() error { return e.Err }
 
-// A MismatchError says that the file is not the one of the manifest. Of Got,
-// only the size counts if it is not that of Want: then the file was not read.
+// A MismatchError says that the file is not the one of the manifest. If Got and
+// Want differ in size, the file was not read, and only the size of Got is valid.
 type MismatchError struct {
 	Path      string
 	Want, Got proto.Descriptor
@@ -147,8 +148,8 @@ type Agent struct {
 // New opens the file and chooses how to encode it and where to send it. It does
 // not read the file, and sends nothing. The caller closes the agent. Errors are
 // of type [*ConfigError], [*NameError], [*MismatchError], [*filesource.FileError]
-// or [*filesource.KindError], or wrap [fec.ErrPolicy]. What is wrong with the
-// network is for [Agent.Routes] and [Agent.Send] to say.
+// or [*filesource.KindError], or wrap [fec.ErrPolicy]. Errors of the network are
+// reported by [Agent.Routes] and [Agent.Send].
 func New(cfg Config) (*Agent, error) {
 	f, err := filesource.Open(cfg.File)
 	if err != nil {
@@ -213,8 +214,8 @@ func (a *Agent) findRoutes() {
 // Close closes the file.
 func (a *Agent) Close() error { return a.file.Close() }
 
-// Manifest returns what receivers are told of the file. Before the file is
-// encoded, the descriptor of a manifest that was not given has parameters only.
+// Manifest returns the manifest that is sent. Before the file is encoded, the
+// descriptor of a manifest that was not given has parameters only.
 func (a *Agent) Manifest() *proto.Manifest { return &a.manifest }
 
 // Geometry says how the file is divided into groups.
@@ -258,10 +259,10 @@ func (a *Agent) log() *slog.Logger {
 
 // Send encodes the file, unless the cache has it, and sends it until ctx ends,
 // whose cause is returned then, or until all loops are done. Errors of the
-// network are of type [*multicast.Error], those of the file [*filesource.FileError]
-// or [*filesource.ChangedError]; else as those of [New]. On several interfaces, it is
-// an error of the network if it was so on all, or if all loops are done and it was so
-// on any.
+// network are of type [*multicast.Error], errors of the file
+// [*filesource.FileError] or [*filesource.ChangedError]; others are as in [New].
+// With several interfaces, an error of the network is returned if all have
+// failed, or if all loops are done and any has failed.
 func (a *Agent) Send(ctx context.Context) error {
 	if a.routeErr != nil && !isNotReady(a.routeErr) {
 		return a.routeErr
@@ -311,8 +312,8 @@ func (a *Agent) Send(ctx context.Context) error {
 	return nil
 }
 
-// prepare encodes the file, and puts the manifest to send into the object. One
-// that was given has to be of that object.
+// prepare encodes the file, and puts the manifest to send into the object. A
+// manifest that was given must belong to that object.
 func (a *Agent) prepare(ctx context.Context) (*filesource.Prepared, error) {
 	cfg := a.cfg.Prepare
 	cfg.Progress = func(fraction float64) { a.observe(Preparing{fraction}) }
@@ -336,8 +337,8 @@ func (a *Agent) prepare(ctx context.Context) (*filesource.Prepared, error) {
 // checkEvery is the time between two looks at the file.
 const checkEvery = time.Second
 
-// watch calls check again and again, up to its first error. That is not done by the
-// goroutine that sends: a file system may take long to answer. stop waits for its end.
+// watch calls check again and again, up to its first error. It has a goroutine of
+// its own, since a file system may take long to answer. stop waits for its end.
 func watch(check func() error) (failed <-chan error, stop func()) {
 	failures, stopped := make(chan error, 1), make(chan struct{})
 	var watching sync.WaitGroup

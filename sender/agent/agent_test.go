@@ -87,7 +87,7 @@ func TestLoopsEndAndEventsSaySo(t *testing.T) {
 		t.Errorf("got %v, want sending and stopped", order)
 	}
 	if m.Name != "fw.bin" || m.Descriptor.Size != 7 || m.Descriptor.SHA256 == (proto.Manifest{}).Descriptor.SHA256 {
-		t.Errorf("got manifest %+v, want that of the file", m)
+		t.Errorf("got manifest %+v, want the manifest of the file", m)
 	}
 }
 

@@ -19,7 +19,7 @@ type Watching struct{}
 // Preparing says how much of the encoding is done, 0 to 1.
 type Preparing struct{ Fraction float64 }
 
-// Cached says what the cache was good for.
+// Cached says what the cache contributed.
 type Cached struct{ filesource.CacheUse }
 
 // Waiting means that an interface cannot be sent on yet, and is waited for. It comes
@@ -40,15 +40,15 @@ type Sending struct {
 // Opened means that one more interface is ready, and packets begin to leave there.
 type Opened struct{ multicast.Route }
 
-// Progress comes several times a second. On several interfaces, it is that of the one
-// that has got least far, with the packets of all.
+// Progress comes several times a second. With several interfaces, it is the
+// progress of the slowest one, with the packets of all.
 type Progress struct {
 	At time.Time
 	sender.Progress
 	Interfaces []InterfaceProgress
 }
 
-// An InterfaceProgress is that on one interface.
+// An InterfaceProgress is the progress on one interface.
 type InterfaceProgress struct {
 	Interface string // name
 	sender.Progress

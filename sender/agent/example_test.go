@@ -16,9 +16,9 @@ import (
 )
 
 // Send a file until the user has had enough. Send runs here, in the goroutine
-// that calls it; when the context ends it tells receivers, and returns within
-// about a second. Parity and digests take up to 256 MiB of memory, and what is
-// more a temporary file.
+// that calls it; when the context ends it announces the end to receivers, and
+// returns within about a second. Parity and digests take up to 256 MiB of memory,
+// and the rest a temporary file.
 func Example() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

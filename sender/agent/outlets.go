@@ -32,11 +32,11 @@ type transfer struct {
 	once     sync.Once      // closes it
 	opening  sync.WaitGroup // interfaces that were ready from the start, until they are open
 
-	failed <-chan error // why the file is not the same any more
+	failed <-chan error // how the file has changed
 
 	mu      sync.Mutex
 	outlets []*outlet
-	changed error // what failed had
+	changed error // received from failed
 }
 
 // An outlet is an interface of a transfer.
@@ -52,7 +52,7 @@ type outlet struct {
 	// guarded by transfer.mu
 	route    multicast.Route // that it was opened with
 	open     bool            // it is, or was
-	told     bool            // that it is open
+	reported bool            // it was reported as open
 	progress sender.Progress
 	err      error // that ended it
 }
@@ -75,8 +75,7 @@ func (t *transfer) start(n *multicast.Network, running *sync.WaitGroup) {
 	}
 }
 
-// ended notes that nothing is sent on an interface any more. If that is so for all of
-// them, it is over.
+// ended notes that an interface has ended. When all have, the transfer is over.
 func (t *transfer) ended(o *outlet, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -127,20 +126,20 @@ func (o *outlet) run() error {
 
 func isNotReady(err error) bool { return errors.As(err, new(*multicast.NotReadyError)) }
 
-// ready waits until the interface can be sent on, but no longer than the deadline,
-// unless others are sent on for ever.
+// ready waits until the interface can be sent on, but no longer than the
+// deadline, unless other interfaces are sent on without end.
 func (o *outlet) ready() error {
 	t := o.transfer
-	told := ""
+	reported := ""
 	timeout := t.until()
 	for {
 		_, err := o.Route()
 		if !isNotReady(err) {
 			return err
 		}
-		if text := err.Error(); text != told && t.agent.cfg.Wait > 0 {
+		if text := err.Error(); text != reported && t.agent.cfg.Wait > 0 {
 			t.agent.observe(Waiting{Interface: o.Name(), Err: err, Until: t.deadline})
-			told = text
+			reported = text
 		}
 		o.opened()
 		select {
@@ -159,7 +158,7 @@ func (o *outlet) ready() error {
 	}
 }
 
-// tooLate is the error of an interface that was waited for in vain.
+// tooLate is the error of an interface that did not become ready in time.
 func (a *Agent) tooLate(err error) error {
 	if a.cfg.Wait < 0 {
 		return err
@@ -211,21 +210,21 @@ func (o *outlet) dial() (err error) {
 	return nil
 }
 
-// routes are those of interfaces that were not told of yet.
+// routes returns the routes of interfaces that were not reported yet.
 func (t *transfer) routes() (list []multicast.Route) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, o := range t.outlets {
-		if o.open && !o.told {
-			o.told = true
+		if o.open && !o.reported {
+			o.reported = true
 			list = append(list, o.route)
 		}
 	}
 	return list
 }
 
-// goodbyeTime is how long a stopped interface may take for its last packets, and what
-// waits before them.
+// goodbyeTime is how long a stopped interface may take for its last packets and
+// the packets that are queued before them.
 const goodbyeTime = 1100 * time.Millisecond
 
 // send sends the object when it is there.
@@ -249,7 +248,7 @@ func (o *outlet) send() error {
 	if len(t.outlets) > 1 {
 		log = log.With("interface", o.route.Interface)
 	}
-	defer t.agent.claim()()
+	defer t.agent.raisePriority()()
 	defer context.AfterFunc(t.ctx, func() { // a full queue may hold it up for long
 		time.AfterFunc(goodbyeTime, func() { multicast.Close(o.conns) })
 	})()
@@ -262,22 +261,22 @@ func (o *outlet) send() error {
 	}))
 }
 
-// claim asks for priority.
-func (a *Agent) claim() (release func()) {
+// raisePriority asks the system to wake this process in time.
+func (a *Agent) raisePriority() (release func()) {
 	switch {
 	case a.cfg.Priority == PriorityNever:
 		return func() {}
 	case a.cfg.Priority == PriorityAuto && clock.Filtered():
 		a.log().Info("no priority is asked for: system calls are filtered here")
 		return func() {}
-	case a.cfg.Carousel.Rate < 0: // it takes all that it gets, which others want too
+	case a.cfg.Carousel.Rate < 0: // without a rate it would take the time of all others
 		return clock.ClaimSlices()
 	}
 	return clock.Claim()
 }
 
-// report notes the progress of an interface, and shows that of all, unless that is
-// being shown: no interface waits for another one.
+// report notes the progress of an interface, and reports the progress of all,
+// unless another goroutine is doing so: no interface waits for another one.
 func (t *transfer) report(o *outlet, now time.Time, p sender.Progress) error {
 	t.mu.Lock()
 	o.progress = p
@@ -293,7 +292,8 @@ func (t *transfer) report(o *outlet, now time.Time, p sender.Progress) error {
 	return changed
 }
 
-// progress is that of all interfaces that are sent on. The caller holds t.mu.
+// progress sums up the progress of all interfaces that are sent on. The caller
+// holds t.mu.
 func (t *transfer) progress() (all Progress) {
 	for _, o := range t.outlets {
 		p := o.progress

@@ -182,9 +182,9 @@ func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
 // A measurement is an experiment that gives a [bench.Result].
 type measurement func(ctx context.Context, o *benchOptions, e bench.Experiment, out *cli.Output) (bench.Result, error)
 
-// run measures, and prints and writes what came out.
+// run measures, and prints and writes the results.
 func (m measurement) run(ctx context.Context, opts benchOptions, flags *pflag.FlagSet, std cli.Stdio) (err error) {
-	shown := cli.OutputOptions{Quiet: opts.quiet, Progress: opts.progress, Stats: 10 * time.Second, Patient: true}
+	shown := cli.OutputOptions{Quiet: opts.quiet, Progress: opts.progress, Stats: 10 * time.Second, WaitForReader: true}
 	if err := shown.Validate(); err != nil {
 		return err
 	}

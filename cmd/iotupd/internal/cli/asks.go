@@ -14,7 +14,7 @@ type asks struct {
 	ch      chan struct{}
 	due     *time.Timer
 	stopped chan struct{}
-	signal  atomic.Bool // one came
+	signal  atomic.Bool // a signal asked for a line
 }
 
 // Asks returns a channel that gets an element whenever ProgressDue is to be called.

@@ -10,15 +10,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Every number has an upper bound, which the error says. Those of the flags below are
-// for all flags of their type; a flag that needs a lower one checks that itself. Sizes,
-// rates and shares have the bounds of package quantity.
+// Every number has an upper bound, which the error states. The bounds below are
+// for all flags of their type; a flag that needs a lower one checks that itself.
+// Sizes, rates and shares have the bounds of package quantity.
 const (
 	longestTime = 366 * 24 * time.Hour
 	mostOfAll   = math.MaxInt32
 )
 
-// CheckNumbers refuses numbers and times that no command can mean.
+// CheckNumbers refuses numbers and times that make no sense for any command.
 func CheckNumbers(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		if err != nil || !f.Changed {

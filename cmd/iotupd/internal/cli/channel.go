@@ -75,8 +75,8 @@ func (o *ChannelOptions) ParseGroup(s string) (netip.Addr, error) {
 	return a, nil
 }
 
-// GroupAddresses returns the groups to listen on: those asked for, or those of
-// the channel, of the allowed families.
+// GroupAddresses returns the multicast groups to listen on: the given ones, or
+// else the groups of the channel, of the allowed families.
 func (o *ChannelOptions) GroupAddresses(asked []string, sources []netip.Addr) (groups []netip.Addr, err error) {
 	for _, s := range asked {
 		a, err := o.ParseGroup(s)

@@ -104,8 +104,7 @@ type SignalError struct{ Signal syscall.Signal }
 
 func (e SignalError) Error() string { return "stopped by " + e.Signal.String() }
 
-// A ShownError was shown to the user already; what is left of it is its exit
-// Code.
+// A ShownError was shown to the user already; only its exit code still matters.
 type ShownError struct{ error }
 
 func (e *ShownError) Unwrap() error { return e.error }

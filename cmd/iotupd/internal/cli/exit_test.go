@@ -82,7 +82,7 @@ func TestAnErrorHasACodeAndAnExitCode(t *testing.T) {
 	}
 }
 
-func TestWithCodeOfNoErrorIsNoError(t *testing.T) {
+func TestWithCodeOfNilIsNil(t *testing.T) {
 	if err := WithCode(ExitNetwork, nil); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}

@@ -31,8 +31,8 @@ func NotFromEnvironment(flags *pflag.FlagSet, names ...string) {
 	}
 }
 
-// FlagsFromEnvironment sets every flag that the command line left alone from
-// its environment variable. An empty variable is as good as none.
+// FlagsFromEnvironment sets every flag that is not on the command line from its
+// environment variable. An empty variable counts as unset.
 func FlagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, _ := lookup(EnvironmentName(f))
@@ -48,8 +48,9 @@ func FlagsFromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, boo
 	return err
 }
 
-// NoEmptyFlags refuses a flag of the command line that has no text. It would be
-// as good as none, which is not what --trust "$KEYS" means where KEYS is unset.
+// NoEmptyFlags refuses a flag of the command line with an empty text. It would
+// have no effect, which is not the intention of --trust "$KEYS" where KEYS is
+// unset.
 func NoEmptyFlags(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		empty := f.Value.String() == ""

@@ -49,7 +49,7 @@ func lookupIn(env map[string]string) func(string) (string, bool) {
 	}
 }
 
-func TestAFlagGoesBeforeTheEnvironmentWhichGoesBeforeTheDefault(t *testing.T) {
+func TestFlagsOverrideEnvironmentVariablesWhichOverrideDefaults(t *testing.T) {
 	var f someFlags
 	flags := f.set()
 	if err := flags.Parse([]string{"--rate", "5M"}); err != nil {

@@ -71,7 +71,7 @@ func printFlag(w io.Writer, f *pflag.Flag) {
 	fmt.Fprintln(w, Wrap(label, words, Layout{Width: HelpWidth, Indent: FlagColumn}))
 }
 
-// A Layout is that of a wrapped text, in columns.
+// A Layout is the width and the indentation of a wrapped text, in columns.
 type Layout struct{ Width, Indent int }
 
 // Wrap appends words to a line, and goes on in the next ones, indented, where

@@ -48,8 +48,8 @@ type everything struct {
 	own     int               // not an event's
 }
 
-// What does not print is not in JSON, not even escaped: somebody may decode it and print
-// it. A path must stay that of the file.
+// What does not print is not in JSON, not even escaped: somebody may decode it
+// and print it. A path must still lead to the file.
 func TestWhatDoesNotPrintIsNotInJSON(t *testing.T) {
 	const evil = "a\u0080\u009b\u007f\u200b\u202e\ufeff\U000e0001\x1bb\n"
 	type event struct {

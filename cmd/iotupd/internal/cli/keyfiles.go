@@ -37,7 +37,8 @@ func ReadGroupKey(path string) (*seal.GroupKey, error) {
 }
 
 // WarnExposed warns of files with a secret that every user of this host can read
-// or write. What a group may do is taken for intended. No path is no file.
+// or write. Group permissions are assumed to be intentional. Empty paths are
+// skipped.
 func (o *Output) WarnExposed(paths ...string) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -48,13 +49,14 @@ func (o *Output) WarnExposed(paths ...string) {
 	}
 }
 
-// permissionsCount tells whether the system has permissions by which it decides;
-// else they are made up.
+// permissionsCount says whether the mode bits of files are real on this system,
+// or made up.
 const permissionsCount = runtime.GOOS != "windows"
 
-// KeyFileError gives an error of a key file its exit code: what cannot be read
-// is a local matter, what is no key is the wrong file. That of a signal, which came
-// while a password was asked for, has one already.
+// KeyFileError gives an error of a key file its exit code: a file that cannot be
+// read is a local error, and a file that is not a key is the wrong file. The
+// error of a signal that came while a password was asked for has an exit code
+// already.
 func KeyFileError(err error) error {
 	if errors.As(err, new(SignalError)) {
 		return err

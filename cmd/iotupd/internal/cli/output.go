@@ -31,9 +31,9 @@ type OutputOptions struct {
 	Progress string
 	Stats    time.Duration
 
-	// Patient says that the command does nothing but find out what it prints on
-	// stdout: it waits for a reader of that as long as a signal does not end it.
-	Patient bool
+	// WaitForReader is for commands whose only purpose is their output on stdout:
+	// they wait for its reader until a signal ends them.
+	WaitForReader bool
 }
 
 // AddFlags declares the flags.
@@ -88,24 +88,24 @@ type Output struct {
 
 	requests <-chan os.Signal // for a status line
 	stop     func()
-	asked    bool // one came
+	asked    bool // a status line was asked for
 	asks     *asks
-	forget   func() // what a signal does to it
+	forget   func() // ends the call that a signal would make
 
 	text   *stream // for a person
 	events *stream // nil: no JSON
 	stdout *stream // for results; that of events, if they go there
 }
 
-// How long Close waits for readers: for its last lines a process does not stay for
-// ever, and less than its time when a signal ends it.
+// How long Close waits for readers of the last lines. When a signal ends the
+// process, it is less than the time that the process has left.
 var (
-	closing         = patience{each: 3 * time.Second, all: 10 * time.Second}
-	closingBySignal = patience{each: 200 * time.Millisecond, all: 200 * time.Millisecond}
+	closing         = readerTimeout{each: 3 * time.Second, all: 10 * time.Second}
+	closingBySignal = readerTimeout{each: 200 * time.Millisecond, all: 200 * time.Millisecond}
 )
 
-// NewOutput returns an output that writes lines to std.err, results to std.out
-// and events to events. ctx is that of the command.
+// NewOutput returns an output that writes lines to std.Err, results to std.Out
+// and events to events. ctx is the context of the command.
 func NewOutput(ctx context.Context, opts OutputOptions, std Stdio, events io.Writer) *Output {
 	o := &Output{opts: opts, text: newStream(std.Err, missingLines), stdout: newStream(std.Out, missingLines)}
 	terminal := IsTerminal(std.Err) && os.Getenv("TERM") != "dumb"
@@ -129,7 +129,7 @@ func NewOutput(ctx context.Context, opts OutputOptions, std Stdio, events io.Wri
 	return o
 }
 
-// missingLines and missingEvents stand for what was left out.
+// missingLines and missingEvents stand for lines and events that were left out.
 func missingLines(n int) string {
 	return fmt.Sprintf("(%d lines are missing here: nobody read them in time)\n", n)
 }
@@ -181,14 +181,14 @@ func (o *Output) failure(err error) {
 }
 
 // flush waits for readers of what was printed.
-func (o *Output) flush(p patience) {
+func (o *Output) flush(p readerTimeout) {
 	var others sync.WaitGroup
 	others.Go(func() { o.text.flush(p) })
 	if o.events != nil && o.events != o.stdout {
 		others.Go(func() { o.events.flush(p) })
 	}
-	if o.opts.Patient && p == closing {
-		o.stdout.flush(patience{})
+	if o.opts.WaitForReader && p == closing {
+		o.stdout.flush(readerTimeout{})
 	} else {
 		o.stdout.flush(p)
 	}
@@ -203,7 +203,7 @@ func (o *Output) abandon(by SignalError, late bool) {
 		o.failure(by)
 		o.Line("stopped, without waiting for a disk, a pipe or a network that does not react")
 	}
-	o.flush(patience{each: lastWords, all: lastWords})
+	o.flush(readerTimeout{each: lastWords, all: lastWords})
 }
 
 type errorEvent struct {
@@ -222,15 +222,15 @@ func (o *Output) line(r rank, format string, args ...any) {
 	}
 }
 
-// Result prints what a command found out, unless JSON or quiet was asked for. It is
-// for commands that have nothing else to do: it waits for its reader, as long as that
-// takes with OutputOptions.Patient.
+// Result prints the result of a command, unless JSON or quiet was asked for. It
+// is for commands that have nothing else to do: it waits for its reader, without
+// limit if OutputOptions.WaitForReader is set.
 func (o *Output) Result(text string) {
 	if o.opts.Quiet || o.events != nil {
 		return
 	}
 	o.EndProgress()
-	if o.opts.Patient {
+	if o.opts.WaitForReader {
 		o.stdout.waitForRoom()
 	}
 	o.stdout.put(resultRank, printable.Lines(text))
@@ -306,7 +306,7 @@ func eventLine(typ string, data any) string {
 // Final prints what a command was run for, or how it ended: an event, and a line
 // unless format is empty. There is room for it when there is none for other output.
 func (o *Output) Final(typ string, data any, format string, args ...any) {
-	if o.opts.Patient && o.events != nil {
+	if o.opts.WaitForReader && o.events != nil {
 		o.events.waitForRoom()
 	}
 	o.event(resultRank, typ, data)
@@ -342,8 +342,8 @@ func (o *Output) WaitingLine(line string) {
 	}
 }
 
-// ProgressLine shows how far it is, in ASCII. What a signal asked for stays on
-// the screen.
+// ProgressLine shows the progress, in ASCII. A line that a signal asked for stays
+// on the screen.
 func (o *Output) ProgressLine(line string) {
 	line = printable.Text(line)
 	asked := o.asked

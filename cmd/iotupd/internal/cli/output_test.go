@@ -36,7 +36,7 @@ func newScreen(t *testing.T, opts OutputOptions) *screen {
 // want compares what was printed since the last call.
 func (s *screen) want(stdout, stderr string) {
 	s.Helper()
-	s.flush(patience{})
+	s.flush(readerTimeout{})
 	if got := s.stdout.String(); got != stdout {
 		s.Errorf("stdout: got %q, want %q", got, stdout)
 	}
@@ -105,7 +105,7 @@ func TestTheLiveLineFitsTheTerminal(t *testing.T) {
 }
 
 func TestPlainLinesComeEveryStats(t *testing.T) {
-	for _, progress := range []string{"plain", "auto"} { // auto: the output is no terminal
+	for _, progress := range []string{"plain", "auto"} { // auto: the output is not a terminal
 		s := newScreen(t, OutputOptions{Progress: progress, Stats: time.Minute})
 		s.progress(0, "the first comes after a minute")
 		s.progress(59*time.Second, "too early")

@@ -99,8 +99,9 @@ type Section struct {
 // OtherFlags is the heading of flags that have no other.
 const OtherFlags = "Other flags"
 
-// Sections returns the flags of a command by heading: those of the first page, or all.
-// A name that the command does not have is a mistake of this program.
+// Sections returns the flags of a command by heading: the flags of the first
+// page, or all. A name that the command does not have is a mistake of this
+// program.
 func Sections(cmd *cobra.Command, all bool) (sections []Section) {
 	tasks := pages[cmd.Name()]
 	listed := make(map[string]bool)
@@ -146,7 +147,7 @@ func hasMore(cmd *cobra.Command) bool {
 // AddHelp gives a command, and all below it, the flags --help and --help-all.
 func AddHelp(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.SortFlags = false // the order of declaration is that of complaints, too
+	flags.SortFlags = false // errors name flags in the order of declaration, too
 	flags.BoolP("help", "h", false, "print the most important flags")
 	all := flags.VarPF(&helpAll{flags: flags}, helpAllName, "", "print all flags, and more details")
 	all.NoOptDefVal = "true"

@@ -84,7 +84,7 @@ func (p PasswordSource) ask(ctx context.Context, prompt string) ([]byte, error) 
 	restore := func() { term.Restore(fd, state) }
 	defer atEnd(ctx, func(SignalError, bool) { restore() })()
 	defer restore()
-	defer say(p.Prompts, patience{each: lastWords, all: lastWords}, "\n")
+	defer say(p.Prompts, readerTimeout{each: lastWords, all: lastWords}, "\n")
 	b, err := await(ctx, func() ([]byte, error) {
 		fmt.Fprint(p.Prompts, prompt) // which a stopped terminal does not take
 		return term.ReadPassword(fd)

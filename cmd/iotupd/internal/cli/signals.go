@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// echo is how long after the first signal another one of the same kind is taken
-	// for the same wish: timeout(1) signals its child, and then the group of both.
+	// echo is how long after the first signal another one of the same kind counts
+	// as the same request: timeout(1) signals its child, and then the process
+	// group of both.
 	echo = 300 * time.Millisecond
 
 	// lastWords is how long the end of a process waits for a terminal or a pipe to
@@ -45,11 +46,11 @@ func WithSignals(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// endingKey is that of the ending in a context.
+// endingKey is the key of the ending in a context.
 type endingKey struct{}
 
-// An ending is how a process ends by signals. A nil ending is that of a context
-// which no signal ends: it does nothing.
+// An ending controls how a process ends by signals. A nil ending, in a context
+// which no signal ends, does nothing.
 type ending struct {
 	exit    func(code int)
 	changed chan struct{} // holds one element if the time left may have changed
@@ -62,8 +63,8 @@ type ending struct {
 	next   int // key in last
 }
 
-// A lastAct is what is left to do when a signal ends the process: late says that the
-// command did not end by itself, so that nobody has said anything.
+// A lastAct is called when a signal ends the process. late says that the command
+// did not end by itself, so that nothing was printed about it.
 type lastAct func(by SignalError, late bool)
 
 func newEnding(exit func(code int)) *ending {
@@ -157,9 +158,9 @@ func (e *ending) end(by SignalError, late bool) {
 	e.exit(ExitSignal + int(by.Signal))
 }
 
-// Hold makes the end by a signal of ctx wait until it is released, but for the
-// second signal. It is for a command that has a time limit of its own. After the
-// release, the rest has as much time as after a signal.
+// Hold makes the end by a signal of ctx wait until it is released. The second
+// signal does not wait. It is for a command that has a time limit of its own.
+// After the release, the rest has as much time as after a signal.
 func Hold(ctx context.Context) (release func()) {
 	e := endingOf(ctx)
 	if e == nil {
@@ -183,8 +184,8 @@ func TakesUpTo(ctx context.Context, within time.Duration) {
 	}
 }
 
-// atEnd has act called, on a goroutine of its own, if a signal ends the process
-// before forget is called. What takes longer than a moment is not waited for.
+// atEnd makes act be called, on a goroutine of its own, if a signal ends the
+// process before forget is called. The process waits for act only for a moment.
 func atEnd(ctx context.Context, act lastAct) (forget func()) {
 	e := endingOf(ctx)
 	if e == nil {

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// ErrStdoutClosed says that what goes to stdout is lost.
+// ErrStdoutClosed says that output to stdout is lost.
 var ErrStdoutClosed = errors.New("stdout is closed, or was opened as /dev/null to read and write: what is written there is lost")
 
 // Stdout is the standard output of this process. If that was closed, each write fails.

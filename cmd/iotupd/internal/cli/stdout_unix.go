@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isStandIn reports whether f is what the runtime of Go opens in place of a standard
-// file that was closed when the program started: /dev/null, to read and write. Who
-// wants its output thrown away opens that to write.
+// isStandIn reports whether f was opened by the runtime of Go in place of a
+// standard file that was closed when the program started: /dev/null, to read and
+// write. A user who wants to discard the output opens /dev/null to write.
 func isStandIn(f *os.File) bool {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	if err != nil {

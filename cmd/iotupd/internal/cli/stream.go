@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A rank says how much of the room in a stream an entry may fill: what comes again
-// soon leaves some to what does not.
+// A rank says how much of the room in a stream an entry may fill: entries that
+// are repeated soon leave room for others.
 type rank int
 
 const (
@@ -26,9 +26,9 @@ const (
 const streamRoom = 256 << 10
 
 // A stream writes to a terminal, a pipe or a log, and nobody waits for that: a
-// goroutine writes, which lives as long as there is something to write. What does not
-// fit is left out, and counted in the place where it would have been. Its methods may
-// be called from any goroutine.
+// goroutine writes, which lives as long as there is something to write. Entries
+// that do not fit are left out, and their number is printed in their place. Its
+// methods may be called from any goroutine.
 type stream struct {
 	to  io.Writer
 	gap func(missing int) string // an entry that stands for so many
@@ -63,7 +63,7 @@ func (s *stream) put(r rank, entry string) {
 	s.start()
 }
 
-// fillGap puts what stands for missing entries behind those before. The caller holds
+// fillGap appends the text that stands for missing entries. The caller holds
 // s.mu.
 func (s *stream) fillGap() {
 	if s.missing > 0 {
@@ -162,15 +162,15 @@ func (s *stream) state() (wrote int, done bool, changed <-chan struct{}) {
 	return s.wrote, !s.writing, s.turn
 }
 
-// A patience says how long to wait for a reader.
-type patience struct {
+// A readerTimeout is how long to wait for a reader.
+type readerTimeout struct {
 	each time.Duration // for an entry
 	all  time.Duration
 }
 
 // flush waits until all is written, but not longer than p; zero is any time. It reports
 // whether all is.
-func (s *stream) flush(p patience) bool {
+func (s *stream) flush(p readerTimeout) bool {
 	var all, each <-chan time.Time // nil: any time
 	last := -1
 	if p.all > 0 {
@@ -221,7 +221,7 @@ func (s *stream) failure() error {
 // for only for a while.
 func Say(w io.Writer, format string, args ...any) { say(w, closing, format, args...) }
 
-func say(w io.Writer, p patience, format string, args ...any) {
+func say(w io.Writer, p readerTimeout, format string, args ...any) {
 	s := newStream(w, missingLines)
 	s.put(resultRank, fmt.Sprintf(format, args...))
 	s.flush(p)

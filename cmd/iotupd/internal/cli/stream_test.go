@@ -96,7 +96,7 @@ func TestEventsThatNobodyReadsLeaveACountedGap(t *testing.T) {
 	})
 }
 
-func TestAReaderThatComesBackIsToldOfTheGapAtOnce(t *testing.T) {
+func TestAReaderThatComesBackSeesTheGapAtOnce(t *testing.T) {
 	pipe := newStuck()
 	out := NewOutput(t.Context(), OutputOptions{JSON: true, Progress: "auto"}, Stdio{Out: pipe, Err: new(bytes.Buffer)}, pipe)
 	for n := range 10_000 {
@@ -104,7 +104,7 @@ func TestAReaderThatComesBackIsToldOfTheGapAtOnce(t *testing.T) {
 		<-pipe.writes
 	}
 	close(pipe.release)
-	out.events.flush(patience{}) // though nothing else happens
+	out.events.flush(readerTimeout{}) // though nothing else happens
 	if types, got, missing := readEvents(t, pipe.lines()); fmt.Sprint(types) != "[numbered gap]" || got+missing != 10_000 {
 		t.Errorf("got %v with %d events and %d missing", types, got, missing)
 	}
@@ -143,7 +143,7 @@ func TestLinesOfAStoppedTerminalAreDropped(t *testing.T) {
 		t.Errorf("%d entries wait, want one line", n)
 	}
 	close(terminal.release)
-	out.text.flush(patience{})
+	out.text.flush(readerTimeout{})
 	if got, want := terminal.String(), "first\n\r 9999\x1b[K"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -199,7 +199,7 @@ func TestCloseGoesOnWhileAReaderReads(t *testing.T) {
 			out.Event("numbered", numbered{n, ""})
 		}
 		go func() {
-			for range 5 { // slower than the patience with all of them
+			for range 5 { // slower than readerTimeout.all allows for all of them
 				time.Sleep(closing.all / 6)
 				pipe.release <- struct{}{}
 			}
@@ -212,10 +212,10 @@ func TestCloseGoesOnWhileAReaderReads(t *testing.T) {
 }
 
 // What inspect and bench print is all that they are for: a pager may take its time.
-func TestResultsOfPatientCommandsAreWaitedFor(t *testing.T) {
+func TestResultsWaitForTheirReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pager := newStuck()
-		out := NewOutput(t.Context(), OutputOptions{Patient: true}, Stdio{Out: pager, Err: new(bytes.Buffer)}, nil)
+		out := NewOutput(t.Context(), OutputOptions{WaitForReader: true}, Stdio{Out: pager, Err: new(bytes.Buffer)}, nil)
 		time.AfterFunc(time.Hour, func() { close(pager.release) })
 		const all = 10_000
 		for range all {
@@ -247,7 +247,7 @@ func TestTheEndOfACommandThatHangsIsShown(t *testing.T) {
 			out := NewOutput(ctx, OutputOptions{JSON: isJSON, Progress: "bar", Stats: 1}, Stdio{&stdout, &stderr}, &stdout)
 			if out.ProgressDue(epoch) {
 				out.ProgressLine(" 1%")
-				out.text.flush(patience{})
+				out.text.flush(readerTimeout{})
 			}
 			e.end(SignalError{syscall.SIGTERM}, test.late)
 			<-ended

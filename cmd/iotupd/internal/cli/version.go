@@ -14,11 +14,11 @@ import (
 // version is set by the Makefile for releases.
 var version = ""
 
-// unknown stands for what a build does not say of itself.
+// unknown stands for properties that a build does not record.
 const unknown = "unknown"
 
-// BuildVersion returns the version of the program: that of a release, or what the
-// toolchain knows.
+// BuildVersion returns the version of the program: of a release, or as the
+// toolchain recorded it.
 func BuildVersion() string { return currentBuild().Version }
 
 // A build is what is known about how a program was made.
@@ -35,7 +35,7 @@ func currentBuild() build {
 	return buildOf(version, info)
 }
 
-// buildOf describes the build of a release, or else that of the toolchain.
+// buildOf describes the build of a release, or else as the toolchain recorded it.
 func buildOf(release string, info *debug.BuildInfo) build {
 	b := build{Version: release, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH}
 	if info == nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestTheCommitIsThatOfTheToolchainOrOfTheVersion(t *testing.T) {
+func TestTheCommitComesFromTheToolchainOrTheVersion(t *testing.T) {
 	const revision = "01ab0bd4c3f2e1d0a9b8c7d6e5f4031221304152"
 	vcs := func(modified string) *debug.BuildInfo {
 		return &debug.BuildInfo{Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: revision}, {Key: "vcs.modified", Value: modified}}}

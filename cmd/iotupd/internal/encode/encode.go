@@ -151,7 +151,7 @@ func CheckFile(path string) error {
 	return nil
 }
 
-// NameError says what to do about a name that receivers cannot be told.
+// NameError says what to do about a name that a manifest cannot have.
 func NameError(err error) error { return cli.UsageError("%w; give it another one by --name", err) }
 
 // CheckTree reports shards that are too small for digests of this file.

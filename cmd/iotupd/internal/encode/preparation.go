@@ -38,7 +38,8 @@ func (p *Preparation) Show(out *cli.Output, now time.Time, fraction float64) {
 	out.ProgressLine(line)
 }
 
-// Interrupted says so if err is that of a signal, and what was not done.
+// Interrupted prints that a signal interrupted the command, if err says so, and
+// what was not done.
 func (p *Preparation) Interrupted(out *cli.Output, err error, not string) {
 	if errors.As(err, new(cli.SignalError)) {
 		out.Line("interrupted while preparing, at %d%%: %s", int(100*p.fraction), not)

@@ -58,7 +58,7 @@ func manifest(content string) *proto.Manifest {
 	return m
 }
 
-// hears puts a packet on the air, 10 ms later.
+// hears delivers a packet, 10 ms later.
 func (l *listening) hears(h proto.Header, payload []byte) {
 	l.now = l.now.Add(10 * time.Millisecond)
 	h.Path = l.path
@@ -182,7 +182,7 @@ func TestASignatureThatIsWrongIsShownAsSuch(t *testing.T) {
 	}
 }
 
-func TestForgedParametersGiveWayToTheManifest(t *testing.T) {
+func TestTheManifestOverridesForgedParameters(t *testing.T) {
 	l := newListening(t, nil, nil)
 	m := manifest("content")
 	forged := header(m, proto.TypeData)
@@ -234,7 +234,7 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 			t.Errorf("%s: got\n%s", name, got)
 		}
 	}
-	// Who knows the keyed id, and no key, forges no manifest.
+	// Knowing the keyed id without the key does not suffice to forge a manifest.
 	l := newListening(t, nil, seal.NewGroupKey(seal.Key{1}))
 	h := sealed(header(m, proto.TypeManifest))
 	b := append(h.AppendTo(nil), payload...)

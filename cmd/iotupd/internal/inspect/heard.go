@@ -20,7 +20,7 @@ import (
 	"iotupd/receiver/monitor"
 )
 
-// A heardEvent is an object on the air.
+// A heardEvent is an object that is being sent.
 type heardEvent struct {
 	describe.ObjectEvent
 	Sealed   bool                    `json:"sealed"`
@@ -108,7 +108,7 @@ func interfaceName(index int) string {
 	return ifi.Name
 }
 
-// typeNames are those of packets.
+// typeNames are the names of packet types.
 var typeNames = [...]string{
 	proto.TypeData: "data", proto.TypeParity: "parity", proto.TypeDigest: "digest", proto.TypeManifest: "manifest",
 	proto.TypeOutline: "outline",

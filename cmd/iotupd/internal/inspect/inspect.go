@@ -48,7 +48,7 @@ var listeningFlags = []string{"group-key", "interface", "group", "channel", "por
 // NewCommand returns the command.
 func NewCommand() *cobra.Command {
 	var opts options
-	opts.Patient = true
+	opts.WaitForReader = true
 	cmd := &cobra.Command{
 		Use:   "inspect [flags] [FILE]",
 		Short: "show what is sent on the network, a manifest or a partial file",
@@ -124,7 +124,7 @@ func showFile(ctx context.Context, opts options, path string, std cli.Stdio) (er
 	return nil
 }
 
-// showChannel shows what is on the air.
+// showChannel shows what is sent on the channel.
 func showChannel(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err

@@ -27,7 +27,7 @@ type partEvent struct {
 
 // inspectPart shows a partial file.
 func inspectPart(out *cli.Output, path string) error {
-	e, err := surveyPart(path)
+	e, err := scanPart(path)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func inspectPart(out *cli.Output, path string) error {
 	return nil
 }
 
-func surveyPart(path string) (partEvent, error) {
+func scanPart(path string) (partEvent, error) {
 	f, err := durable.OpenRegular(path, os.O_RDONLY)
 	if err != nil {
 		return partEvent{}, cli.LocalError(path, err)
@@ -50,7 +50,7 @@ func surveyPart(path string) (partEvent, error) {
 	if err != nil {
 		return partEvent{}, cli.UsageError("%s is not a partial file of recv, or no manifest had come yet: %w", path, durable.Cause(err))
 	}
-	geo, _ := s.Descriptor.Geometry() // surveyed
+	geo, _ := s.Descriptor.Geometry() // valid, since the scan succeeded
 	e := partEvent{
 		Path: cli.Path(path), ObjectEvent: describe.NewObjectEvent(s.Descriptor.Object(), s.Descriptor.Params), Groups: geo.Groups,
 		Needed: s.Needed, Data: s.Data, Parity: s.Parity, Records: s.Records, AllRecords: s.AllRecords,

@@ -93,7 +93,7 @@ func NewStatusCommand() *cobra.Command {
 }
 
 func (o *statusOptions) run(ctx context.Context, std cli.Stdio) (err error) {
-	out := cli.NewOutput(ctx, cli.OutputOptions{JSON: o.json, Progress: "none", Patient: true}, std, std.Out)
+	out := cli.NewOutput(ctx, cli.OutputOptions{JSON: o.json, Progress: "none", WaitForReader: true}, std, std.Out)
 	defer func() { err = out.Close(err) }()
 	all, err := installed.ReadAll(o.state)
 	if err != nil {

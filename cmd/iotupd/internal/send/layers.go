@@ -35,7 +35,7 @@ func (o *sendOptions) checkLayers() error {
 	return nil
 }
 
-// rate is that of the lowest layer.
+// rate is the rate of the lowest layer.
 func (o *sendOptions) rate() quantity.Rate { return quantity.Rate(o.cfg.Carousel.Rate) }
 
 // totalRate is the rate of all layers together.

@@ -19,8 +19,8 @@ type pausedEvent struct {
 	Interface string `json:"interface,omitempty"` // if there are several
 }
 
-// pause tells when sending pauses for want of listeners, and when it goes on. The name
-// of an interface is empty if it is the only one.
+// pause prints when sending pauses because nobody listens, and when it goes on.
+// The name of an interface is empty if it is the only one.
 func (i *interfaceView) pause(out *cli.Output, name string, paused bool) {
 	where := ""
 	if name != "" {

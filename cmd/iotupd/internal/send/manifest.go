@@ -14,9 +14,9 @@ import (
 	"iotupd/sender/agent"
 )
 
-// takeManifest reads the manifest of --manifest, and sets from it the flags that
-// it decides on. One on the command line that says otherwise is a mistake; what
-// comes from the environment gives way.
+// takeManifest reads the manifest of --manifest, and sets the flags that it
+// determines. A flag on the command line that contradicts it is an error; it
+// overrides environment variables.
 func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	if o.from == "" {
 		return nil

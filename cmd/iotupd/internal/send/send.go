@@ -107,7 +107,8 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	o.OutputOptions.AddFlags(flags)
 }
 
-// afterGoodbye is how long a sender may take to end when receivers have been told.
+// afterGoodbye is how long a sender may take to end after it has announced its
+// end to receivers.
 const afterGoodbye = 500 * time.Millisecond
 
 // runSend sends one file.

@@ -125,8 +125,8 @@ func (v *sendView) schedule() schedule {
 	return s
 }
 
-// rate is that of all layers together, or else of the link; zero if that is not
-// known either.
+// rate is the rate of all layers together, or else of the link; zero if that is
+// not known either.
 func (v *sendView) rate() int64 {
 	if v.opts.cfg.Carousel.Rate == unlimited {
 		return v.route().Speed
@@ -241,7 +241,7 @@ type sendProgressEvent struct {
 	Packets  uint64  `json:"packets"`
 	Rate     float64 `json:"bits_per_second"`                   // that leaves the host
 	Bound    string  `json:"bound_by,omitempty"`                // what keeps it from being faster, if not --rate: link, processor or source
-	Dropped  uint64  `json:"packets_dropped_by_host,omitempty"` // in the queues of the interfaces, those of other programs among them
+	Dropped  uint64  `json:"packets_dropped_by_host,omitempty"` // in the queues of the interfaces, including packets of other programs
 
 	All []interfaceProgressEvent `json:"by_interface,omitempty"` // if there are several
 }

@@ -219,7 +219,7 @@ func runAddSignature(ctx context.Context, opts signOptions, std cli.Stdio) (err 
 	return nil
 }
 
-// showSigned tells what was signed.
+// showSigned prints what was signed.
 func showSigned(out *cli.Output, path string, m *proto.Manifest) {
 	d := m.Descriptor
 	e := describe.NewManifestEvent(m, nil, time.Now())

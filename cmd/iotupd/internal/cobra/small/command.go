@@ -51,7 +51,7 @@ type PositionalArgs func(cmd *Command, args []string) error
 // ArbitraryArgs refuses none.
 func ArbitraryArgs(*Command, []string) error { return nil }
 
-// What the root is told, and what a command is asked.
+// Setters of the root, and getters of a command.
 func (c *Command) SetArgs(args []string)                          { c.args = args }
 func (c *Command) SetOut(w io.Writer)                             { c.out = w }
 func (c *Command) SetErr(w io.Writer)                             { c.err = w }

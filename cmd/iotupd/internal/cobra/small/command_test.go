@@ -26,8 +26,8 @@ type command interface {
 	HasAvailableSubCommands() bool
 }
 
-// tell says what a command was asked to do.
-func tell(c command, args []string) string {
+// describe says what a command was asked to do.
+func describe(c command, args []string) string {
 	var flags []string
 	c.Flags().Visit(func(f *pflag.Flag) { flags = append(flags, f.Name+"="+f.Value.String()) })
 	return fmt.Sprintf("%s %q %q", c.CommandPath(), flags, args)
@@ -49,7 +49,8 @@ func declare(name string, flags *pflag.FlagSet) {
 
 var errUnexpected = errors.New("unexpected argument")
 
-// names are those of the commands; fit is below bench, man hidden, group does nothing.
+// names are the names of the commands; fit is below bench, man hidden, group does
+// nothing.
 var names = []string{"send", "recv FILE", "man DIR [flags]", "bench", "group"}
 
 // library runs a program made of the library.
@@ -67,14 +68,14 @@ func library(args []string) string {
 			}
 			return nil
 		}
-		c.RunE = func(c *cobra.Command, args []string) error { out.WriteString("run " + tell(c, args)); return nil }
+		c.RunE = func(c *cobra.Command, args []string) error { out.WriteString("run " + describe(c, args)); return nil }
 		return c
 	}
 	root := &cobra.Command{Use: "prog COMMAND", Long: "long  \n", Example: "x", SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs}
 	root.PersistentPreRunE = func(c *cobra.Command, args []string) error { out.WriteString("pre " + c.Name() + "\n"); return nil }
 	root.RunE = func(c *cobra.Command, args []string) error {
 		root.SuggestionsMinimumDistance = 2
-		out.WriteString("root " + tell(c, args) + fmt.Sprintf("%q", root.SuggestionsFor(strings.Join(args, ""))))
+		out.WriteString("root " + describe(c, args) + fmt.Sprintf("%q", root.SuggestionsFor(strings.Join(args, ""))))
 		return nil
 	}
 	for _, use := range names {
@@ -112,14 +113,14 @@ func own(args []string) string {
 			}
 			return nil
 		}
-		c.RunE = func(c *Command, args []string) error { out.WriteString("run " + tell(c, args)); return nil }
+		c.RunE = func(c *Command, args []string) error { out.WriteString("run " + describe(c, args)); return nil }
 		return c
 	}
 	root := &Command{Use: "prog COMMAND", Long: "long  \n", Example: "x", Args: ArbitraryArgs}
 	root.PersistentPreRunE = func(c *Command, args []string) error { out.WriteString("pre " + c.Name() + "\n"); return nil }
 	root.RunE = func(c *Command, args []string) error {
 		root.SuggestionsMinimumDistance = 2
-		out.WriteString("root " + tell(c, args) + fmt.Sprintf("%q", root.SuggestionsFor(strings.Join(args, ""))))
+		out.WriteString("root " + describe(c, args) + fmt.Sprintf("%q", root.SuggestionsFor(strings.Join(args, ""))))
 		return nil
 	}
 	for _, use := range names {
