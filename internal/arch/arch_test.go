@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "proto", "proto/keys", "proto/manifestfile",
+		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "internal/sdnotify", "proto", "proto/keys", "proto/manifestfile",
 		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed", "receiver/installed/state",
 		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/sys/unix", "golang.org/x/term",
@@ -117,6 +117,7 @@ var arrows = map[string][]string{
 	"internal/qdisc":            {"golang.org/x/sys/unix"},
 	"internal/quantity":         {},
 	"internal/reason":           {"proto", "proto/seal", "receiver"},
+	"internal/sdnotify":         {"internal/printable"},
 	"internal/seqno":            {},
 	"internal/sha256pair":       {},
 
@@ -165,6 +166,7 @@ var clocks = []string{
 	"receiver/agent", "sender/agent", // shells around everything
 	"internal/boot",      // uptime
 	"internal/hook",      // how long a command took
+	"internal/sdnotify",  // when to say that a service is alive
 	"receiver/filestore", // the age of files
 	"receiver/installed", // how long to wait for a lock
 }

@@ -125,11 +125,14 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 		return err
 	}
 	v := &sendView{opts: opts, out: out}
+	unit := &service{Service: cli.NewService(ctx)}
+	defer unit.Close()
 	cfg.Logger = out.Logger()
 	cfg.Observe = func(e agent.Event) {
 		if _, sends := e.(agent.Sending); sends {
 			cli.TakesUpTo(ctx, sender.ByeTime+afterGoodbye)
 		}
+		unit.observe(e)
 		v.observe(e)
 	}
 	if v.agent, err = agent.New(cfg); err != nil {
@@ -150,6 +153,9 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 	if opts.dryRun || err != nil && !waits {
 		return err
 	}
+	unit.name = v.agent.Manifest().Name
+	unit.Ready()
+	unit.Watch(ctx, unit.alive)
 	err = v.agent.Send(ctx)
 	if !v.sends {
 		v.preparation.Interrupted(out, err, "nothing was sent")
