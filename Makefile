@@ -27,7 +27,7 @@ ALONE := RateHoldsOverAnyTenSeconds|AnyPrefixOfLayersFinishes|CoordinatedSenders
 SMALL := nobench
 DEVICE := nobench,nosend,nocompletion
 
-.PHONY: build small device man install docs demo quick test race lint fuzz bench cross qemu e2e clean
+.PHONY: build small device man install units docs demo quick test race lint fuzz bench cross qemu e2e clean
 
 build: ## the static binary, ./iotupd
 	go build -trimpath -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
@@ -46,18 +46,23 @@ man: build ## out/man/*.1, made from the help
 iotupd:
 	$(MAKE) build
 
-install: iotupd ## program, man pages, completions, systemd unit, below $(DESTDIR)$(PREFIX)
+install: iotupd units ## program, man pages, completions, systemd units, below $(DESTDIR)$(PREFIX)
 	@set -e; umask 022; to='$(DESTDIR)$(PREFIX)'; \
 	mkdir -p "$$to/bin" "$$to/share/man/man1" "$$to/share/bash-completion/completions" \
-		"$$to/share/zsh/site-functions" "$$to/share/fish/vendor_completions.d" "$$to/lib/systemd/system"; \
+		"$$to/share/zsh/site-functions" "$$to/share/fish/vendor_completions.d"; \
 	install -m 755 iotupd "$$to/bin/"; \
 	./iotupd man "$$to/share/man/man1"; \
 	if ./iotupd completion bash > /dev/null 2>&1; then \
 		./iotupd completion bash > "$$to/share/bash-completion/completions/iotupd"; \
 		./iotupd completion zsh > "$$to/share/zsh/site-functions/_iotupd"; \
 		./iotupd completion fish > "$$to/share/fish/vendor_completions.d/iotupd.fish"; \
-	fi; \
-	sed 's|/usr/bin/|$(PREFIX)/bin/|' cmd/iotupd/systemd/iotupd-recv@.service > "$$to/lib/systemd/system/iotupd-recv@.service"
+	fi
+
+units: ## systemd units, below $(DESTDIR)$(PREFIX)
+	@set -e; umask 022; to='$(DESTDIR)$(PREFIX)/lib/systemd/system'; mkdir -p "$$to"; \
+	for unit in cmd/iotupd/systemd/iotupd-*; do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' "$$unit" > "$$to/$${unit##*/}"; \
+	done
 
 docs: ## what docs has of the program: causes, JSON schemas
 	go test ./internal/reason -run Page -update

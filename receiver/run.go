@@ -75,6 +75,10 @@ type RunOptions struct {
 	// own, one call at a time, and a level that is out of date before its turn is
 	// skipped.
 	Join func(level int)
+
+	// Ping, if not nil, is read by the goroutine that owns the receiver, whenever it
+	// waits: who sends to it learns that this goroutine is alive.
+	Ping <-chan struct{}
 }
 
 // A LayerPolicy decides how many layers to receive: package layers has one. It
@@ -202,6 +206,7 @@ func (s *shell) loop(ctx context.Context) error {
 			if err := s.reportNow(now); err != nil {
 				return err
 			}
+		case <-s.opts.Ping:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

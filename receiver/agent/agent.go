@@ -28,6 +28,8 @@ type Agent struct {
 	look time.Time // when to look at the records again, at the earliest
 
 	observing sync.Mutex // held during cfg.Observe
+
+	pulse *pulse
 }
 
 // New returns an agent that listens to nothing yet. With Config.Trust it reads what
@@ -38,7 +40,7 @@ func New(cfg Config) (*Agent, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg}
+	a := &Agent{cfg: cfg, pulse: newPulse()}
 	if err := a.open(); err != nil {
 		a.closeStates()
 		return nil, err

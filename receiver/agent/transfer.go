@@ -69,7 +69,9 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	t.watcher.receiving = t.place.happened
 	var watching sync.WaitGroup
 	watching.Go(func() { t.watch(cancel) })
+	stopped := t.agent.pulse.starts()
 	err = receiver.Run(running, t.core, t.listener.Conns(), t.runOptions())
+	stopped()
 	t.news.close()
 	watching.Wait()
 	t.place.stop()
@@ -122,6 +124,7 @@ func (t *transfer) runOptions() receiver.RunOptions {
 		// What fails is in the list of memberships, and tried again with the next
 		// look at the interfaces.
 		Join: func(level int) { t.listener.SetLevel(level) },
+		Ping: t.agent.pulse.pings,
 	}
 }
 

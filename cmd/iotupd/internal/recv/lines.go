@@ -99,6 +99,9 @@ func (v *view) levelChanged(e agent.LevelChanged) {
 	}
 }
 
+// silent is how long nothing has arrived when that is worth a word.
+const silent = 2 * time.Second
+
 // progress prints how far it is.
 func (v *view) progress(e agent.Progress) {
 	s := &e.Status
@@ -111,7 +114,7 @@ func (v *view) progress(e agent.Progress) {
 		return
 	}
 	switch {
-	case s.Needed == 0 && s.Waiting > 0 && e.Silent < 2*time.Second:
+	case s.Needed == 0 && s.Waiting > 0 && e.Silent < silent:
 		v.out.WaitingLine(fmt.Sprintf(" %d packets heard, and no manifest to follow yet", s.Waiting))
 		return
 	case s.Needed == 0:
@@ -132,7 +135,7 @@ func (v *view) progress(e agent.Progress) {
 		quantity.Size(min(s.Held*uint64(s.Params.ShardSize), s.Params.Size)), quantity.Size(s.Params.Size),
 		quantity.Rate(v.rate(s.Params)), 100*s.Loss.Ratio())
 	switch {
-	case e.Silent >= 2*time.Second:
+	case e.Silent >= silent:
 		line += "  silent for " + quantity.Duration(e.Silent)
 	case left > 0:
 		line += "  ETA " + quantity.Duration(left)

@@ -260,7 +260,9 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 		events = std.Err
 	}
 	out := cli.NewOutput(ctx, opts.OutputOptions, std, events)
-	cfg.Observe = idleGivesBack(newView(opts, out, names).observe)
+	unit := &service{Service: cli.NewService(ctx)}
+	defer unit.Close()
+	cfg.Observe = unit.observing(idleGivesBack(newView(opts, out, names).observe))
 	cfg.Ask = out.Asks()
 	cfg.Listen.Logger = out.Log()
 	var rec recording
@@ -287,6 +289,7 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 		}
 		defer func() { err = cmp.Or(err, rec.close(out)) }()
 	}
+	unit.ready(ctx, a)
 	return opts.explain(opts.receive(ctx, a))
 }
 
