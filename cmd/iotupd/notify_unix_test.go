@@ -35,7 +35,7 @@ func manage(t *testing.T) *serviceManager {
 // want reads until each of the patterns has matched a line, in this order.
 func (m *serviceManager) want(patterns ...string) {
 	m.Helper()
-	m.conn.SetReadDeadline(time.Now().Add(patience))
+	m.conn.SetReadDeadline(time.Now().Add(waitLimit))
 	var seen []string
 	b := make([]byte, 4096)
 	for len(patterns) > 0 {
