@@ -172,7 +172,7 @@ func TestWhatWasInstalledIsRememberedWithoutItsFile(t *testing.T) {
 }
 
 // A reboot in the middle of an installation, by the command itself or by somebody else,
-// is no reason for another one after each boot.
+// must not lead to another one after each boot.
 func TestAttemptsThatAreCutOffMakeNoLoop(t *testing.T) {
 	d := newDevice(t)
 	killed := func(context.Context, *Received) error { d.calls++; panic("killed") }
@@ -190,7 +190,7 @@ func TestAttemptsThatAreCutOffMakeNoLoop(t *testing.T) {
 	if r := d.wantState(state.Received); r.Cut != 3 {
 		t.Errorf("got %+v", r)
 	}
-	// The sender that is on the air changes nothing.
+	// A sender changes nothing.
 	var failed *InstallError
 	if err := d.receives(7, d.ends(nil)); !errors.As(err, &failed) || failed.Again <= 0 || failed.Again > 24*time.Hour {
 		t.Errorf("got %v, want that it is tried again later", err)
