@@ -26,7 +26,7 @@ func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop the command after this `time`")
 	flags.IntVar(&o.attempts, "exec-attempts", agent.DefaultAttempts, "give a release up after `n` attempts that failed")
 	flags.BoolVar(&o.confirm, "confirm", false, "after the command has succeeded, the release has to be confirmed: by iotupd confirm")
-	flags.DurationVar(&o.confirmTimeout, "confirm-timeout", 0, "`time` of uptime after which a release that nobody has confirmed counts as rolled back (default never)")
+	flags.DurationVar(&o.confirmTimeout, "confirm-timeout", 0, "`max` uptime after which a release that nobody has confirmed counts as rolled back (default never)")
 }
 
 // mostAttempts is more than anybody wants.
