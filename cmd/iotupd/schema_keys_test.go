@@ -25,7 +25,7 @@ var jsonKeys = map[string]jsonKey{
 	"digests":                     {"", "whether the object has digests, by which every packet is verified"},
 	"sealed":                      {"", "whether packets are encrypted with a group key"},
 	"path":                        {"", "path of the received file"},
-	"partial_path":                {"", "path of the partial file that was inspected"},
+	"partial_path":                {"", "path of a partial file"},
 	"manifest_path":               {"", "path of the manifest that was inspected, or written by sign"},
 	"version":                     {"", "version of the release, as in the manifest"},
 	"sequence":                    {"", "sequence number of the release; missing or 0: not signed"},
@@ -142,6 +142,18 @@ var jsonKeys = map[string]jsonKey{
 	"command_exit_code": {"", "exit code of the command; -1: it was killed, or could not be started"},
 	"events":            {"events", "events that are missing here, since nobody read them in time"},
 
+	// What becomes of a release.
+	"trusted_keys":       {"", "ids of the keys by whose signatures the release was accepted; missing: it is not signed"},
+	"state":              {"", "none, received, installing, waiting, installed, activated, confirmed, rolled-back, failed or rejected (installing.md)"},
+	"attempts":           {"attempts", "attempts to install the release; those that ended with exit code 75 do not count"},
+	"attempts_cut_off":   {"attempts", "attempts that a kill, a reboot or a power cut has ended"},
+	"why":                {"", "why the installation failed, waits or was given up, for people; missing: it was not"},
+	"seconds_in_state":   {"seconds", "uptime since the state was entered; missing: that was before the last boot"},
+	"installed_sequence": {"", "sequence number of the last release that is known to be installed; missing: none"},
+	"installed_object":   {"", "id of the object that is known to be installed; missing: not known"},
+	"partial_files":      {"", "partial files in the directory of the file"},
+	"partial_bytes":      {"bytes", "size of a partial file"},
+
 	// The program.
 	"program_version": {"", "version of iotupd"},
 	"commit":          {"", "commit that it was built from, or unknown"},
@@ -239,7 +251,10 @@ var eventTimes = map[string]string{
 	"manifest": "FILE is a manifest",
 	"partial":  "FILE is a partial file",
 
-	"signed":  "the manifest is written",
+	"signed": "the manifest is written",
+
+	"installation": "for every release of which a record is kept",
+
 	"version": "the program describes its build",
 
 	"progress": "every --stats, and on SIGUSR1",

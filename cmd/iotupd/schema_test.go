@@ -22,6 +22,7 @@ import (
 	"iotupd/bench/report"
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/inspect"
+	"iotupd/cmd/iotupd/internal/installing"
 	"iotupd/cmd/iotupd/internal/recv"
 	"iotupd/cmd/iotupd/internal/send"
 	"iotupd/cmd/iotupd/internal/sign"
@@ -36,7 +37,7 @@ var eventsOf = []struct {
 	events  map[string]any
 }{
 	{"recv", recv.Events()}, {"send", send.Events()}, {"inspect", inspect.Events()},
-	{"sign", sign.Events()}, {"version", cli.VersionEvents()}, {"every command", cli.Events()},
+	{"sign", sign.Events()}, {"status", installing.Events()}, {"version", cli.VersionEvents()}, {"every command", cli.Events()},
 }
 
 const jsonPage = "../../docs/json.md"
@@ -350,7 +351,7 @@ func eventTable() string {
 // inOrder are events in the order in which they come.
 var inOrder = []string{
 	"listening", "found", "object", "resumed", "layers", "plan", "waiting", "sending", "interface", "progress", "paused", "continued",
-	"collected", "done", "exec", "stopped", "heard", "listened", "manifest", "partial", "signed", "version", "warn", "error", "gap",
+	"collected", "done", "exec", "stopped", "heard", "listened", "manifest", "partial", "signed", "installation", "version", "warn", "error", "gap",
 }
 
 func byOrder(a, b string) int { return slices.Index(inOrder, a) - slices.Index(inOrder, b) }

@@ -111,6 +111,7 @@ func TestEveryLineOfRealCommandsFitsTheSchema(t *testing.T) {
 	signed := []string{"recv", "-o", "out/fw.bin", "--trust", "iotupd.pub", "--target", "board", "--stats", "20ms", "--exec", "true"}
 	v.run(0, signed...) // resumes
 	v.run(0, signed...) // has it already
+	v.run(0, "status")
 	v.run(0, "recv", "-n", "--drop", "bernoulli:10%", "--stats", "20ms")
 	for listen := time.Second; !v.seen["heard"]; listen *= 2 {
 		v.run(0, "inspect", "--trust", "iotupd.pub", "--for", listen.String())

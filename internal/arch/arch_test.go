@@ -132,7 +132,7 @@ var arrows = map[string][]string{
 		"receiver", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 	},
 	"receiver/filestore":       {"internal/durable", "internal/quantity", "proto", "receiver"},
-	"receiver/installed":       {"internal/boot", "internal/durable", "proto", "receiver", "receiver/installed/state"},
+	"receiver/installed":       {"internal/boot", "internal/durable", "proto", "receiver", "receiver/installed/state", "golang.org/x/sys/unix"},
 	"receiver/installed/state": {},
 	"receiver/layers":          {"proto", "receiver"},
 	"receiver/monitor":         {"internal/seqno", "proto", "proto/seal", "receiver", "receiver/multicast"},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package boot tells boots of this system apart, and how long it has been up: time that
-// devices without a clock have, too.
+// Package boot identifies a boot of this system, and has its uptime: a time that devices
+// without a clock have, too.
 package boot
 
 import "time"

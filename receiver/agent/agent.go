@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -51,6 +52,11 @@ func New(cfg Config) (*Agent, error) {
 // open opens what is remembered.
 func (a *Agent) open() (err error) {
 	cfg := &a.cfg
+	if len(cfg.Trust) > 0 || cfg.KeepPending {
+		if err := a.choosePlace(); err != nil {
+			return err
+		}
+	}
 	if len(cfg.Trust) > 0 {
 		if a.memory, err = installed.Open(cfg.State, cfg.Channel, cfg.Trust); err != nil {
 			return err
@@ -64,9 +70,48 @@ func (a *Agent) open() (err error) {
 		}
 	}
 	if cfg.KeepPending || a.consumes() {
-		return a.openJournal()
+		if err := a.openJournal(); err != nil {
+			return err
+		}
+	}
+	return a.raiseFloor()
+}
+
+// choosePlace sees that the records survive a reboot, unless the operating system
+// says which release runs. On a disk that is read-only, that is all there is.
+func (a *Agent) choosePlace() error {
+	cfg := &a.cfg
+	switch {
+	case cfg.State == "":
+		return nil
+	case cfg.Install.Running == nil:
+		return installed.Lasting(cfg.State)
+	case installed.IsReadOnly(cfg.State):
+		cfg.State = cmp.Or(installed.VolatileDir(), cfg.State)
 	}
 	return nil
+}
+
+// raiseFloor refuses releases that are older than the one which runs.
+func (a *Agent) raiseFloor() error {
+	if a.policy == nil || a.cfg.AllowDowngrade {
+		return nil
+	}
+	if a.cfg.Install.Running != nil {
+		running, err := a.cfg.Install.Running()
+		if err != nil {
+			return err
+		}
+		a.policy.MinSequence = max(a.policy.MinSequence, running.Sequence)
+	}
+	if a.journal == nil {
+		return nil
+	}
+	record, err := a.journal.Of("")
+	if record != nil {
+		a.policy.MinSequence = max(a.policy.MinSequence, record.Running.Sequence)
+	}
+	return err
 }
 
 // openJournal opens the records of installations.

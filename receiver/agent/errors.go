@@ -138,7 +138,7 @@ func (e *GivenUpError) Error() string {
 	return "this release is not installed again: " + what
 }
 
-// What an [InstallFunc] returns, perhaps wrapped, if it has not failed.
+// Errors that an [InstallFunc] returns, perhaps wrapped, if it has not failed.
 var (
 	// ErrLater asks for another attempt later. The one that returns it does not count.
 	ErrLater = errors.New("try again later")

@@ -40,7 +40,7 @@ func TestARecordThatCannotBeWrittenIsReportedBeforeAnythingIsReceived(t *testing
 	}
 }
 
-// recordName is that of the record of a file that is not signed.
+// recordName is the name of the record of a file that is not signed.
 func recordName(path string) string {
 	hash := func(s string) string { sum := sha256.Sum256([]byte(s)); return hex.EncodeToString(sum[:8]) }
 	return hash("test") + "-unsigned-" + hash(path) + ".state"

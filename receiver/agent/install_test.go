@@ -172,7 +172,7 @@ func TestWhatWasInstalledIsRememberedWithoutItsFile(t *testing.T) {
 }
 
 // A reboot in the middle of an installation, by the command itself or by somebody else,
-// is no reason for another one after each boot.
+// must not lead to another one after each boot.
 func TestAttemptsThatAreCutOffMakeNoLoop(t *testing.T) {
 	d := newDevice(t)
 	killed := func(context.Context, *Received) error { d.calls++; panic("killed") }
@@ -190,7 +190,7 @@ func TestAttemptsThatAreCutOffMakeNoLoop(t *testing.T) {
 	if r := d.wantState(state.Received); r.Cut != 3 {
 		t.Errorf("got %+v", r)
 	}
-	// The sender that is on the air changes nothing.
+	// A sender changes nothing.
 	var failed *InstallError
 	if err := d.receives(7, d.ends(nil)); !errors.As(err, &failed) || failed.Again <= 0 || failed.Again > 24*time.Hour {
 		t.Errorf("got %v, want that it is tried again later", err)
@@ -298,4 +298,51 @@ func TestNobodyInstallsBesideAnother(t *testing.T) {
 	d.wantCalls(0)
 	lock.Close()
 	check(t, file.Install(t.Context(), d.ends(nil)))
+}
+
+// "the operating system's own word on what is running counts"
+func TestAFreshStateDoesNotInstallWhatTheSystemRuns(t *testing.T) {
+	d := newDevice(t)
+	d.install.Running = func() (installed.Running, error) { return installed.Running{Sequence: 7}, nil }
+	got, err := d.station().receive(d.release(7))
+	if err != nil || got.New || got.Pending {
+		t.Errorf("got %+v, %v, want that it is installed", got, err)
+	}
+	var silence *SilenceError
+	if err := d.receives(6, d.ends(nil)); !errors.As(err, &silence) {
+		t.Errorf("got %v, want that an older release is refused", err)
+	}
+	d.wantCalls(0)
+	check(t, d.receives(8, d.ends(nil)))
+	d.wantCalls(1)
+}
+
+// A release that was received is not installed if the system runs a later one.
+func TestAPendingReleaseIsOvertaken(t *testing.T) {
+	d := newDevice(t)
+	d.receives(7, d.ends(errSlot))
+	d.install.Running = func() (installed.Running, error) { return installed.Running{Sequence: 9}, nil }
+	if pending, err := d.starts(d.ends(nil)); pending || err != nil {
+		t.Errorf("got %t, %v", pending, err)
+	}
+	// Without the system's word, the floor stays.
+	d.install.Running = nil
+	var silence *SilenceError
+	if err := d.receives(8, d.ends(nil)); !errors.As(err, &silence) {
+		t.Errorf("got %v, want that an older release is refused", err)
+	}
+	d.wantCalls(1)
+}
+
+// "a missing file means that the state alone counts"
+func TestASystemThatDoesNotSayWhatRunsChangesNothing(t *testing.T) {
+	d := newDevice(t)
+	d.install.Running = func() (installed.Running, error) { return installed.Running{}, nil }
+	check(t, d.receives(7, d.ends(nil)))
+	d.boots()
+	if pending, err := d.starts(d.ends(nil)); pending || err != nil {
+		t.Errorf("got %t, %v", pending, err)
+	}
+	d.wantState(state.Installed)
+	d.wantCalls(1)
 }

@@ -55,7 +55,7 @@ func (a *Agent) pending(ctx context.Context, start bool) (*Received, error) {
 	return nil, nil
 }
 
-// records are those of files that this agent installs.
+// records returns the records of files that this agent installs.
 func (a *Agent) records() (records []*installed.Record, err error) {
 	all, err := a.journal.All()
 	if err != nil {
@@ -141,8 +141,8 @@ func (a *Agent) fileOf(ctx context.Context, r *installed.Record) *Received {
 	return file
 }
 
-// policyNow is the policy by what is remembered: that of the agent may want something
-// newer than the release which is to be installed.
+// policyNow is the policy by the releases that are remembered: a.policy may want a newer
+// release than the one which is to be installed.
 func (a *Agent) policyNow() (*receiver.Policy, error) {
 	policy := *a.policy
 	var err error

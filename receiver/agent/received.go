@@ -30,7 +30,7 @@ type Received struct {
 
 // besides is what a target is asked that puts files into a directory.
 type besides interface {
-	// Beside names the directory, and the file there or what stands for it.
+	// Beside names the directory, and the file there or a name in its place.
 	Beside(m *proto.Manifest) (dir *os.Root, name string)
 	PathOf(m *proto.Manifest) string
 }
@@ -71,7 +71,7 @@ func (a *Agent) newReceived(path string, m *proto.Manifest, signers []proto.Publ
 	return &Received{Path: path, Manifest: m, Signers: signers, Verified: a.verified(), agent: a}
 }
 
-// found returns a file that was there before. Record is that of its release; nil: there
+// found returns a file that was there before. The record is about its release; nil: there
 // is none.
 func (a *Agent) found(path string, m *proto.Manifest, signers []proto.PublicKey, record *installed.Record) *Received {
 	r := a.newReceived(path, m, signers)
@@ -96,8 +96,8 @@ func (r *Received) oldTerms() (terms string, pending bool) {
 	return installed.OldNote(dir, name, r.Manifest.Descriptor.SHA256)
 }
 
-// adopt makes a record of what the first version has noted.
-func (r *Received) adopt() error {
+// recordOld makes a record of what the first version has noted.
+func (r *Received) recordOld() error {
 	terms, pending := r.oldTerms()
 	if r.record != nil || !pending {
 		return nil

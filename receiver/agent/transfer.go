@@ -214,7 +214,7 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 			return nil, err
 		}
 		file := a.found(there.path, there.manifest, there.signers, there.record)
-		if err := file.adopt(); err != nil {
+		if err := file.recordOld(); err != nil {
 			return nil, err
 		}
 		a.emit(AlreadyThere{file})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"iotupd/fec"
+	"iotupd/internal/memlimit"
 	"iotupd/proto"
 	"iotupd/proto/keys"
 	"iotupd/receiver"
@@ -129,6 +130,13 @@ func newStation(t *testing.T, cfg Config) *station {
 
 // states are the directories of tests.
 var states sync.Map
+
+// A temporary directory in memory is no place for them.
+func init() {
+	if memlimit.IsMemory(os.TempDir()) {
+		os.Setenv("TMPDIR", "/var/tmp")
+	}
+}
 
 // stateOf is where all stations of a test remember what is installed.
 func stateOf(t *testing.T) string {

@@ -13,7 +13,7 @@ import (
 )
 
 // ReadAll returns all records in a directory, of every channel and trust root. It
-// changes nothing. A directory that does not exist has none. Errors are of type [*Error]
+// changes nothing. A directory that does not exist has no records. Errors are of type [*Error]
 // and [*DamagedError].
 func ReadAll(dir string) ([]*Record, error) {
 	root, err := os.OpenRoot(dir)

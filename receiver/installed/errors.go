@@ -2,6 +2,8 @@
 
 package installed
 
+import "errors"
+
 // An Error says what could not be read or written.
 type Error struct {
 	Path string // of the file or the directory
@@ -27,6 +29,12 @@ func (e *DirError) Error() string {
 
 // Unwrap returns the cause.
 func (e *DirError) Unwrap() error { return e.Err }
+
+// Why a directory is not one in which anything can be remembered: see [Lasting].
+var (
+	ErrInMemory = errors.New("its file system is in memory, and a reboot would lose it")
+	ErrReadOnly = errors.New("its file system is read-only")
+)
 
 // A DamagedError says that a file of a [Memory] cannot be understood. Somebody has
 // to find out which release is installed, and remove the file.

@@ -37,7 +37,7 @@ type Journal struct {
 }
 
 // OpenJournal opens the records of a channel that belong to the given keys, or without
-// keys those of files that are not signed. It makes the directory if need be, and tries
+// keys the records of files that are not signed. It makes the directory if need be, and tries
 // at once that something can be written there. Errors are of type [*DirError].
 func OpenJournal(dir, channel string, keys []proto.PublicKey) (*Journal, error) {
 	root, err := openDir(dir)
@@ -107,13 +107,13 @@ func channelPrefix(channel string) string {
 	return hex.EncodeToString(sum[:8]) + "-"
 }
 
-// fileName is that of the record of a trust root. A channel and a path may be any text.
+// fileName names the record of a trust root. A channel and a path may be any text.
 func (j *Journal) fileName(root, path string) string {
 	return channelPrefix(j.channel) + family(root, path) + recordSuffix
 }
 
-// family names the records of which one stands for all: for a key its own, and for a
-// file that is not signed that of its path.
+// family names the records of which one stands for all: for a key by its id, and for a
+// file that is not signed by its path.
 func family(root, path string) string {
 	if root != Unsigned {
 		return root
@@ -149,7 +149,7 @@ func readRecord(dir *os.Root, name string) (*Record, error) {
 }
 
 // Of returns the record for a file that goes to a path: the latest one of the trusted
-// keys, or of a file that is not signed that of its path. It is nil if there is none.
+// keys, or of a file that is not signed the one of its path. It is nil if there is none.
 // Errors are of type [*Error] and [*DamagedError].
 func (j *Journal) Of(path string) (latest *Record, err error) {
 	if len(j.keys) == 0 {
@@ -238,7 +238,7 @@ func (j *Journal) roots(m *proto.Manifest, all bool) (roots []string) {
 }
 
 // Arrive records that the file of m is about to be put to path. A release that is not
-// the one of the record so far begins anew. With downgrade, no trusted key keeps a record
+// the one of the record so far begins again. With downgrade, no trusted key keeps a record
 // of a later release. The record of before is for [Journal.TakeBack]. Errors are of type
 // [*Error], [*DamagedError] and [*LockedError].
 func (j *Journal) Arrive(m *proto.Manifest, path, terms string, downgrade bool) (r, before *Record, err error) {
@@ -299,7 +299,7 @@ func (j *Journal) Happens(r *Record, e state.Event, why string) (now *Record, ok
 }
 
 // Overtaken records that a later release runs than the one of r, which is not to be
-// installed any more. Errors are those of [Journal.Happens].
+// installed any more. Errors as of [Journal.Happens].
 func (j *Journal) Overtaken(r *Record, by Running) error {
 	return j.locked(func() error {
 		now, err := j.Of(r.Path)

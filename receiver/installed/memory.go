@@ -55,6 +55,18 @@ func DefaultDir() string {
 	return filepath.Join(home, ".local", "state", "iotupd")
 }
 
+// VolatileDir is a directory in memory, for records of a system whose disk is read-only;
+// empty: this user has no such place. /run is of root alone.
+func VolatileDir() string {
+	if os.Geteuid() == 0 {
+		return "/run/iotupd"
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "iotupd")
+	}
+	return ""
+}
+
 // Open opens the states in a directory, and makes it if need be. That
 // something can be written there is tried at once, and room is kept: after the transfer
 // it would be too late. Errors are of type [*DirError].

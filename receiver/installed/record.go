@@ -21,7 +21,7 @@ type Record struct {
 	Channel string
 	Root    string // id of the key; [Unsigned]
 
-	// Manifest is that of the release; nil: none is known.
+	// Manifest of the release; nil: it is not known.
 	Manifest *proto.Manifest
 	// Path is where its file was put; empty: it has no path.
 	Path string
@@ -98,7 +98,7 @@ func (r *Record) laterThan(o *Record) bool {
 
 const recordHead = "iotupd installation v1\n"
 
-// text is the whole content of the file. The checksum tells damage.
+// text is the whole content of the file. The checksum shows damage.
 func (r *Record) text() string {
 	manifest, running := "none", "none"
 	if r.Manifest != nil {

@@ -102,14 +102,14 @@ type Rules struct {
 	ConfirmTimeout time.Duration // of uptime, until it counts as rolled back; 0: none
 }
 
-// A Progress is how far an installation has come. The zero value is that of a release
-// about which nothing is known.
+// A Progress is how far an installation has come. The zero value: nothing is known
+// about the release.
 type Progress struct {
 	State State
 	At    Moment // when State was entered
 
 	Attempts int    // that have begun; those that asked for a later one do not count
-	Cut      int    // of these, how many were cut off
+	Cut      int    // attempts that were cut off
 	Confirm  bool   // Rules.Confirm, when the attempt began
 	Why      string // the installation failed, was rejected or waits; the caller sets it
 }
@@ -128,7 +128,7 @@ func (p Progress) After(e Event, now Moment, rules Rules) (next Progress, ok boo
 	next.State, next.At, next.Why = t.To, now, ""
 	switch e {
 	case Arrives:
-		if !p.State.Pending() { // a file that was lost is no reason for more attempts
+		if !p.State.Pending() { // a file that was lost does not allow more attempts
 			next.Attempts, next.Cut = 0, 0
 		}
 	case Retries:
@@ -177,7 +177,7 @@ func (p Progress) Due(now Moment, rules Rules, start bool) (wait time.Duration, 
 	return p.left(now, rules.pause(p.Attempts)), true
 }
 
-// left returns what is left of a time since the state was entered, or since the boot if
+// left returns the rest of a time since the state was entered, or since the boot if
 // that was before.
 func (p Progress) left(now Moment, whole time.Duration) time.Duration {
 	since := p.At.Uptime

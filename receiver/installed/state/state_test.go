@@ -106,11 +106,11 @@ func TestAttemptsAreBounded(t *testing.T) {
 	}
 	p = run(t, three, Arrives, Starts, Fails, Starts, Fails, Arrives)
 	if p.State != Received || p.Attempts != 2 {
-		t.Errorf("got %+v, want that a file which is received again does not begin anew", p)
+		t.Errorf("got %+v, want that a file which is received again does not start the count again", p)
 	}
 	p = run(t, three, Arrives, Starts, Fails, Starts, Fails, Starts, Fails, Retries)
 	if p.State != Received || p.Attempts != 0 {
-		t.Errorf("got %+v, want that it begins anew by hand", p)
+		t.Errorf("got %+v, want that it starts again by hand", p)
 	}
 }
 
@@ -236,7 +236,7 @@ func TestNamesOfStates(t *testing.T) {
 	}
 }
 
-// The table in the documents is that of the program.
+// The documents have the table of the program.
 func TestTheDocumentsHaveTheTable(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/installing.md")
 	if err != nil {

@@ -37,7 +37,7 @@ func (o *placeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.channel, "channel", channelName, "`name` of the channel of recv")
 }
 
-// find completes the flags by what recv tells its command.
+// find completes the flags by the variables of the command of recv --exec.
 func (o *placeOptions) find(flags *pflag.FlagSet) error {
 	if !flags.Changed("state") {
 		o.state = cmp.Or(os.Getenv(stateVariable), installed.DefaultDir())

@@ -29,7 +29,7 @@ the state directory; no recv has to run.`
 // A statusEvent is what is known about a channel and a trust root.
 type statusEvent struct {
 	Channel string   `json:"channel"`
-	Keys    []string `json:"keys,omitempty"` // ids of those that have signed; none: it is not signed
+	Keys    []string `json:"trusted_keys,omitempty"` // ids of the keys that have signed; empty: it is not signed
 
 	State    string   `json:"state"`
 	Object   string   `json:"object,omitempty"` // of the release that state is about
@@ -51,10 +51,13 @@ type statusEvent struct {
 	Partial []partialFile `json:"partial_files"`
 }
 
+// Events returns the events of these commands, by type.
+func Events() map[string]any { return map[string]any{"installation": statusEvent{}} }
+
 // A partialFile is beside the file of a release.
 type partialFile struct {
-	Path  cli.Path `json:"path"`
-	Bytes int64    `json:"bytes"`
+	Path  cli.Path `json:"partial_path"`
+	Bytes int64    `json:"partial_bytes"`
 }
 
 type statusOptions struct {
@@ -113,7 +116,7 @@ func (o *statusOptions) run(ctx context.Context, std cli.Stdio) (err error) {
 	return nil
 }
 
-// A merged record stands for those of several keys.
+// A merged record replaces the records of several keys.
 type merged struct {
 	*installed.Record
 	keys []string

@@ -4,12 +4,21 @@ package recv
 
 import (
 	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/durable"
+	"iotupd/proto"
 	"iotupd/receiver/agent"
+	"iotupd/receiver/installed"
 )
 
 // hookOptions are the flags of recv about the program that installs the file.
@@ -19,6 +28,9 @@ type hookOptions struct {
 	attempts       int
 	confirm        bool
 	confirmTimeout time.Duration
+
+	installedSequence string
+	installedObject   string
 }
 
 func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
@@ -26,7 +38,9 @@ func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop the command after this `time`")
 	flags.IntVar(&o.attempts, "exec-attempts", agent.DefaultAttempts, "give a release up after `n` attempts that failed")
 	flags.BoolVar(&o.confirm, "confirm", false, "after the command has succeeded, the release has to be confirmed: by iotupd confirm")
-	flags.DurationVar(&o.confirmTimeout, "confirm-timeout", 0, "uptime after which a release that nobody has confirmed counts as rolled back (default never)")
+	flags.DurationVar(&o.confirmTimeout, "confirm-timeout", 0, "`max` uptime after which a release that nobody has confirmed counts as rolled back (default never)")
+	flags.StringVar(&o.installedSequence, "installed-sequence", "", "``the sequence number of the release that runs, or @FILE that holds it; a missing file says nothing (default not known)")
+	flags.StringVar(&o.installedObject, "installed-object", "", "`id` of the object of the release that runs, or @FILE that holds it (default not known)")
 }
 
 // mostAttempts is more than anybody wants.
@@ -65,7 +79,55 @@ func (o *hookOptions) install() (agent.InstallFunc, error) {
 
 // installConfig returns what the flags say about installing.
 func (o *hookOptions) installConfig() agent.InstallConfig {
-	return agent.InstallConfig{Attempts: o.attempts, Confirm: o.confirm, ConfirmTimeout: o.confirmTimeout}
+	c := agent.InstallConfig{Attempts: o.attempts, Confirm: o.confirm, ConfirmTimeout: o.confirmTimeout}
+	if o.installedSequence != "" || o.installedObject != "" {
+		c.Running = o.running
+	}
+	return c
+}
+
+// running returns what --installed-sequence and --installed-object say.
+func (o *hookOptions) running() (r installed.Running, err error) {
+	text, err := valueOf(o.installedSequence)
+	if err == nil && text != "" {
+		if r.Sequence, err = strconv.ParseUint(text, 10, 64); err != nil {
+			err = cli.UsageError("--installed-sequence %s: %q is not a number", o.installedSequence, text)
+		}
+	}
+	if err != nil {
+		return r, err
+	}
+	if text, err = valueOf(o.installedObject); err == nil && text != "" {
+		if r.Object, err = proto.ParseObjectID(text); err != nil {
+			err = cli.UsageError("--installed-object %s: %w", o.installedObject, err)
+		}
+	}
+	return r, err
+}
+
+// maxValue is more than any value of @FILE has, in bytes.
+const maxValue = 256
+
+// valueOf returns a value, or for @FILE the content of that file; empty: it does not
+// exist.
+func valueOf(value string) (string, error) {
+	path, isFile := strings.CutPrefix(value, "@")
+	if !isFile {
+		return value, nil
+	}
+	f, err := durable.OpenRegular(path, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", cli.LocalError(path, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxValue))
+	if err != nil {
+		return "", cli.LocalError(path, err)
+	}
+	return strings.TrimSpace(string(b)), nil
 }
 
 // unhurried lets a command that installs end by itself when a signal comes: it has

@@ -351,6 +351,10 @@ func (o *options) validate() error {
 		return cli.UsageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
 	case o.exec != "" && !o.keeps():
 		return cli.UsageError("--exec needs a file that stays: -o FILE or -d DIR, and no --dry-run")
+	case o.installedSequence != "" && len(o.trust) == 0:
+		return cli.UsageError("--installed-sequence needs --trust: what is not signed may claim to be of any sequence number")
+	case o.installedObject != "" && len(o.trust) == 0 && o.exec == "":
+		return cli.UsageError("--installed-object needs --exec or --trust: without them, nothing is remembered")
 	case o.follow && (len(o.trust) == 0 || !o.keeps()):
 		return cli.UsageError("--follow needs --trust, which tells what is newer, and -o FILE or -d DIR")
 	case o.follow && o.timeout > 0:

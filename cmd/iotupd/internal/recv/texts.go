@@ -139,6 +139,9 @@ const (
 // stateError is one of --state.
 func stateError(err error) error {
 	if e := (*installed.DirError)(nil); errors.As(err, &e) {
+		if errors.Is(err, installed.ErrInMemory) || errors.Is(err, installed.ErrReadOnly) {
+			return fmt.Errorf("--state %w: name another directory, or have the system say what runs by --installed-sequence", err)
+		}
 		return fmt.Errorf("--state %w", err)
 	}
 	return memoryError(err)
