@@ -34,7 +34,7 @@ var wordings = []wording{
 	{`what (comes|came|arrives|arrived|goes|went|stands|stood)`, "name the thing: incoming packets, the next row", ``, 2},
 	{`that what`, "name the thing that `what` stands for", ``, 5},
 	{`tells?|told|telling`, "say, report, indicate, distinguish, show", ``, 40},
-	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 28},
+	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 29},
 	{`of (these|those)([.,;:)]| (that|which|who|are|is|was|were|have|has|in|of|on|for|to|and|or|but|a|the|at|by|it|with|from|there|only|one|cost|can|may))`, "repeat the noun", ``, 5},
 	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 12},
 	{`(has|have|had) none`, "does not have a", ``, 3},
@@ -167,7 +167,8 @@ func camel(name string) (words []string) {
 	start := 0
 	runes := []rune(name)
 	for i := 1; i < len(runes); i++ {
-		if unicode.IsUpper(runes[i]) && !unicode.IsUpper(runes[i-1]) || runes[i] == '_' {
+		begins := unicode.IsUpper(runes[i]) && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if begins || runes[i] == '_' {
 			words, start = append(words, string(runes[start:i])), i
 		}
 	}

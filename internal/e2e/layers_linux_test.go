@@ -151,10 +151,10 @@ func (r *linked) report(after float64) {
 	r.t.Logf("%-16s should have %d layers; from second %.0f to %.0f: %s  %d changes", r.what, r.level+1, after, r.end.Seconds, text.String(), changes)
 }
 
-// "For receivers with links of different speed." spec.md 10: all have the file in
-// the end, whatever their links carry. Which layers they have at which time
-// depends on the loss in each second, and is not asserted: packages receiver and
-// bench test that in virtual time.
+// "Layers are for receivers with links of different speed." spec.md 10: all have
+// the file in the end, whatever their links carry. Which layers they have at
+// which time depends on the loss in each second, and is not asserted: packages
+// receiver and bench test that in virtual time.
 func TestLayersThatALinkCarriesAreReceived(t *testing.T) {
 	t.Parallel()
 	size := int64(3 * mib / 2)
@@ -199,8 +199,8 @@ func (h *host) joined(base netip.Addr) (joined []int) {
 	return joined
 }
 
-// "Layer l goes to base address + l, and a receiver joins layers 0 to l." spec.md
-// 10; with sources, too.
+// "Layer l is sent to base address + l, and a receiver joins layers 0 to l."
+// spec.md 10; with sources, too.
 func TestLayersOfANamedSource(t *testing.T) {
 	t.Parallel()
 	groups := proto.ChannelGroups("iotupd")
