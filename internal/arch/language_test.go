@@ -34,7 +34,7 @@ var wordings = []wording{
 	{`what (comes|came|arrives|arrived|goes|went|stands|stood)`, "name the thing: incoming packets, the next row", ``, 2},
 	{`that what`, "name the thing that `what` stands for", ``, 5},
 	{`tells?|told|telling`, "say, report, indicate, distinguish, show", ``, 40},
-	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 29},
+	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 36},
 	{`of (these|those)([.,;:)]| (that|which|who|are|is|was|were|have|has|in|of|on|for|to|and|or|but|a|the|at|by|it|with|from|there|only|one|cost|can|may))`, "repeat the noun", ``, 5},
 	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 12},
 	{`(has|have|had) none`, "does not have a", ``, 3},
@@ -53,7 +53,7 @@ var wordings = []wording{
 	{`anew`, "again", ``, 12},
 
 	{`Who (\w+s|has|can|wants)`, "name the subject: a receiver that, an attacker who", ``, 2},
-	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 2},
+	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 3},
 
 	// Words of the field.
 	{`hearsay|wary|excuses?|excused`, "unauthenticated; manifest required; recovery from an unauthenticated object", ``, 0},
