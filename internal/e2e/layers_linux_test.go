@@ -192,7 +192,7 @@ func (h *host) joined(base netip.Addr) (joined []int) {
 	h.t.Helper()
 	members := strings.Fields(h.sh("ip maddress show dev eth0"))
 	for l := range proto.MaxLayers {
-		if slices.Contains(members, proto.LayerGroup(base, l).String()) {
+		if slices.Contains(members, proto.LayerAddress(base, l).String()) {
 			joined = append(joined, l)
 		}
 	}
@@ -203,7 +203,7 @@ func (h *host) joined(base netip.Addr) (joined []int) {
 // spec.md 10; with sources, too.
 func TestLayersOfANamedSource(t *testing.T) {
 	t.Parallel()
-	groups := proto.ChannelGroups("iotupd")
+	groups := proto.ChannelAddresses("iotupd")
 	tests := []struct {
 		family string
 		source func(*host) string
@@ -240,7 +240,7 @@ func TestALostLinkKeepsTheLayers(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
-	base := proto.ChannelGroups("iotupd").IPv6
+	base := proto.ChannelAddresses("iotupd").IPv6
 	r := receiver.recv(newTarget(t), "-6")
 	sender.send(newFile(t, 16*mib), "--rate", "1M", "--layers", "2", "-6")
 	level := r.wait("layers").Layers
