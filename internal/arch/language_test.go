@@ -200,3 +200,27 @@ func documents(t *testing.T) (passages []passage) {
 func skipped(name string) bool {
 	return slices.ContainsFunc(notYet, func(p string) bool { return name == p || strings.HasPrefix(name, p+"/") })
 }
+
+func TestWordingsAreFoundAcrossLinesAndInNames(t *testing.T) {
+	source := `package x
+
+// It is as
+// good as new. There is no rule
+// against "is no longer".
+func whatIsThere() { f("this is", /* no */ "text") }
+
+// A tell-tale of 7.
+`
+	passages := split("x.go", []byte(source), make(map[string]bool))
+	for pattern, want := range map[string][]string{
+		`as good as`:          {"x.go:3: as good as"},
+		`what is there`:       {"x.go:6: what is there"},
+		`(\w+ )?is no( \w+)?`: nil,
+		`tells?`:              {"x.go:8: tell"},
+	} {
+		w := wording{pattern: pattern, fine: `^there |no longer`}
+		if got := w.find(passages); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", pattern, got, want)
+		}
+	}
+}
