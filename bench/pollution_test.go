@@ -80,8 +80,8 @@ func TestForgedPacketsCostNothingWithoutLoss(t *testing.T) {
 }
 
 func TestForgedPacketsStopEverybodyWithoutDigests(t *testing.T) {
-	// "everything is dropped and receiving starts again; the third time is the
-	// last" spec.md 7.3
+	// "everything is dropped and receiving starts again; after the third failure
+	// it ends" spec.md 7.3
 	r := polluted(t, Pollution{})
 	for _, row := range r.Rows {
 		want := row.Receivers

@@ -12,7 +12,7 @@ import (
 // (spec.md 8.2).
 const DefaultPort = 18868
 
-// MaxLayers is the number of consecutive group addresses of a channel.
+// MaxLayers is the number of consecutive multicast group addresses of a channel.
 const MaxLayers = 16
 
 // ValidLayers reports whether a sender can have so many layers (spec.md 2.5): 1 to
@@ -34,34 +34,37 @@ func Overhead(a netip.Addr) int {
 	return IPv6Overhead
 }
 
-// Groups are the base addresses of a channel, one for each kind of multicast;
+// Addresses are the base addresses of a channel, one for each kind of multicast;
 // layer l is sent to base + l.
-type Groups struct {
+type Addresses struct {
 	IPv6, IPv6Source netip.Addr // any source; source-specific
 	IPv4, IPv4Source netip.Addr
 }
 
-// IsGroup reports whether datagrams can be sent to a as a multicast group:
+// IsMulticastGroup reports whether datagrams can be sent to a as a multicast group:
 // ff00::/8 or 224.0.0.0/4, the latter not in the form of IPv6. A zone, which
 // names an interface of one host, is the caller's business.
-func IsGroup(a netip.Addr) bool { return a.IsMulticast() && !a.Is4In6() }
+func IsMulticastGroup(a netip.Addr) bool { return a.IsMulticast() && !a.Is4In6() }
 
-// HaveRoom reports whether there are groups for so many layers from base on
-// (spec.md 8.1).
-func HaveRoom(base netip.Addr, layers int) bool { return IsGroup(LayerGroup(base, layers-1)) }
+// LayersFit reports whether there are multicast groups for so many layers from
+// base on (spec.md 8.1).
+func LayersFit(base netip.Addr, layers int) bool {
+	return IsMulticastGroup(LayerAddress(base, layers-1))
+}
 
-// LayerGroup returns the group of a layer, 0 to MaxLayers-1, above that of layer
-// 0 (spec.md 8.1). It is not a group ([IsGroup]) if there is no room above base.
-func LayerGroup(base netip.Addr, layer int) netip.Addr {
+// LayerAddress returns the multicast group of a layer, 0 to MaxLayers-1, given
+// the one of layer 0 (spec.md 8.1). It is not a multicast group
+// ([IsMulticastGroup]) if base is too high.
+func LayerAddress(base netip.Addr, layer int) netip.Addr {
 	for range layer {
 		base = base.Next()
 	}
 	return base
 }
 
-// ChannelGroups derives the group addresses of a channel from its name
-// (spec.md 8.1), so that a name is all that two sides must share.
-func ChannelGroups(channel string) Groups {
+// ChannelAddresses derives the multicast group addresses of a channel from its
+// name (spec.md 8.1), so that a name is all that two sides must share.
+func ChannelAddresses(channel string) Addresses {
 	h := sha256.Sum256([]byte("iotupd group v1\x00" + channel))
 
 	v6 := [16]byte{0xff, 0x15}
@@ -77,7 +80,7 @@ func ChannelGroups(channel string) Groups {
 	if h[13]&0x7f == 0 && h[14] == 0 {
 		v4s[2] = 1 // 232.0.0.0/24 is reserved; 232.128.0.0/24 shares its MAC addresses
 	}
-	return Groups{
+	return Addresses{
 		IPv6:       netip.AddrFrom16(v6),
 		IPv6Source: netip.AddrFrom16(v6s),
 		IPv4:       netip.AddrFrom4([4]byte{239, 255, min(h[14], 254), low}),
@@ -85,10 +88,10 @@ func ChannelGroups(channel string) Groups {
 	}
 }
 
-// Heard returns the multicast groups to join for packets from the given sources,
+// ForSources returns the multicast groups to join for packets from the given sources,
 // in the address families of these sources. Without sources, it returns the
 // any-source groups of both families.
-func (g Groups) Heard(sources []netip.Addr) (groups []netip.Addr) {
+func (g Addresses) ForSources(sources []netip.Addr) (groups []netip.Addr) {
 	if len(sources) == 0 {
 		return []netip.Addr{g.IPv6, g.IPv4}
 	}

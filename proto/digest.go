@@ -40,10 +40,11 @@ func (t Tree) ParseDigest(payload []byte) (r DigestRecord, err error) {
 }
 
 // Descriptor returns the only descriptor under which r, which [Tree.ParseDigest]
-// read, is record index of group. If its object id is the right one, then so is
-// all that r says. The error, if there is no such record, is [ReasonGeometry].
+// read, is record index of group. If its object id is right, all of r is right.
+// The error, if there is no such record, is [ReasonGeometry].
 func (t Tree) Descriptor(h *Hasher, group uint32, index int, r DigestRecord) (Descriptor, error) {
-	// A number past the end would climb as another record does.
+	// A number past the end would have the same path to the root as another
+	// record.
 	if uint64(group) >= t.Groups || index >= t.PerGroup() {
 		return Descriptor{}, ReasonGeometry
 	}

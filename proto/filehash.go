@@ -26,5 +26,6 @@ func (h *FileHash) Shard(shard []byte) Digest {
 	return Digest(sum[:])
 }
 
-// Sum returns the SHA-256 of the file, which ends with what is not a whole shard.
+// Sum returns the SHA-256 of the file. end is the rest of the file after the last
+// whole shard.
 func (h *FileHash) Sum(end []byte) [sha256.Size]byte { return h.stream.Sum(end) }

@@ -25,8 +25,9 @@ const (
 	manifestIDLen    = 16
 )
 
-// A Manifest describes an object in one packet: what it is, what to call it,
-// and who says so (spec.md 5). Empty fields are left out on the wire.
+// A Manifest describes an object in one packet: its parameters and hashes, its
+// name, its release, and signatures (spec.md 5). Empty fields are left out on the
+// wire.
 type Manifest struct {
 	Sequence   uint64 // anti-rollback counter; 0 if unsigned
 	Created    uint64 // Unix seconds, informative; 0 if unsigned
@@ -144,7 +145,8 @@ func tooLong(over, size int) error {
 }
 
 // ManifestID returns the id, MID of spec.md 5.1, of the encoded manifest that b
-// starts with, if its lengths are those of one. What follows it is not looked at.
+// starts with. ok is false if the lengths in it are wrong. Bytes behind it are
+// ignored.
 func ManifestID(b []byte) (id Digest, ok bool) {
 	body, signatures, ok := splitManifest(b)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 )
 
 // An ObjectID names the content and the parameters of an object (spec.md 4.4).
-// Senders that never heard of each other compute the same one.
+// Senders that do not know of each other compute the same id.
 type ObjectID [16]byte
 
 // String returns id as 32 hexadecimal digits.

@@ -8,8 +8,8 @@ import (
 )
 
 // An Outline is the payload of an OUTLINE packet (spec.md 4.6): the nodes over a
-// range of records, by which a receiver recognises what it has on disk. The
-// packet proves itself: see [Tree.OutlineDescriptor].
+// range of records, by which a receiver recognises records in the files that it
+// has on disk. The packet proves itself: see [Tree.OutlineDescriptor].
 //
 //	| SHA-256 of the file (32) | proof (16*(d-e)) | nodes (16*2^e) | zeros up to S |
 type Outline struct {
@@ -69,8 +69,8 @@ func (t Tree) NextDataRecord(n uint64) uint64 {
 	}
 }
 
-// NextOutline returns the first range from number i on that an OUTLINE is sent
-// of: one that has such a record. ok is false if there is none.
+// NextOutline returns the first range from number i on for which an OUTLINE is
+// sent, because it has such a record. ok is false if there is none.
 func (t Tree) NextOutline(i uint64) (next uint64, ok bool) {
 	e := t.OutlineLevel()
 	n := t.NextDataRecord(i << e)
@@ -109,9 +109,9 @@ func (t Tree) ParseOutline(payload []byte) (o Outline, err error) {
 }
 
 // OutlineDescriptor returns the only descriptor under which o, which
-// [Tree.ParseOutline] read, is that of range i. If its object id is the right
-// one, then so is all that o says. The error is [ReasonGeometry] if no OUTLINE is
-// sent of this range, or [ReasonDigest] if there are nodes over no record.
+// [Tree.ParseOutline] read, is the OUTLINE of range i. If its object id is right,
+// all of o is right. The error is [ReasonGeometry] if no OUTLINE is sent of this
+// range, or [ReasonDigest] if there are nodes over no record.
 func (t Tree) OutlineDescriptor(i uint32, o Outline) (Descriptor, error) {
 	if !t.outlined(i) {
 		return Descriptor{}, ReasonGeometry
@@ -143,7 +143,7 @@ func (o Outline) Clone() Outline {
 func (o Outline) Node(n int) Digest { return Digest(o.Nodes[n*DigestLen:]) }
 
 // Unfold returns what the DIGEST of record n of range i carries, given the
-// record. It proves itself if the node over it is node n of o, and o does.
+// record. It is genuine if the node over it is node n of o, and o is genuine.
 func (t Tree) Unfold(i uint32, o Outline, n int, record []byte) DigestRecord {
 	proof := t.outlineNodes(i, o).AppendProof(make([]byte, 0, t.Depth*DigestLen), uint64(n))
 	return DigestRecord{SHA256: o.SHA256, Proof: append(proof, o.Proof...), Record: record}

@@ -24,7 +24,7 @@ type PublicKey struct {
 // signedPrefix keeps a signature of a manifest from being valid for anything else.
 const signedPrefix = "iotupd manifest v1\x00"
 
-// SigningInput returns what a signature of m is made over (spec.md 5.5). It
+// SigningInput returns the bytes that a signature of m covers (spec.md 5.5). It
 // does not depend on the signatures that m has.
 func (m *Manifest) SigningInput() []byte {
 	enc := m.AppendTo([]byte(signedPrefix))

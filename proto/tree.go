@@ -84,7 +84,7 @@ type Hasher struct {
 // NewHasher returns a Hasher.
 func NewHasher() *Hasher { return &Hasher{h: sha256.New()} }
 
-// What is hashed starts with a byte that says what it is.
+// The first byte of the input says what kind of node is hashed.
 const (
 	leafTag   = 0
 	recordTag = 1
@@ -167,7 +167,7 @@ func climb(node Digest, number uint64, proof []byte) Digest {
 // Nodes are all nodes of a hash tree, 32 bytes for every record. They do not
 // change, so that they are safe for concurrent use.
 type Nodes struct {
-	levels [][]Digest // from those over records to the root; without those over no record
+	levels [][]Digest // from the nodes over records to the root; without nodes over no record
 }
 
 // NewNodes builds the tree of shape t over the nodes of all records

@@ -17,7 +17,7 @@ type Need struct {
 	Fast  uint64 // with more, it is not decoded noticeably faster by one processor
 }
 
-// NeedOf returns what files with parameters p take. The error is that of
+// NeedOf returns what files with parameters p take. The error comes from
 // [proto.Params.Geometry].
 func NeedOf(p proto.Params) (Need, error) {
 	geo, err := p.Geometry()

@@ -56,8 +56,8 @@ func (r *Receiver) keepWaiting(p *packet) error {
 }
 
 // verifyManifest returns the manifest that an undamaged packet of object id
-// carries, if it is one to follow. An object whose manifest is genuine and not to be
-// followed is refused from then on.
+// carries, if it is a manifest to follow. An object whose manifest is genuine but
+// not to be followed is refused from then on.
 func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, err error) {
 	if m, err = r.gate.authenticate(p, id); err != nil {
 		return m, err
@@ -70,8 +70,8 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 	return m, nil
 }
 
-// supersedes reports whether an object with manifest m, which is one to follow,
-// takes the place of the chosen one.
+// supersedes reports whether an object with manifest m, which is a manifest to
+// follow, replaces the chosen one.
 func (r *Receiver) supersedes(m *proto.Manifest) bool {
 	return r.cfg.Trust != nil && m.Sequence > r.object.manifest.Sequence
 }
@@ -111,9 +111,9 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verified
 	}
 }
 
-// takeWaiting takes a packet of the chosen object that has waited, as if it arrived
-// now. It reports whether there was one. While the store is opened, or compared with
-// the group of a packet, it waits on.
+// takeWaiting takes a packet of the chosen object that has waited, as if it
+// arrived now. It reports whether there was one. Packets go on waiting while the
+// store is opened, or while their group is compared with it.
 func (r *Receiver) takeWaiting() bool {
 	o := r.object
 	if o.opening {

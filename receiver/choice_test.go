@@ -96,8 +96,9 @@ func TestAnObjectWithTheWantedNameComesFirst(t *testing.T) {
 }
 
 func TestAnObjectOfAnotherNameIsRefusedAtOnce(t *testing.T) {
-	// "A manifest that is genuine and not to follow refuses its object, which is
-	// remembered as not wanted: of it, only manifests are looked into." spec.md 7.2
+	// "A manifest that is genuine but not to follow refuses its object, which is
+	// remembered as not wanted: of its packets, only manifests are looked into."
+	// spec.md 7.2
 	a, b := twoSources(t)
 	for _, cfg := range []receiver.Config{{Name: is("a.bin")}, {Name: is("a.bin"), Object: b.id}} {
 		tr := a.receive(cfg)
@@ -117,8 +118,8 @@ func TestAnObjectOfAnotherNameIsRefusedAtOnce(t *testing.T) {
 }
 
 func TestANameIsThatOfAManifest(t *testing.T) {
-	// "It comes back by a manifest to follow: two senders may give a file different
-	// names, and anybody can name it wrongly" spec.md 7.2
+	// "A manifest to follow makes the object acceptable again: two senders may
+	// give a file different names, and anybody can name it wrongly" spec.md 7.2
 	src, other := twoSources(t)
 	misnamed := src.manifestWith(func(m *proto.Manifest) { m.Name = "backup.dat" })
 	for name, before := range map[string][][]byte{

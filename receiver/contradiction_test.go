@@ -85,8 +85,8 @@ func (l *lies) AppendOutline(b []byte, number uint32) ([]byte, error) {
 }
 
 func TestAnObjectThatContradictsItselfIsAnError(t *testing.T) {
-	// "If nothing is provisional, no file ever comes of the object, which is an
-	// error" spec.md 7.3
+	// "If there are no provisional shards, the object can never be received,
+	// which is an error" spec.md 7.3
 	src := lie(t, fourRecords(t, 8*256))
 	failed := 0
 	for start := range 10 {

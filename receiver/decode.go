@@ -158,7 +158,7 @@ func newDecodeTask(o *object, g uint32) *decodeTask {
 	return t
 }
 
-// expectLeaves has the rebuilt shards compared with the leaves that are known.
+// expectLeaves makes the task compare rebuilt shards with the known leaves.
 func (t *decodeTask) expectLeaves(o *object) {
 	t.expected = make(map[int]*expectedLeaf)
 	t.records = recordReader{leaves: o.leaves, store: t.store}

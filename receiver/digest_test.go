@@ -15,9 +15,10 @@ import (
 )
 
 func TestNoShardWaitsForItsLeaf(t *testing.T) {
-	// "Nothing waits for a whole loop, for an order, or for leaves. ... like this it needs exactly as many as without digests" spec.md
-	// 7.3: of an object with digests, heard with them or without them, and of the
-	// same file sent without digests, exactly the same shards.
+	// "No step waits for a whole loop, for an order of packets, or for leaves.
+	// ... with provisional shards it needs exactly as many as without digests"
+	// spec.md 7.3: of an object with digests, heard with them or without them,
+	// and of the same file sent without digests, exactly the same shards.
 	p := small(proto.CodeLeopard8, 40, 60)
 	size := 12*40*p.ShardSize - 1000
 	with, without := newTree(t, "", size, p), newSource(t, "", size, p)

@@ -18,12 +18,11 @@
 //   - object.go, open.go, shard.go, places.go, layout.go, writes.go, index.go, state.go: a shard
 //     on its way to the store, and the states of its group
 //   - record.go, leaves.go, recordreader.go, rebuild.go, check.go: hashes of shards, and how they are used
-//     with them
 //   - work.go, job.go, decode.go, hash.go, reencode.go: work for jobs
 //   - budget.go: the memory of a file, and how it is divided
 //   - resume.go, scan.go, outline.go, partial.go: bytes that are already on disk
 //   - streams.go: loss, for display and for the choice of layers
-//   - run.go, readers.go: the loop, and what reads for it
+//   - run.go, readers.go: the loop, and the goroutines that read for it
 //   - indexalone.go: the index without a receiver, for simulations
 //
 // Package layers, below this one, decides how many layers to receive.
@@ -31,20 +30,21 @@
 // # The life of a packet
 //
 // [Run] reads batches of datagrams, each of which goes to [Receiver.Handle]. The
-// order of the checks is that of spec.md 7.1: the header, whether the object can be
-// ruled out, the checksum. An object is chosen by its manifest (choice.go). Before
-// one is chosen, and until a job has opened its store, other packets wait
-// (waiting.go). A packet of the chosen object, which may have waited, is compared with
-// the geometry, and noted by the stream that it came on. Then it depends on its type: a
-// shard is compared with its leaf, if that is in memory, and put into the queue of
-// writes (shard.go, writes.go); a record proves itself and is put there as well, to be
-// stored behind the file (record.go); an outline waits until there is time to search the
-// disk (outline.go); a further manifest changes nothing. The payload is decrypted only
-// after all checks that need the header alone. No call of a receiver touches a store:
-// jobs read and write. While too much waits for them ([Receiver.Busy]), Run leaves
-// datagrams in the kernel's buffers. After a batch, it passes the packets that were
-// noted to the policy of layers. Where datagrams come one after the other, it looks for
-// them by its own timer (readers.go), so that no goroutine is woken for each.
+// checks follow the order of spec.md 7.1: the header, whether the object can be
+// ruled out, the checksum. An object is chosen by its manifest (choice.go).
+// Before one is chosen, and until a job has opened its store, other packets wait
+// (waiting.go). A packet of the chosen object, which may have waited, is compared
+// with the geometry, and counted in its stream. Then it depends on its type: a
+// shard is compared with its leaf, if that is in memory, and put into the queue
+// of writes (shard.go, writes.go); a record is verified by its own proof and put
+// into the same queue, to be stored behind the file (record.go); an OUTLINE waits
+// until a job has time to search the disk (outline.go); a further manifest
+// changes nothing. The payload is decrypted only after all checks that need the
+// header alone. No call of a receiver touches a store: jobs read and write. While
+// too much waits for them ([Receiver.Busy]), Run leaves datagrams in the kernel's
+// buffers. After a batch, it passes the counted packets to the policy of layers.
+// Where datagrams come one after the other, it looks for them by its own timer
+// (readers.go), so that no goroutine is woken for each.
 //
 // # The life of a group
 //
@@ -60,11 +60,12 @@
 // # The life of a job
 //
 // Work that waits is a task in the work list (work.go), whose kinds are in the
-// order of their priority. [Receiver.NextJob] takes the first task that may start
-// beside the jobs that run, and copies all that may change meanwhile. Job.Run works
-// on the copy. [Receiver.Finish] applies the result, unless the object was dropped
-// meanwhile. Jobs read and write the store, which bears several calls at a time, and
-// touch nothing else of the receiver; so there are no locks.
+// order of their priority. [Receiver.NextJob] takes the first task that may run
+// concurrently with the running jobs, and copies all state that may change
+// meanwhile. Job.Run works on the copy. [Receiver.Finish] applies the result,
+// unless the object was dropped meanwhile. Jobs read and write the store, which
+// allows concurrent calls, and touch nothing else of the receiver; so there are
+// no locks.
 //
 // # Memory
 //
@@ -95,6 +96,7 @@
 //
 // # Failures
 //
-// Methods of an object return their failures, which end the transfer. Reasons to ignore a packet are errors
-// of type [proto.Reason], which Handle returns; they change nothing.
+// Errors of the methods of an object are either failures, which end the transfer,
+// or a [proto.Reason] to ignore a packet, which Handle returns and which changes
+// nothing.
 package receiver

@@ -17,7 +17,7 @@ type (
 		Object proto.ObjectID
 		Params proto.Params
 		From   Origin    // of its manifest
-		Since  time.Time // when the first of its packets arrived that is of use
+		Since  time.Time // arrival of its first useful packet
 	}
 
 	// Certified: the manifest of the chosen object. It must not be changed.
@@ -37,7 +37,7 @@ type (
 	// goes on without them and without other unverified shards.
 	Forged struct {
 		Group  uint32
-		Shards int // so many at least
+		Shards int // at least this many
 	}
 
 	// Dropped: the object was given up, for another one or because its manifest

@@ -147,8 +147,8 @@ func TestTheDecoderFindsAForgedShard(t *testing.T) {
 }
 
 func TestForgeriesWithoutAnyLeafCostTheProvisionalShardsAlone(t *testing.T) {
-	// "with a tree, a wrong SHA-256 costs only what is provisional: these groups
-	// go on with their verified shards alone" spec.md 7.3
+	// "with a tree, only provisional shards are dropped: their groups go on with
+	// their verified shards alone" spec.md 7.3
 	p := small(proto.CodeLeopard8, 10, 10)
 	src := newTree(t, "", 30*512, p)
 	tr := src.receive(receiver.Config{})
@@ -273,8 +273,9 @@ func (tr *transfer) suffer(lost func() bool, s *sender.Sender, a *attacker) (sha
 }
 
 func TestAStreamOfForgeriesCostsLittle(t *testing.T) {
-	// "So a forged shard costs one that is ignored or dropped. A group that was
-	// decoded from forged ones loses its provisional shards, once." spec.md 7.3
+	// "So the cost of a forged shard is one shard that is ignored or dropped. A
+	// group that was decoded from forged shards loses its provisional shards,
+	// once." spec.md 7.3
 	src := newTree(t, "", 20*64*512-77, small(proto.CodeLeopard8, 64, 64))
 	for _, loss := range []uint64{0, 10} {
 		calm := src.receive(receiver.Config{})

@@ -15,7 +15,7 @@ type gate struct {
 	pins []proto.ObjectID // all forms that Config.Object may have on the wire; empty: any object
 
 	refused  recent // objects that were looked at and are not wanted
-	reported recent // objects that Refused was observed of
+	reported recent // objects for which Refused was reported
 	unsigned recent // the same for manifests without a trusted signature; apart, since anybody can make them
 
 	checks allowance // of signatures
@@ -120,8 +120,8 @@ func (g *gate) report(before *recent, e Refused) {
 	}
 }
 
-// recent remembers the last few objects: their number is an attacker's to
-// choose.
+// recent remembers the last few objects only, since an attacker can invent any
+// number of them.
 type recent struct{ ids []proto.ObjectID }
 
 const maxRecent = 64

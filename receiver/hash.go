@@ -34,7 +34,7 @@ type fileHash struct {
 	next    int64  // value of written once batch is written
 	batch   uint32
 
-	right, synced bool // the whole is the wanted file, and durable
+	right, synced bool // the SHA-256 is right; the file is durable
 }
 
 const (
@@ -45,7 +45,7 @@ const (
 	hashBuffer = 256 << 10
 )
 
-// advance moves on with the shards that have come into their places.
+// advance extends the prefix by the shards that are in their places now.
 func (f *fileHash) advance(o *object) {
 	for f.prefix < o.geo.DataShards {
 		if g, i := o.geo.DataShard(f.prefix); !o.index.hasShard(g, i) {

@@ -224,7 +224,7 @@ func TestWrongContentStartsAgain(t *testing.T) {
 }
 
 func TestWrongContentThreeTimesIsAnError(t *testing.T) {
-	// "the third time is the last" spec.md 7.3
+	// "after the third failure it ends" spec.md 7.3
 	src := newSource(t, "", 12*256, smallest(proto.CodeLeopard8, 12, 12))
 	tr := src.receive(receiver.Config{})
 	tr.hearAll(src.manifest())

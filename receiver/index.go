@@ -75,7 +75,7 @@ func newIndex(geo proto.Geometry) *index {
 	return x
 }
 
-// number returns where a shard stands among all shards of the object.
+// number returns the number of a shard among all shards of the object.
 func (x *index) number(g uint32, shard int) uint64 {
 	return uint64(g)*uint64(x.geo.K+x.geo.M) + uint64(shard)
 }

@@ -9,8 +9,8 @@ import "iotupd/proto"
 // done.
 type Index struct{ index *index }
 
-// NewIndex returns the index of an object of which nothing is held yet. The error
-// is [ReasonTooLarge].
+// NewIndex returns the index of an object without any shard. The error is
+// [ReasonTooLarge].
 func NewIndex(geo proto.Geometry) (*Index, error) {
 	if indexBytes(geo) > maxIndex {
 		return nil, ReasonTooLarge

@@ -14,8 +14,8 @@ type Job struct {
 	err    error
 }
 
-// A work is what a job does. It is made from the state of its object, and run
-// works on its own copy of all that may change meanwhile.
+// A work is the work of a job. It is made from the state of its object, and run
+// uses copies of all state that may change meanwhile.
 type work interface {
 	run() error    // on any goroutine
 	finish() error // applies the result, if run succeeded, on the receiver's

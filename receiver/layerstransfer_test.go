@@ -38,8 +38,8 @@ func (tr *transfer) hearLayers(s *sender.Sender, heard func(proto.Path) bool) {
 }
 
 func TestAnyPrefixOfLayersBringsTheFile(t *testing.T) {
-	// "So every prefix of layers gives each shard once before it repeats any, from
-	// any start" spec.md 10.1, and what proves them.
+	// "So layers 0 to i together send each shard once before they repeat any,
+	// from any start" spec.md 10.1, and what proves them.
 	eachKind(t, func(t *testing.T, newSource maker) {
 		rnd := newRand(t)
 		for _, size := range []int{0, 1, 513, 65536, 200_000} {

@@ -13,9 +13,10 @@ import (
 //	file | hash records | trailer
 //
 // The records begin at a multiple of [blockSize]. Without them there is the file
-// alone. The shards of a group are in its places: data shard i has place i, in the
-// file, and parity is parked there as long as it is missing. The last place of a file
-// may be shorter than a shard; then parity for it is kept in memory.
+// alone. The shards of a group are in its places: data shard i has place i, in
+// the file, and while the data shard is missing parity may be parked there. The
+// last place of a file may be shorter than a shard; then parity for it is kept in
+// memory.
 type layout struct {
 	geo     proto.Geometry
 	records int64 // offset of the hash records

@@ -45,8 +45,8 @@ func newLeaves(t proto.Tree, memory int) *leaves {
 	}
 }
 
-// slot returns where a record stands in the workspace: records that travel
-// together lie together.
+// slot returns the number of a record in the workspace: records that are sent one
+// after the other are adjacent.
 func (l *leaves) slot(g uint32, record int) uint64 {
 	return uint64(record)*l.tree.Groups + uint64(g)
 }
@@ -125,9 +125,9 @@ func (l *leaves) readAll(from io.ReaderAt, g uint32, known []bool) ([]proto.Dige
 	return all, nil
 }
 
-// A recordCache holds recently used records, each in the only entry that its
-// slot may have: the records of a row of all groups, which are used at a time,
-// have consecutive slots.
+// A recordCache holds recently used records. Each slot maps to one entry. The
+// records of a row of all groups, which are used together, have consecutive slots
+// and so do not evict each other.
 type recordCache struct {
 	memory []byte
 	slots  []uint64 // of the entries, plus one; zero: nothing

@@ -10,8 +10,8 @@ import (
 	"iotupd/proto"
 )
 
-// flushAfter bounds how long a received shard stays in memory only; the start of a
-// block twice as long.
+// flushAfter bounds how long a received shard is in memory only. For the start of
+// an incomplete block it is twice as long.
 const flushAfter = 250 * time.Millisecond
 
 // An object is the state of the object being received. Errors of its methods are
@@ -31,7 +31,7 @@ type object struct {
 	decoders    decoders
 	spaces      []*recordSpace          // idle
 	overwritten map[uint32]*overwritten // of the groups that are reencoding
-	aborted     atomic.Bool             // running jobs shall end
+	aborted     atomic.Bool             // running jobs must end
 
 	opening   bool      // the store is not open yet
 	old       Store     // of the object that was dropped for this one, to be discarded; nil: none

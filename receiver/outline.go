@@ -12,7 +12,7 @@ import (
 // come again.
 const maxOutlined = 16
 
-// An outlined range is one whose data records are searched for on disk.
+// An outlined is a range whose data records are searched for on disk.
 type outlined struct {
 	number uint32
 	proto.Outline

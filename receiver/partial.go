@@ -59,7 +59,7 @@ func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 	}
 	l, never := newLeaves(tree, 0), func() bool { return false }
 	at := newLayout(geo, l.size())
-	if size != at.size() { // before any work that the trailer asks for
+	if size != at.size() { // checked before any work, since the trailer may be wrong
 		return s, errNoTrailer
 	}
 	found, err := l.recall(file, &identity{wire: s.Descriptor.Object()}, never)

@@ -26,8 +26,9 @@ type reader struct {
 	stop chan struct{}
 }
 
-// readFrom keeps batches of c moving to the loop until c is closed. A batch that
-// the loop may poll is waited for, so that one of both reads at a time.
+// readFrom keeps batches of c moving to the loop until c is closed. While the
+// loop polls a batch, the reader waits for it to come back, so that only one of
+// them reads at a time.
 func (s *shell) readFrom(c Conn) {
 	r := reader{conn: c, back: make(chan Batch, queueDepth), stop: s.stop}
 	for {

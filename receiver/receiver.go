@@ -21,7 +21,7 @@ type Receiver struct {
 	err     error   // why the transfer failed
 }
 
-// shared is what the parts of a receiver have in common.
+// shared is the state that all parts of a receiver use.
 type shared struct {
 	cfg     Config
 	now     time.Time // of the call that is handled
@@ -193,10 +193,10 @@ func (r *Receiver) fail(err error) {
 	}
 }
 
-// NextJob returns work to be done, nil if there is none now. Jobs of one
-// receiver may run at the same time. It is to be called until it returns nil, after
-// every call of another method: it also goes on with the packets that have waited for
-// a manifest, one by one, so that work which they make is done as if they were just
+// NextJob returns work to be done, nil if there is none now. Jobs of one receiver
+// may run at the same time. Call it after every call of another method until it
+// returns nil: it also handles the packets that have waited for a manifest, one
+// by one, so that the jobs which they cause run as if the packets were just
 // arriving.
 func (r *Receiver) NextJob() *Job {
 	for r.object != nil && !r.Done() {
@@ -215,7 +215,7 @@ func (r *Receiver) NextJob() *Job {
 func (r *Receiver) Finish(now time.Time, j *Job) {
 	r.now = now
 	if j.object != r.object || r.err != nil {
-		return // of an object that was dropped meanwhile
+		return // its object was dropped meanwhile
 	}
 	before := r.object.verified
 	r.fail(j.finish())

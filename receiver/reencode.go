@@ -39,8 +39,8 @@ func (o *object) invalidate(g uint32) {
 	o.enlist(reencodeGroup, g)
 }
 
-// reencodeMemory returns the least that making the parity of a group takes, in
-// bytes: all of it, and a strip of the data and of the code's work.
+// reencodeMemory returns the least memory, in bytes, for computing the parity of
+// a group: all parity, and a strip of the data and of the code's workspace.
 func reencodeMemory(p proto.Params) int64 {
 	const strip = 64
 	return int64(p.M)*int64(p.ShardSize) + int64(p.K+4*p.M)*strip
@@ -82,7 +82,7 @@ func (w *reencodeWork) run() error {
 	return fec.Encode(context.Background(), geo, w, cfg)
 }
 
-// finish takes over the parity that came back. From then on the group takes
+// finish adds the restored parity to the index. From then on the group takes
 // packets.
 func (w *reencodeWork) finish() error {
 	w.work.reencoding = false
@@ -118,10 +118,10 @@ func (w *reencodeWork) ReadAt(b []byte, offset int64) (n int, err error) {
 	return n, nil
 }
 
-// park writes the shards that are what their leaves say to the places of data
-// shards that were given up, the highest first, but to none that is too short:
-// a place is left over, for the forged shard. It takes parity from number first on.
-// All data of the group have been read by then.
+// park writes the shards that match their leaves to the places of data shards
+// that were given up, the highest first, except places that are too short. There
+// are enough places, since the forged shard needs none. It takes parity from
+// number first on. All data of the group have been read by then.
 func (w *reencodeWork) park(first int, parity []byte) error {
 	geo, h := w.source.geo, proto.NewHasher()
 	if err := w.readLeaves(); err != nil {

@@ -33,7 +33,7 @@ func (s *source) lateJoin(start, forged int, cfg receiver.Config) (shards int) {
 }
 
 func TestOneForgedShardCostsARecordAtMost(t *testing.T) {
-	// "A group that was decoded from forged ones loses its provisional shards,
+	// "A group that was decoded from forged shards loses its provisional shards,
 	// once": here the forged one, and the shards of the record in the middle of
 	// which the receiver joined. spec.md 7.3
 	p := proto.Params{Code: proto.CodeLeopard16, K: 911, M: 2048, ShardSize: 1152}
@@ -45,15 +45,15 @@ func TestOneForgedShardCostsARecordAtMost(t *testing.T) {
 			if got > calm+src.tree.Leaves {
 				t.Errorf("%d shards were needed, without a forged one %d, a record has %d leaves", got, calm, src.tree.Leaves)
 			}
-			// "Where memory does not suffice for that, it is lost."
+			// "If the memory does not suffice for that, they are lost."
 			src.lateJoin(start, 2900, receiver.Config{Memory: p.M * p.ShardSize})
 		})
 	}
 }
 
-func TestASpoiltGroupGetsItsParityBack(t *testing.T) {
-	// "Of a group that was decoded from forged shards, the parity that has been
-	// overwritten is made again" spec.md 7.3
+func TestACorruptedGroupGetsItsParityBack(t *testing.T) {
+	// "When a group was decoded from forged shards, its overwritten parity is
+	// computed again" spec.md 7.3
 	for name, size := range map[string]int{"whole": 8 * 256, "short": 8*256 - 100, "virtual": 7 * 256} {
 		t.Run(name, func(t *testing.T) {
 			src := fourRecords(t, size)

@@ -85,7 +85,7 @@ func (w *recordScan) finish() error {
 // recallBytes is how much is read at a time to look for records.
 const recallBytes = 256 << 10
 
-// recall returns the slots whose record proves itself to be of object id.
+// recall returns the slots with a record whose proof belongs to object id.
 func (l *leaves) recall(from io.ReaderAt, id *identity, aborted func() bool) (found bitset, err error) {
 	t, h := l.tree, proto.NewHasher()
 	found = newBitset(t.Total())

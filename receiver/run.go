@@ -101,9 +101,9 @@ type Status struct {
 	Ignored   map[proto.Reason]uint64 // valid during the call of Report only
 }
 
-// Run feeds r from conns until it is done, and does its jobs on goroutines of
-// its own. It closes conns and waits for all it started before it returns: nil
-// if the object is complete and verified.
+// Run feeds r from conns until it is done, and does its jobs on goroutines of its
+// own. Before it returns, it closes conns and waits for its goroutines. The
+// result is nil if the object is complete and verified.
 func Run(ctx context.Context, r *Receiver, conns []Conn, opts RunOptions) error {
 	s := shell{
 		r:       r,

@@ -319,7 +319,7 @@ func (s *slowStore) Sync() error {
 }
 
 func TestRunWaitsForItsJobs(t *testing.T) {
-	// "It closes conns and waits for all it started before it returns".
+	// "Before it returns, it closes conns and waits for its goroutines".
 	inBubble(t, smallSource(t), 1, func(b *bubble) {
 		store := &slowStore{MemStore: b.store, syncing: make(chan struct{})}
 		b.receiver(store)

@@ -193,7 +193,7 @@ func TestAScanShowsWhatAPartialFileHolds(t *testing.T) {
 }
 
 func TestShardsFromASeedAreStoredSoon(t *testing.T) {
-	// "flushAfter bounds how long a received shard stays in memory only."
+	// "flushAfter bounds how long a received shard is in memory only."
 	src := newTree(t, "", 10*512, small(proto.CodeLeopard8, 10, 10))
 	tr := src.receive(receiver.Config{Seeds: readers(src.file[:9*512])})
 	tr.hearAll(src.manifest(), src.digest(0, 0))

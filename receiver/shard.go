@@ -50,8 +50,8 @@ func (o *object) takeShard(p *packet) (err error) {
 	return nil
 }
 
-// trustOf compares a shard with its leaf. A leaf that is known and has to be read from
-// the store is compared by a job, before anything is made of the shard.
+// trustOf compares a shard with its leaf. A leaf that is known and has to be read
+// from the store is compared by a job, before the shard is used.
 func (o *object) trustOf(p *packet) (trust trustLevel, known bool, err error) {
 	if o.leaves == nil {
 		return provisional, false, nil

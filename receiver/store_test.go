@@ -125,7 +125,7 @@ func TestAStoreThatIsNotDiscardedEndsTheTransfer(t *testing.T) {
 }
 
 func TestShardsAreStoredSoon(t *testing.T) {
-	// "flushAfter bounds how long a received shard stays in memory only."
+	// "flushAfter bounds how long a received shard is in memory only."
 	src := newSource(t, "", 3000, smallest(proto.CodeLeopard8, 12, 12))
 	tr := src.receive(receiver.Config{})
 	if at := tr.r.Wake(); !at.IsZero() {

@@ -62,7 +62,8 @@ type pathKey struct {
 	ifindex int
 }
 
-// A Heard is an undamaged packet of the chosen object, on a path that has proven itself.
+// A Heard is an undamaged packet of the chosen object, on a proven path (see
+// [Streams]).
 type Heard struct {
 	*Stream
 	Seq    uint32
@@ -94,11 +95,12 @@ func (l Loss) Ratio() float64 {
 // and listens to all layers. It is not safe for concurrent use.
 //
 // Copies of a packet count once. A packet that others overtook counts as lost
-// until it arrives, or for good if it is 64 packets late or more. What is sent
-// on a layer while nobody listens to it does not count. At most 256 streams are
-// measured at a time; the packets of others are neither counted nor listed. Anybody can
-// send packets that fit the object, and sequence numbers are under no hash: in a
-// receiver, only those paths count that have shown a verified manifest, digest or shard.
+// until it arrives, or for good if it is 64 packets late or more. Packets of a
+// layer do not count while the receiver does not listen to it. At most 256
+// streams are measured at a time; the packets of others are neither counted nor
+// listed. Anybody can send packets that fit the object, and sequence numbers are
+// under no hash: in a receiver, only those paths count that have shown a verified
+// manifest, digest or shard.
 type Streams struct {
 	byKey map[streamKey]*Stream
 	paths map[pathKey]*Path
@@ -175,12 +177,11 @@ func (ss *Streams) find(now time.Time, from Origin, p *proto.Path) *Stream {
 	return s
 }
 
-// Keep has packets listed for [Streams.Take] from now on.
+// Keep makes Streams list packets for [Streams.Take] from now on.
 func (ss *Streams) Keep() { ss.keep = true }
 
-// Take returns the packets that were heard since the last call, as far as they
-// are listed: see [Streams.Keep]. They are valid until the next call of
-// [Streams.Note].
+// Take returns the listed packets since the last call: see [Streams.Keep]. They
+// are valid until the next call of [Streams.Note].
 func (ss *Streams) Take() []Heard {
 	heard := ss.heard
 	ss.heard = ss.heard[:0]

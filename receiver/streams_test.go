@@ -155,7 +155,7 @@ func TestStreamsAreBounded(t *testing.T) {
 }
 
 func TestALayerThatNobodyListensToLosesNothing(t *testing.T) {
-	// "What is sent on a layer while nobody listens to it does not count."
+	// "Packets of a layer do not count while the receiver does not listen to it."
 	var ss Streams
 	hear := func(layer int, seq uint32) { ss.Note(time.Time{}, here, &proto.Path{Layer: layer, Seq: seq}) }
 	want := func(why string, want Loss) {

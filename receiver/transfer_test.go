@@ -92,8 +92,8 @@ func TestAnyKShardsOfAGroupAreEnough(t *testing.T) {
 }
 
 func TestShardsArriveInAnyOrder(t *testing.T) {
-	// "every packet that it has not seen yet is of use to it": all shards in any
-	// order, some of them twice.
+	// "every packet that it has not received yet is useful to it": all shards in
+	// any order, some of them twice.
 	rnd := newRand(t)
 	for range 200 {
 		src := randomSource(t, rnd)

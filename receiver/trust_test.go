@@ -132,7 +132,7 @@ func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 	// its own hardware and the manifest does not name it, that has expired, by a
 	// clock that was set, whose sequence is lower than the highest that was
 	// installed of any of its keys, or equal with another object." "A lowest
-	// sequence that the user states holds in any case." spec.md 5.5
+	// sequence that the user states applies in any case." spec.md 5.5
 	key, other := keys.Generate(), keys.Generate()
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
 	installed := func(by keys.SecretKey, n uint64, id proto.ObjectID) func(p *receiver.Policy) {
@@ -244,8 +244,8 @@ func hardware(names ...string) func(p *receiver.Policy) {
 }
 
 func TestARefusedObjectComesBackByABetterManifest(t *testing.T) {
-	// "It comes back by a manifest to follow: ... where signatures count, a better
-	// one may expire later." spec.md 7.2
+	// "A manifest to follow makes the object acceptable again: ... where
+	// signatures count, a better one may expire later." spec.md 7.2
 	key := keys.Generate()
 	src := newTree(t, "fw", 30*512, small(proto.CodeLeopard8, 10, 10))
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
@@ -406,8 +406,8 @@ func TestUnsignedManifestsHideNoReport(t *testing.T) {
 }
 
 func TestManifestsThatNameNoTrustedKeyDelayNone(t *testing.T) {
-	// "those that name none of its keys need not be verified, and do not count"
-	// spec.md 5.5
+	// "signatures that name none of its keys need not be verified, and do not
+	// count" spec.md 5.5
 	key := keys.Generate()
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
 	tr := src.receive(receiver.Config{Trust: trusting(key), SignatureRate: 1})

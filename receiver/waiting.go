@@ -40,7 +40,7 @@ type waitingRoom struct {
 
 	scratch []byte // room for a datagram
 
-	// Where next goes on: shards are looked at when all others have been.
+	// Where next continues: first through all other packets, then through shards.
 	at     int
 	shards bool
 }
@@ -166,7 +166,7 @@ func (w *waitingRoom) keepOnly(id proto.ObjectID) {
 	w.again()
 }
 
-// again has next look at all packets.
+// again makes next start over with all packets.
 func (w *waitingRoom) again() { w.at, w.shards = 0, false }
 
 // next takes out the next packet of a group that is ready, valid until the next call.
@@ -200,7 +200,8 @@ func (w *waitingRoom) open(e *waitingPacket) packet {
 	return packet{from: e.from, Header: h, datagram: b, payload: payload, sealed: h.Sealed}
 }
 
-// free gives the memory back of packets that are gone, as far as no other is older.
+// free releases the memory of packets that are gone, up to the oldest one that is
+// not.
 func (w *waitingRoom) free() {
 	for w.count > 0 && w.packet(0).gone {
 		w.dropFirst()

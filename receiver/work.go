@@ -121,7 +121,7 @@ func (o *object) nextTask(kind workKind) (t task, ok bool) {
 // isDue reports whether a task is still to be done, and can be.
 func (o *object) isDue(kind workKind, t task, grp *group) bool {
 	switch kind {
-	case reencodeGroup: // the more leaves are known, the more comes back
+	case reencodeGroup: // the more leaves are known, the more parity is restored
 		return grp.state == reencoding && grp.ticket == t.ticket && !o.leaves.counts[t.group].queued
 	case decodeGroup:
 		return grp.state == full && grp.ticket == t.ticket && o.isReady(t.group, grp)
@@ -138,11 +138,11 @@ func (o *object) isReady(g uint32, grp *group) bool {
 	return o.leaves == nil || !o.leaves.counts[g].queued && grp.check == unchecked
 }
 
-// enlist lists work on a group that comes in the order in which it was listed
-// first, whatever else has to be done before.
+// enlist adds work on a group that keeps its position, even if other work on the
+// group has to be done first.
 func (o *object) enlist(kind workKind, g uint32) { o.index.groups[g].ticket = o.work.addTask(kind, g) }
 
-// relist lists a group again after something that it had to wait for.
+// relist adds a group again, in its old position, when the work before is done.
 func (o *object) relist(g uint32) {
 	switch grp := &o.index.groups[g]; grp.state {
 	case full:

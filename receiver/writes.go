@@ -37,8 +37,8 @@ const (
 // other, in the order in which they were queued. The zero value with a store is
 // empty.
 //
-// Batches are numbered. Whoever wants to read bytes of the store that went through
-// the queue needs the number of their batch, and waits until it is written: see settle.
+// Batches are numbered. A reader of bytes that went through the queue needs the
+// number of their batch, and has to wait until it is written: see settle.
 type writeQueue struct {
 	store  Store
 	open   [regions]*batch // being gathered; nil: none
@@ -152,7 +152,7 @@ func (q *writeQueue) enqueue(r region) {
 	full.buffer, last.n = full.buffer[:keep], last.n-rest
 }
 
-// flush queues what was gathered of the batches up to a number.
+// flush queues the open batches up to a number.
 func (q *writeQueue) flush(number uint32) {
 	for r, b := range q.open {
 		if b != nil && b.first <= number {
@@ -216,7 +216,7 @@ func (b *batch) write(store Store) error {
 	return nil
 }
 
-// A writeWork writes what has been queued.
+// A writeWork writes the queued batches.
 type writeWork struct {
 	*object
 	batches []*batch

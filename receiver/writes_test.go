@@ -33,8 +33,9 @@ func (q *writeQueue) run(t *testing.T) {
 }
 
 func TestTheQueueWritesWhatWasPutInItsOrder(t *testing.T) {
-	// "A job writes it, one batch after the other, in the order in which they were
-	// queued." "Whoever wants to read bytes ... waits until it is written"
+	// "A job writes it, one batch after the other, in the order in which they
+	// were queued." "A reader of bytes that went through the queue ... has to
+	// wait until it is written"
 	const shard, shards = 600, 700
 	rnd := aRand(t)
 	for range 30 {

@@ -16,8 +16,8 @@ const (
 	aheadMost  = 16        // chunks
 )
 
-// payloads are what the packets of a layer carry, made in the order in which its
-// track asks for them.
+// payloads are the payloads of the packets of a layer, in the order in which its
+// track sends them.
 type payloads interface {
 	// ready reports whether next has the payload of one more packet, or an error.
 	ready() bool
@@ -25,14 +25,15 @@ type payloads interface {
 	next() ([]byte, error)
 }
 
-// A chunk is payloads end to end. An error follows after them.
+// A chunk has several payloads, end to end, and perhaps an error that follows
+// after them.
 type chunk struct {
 	b   []byte
 	err error
 }
 
-// An ahead is payloads that a goroutine makes: it reads the file and its parity,
-// so that the one that sends never waits for a disk.
+// An ahead provides payloads that a goroutine prepares: it reads the file and its
+// parity, so that the sending goroutine never waits for a disk.
 type ahead struct {
 	size       int // of a payload
 	full, free chan *chunk
@@ -97,8 +98,8 @@ func (a *ahead) wait(done <-chan struct{}, t *time.Timer) {
 	}
 }
 
-// fill makes the payloads of a track, from where it is, until ctx ends or one
-// cannot be made.
+// fill prepares the payloads of a track from its position on, until ctx ends or a
+// read fails.
 func (a *ahead) fill(ctx context.Context, t track) {
 	for {
 		select {

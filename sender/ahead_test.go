@@ -16,7 +16,7 @@ import (
 )
 
 func TestWhatIsReadAheadIsWhatIsSent(t *testing.T) {
-	// "made in the order in which its track asks for them"
+	// "in the order in which its track sends them"
 	p := smallest(proto.CodeLeopard8, 100, 50)
 	p.ShardSize = 1024
 	o := prepare(t, randomFile(700_000), p, sender.PrepareConfig{Memory: 1, Scratch: scratchInMemory})
@@ -84,7 +84,7 @@ func onSlowDisk(t *testing.T, cfg sender.Config, pause *atomic.Int64, f func(t *
 }
 
 func TestASlowReadDoesNotDelayPackets(t *testing.T) {
-	// "so that the one that sends never waits for a disk"
+	// "so that the sending goroutine never waits for a disk"
 	var pause atomic.Int64
 	onSlowDisk(t, sender.Config{Rate: 20_000_000, Loops: 3}, &pause, func(t *testing.T, w *wire) {
 		pause.Store(int64(20 * time.Millisecond)) // for 64 KiB, which last for 24 ms

@@ -164,7 +164,7 @@ func TestSendersOfTheSameFileSendTheSameDatagrams(t *testing.T) {
 
 func TestSequenceNumbersCountThePacketsOfAnyType(t *testing.T) {
 	// "seq starts at a random value, rises by one with each datagram of this
-	// sender on this layer, of all types, and wraps." spec.md 6.4
+	// sender on this layer, of all types and objects, and wraps." spec.md 6.4
 	rnd := newRand(t)
 	cfg := sender.Config{Rate: 1_000_000, Rand: rnd, Loops: 20}
 	all := start(t, 100*proto.MinShardSize, smallest(proto.CodeLeopard8, 10, 5), cfg).rest()

@@ -166,7 +166,8 @@ func (w *recordWriter) put(group uint32, leaves []byte) (err error) {
 	return m.write(w.store, group)
 }
 
-// putParity takes the leaves of one group, of which only those of parity count.
+// putParity takes the leaves of one group and uses the leaves of its parity
+// shards only.
 func (w *recordWriter) putParity(group uint32, leaves []byte) {
 	for i := w.store.tree.K; i < w.store.tree.K+w.store.tree.M; i++ {
 		copy(w.store.leaf(group, i), leaves[i*proto.DigestLen:][:proto.DigestLen])

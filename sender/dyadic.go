@@ -29,16 +29,17 @@ func (d dyadic) block() uint64 { return 1 << d.depth() }
 // blocks returns how many blocks there are of so many rows.
 func (d dyadic) blocks(rows uint64) uint64 { return (rows + d.block() - 1) / d.block() }
 
-// share returns how many rows of every block the layer sends in a pass: that
-// many times the rate of layer 0.
+// share returns how many rows of every block the layer sends in a pass. Its rate
+// is share times the rate of layer 0.
 func (d dyadic) share() uint64 { return 1 << max(0, d.layer-1) }
 
 // turns returns the number of turns in a cycle.
 func (d dyadic) turns(rows uint64) uint64 { return d.blocks(rows) * d.block() * d.share() }
 
-// first returns the place in a block of the first row of the share in a pass:
-// on layer 0 the number of the pass with its bits in reverse order, on others
-// the half that this row is not in, of the aligned 2^layer rows around it.
+// first returns the place in a block of the first row of the share in a pass. On
+// layer 0 it is the number of the pass with its bits in reverse order. On other
+// layers, the share is one half of the aligned 2^layer rows around that row: the
+// half that does not contain it.
 func (d dyadic) first(pass uint64) uint64 {
 	base := bits.Reverse64(pass) >> (64 - d.depth())
 	if d.layer == 0 {
@@ -68,8 +69,8 @@ func (d dyadic) row(t turn) uint64 {
 
 // record returns the n-th record, from 0 on, that each group sends before its
 // shard of the row at t. Records are cut into blocks and dealt out like rows.
-// Their blocks, never more than those of rows, are spread over a pass and go
-// with the first turn of one of rows.
+// There are never more blocks of records than blocks of rows; they are spread
+// over a pass, each with the first turn of a block of rows.
 func (d dyadic) record(t turn, n int, of recordsAmongRows) (index int, ok bool) {
 	blocks, among := d.blocks(uint64(of.records)), d.blocks(of.rows)
 	m := (t.block*blocks + among - 1) / among // the first that is not before this block of rows

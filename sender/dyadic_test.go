@@ -51,9 +51,9 @@ func TestOneLayerIsRowAfterRow(t *testing.T) {
 }
 
 func TestEveryPrefixOfLayersHasEveryRowOnceFromAnyPass(t *testing.T) {
-	// "So every prefix of layers gives each shard once before it repeats any,
-	// from any start" spec.md 10.1. With layers 0 to i it takes 2^(b-i) passes. The
-	// records are "dealt out in the same way".
+	// "So layers 0 to i together send each shard once before they repeat any,
+	// from any start" spec.md 10.1. With layers 0 to i it takes 2^(b-i) passes.
+	// The records are "dealt out in the same way".
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for layers := 1; layers <= 7; layers++ {
 		for range 10 {

@@ -16,8 +16,9 @@ const (
 	// hashed while it is in a cache.
 	hashBlock = 128 << 10
 
-	// fewCores is up to how many cores the leaves of data are made beside the
-	// SHA-256, which takes one core longer, and not beside the parity.
+	// fewCores is the number of cores up to which the leaves of data are computed
+	// together with the SHA-256, which takes longer on one core, instead of
+	// together with the parity.
 	fewCores = 4
 )
 

@@ -112,9 +112,9 @@ func TestLayersStayAbreast(t *testing.T) {
 }
 
 func TestAnyPrefixOfLayersFinishesAtItsRateFromAnywhere(t *testing.T) {
-	// "So every prefix of layers gives each shard once before it repeats any,
-	// from any start" spec.md 10.1. Layers that are a few packets apart at the edge
-	// of a pass may repeat some.
+	// "So layers 0 to i together send each shard once before they repeat any,
+	// from any start" spec.md 10.1. Layers that are a few packets apart at the
+	// edge of a pass may repeat some.
 	const k, m, layers = 500, 500, 4
 	rnd := newRand(t)
 	for top := range layers {
@@ -256,7 +256,8 @@ func TestSequenceNumbersCountThePacketsOfALayer(t *testing.T) {
 }
 
 func TestTheEndIsAnnouncedOnLayerZero(t *testing.T) {
-	// "So does the end: the four manifests with BYE." spec.md 10.1
+	// "The four manifests with BYE at the end are sent in the same way." spec.md
+	// 10.1
 	c := startObject(t, headersOnly(30, 30, 100), sender.Config{Rate: 1_000_000, Layers: 3})
 	for range 100 {
 		c.nextHeader()

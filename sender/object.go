@@ -24,8 +24,8 @@ type Digests interface {
 	AppendOutline(b []byte, number uint32) ([]byte, error)
 }
 
-// A viewer remembers what it read last. Each layer has a view of its own, as it
-// reads at a place of its own.
+// A viewer caches its last read. Each layer has a view of its own, since each
+// reads at another place.
 type viewer[T any] interface{ view() T }
 
 // view returns another view of v, if v is one.

@@ -9,8 +9,8 @@ import (
 	"iotupd/proto"
 )
 
-// An Order makes a walk through the shards of an object. A carousel follows the
-// order of spec.md 6.1, and no other should be sent over a network: receivers
+// An Order returns the walk through the shards of an object. A carousel follows
+// the order of spec.md 6.1, and no other should be sent over a network: receivers
 // finish later with any other. Other orders are for comparison, and for a single
 // layer.
 type Order func(object proto.ObjectID, geo proto.Geometry) Walk
@@ -54,7 +54,7 @@ type order struct {
 	cached bool
 }
 
-// newOrder returns the order of an object; that of spec.md if o is nil.
+// newOrder returns the order of an object; the order of spec.md if o is nil.
 func newOrder(o Order, object proto.ObjectID, g proto.Geometry) order {
 	made := order{object: object, groups: g.Groups, rows: uint64(g.K) + uint64(g.M)}
 	if o != nil {

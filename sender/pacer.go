@@ -35,7 +35,7 @@ const (
 // maxBurst and maxBurstBytes bound.
 type pacer struct {
 	interval  time.Duration // between packets at the nominal rate; 0: not paced
-	tolerance time.Duration // how far ahead of the catch-up schedule a burst may be
+	tolerance time.Duration // how early, against the catch-up schedule, the packets of a burst may leave
 	gathers   time.Duration // how long after due to wake, for a quantum
 	due       time.Time     // of the next packet on the nominal schedule
 	free      time.Time     // when the burst limit is full again (GCRA's theoretical arrival time)

@@ -114,8 +114,8 @@ func checkRate(t *testing.T, rate int64, gather bool, clock *waker) {
 }
 
 func TestAfterALongStallTheRestIsForgotten(t *testing.T) {
-	// "Beyond 100 ms the rest is given up, so that no 10 s carry more than 1 %
-	// above the rate." spec.md 6.3
+	// "A delay beyond 100 ms is not made up for, so that in any 10 s at most 1 %
+	// more than the rate is sent." spec.md 6.3
 	const rate = 10_000_000
 	p := newPacer(rate, packetBytes)
 	now := time.Unix(0, 0)

@@ -12,8 +12,8 @@ import (
 )
 
 func TestAPausedSenderKeepsItsPlaceAndItsRate(t *testing.T) {
-	// "The carousel keeps its place", and "what was not sent meanwhile is not made
-	// up for".
+	// "The carousel keeps its place", and "It does not catch up with the packets
+	// of the pause".
 	const packets, gap = 20, time.Minute
 	cfg := sender.Config{Rate: 1_000_000, Loops: 3}
 	p := smallest(proto.CodeLeopard8, 10, 5)

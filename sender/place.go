@@ -33,7 +33,7 @@ func (p *place) write(b []byte, at int64) error {
 // read fills b from the scratch.
 func (p *place) read(b []byte, at int64) error { return readFull(p.scratch, b, p.offset+at) }
 
-// A run is what was last read of a file. The zero value was not read yet.
+// A run is the last read of a file. The zero value is empty.
 type run struct {
 	b      []byte
 	offset int64
@@ -66,7 +66,7 @@ type derived struct {
 	parity, records, nodes              place
 }
 
-// keepIn makes a Keep the place of all of it.
+// keepIn makes keep the place of all derived bytes.
 func (d *derived) keepIn(keep Scratch) {
 	d.parity.scratch, d.records.scratch, d.nodes.scratch = keep, keep, keep
 	d.records.offset = int64(d.parityBytes)
@@ -80,7 +80,7 @@ func ParityBytes(geo proto.Geometry) uint64 {
 	return parity * uint64(geo.ShardSize)
 }
 
-// sizes derives what is to be kept of a file with geometry geo.
+// sizes returns the sizes of the derived bytes of a file with geometry geo.
 func (cfg PrepareConfig) sizes(geo proto.Geometry) (d derived, err error) {
 	d = derived{geo: geo, parityBytes: ParityBytes(geo)}
 	if !cfg.WithoutDigests {

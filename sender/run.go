@@ -62,8 +62,8 @@ type RunOptions struct {
 	// until it says true, and again when it says false.
 	Listened <-chan bool
 
-	// Log gets network failures that the sender outlives. If nil, they are
-	// not logged.
+	// Log gets network failures that do not end the sender. If nil, they are not
+	// logged.
 	Log *slog.Logger
 }
 

@@ -312,8 +312,8 @@ func (s *Sender) stateRate(rate float64) {
 // Pause stops sending. The carousel keeps its place.
 func (s *Sender) Pause() { s.paused = true }
 
-// Resume goes on where [Sender.Pause] stopped, at the same rate: what was not
-// sent meanwhile is not made up for.
+// Resume goes on where [Sender.Pause] stopped, at the same rate. It does not
+// catch up with the packets of the pause.
 func (s *Sender) Resume(now time.Time) {
 	s.paused = false
 	s.pace.forgive(now)

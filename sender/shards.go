@@ -154,8 +154,8 @@ func (p *parityStore) load(group uint32, row int) (ok bool, err error) {
 	return p.verify(group, row)
 }
 
-// verify compares a shard with its leaf, and mostly the one that is sent next, since
-// that costs hardly more.
+// verify compares a shard with its leaf, and usually also the shard that is sent
+// next, since two cost hardly more than one.
 func (p *parityStore) verify(group uint32, row int) (ok bool, err error) {
 	leaf, ok, err := p.check.leaf(group, p.geo.K+row)
 	if err != nil || !ok {

@@ -25,7 +25,7 @@ type verifier struct {
 	good    []bool // by group: the record was verified
 }
 
-// A keeper is what the verifiers of an object have in common. It does not change.
+// A keeper is the state that all verifiers of an object share. It is immutable.
 type keeper struct {
 	derived *derived
 	nodes   *proto.Nodes
@@ -97,7 +97,7 @@ func (v *verifier) readRecords(index, all int) error {
 	return nil
 }
 
-// forget drops what was read.
+// forget drops the cached records.
 func (v *verifier) forget() {
 	v.records, v.store.leaves, v.store.parity = nil, run{}, run{}
 }

@@ -34,7 +34,7 @@ var wordings = []wording{
 	{`what (comes|came|arrives|arrived|goes|went|stands|stood)`, "name the thing: incoming packets, the next row", ``, 2},
 	{`that what`, "name the thing that `what` stands for", ``, 5},
 	{`tells?|told|telling`, "say, report, indicate, distinguish, show", ``, 40},
-	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 28},
+	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 36},
 	{`of (these|those)([.,;:)]| (that|which|who|are|is|was|were|have|has|in|of|on|for|to|and|or|but|a|the|at|by|it|with|from|there|only|one|cost|can|may))`, "repeat the noun", ``, 5},
 	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 12},
 	{`(has|have|had) none`, "does not have a", ``, 3},
@@ -53,7 +53,7 @@ var wordings = []wording{
 	{`anew`, "again", ``, 12},
 
 	{`Who (\w+s|has|can|wants)`, "name the subject: a receiver that, an attacker who", ``, 2},
-	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 2},
+	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 3},
 
 	// Words of the field.
 	{`hearsay|wary|excuses?|excused`, "unauthenticated; manifest required; recovery from an unauthenticated object", ``, 0},
@@ -167,7 +167,8 @@ func camel(name string) (words []string) {
 	start := 0
 	runes := []rune(name)
 	for i := 1; i < len(runes); i++ {
-		if unicode.IsUpper(runes[i]) && !unicode.IsUpper(runes[i-1]) || runes[i] == '_' {
+		begins := unicode.IsUpper(runes[i]) && (!unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if begins || runes[i] == '_' {
 			words, start = append(words, string(runes[start:i])), i
 		}
 	}
@@ -198,4 +199,28 @@ func documents(t *testing.T) (passages []passage) {
 
 func skipped(name string) bool {
 	return slices.ContainsFunc(notYet, func(p string) bool { return name == p || strings.HasPrefix(name, p+"/") })
+}
+
+func TestWordingsAreFoundAcrossLinesAndInNames(t *testing.T) {
+	source := `package x
+
+// It is as
+// good as new. There is no rule
+// against "is no longer".
+func whatIsThere() { f("this is", /* no */ "text") }
+
+// A tell-tale of 7.
+`
+	passages := split("x.go", []byte(source), make(map[string]bool))
+	for pattern, want := range map[string][]string{
+		`as good as`:          {"x.go:3: as good as"},
+		`what is there`:       {"x.go:6: what is there"},
+		`(\w+ )?is no( \w+)?`: nil,
+		`tells?`:              {"x.go:8: tell"},
+	} {
+		w := wording{pattern: pattern, fine: `^there |no longer`}
+		if got := w.find(passages); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", pattern, got, want)
+		}
+	}
 }

@@ -152,7 +152,7 @@ func hostFirewall(e evidence) (Finding, uint64) {
 		Code: HostFirewall,
 		Fix:  fmt.Sprintf("nft insert rule inet filter input udp dport %[1]d accept   # firewalld: firewall-cmd --add-port=%[1]d/udp; ufw: ufw allow %[1]d/udp; iptables: iptables -I INPUT -p udp --dport %[1]d -j ACCEPT, ip6tables the same", e.Port),
 	}
-	if four >= e.noise { // IPv4 counts multicast of joined groups only
+	if four >= e.noise { // IPv4 counts multicast of joined multicast groups only
 		f.Text = fmt.Sprintf("%s of IPv4 groups of this host came in and none was delivered: a firewall on this host drops them", packets(four))
 		return f, four
 	}

@@ -22,16 +22,16 @@ const (
 	NoInterface       = reason.NoInterface       // nothing to listen on
 	JoinFailed        = reason.JoinFailed        // the system refuses
 	LinkDown          = reason.LinkDown          // no carrier
-	NotJoined         = reason.NotJoined         // the kernel lists the group nowhere
+	NotJoined         = reason.NotJoined         // the kernel lists the multicast group nowhere
 	JoinedElsewhere   = reason.JoinedElsewhere   // the kernel lists it on another interface
 	ForeignPackets    = reason.ForeignPackets    // packets arrive and are refused
 	OwnBuffer         = reason.OwnBuffer         // the own receive buffer overflows
 	Damaged           = reason.Damaged           // wrong UDP checksums
 	ReversePathFilter = reason.ReversePathFilter // IPv4 sources that are routed elsewhere
-	OtherPort         = reason.OtherPort         // right group, wrong port
+	OtherPort         = reason.OtherPort         // right multicast group, wrong port
 	HostFirewall      = reason.HostFirewall      // dropped between routing and UDP
-	OtherInterface    = reason.OtherInterface    // multicast arrives where the groups were not joined
-	OtherGroups       = reason.OtherGroups       // multicast arrives, but not of the groups joined
+	OtherInterface    = reason.OtherInterface    // multicast arrives where the multicast groups were not joined
+	OtherGroups       = reason.OtherGroups       // multicast arrives, but not of the multicast groups joined
 	NoQuerier         = reason.NoQuerier         // a switch forgot the membership
 	ReceiveErrors     = reason.ReceiveErrors     // the interface refuses packets, as too long or damaged
 	NothingOnTheWire  = reason.NothingOnTheWire  // no transfer arrives at this host
@@ -47,19 +47,21 @@ type Finding struct {
 // Listening describes the multicast groups, and the packets that arrived between
 // the two snapshots.
 type Listening struct {
-	Interfaces []string      // on which the groups were joined
+	Interfaces []string      // on which the multicast groups were joined
 	Named      []string      // to which the user confined the listening; none: all suitable ones
 	Groups     []netip.Addr  // each is expected on at least one of Interfaces
 	Sources    []netip.Addr  // of whom alone packets are wanted; none: of anybody
 	Port       uint16        // UDP
 	Interval   time.Duration // between the snapshots; 5 s if zero
 
-	// Failed is why no group could be joined, if that was tried; nil otherwise.
+	// Failed is why no multicast group could be joined, if that was tried; nil
+	// otherwise.
 	Failed error
 
 	// Heard is whether packets of the transfer arrived at any time before.
 	Heard bool
-	// Joined is the time since the groups were joined. If zero, it is not known.
+	// Joined is the time since the multicast groups were joined. If zero, it is
+	// not known.
 	Joined time.Duration
 
 	// Drops counts packets that the kernel dropped because the receive buffer
@@ -89,9 +91,9 @@ type evidence struct {
 	noise   uint64 // counts below this one say nothing
 }
 
-// confine leaves the counts that may be of packets for the groups: of the IP versions
-// in question, and no more than came in on the interfaces in question. The kernel counts
-// for the whole host, other interfaces included.
+// confine leaves the counts that may be of packets for the multicast groups: of
+// the IP versions in question, and no more than came in on the interfaces in
+// question. The kernel counts for the whole host, other interfaces included.
 func (e *evidence) confine() {
 	if !slices.ContainsFunc(e.Groups, isIPv4) {
 		e.rise.ip4, e.rise.udp4, e.rise.reversePath = ipCounters{}, udpCounters{}, 0
@@ -225,8 +227,8 @@ func joinFailed(err error) Finding {
 	return f
 }
 
-// membership finds groups that the kernel does not list where they should be, and
-// reports whether it is all of them.
+// membership finds multicast groups that the kernel does not list where they
+// should be, and reports whether it is all of them.
 func (e evidence) membership() (findings []Finding, all bool) {
 	var nowhere, elsewhere, where []string
 	for _, group := range e.Groups {
@@ -258,7 +260,7 @@ func (e evidence) membership() (findings []Finding, all bool) {
 	return findings, len(e.Groups) > 0 && len(nowhere)+len(elsewhere) == len(e.Groups)
 }
 
-// allHosts returns the group that every host is a member of.
+// allHosts returns the multicast group that every host is a member of.
 func allHosts(like netip.Addr) netip.Addr {
 	if like.Unmap().Is4() {
 		return netip.AddrFrom4([4]byte{224, 0, 0, 1})

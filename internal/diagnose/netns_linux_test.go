@@ -31,8 +31,8 @@ func TestExplainInRealNetworks(t *testing.T) {
 		name     string
 		sender   string       // shell commands in the namespace of the sender
 		receiver string       // and of the receiver
-		join     string       // interface on which the groups are joined; empty: eth0
-		to       []netip.Addr // groups that are sent to
+		join     string       // interface on which the multicast groups are joined; empty: eth0
+		to       []netip.Addr // multicast groups that are sent to
 		port     uint16       // and the port; zero: the right one
 		want     []string
 		mended   bool
@@ -63,8 +63,8 @@ func TestExplainInRealNetworks(t *testing.T) {
 		},
 		{name: "other port", to: []netip.Addr{group4, group6}, port: port + 1, want: []string{OtherPort}},
 		{name: "other group, IPv4", to: []netip.Addr{group4.Next()}, want: []string{OtherGroups, NothingOnTheWire}},
-		// A virtual cable filters no groups, and IPv6 counts all, so here a
-		// firewall cannot be distinguished.
+		// A virtual cable filters no multicast groups, and IPv6 counts all, so
+		// here a firewall cannot be distinguished.
 		{name: "other group, IPv6", to: []netip.Addr{group6.Next()}, want: []string{HostFirewall, OtherGroups}},
 		{name: "joined elsewhere", join: "eth1", to: []netip.Addr{group4}, want: []string{JoinedElsewhere}},
 	}
@@ -159,8 +159,9 @@ func newLab(t *testing.T) *lab {
 	return l
 }
 
-// await waits until packets to the groups arrive: packets before an interface is
-// up on both sides are dropped, and IPv6 needs a second to notice that it is.
+// await waits until packets to the multicast groups arrive: packets before an
+// interface is up on both sides are dropped, and IPv6 needs a second to notice
+// that it is.
 func (l *lab) await(groups ...netip.Addr) {
 	l.t.Helper()
 	sockets := l.listen("eth0", 1<<20)
@@ -250,8 +251,9 @@ func (l *lab) wantFindings(before Snapshot, want []string) (findings []Finding) 
 	return findings
 }
 
-// listen joins the groups on an interface of the receiver and binds a socket of
-// each family, IPv4 first, to the port, with receive buffers of size bytes.
+// listen joins the multicast groups on an interface of the receiver and binds a
+// socket of each family, IPv4 first, to the port, with receive buffers of size
+// bytes.
 func (l *lab) listen(device string, size int) (sockets []*net.UDPConn) {
 	l.t.Helper()
 	if device == "" {

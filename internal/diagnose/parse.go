@@ -30,7 +30,8 @@ func parseDev(text string) map[string]device {
 	return devices
 }
 
-// addIGMP reads igmp, where the groups of an interface follow it, indented:
+// addIGMP reads igmp, where the multicast groups of an interface follow it,
+// indented:
 //
 //	2	eth0      :     2      V3
 //					40A3FFEF     1 0:00000000		0

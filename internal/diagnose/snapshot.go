@@ -8,7 +8,7 @@
 //
 //	interface  multicast                      else: switch, VLAN, sender
 //	IP         InReceives                     else: a filter before IP
-//	routing    InMcastPkts (IPv4: of joined   else: reverse-path filter, other group,
+//	routing    InMcastPkts (IPv4: of joined   else: reverse-path filter, other multicast group,
 //	           groups; IPv6: of all)                a firewall before routing
 //	input      InDelivers                     else: firewall; IPv6: other group
 //	UDP        no IgnoredMulti, InCsumErrors  else: other port; damage
@@ -35,7 +35,7 @@ var ErrUnavailable = errors.New("network counters are not available on this syst
 // nothing.
 type Snapshot struct {
 	devices map[string]device
-	members map[netip.Addr][]string // group to interfaces; no entry: nobody is a member
+	members map[netip.Addr][]string // multicast group to interfaces; no entry: nobody is a member
 	drops   map[uint16]uint64       // local UDP port to packets dropped for want of buffer
 	ip4     ipCounters
 	ip6     ipCounters

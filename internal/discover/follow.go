@@ -70,8 +70,8 @@ func (f *Follower) Wake() time.Time {
 }
 
 // Found takes an answer, and reports whether there is something else to listen
-// to. If the active level, all better ones and the groups are what they were,
-// the active level stays; otherwise it is the best one again.
+// to. If the active level, all better ones and the multicast groups are what they
+// were, the active level stays; otherwise it is the best one again.
 func (f *Follower) Found(now time.Time, p *Plan) (changed bool) {
 	f.asking, f.failures, f.askAt = false, 0, now.Add(p.Refresh)
 	old := f.plan

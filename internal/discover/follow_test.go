@@ -179,8 +179,9 @@ func TestASinglePriorityIsNotLeft(t *testing.T) {
 }
 
 func TestARefreshTurnsBackOnlyIfSomethingBetterChanged(t *testing.T) {
-	// "A refresh that changes nothing up to the priority that is listened to leaves
-	// it at that; otherwise it starts at the first one again." spec.md 8.3
+	// "If a refresh changes neither the present priority nor a better one, the
+	// receiver stays at the present priority; otherwise it starts at the first
+	// one again." spec.md 8.3
 	tests := []struct {
 		name, before, after string
 		changed             bool

@@ -41,7 +41,7 @@ const (
 type Plan struct {
 	Name string // of the channel
 
-	// Group6 and Group4 are the groups of layer 0, each of its family.
+	// Group6 and Group4 are the multicast groups of layer 0, each of its family.
 	Group6, Group4 netip.Addr
 
 	Layers int    // 1 to 16
@@ -102,8 +102,8 @@ func (l Level) String() string {
 	return fmt.Sprintf("priority %d: %s", l.Priority, strings.Join(s, ", "))
 }
 
-// isSameUpTo reports whether the first n levels, and the groups, are the same in
-// both plans.
+// isSameUpTo reports whether the first n levels, and the multicast groups, are
+// the same in both plans.
 func (p *Plan) isSameUpTo(o *Plan, n int) bool {
 	return p.Group6 == o.Group6 && p.Group4 == o.Group4 && p.Layers == o.Layers &&
 		len(p.Levels) >= n && len(o.Levels) >= n &&
@@ -126,7 +126,8 @@ const service = "_iotupd._udp."
 const maxName = 253
 
 // ParseName checks the name of a channel that is to be found by DNS, and returns
-// it as the groups are derived from it: in lower case and without a final dot.
+// it as the multicast groups are derived from it: in lower case and without a
+// final dot.
 func ParseName(s string) (string, error) {
 	name := strings.ToLower(strings.TrimSuffix(s, "."))
 	if err := checkName(name); err != nil {

@@ -32,7 +32,7 @@ type resolution struct {
 // resolve asks for all records of a plan. A host whose addresses cannot be
 // resolved just now keeps its addresses in the old plan, which may be nil.
 func resolve(ctx context.Context, ask Resolver, name string, old *Plan) (*Plan, error) {
-	g := proto.ChannelGroups(name)
+	g := proto.ChannelAddresses(name)
 	r := resolution{Resolver: ask, old: old, plan: &Plan{
 		Name: name, Group6: g.IPv6Source, Group4: g.IPv4Source, Layers: 1, Refresh: refreshEvery,
 	}}
@@ -176,8 +176,8 @@ func (p *Plan) known(host string, f family) (addrs []netip.Addr) {
 	return slices.Compact(addrs)
 }
 
-// isHost reports whether packets of another host can come from a: not if it is
-// of a group, of this host or of none.
+// isHost reports whether packets of another host can come from a: not if it is of
+// a multicast group, of this host or of none.
 func isHost(a netip.Addr) bool {
 	if a.Is4() {
 		if b := a.As4(); b[0] == 0 || b[0] >= 240 {

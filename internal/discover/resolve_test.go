@@ -64,7 +64,7 @@ func TestTXTNamesTheGroups(t *testing.T) {
 	// unknown ones are ignored." spec.md 8.3
 	tests := []struct {
 		pairs []string
-		want  string // groups, layers, key id
+		want  string // multicast groups, layers, key id
 		err   string
 	}{
 		{[]string{"txtvers=1"}, "ff3e::dfa4:97a0 232.170.128.128 1 ", ""},

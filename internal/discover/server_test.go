@@ -267,7 +267,7 @@ func wantRefused(t *testing.T, p *Plan, want ...string) {
 	}
 }
 
-// wantSound fails the test if the groups of a plan cannot be joined.
+// wantSound fails the test if the multicast groups of a plan cannot be joined.
 func wantSound(t *testing.T, p *Plan) {
 	t.Helper()
 	if !p.Group6.IsMulticast() || !p.Group6.Is6() || !p.Group4.IsMulticast() || !p.Group4.Is4() || p.Layers < 1 || p.Layers > 16 {

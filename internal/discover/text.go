@@ -43,15 +43,15 @@ func (p *Plan) readTexts(records [][]string) error {
 		}
 	}
 	for _, g := range []netip.Addr{p.Group6, p.Group4} {
-		if !proto.HaveRoom(g, p.Layers) {
+		if !proto.LayersFit(g, p.Layers) {
 			return fmt.Errorf("group %v leaves no room for %d layers", g, p.Layers)
 		}
 	}
 	return nil
 }
 
-// readPair reads a key and its value. A wrong group would be silence, so it is
-// an error; keys that are not known are left to later versions.
+// readPair reads a key and its value. A wrong multicast group would be silence,
+// so it is an error; keys that are not known are left to later versions.
 func (p *Plan) readPair(key, value string) (err error) {
 	switch key {
 	case "g":
@@ -74,7 +74,8 @@ func (p *Plan) readPair(key, value string) (err error) {
 	return err
 }
 
-// parseGroup reads the address of a group of the family that is asked for.
+// parseGroup reads the address of a multicast group of the family that is asked
+// for.
 func parseGroup(s string, family func(netip.Addr) bool) (netip.Addr, error) {
 	a, err := netip.ParseAddr(s)
 	switch {
@@ -84,7 +85,7 @@ func parseGroup(s string, family func(netip.Addr) bool) (netip.Addr, error) {
 		return a, errors.New("g= is for IPv6, g4= for IPv4")
 	case a.Zone() != "":
 		return a, errors.New("a zone means nothing on another host")
-	case !proto.IsGroup(a):
+	case !proto.IsMulticastGroup(a):
 		return a, errors.New("not a multicast address; those are ff00::/8 and 224.0.0.0/4")
 	}
 	return a, nil

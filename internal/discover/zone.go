@@ -59,7 +59,7 @@ func Zone(s Sender) (string, error) {
 	return b.String(), nil
 }
 
-// groupKey is the key of a group in the TXT record.
+// groupKey is the key of a multicast group in the TXT record.
 func groupKey(group netip.Addr) string {
 	if group.Is4() {
 		return "g4="

@@ -31,7 +31,7 @@ type intruder struct {
 
 func newIntruder(h *host) *intruder {
 	h.t.Helper()
-	group := proto.ChannelGroups("iotupd").IPv6
+	group := proto.ChannelAddresses("iotupd").IPv6
 	return &intruder{t: h.t, host: h, heard: h.listen(group), to: netip.AddrPortFrom(group, proto.DefaultPort)}
 }
 

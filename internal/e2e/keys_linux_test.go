@@ -178,7 +178,7 @@ func TestSealedPacketsAreTheSameFromAllSenders(t *testing.T) {
 	tool(t, binary, "keygen", "--group", key)
 	tool(t, binary, "keygen", "--group", other)
 
-	stop := capturing(listener, listener.listen(proto.ChannelGroups("iotupd").IPv6))
+	stop := capturing(listener, listener.listen(proto.ChannelAddresses("iotupd").IPv6))
 	r := receiver.recv(target, "-k", key)
 	keyless, foreign := oldFile(t), oldFile(t)
 	without := map[string]*process{keyless: receiver.recv(keyless), foreign: receiver.recv(foreign, "-k", other)}

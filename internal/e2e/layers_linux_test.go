@@ -151,10 +151,10 @@ func (r *linked) report(after float64) {
 	r.t.Logf("%-16s should have %d layers; from second %.0f to %.0f: %s  %d changes", r.what, r.level+1, after, r.end.Seconds, text.String(), changes)
 }
 
-// "For receivers with links of different speed." spec.md 10: all have the file in
-// the end, whatever their links carry. Which layers they have at which time
-// depends on the loss in each second, and is not asserted: packages receiver and
-// bench test that in virtual time.
+// "Layers are for receivers with links of different speed." spec.md 10: all have
+// the file in the end, whatever their links carry. Which layers they have at
+// which time depends on the loss in each second, and is not asserted: packages
+// receiver and bench test that in virtual time.
 func TestLayersThatALinkCarriesAreReceived(t *testing.T) {
 	t.Parallel()
 	size := int64(3 * mib / 2)
@@ -192,18 +192,18 @@ func (h *host) joined(base netip.Addr) (joined []int) {
 	h.t.Helper()
 	members := strings.Fields(h.sh("ip maddress show dev eth0"))
 	for l := range proto.MaxLayers {
-		if slices.Contains(members, proto.LayerGroup(base, l).String()) {
+		if slices.Contains(members, proto.LayerAddress(base, l).String()) {
 			joined = append(joined, l)
 		}
 	}
 	return joined
 }
 
-// "Layer l goes to base address + l, and a receiver joins layers 0 to l." spec.md
-// 10; with sources, too.
+// "Layer l is sent to base address + l, and a receiver joins layers 0 to l."
+// spec.md 10; with sources, too.
 func TestLayersOfANamedSource(t *testing.T) {
 	t.Parallel()
-	groups := proto.ChannelGroups("iotupd")
+	groups := proto.ChannelAddresses("iotupd")
 	tests := []struct {
 		family string
 		source func(*host) string
@@ -240,7 +240,7 @@ func TestALostLinkKeepsTheLayers(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	sender, receiver := l.host(bothFamilies), l.host(bothFamilies)
-	base := proto.ChannelGroups("iotupd").IPv6
+	base := proto.ChannelAddresses("iotupd").IPv6
 	r := receiver.recv(newTarget(t), "-6")
 	sender.send(newFile(t, 16*mib), "--rate", "1M", "--layers", "2", "-6")
 	level := r.wait("layers").Layers

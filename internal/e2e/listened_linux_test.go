@@ -70,7 +70,7 @@ func (h *host) sent() *host {
 // left.
 func TestWhenListenedSendsToListenersOnly(t *testing.T) {
 	t.Parallel()
-	groups := proto.ChannelGroups("iotupd")
+	groups := proto.ChannelAddresses("iotupd")
 	tests := []struct {
 		name, options string
 		family        string
@@ -153,7 +153,7 @@ func TestWhenListenedCountsReceiversOnTheSameHost(t *testing.T) {
 // Where nobody asks who listens, receivers that wait announce themselves.
 func TestWhenListenedNeedsNoQuerierToFindAWaitingReceiver(t *testing.T) {
 	t.Parallel()
-	groups := proto.ChannelGroups("iotupd")
+	groups := proto.ChannelAddresses("iotupd")
 	for family, group := range map[string]netip.Addr{"-6": groups.IPv6, "-4": groups.IPv4} {
 		t.Run(family, func(t *testing.T) {
 			t.Parallel()

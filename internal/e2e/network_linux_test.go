@@ -107,8 +107,8 @@ func TestUnrelatedPacketsOnThePortAreIgnored(t *testing.T) {
 	sender, stranger, receiver := l.host(bothFamilies), l.host(bothFamilies), l.host(bothFamilies)
 	source, target, otherTarget := newFile(t, 4*mib), newTarget(t), newTarget(t)
 	other := newFile(t, 4*mib)
-	stranger.babble(proto.ChannelGroups("iotupd").IPv6)
-	stranger.babble(proto.ChannelGroups("iotupd").IPv4)
+	stranger.babble(proto.ChannelAddresses("iotupd").IPv6)
+	stranger.babble(proto.ChannelAddresses("iotupd").IPv4)
 
 	r := receiver.recv(target)
 	before := receiver.count()

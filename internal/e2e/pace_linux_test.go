@@ -96,7 +96,7 @@ func TestTimeFromStartToTheFirstData(t *testing.T) {
 	sizes := []int64{16 * mib, 64 * mib, 1024 * mib}
 	l := newLab(t)
 	sender, listener := l.host(bothFamilies), l.host(bothFamilies)
-	conn := listener.listen(proto.ChannelGroups("iotupd").IPv6)
+	conn := listener.listen(proto.ChannelAddresses("iotupd").IPv6)
 	for _, size := range sizes {
 		source := newFile(t, size)
 		for _, cache := range []string{"first", "second"} {

@@ -141,7 +141,7 @@ func (h *host) pim() {
 // source-specific group of IPv6, with or without members.
 func (h *host) static(source string) {
 	h.t.Helper()
-	group := proto.ChannelGroups("iotupd").IPv6Source
+	group := proto.ChannelAddresses("iotupd").IPv6Source
 	dir := daemonDir(h.t, "root:root", map[string]string{
 		"smcroute.conf": fmt.Sprintf("mroute from eth0 source %v group %v to eth1 eth2\n", source, group),
 	})

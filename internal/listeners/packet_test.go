@@ -49,8 +49,8 @@ func fix(b []byte, at int, start uint32) {
 	}
 }
 
-// unhex reads hexadecimal digits, in which G stands for the group of the stream,
-// S for a source of its sender, and X for that of another.
+// unhex reads hexadecimal digits, in which G stands for the multicast group of
+// the stream, S for a source of its sender, and X for that of another.
 func unhex(t *testing.T, s stream, digits string) []byte {
 	t.Helper()
 	stranger := s.sources[0].Next()
@@ -64,7 +64,7 @@ func unhex(t *testing.T, s stream, digits string) []byte {
 	return b
 }
 
-// Packets of a Linux host, the first one with another group.
+// Packets of a Linux host, the first one with another multicast group.
 func TestParsesPacketsFromTheWire(t *testing.T) {
 	const v4, v6 = "0a4d0002", "fe800000000000000000000000000002"
 	tests := []struct {
@@ -236,7 +236,8 @@ func TestIgnoresPacketsThatAreNotOfThisLinkOrDamaged(t *testing.T) {
 	})
 }
 
-// Whatever arrives, only a host that names the group counts as a listener.
+// Whatever arrives, only a host that names the multicast group counts as a
+// listener.
 func FuzzReport(f *testing.F) {
 	f.Add([]byte("\x22\x00\x00\x00\x00\x00\x00\x01\x05\x00\x00\x01\xe8\x01\x01\x10\x0a\x4d\x00\x01"))
 	f.Add([]byte("\x11\x0a\x00\x00\xe8\x01\x01\x10\x02\x7d\x00\x00"))

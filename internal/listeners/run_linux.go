@@ -25,8 +25,8 @@ const (
 	fullRound = 140 * time.Second
 )
 
-// A Watcher watches one link for those who listen to one group. It sends
-// nothing, and joins nothing that others could see.
+// A Watcher watches one link for those who listen to one multicast group. It
+// sends nothing, and joins nothing that others could see.
 type Watcher struct {
 	cfg    Config
 	tap    *tap

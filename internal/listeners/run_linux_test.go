@@ -71,7 +71,7 @@ func (w *watch) want(why string, listened bool) {
 	}
 }
 
-// listen joins the group where it is called, on an interface.
+// listen joins the multicast group where it is called, on an interface.
 func (w *watch) listen(name string, sources ...netip.Addr) *mcast.Listener {
 	w.t.Helper()
 	l, err := mcast.Listen(mcast.ListenConfig{
@@ -85,7 +85,7 @@ func (w *watch) listen(name string, sources ...netip.Addr) *mcast.Listener {
 	return l
 }
 
-// join makes the peer join the group.
+// join makes the peer join the multicast group.
 func (w *watch) join(sources ...netip.Addr) (l *mcast.Listener) {
 	w.t.Helper()
 	w.Do(func() { l = w.listen("tx0", sources...) })

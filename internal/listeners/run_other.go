@@ -6,8 +6,8 @@ package listeners
 
 import "context"
 
-// A Watcher watches one link for those who listen to one group. There is none on
-// this system.
+// A Watcher watches one link for those who listen to one multicast group. There
+// is none on this system.
 type Watcher struct{}
 
 // Open fails on this system, with [ErrUnsupported].

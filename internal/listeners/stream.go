@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A stream is what hosts listen to: a group, and the addresses that its sender
+// A stream is what hosts listen to: a multicast group, and the addresses that its sender
 // may use as the source.
 type stream struct {
 	group   netip.Addr
@@ -39,7 +39,7 @@ const (
 	other                // a report that is not about the stream
 	joined               // the host listens
 	left                 // the host listens no longer
-	askedAll             // a querier asks for the listeners of all groups
+	askedAll             // a querier asks for the listeners of all multicast groups
 	askedUs              // a querier asks for the listeners of the stream, since somebody left
 )
 

@@ -18,8 +18,8 @@ const maxPacket = 1 << 16
 
 // A tap is a socket that gets a copy of the IGMP and MLD packets of an interface,
 // in both directions. A socket of these protocols would not do: it gets what is
-// sent to groups that were joined, and joining is what must not be seen, and it
-// gets nothing that this host sends.
+// sent to multicast groups that were joined, and joining is what must not be
+// seen, and it gets nothing that this host sends.
 type tap struct {
 	file *os.File
 	raw  syscall.RawConn
@@ -112,7 +112,7 @@ func devices(group netip.Addr) (macs [][6]byte) {
 	return append(macs, device(group))
 }
 
-// device is the Ethernet address of a group (RFC 1112 6.4, RFC 2464 7).
+// device is the Ethernet address of a multicast group (RFC 1112 6.4, RFC 2464 7).
 func device(group netip.Addr) [6]byte {
 	if group.Is4() {
 		a := group.As4()

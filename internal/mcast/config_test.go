@@ -79,7 +79,7 @@ func TestDatagramsOfTheProtocolAreReceivedAndNoLongerOnes(t *testing.T) {
 func TestGroupsOfTheProtocolCanBeJoinedAndNoOthers(t *testing.T) {
 	for _, a := range addrs("ff02::1", "ff3e::8000:1", "224.0.0.1", "239.255.255.255", "::ffff:239.1.2.3", "fe80::1", "2001:db8::1", "::",
 		"223.255.255.255", "240.0.0.0", "0.0.0.0") {
-		if got, want := validateGroups([]netip.Addr{a}) == nil, proto.IsGroup(a); got != want {
+		if got, want := validateGroups([]netip.Addr{a}) == nil, proto.IsMulticastGroup(a); got != want {
 			t.Errorf("%v can be joined: %v, and is a group of the protocol: %v", a, got, want)
 		}
 	}

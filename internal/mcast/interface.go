@@ -41,10 +41,10 @@ func (i Interface) has(f family) bool {
 	return i.IPv4
 }
 
-// Source returns the address that packets to a group of the family of like come
-// from: one that is not the address of another host, for good, and with the
-// widest scope. was is kept if it is usable and keep is true, or if there is no
-// better one. If there is none, pending reports whether there may be one in a
+// Source returns the address that packets to a multicast group of the family of
+// like come from: one that is not the address of another host, for good, and with
+// the widest scope. was is kept if it is usable and keep is true, or if there is
+// no better one. If there is none, pending reports whether there may be one in a
 // moment.
 func (i Interface) Source(like, was netip.Addr, keep bool) (source netip.Addr, pending bool) {
 	best := -1

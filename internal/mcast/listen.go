@@ -39,8 +39,9 @@ type ListenConfig struct {
 	// Port is the UDP port, which other programs may listen on as well. Not zero.
 	Port uint16
 
-	// Sources, if any, are the only hosts to hear: the groups are joined with each
-	// source of their family, and a group of a family without source is not joined.
+	// Sources, if any, are the only hosts to hear: the multicast groups are
+	// joined with each source of their family, and a group of a family without
+	// source is not joined.
 	Sources []netip.Addr
 
 	// Interfaces are the names of the interfaces to join on. An interface that is
@@ -137,9 +138,9 @@ type Listener struct {
 	unfollow  func() // ends the looks at the interfaces
 }
 
-// Listen joins the groups of cfg. Each family that the host has gets a socket.
-// That some memberships fail is not an error, see [Listener.Memberships]; that
-// none is possible is one, unless an interface is being waited for.
+// Listen joins the multicast groups of cfg. Each family that the host has gets a
+// socket. That some memberships fail is not an error, see [Listener.Memberships];
+// that none is possible is one, unless an interface is being waited for.
 func Listen(cfg ListenConfig) (*Listener, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -231,9 +232,9 @@ func (l *Listener) look(changed bool) (next time.Duration, err error) {
 	return 0, nil
 }
 
-// Sockets returns one socket for each address family that the host has and that
-// a group was asked for, IPv6 first. Each needs a goroutine that reads it; the
-// set does not change.
+// Sockets returns one socket for each address family that the host has and that a
+// multicast group was asked for, IPv6 first. Each needs a goroutine that reads
+// it; the set does not change.
 func (l *Listener) Sockets() []*Socket {
 	var open []*Socket
 	for _, s := range l.sockets {
@@ -252,7 +253,7 @@ type Stats struct {
 	KernelDrops uint64
 
 	// ForeignDestination counts datagrams that were dropped because they had not
-	// been sent to a joined group, or came over another interface.
+	// been sent to a joined multicast group, or came over another interface.
 	ForeignDestination uint64
 
 	// Truncated counts datagrams that were dropped because they were longer than
@@ -279,8 +280,8 @@ func (l *Listener) Stats() Stats {
 	return t
 }
 
-// Close leaves the groups, ends pending reads with [net.ErrClosed], and returns
-// when nothing of l runs any more. It may be called again.
+// Close leaves the multicast groups, ends pending reads with [net.ErrClosed], and
+// returns when nothing of l runs any more. It may be called again.
 func (l *Listener) Close() error {
 	var err error
 	l.closeOnce.Do(func() {

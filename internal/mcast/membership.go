@@ -14,7 +14,7 @@ import (
 	"iotupd/internal/netif"
 )
 
-// A Membership is one group on one interface, joined or not.
+// A Membership is one multicast group on one interface, joined or not.
 type Membership struct {
 	Interface string // name
 	Group     netip.Addr

@@ -51,8 +51,9 @@ func setOldOption(fd int, m member, to change, address netip.Addr) error {
 	return unix.SetsockoptString(fd, unix.IPPROTO_IP, option, string(mreq))
 }
 
-// interfaceAddress returns the address that names the interface of m. A group is
-// left by the address that it was joined by, whatever has become of that.
+// interfaceAddress returns the address that names the interface of m. A multicast
+// group is left by the address that it was joined by, whatever has become of
+// that.
 func (s *Socket) interfaceAddress(m member, to change) (netip.Addr, error) {
 	at := arrival{m.Group, m.index}
 	if a, ok := s.sys.joinedBy[at]; ok && to == leaving {

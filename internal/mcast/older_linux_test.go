@@ -33,7 +33,8 @@ func (o older) LeaveSourceSpecificGroup(*net.Interface, net.Addr, net.Addr) erro
 }
 func (o older) SetMulticastInterface(*net.Interface) error { return o.answered() }
 
-// openOlder opens a socket for the group of m that knows only the older options.
+// openOlder opens a socket for the multicast group of m that knows only the older
+// options.
 func openOlder(t *testing.T, m member, answer syscall.Errno) *Socket {
 	t.Helper()
 	s, err := openSocket(familyOf(m.Group), ListenConfig{Port: freePort(t)}.withDefaults())
@@ -59,7 +60,8 @@ func onLoopback(t *testing.T, group, source string) member {
 	return m
 }
 
-// sayFrom sends a datagram to the group of m over the loopback interface.
+// sayFrom sends a datagram to the multicast group of m over the loopback
+// interface.
 func sayFrom(t *testing.T, source string, s *Socket, m member) {
 	t.Helper()
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(source)})
@@ -142,7 +144,7 @@ func TestIPv6GroupsAreJoinedAndLeftByTheOlderOptions(t *testing.T) {
 	}
 }
 
-// joined6 reports whether any socket has joined the group of m.
+// joined6 reports whether any socket has joined the multicast group of m.
 func joined6(t *testing.T, m member) bool {
 	t.Helper()
 	table, err := os.ReadFile("/proc/net/igmp6")

@@ -69,8 +69,8 @@ func (c SendConfig) validate() error {
 	return validateGroups([]netip.Addr{c.Group})
 }
 
-// A Conn sends datagrams to one group through one interface, from a random port.
-// It never receives. One goroutine may write; any may close.
+// A Conn sends datagrams to one multicast group through one interface, from a
+// random port. It never receives. One goroutine may write; any may close.
 type Conn struct {
 	cfg   SendConfig
 	conn  *net.UDPConn

@@ -47,8 +47,8 @@ type connState struct {
 	control sendControl
 }
 
-// prepare makes c ready to send, before its socket is configured: from then on, the
-// options are set by way of c.group and c.sys.raw.
+// prepare makes c ready to send, before its socket is configured: from then on,
+// the options are set by way of c.group and c.sys.raw.
 func (c *Conn) prepare() error {
 	raw, err := c.conn.SyscallConn()
 	if err != nil {

@@ -68,7 +68,7 @@ func (s *Socket) explain(err error) error {
 	return fmt.Errorf("cannot receive over %v: %w", s.family, err)
 }
 
-// openSocket opens a socket that is not a member of any group yet.
+// openSocket opens a socket that is not a member of any multicast group yet.
 func openSocket(f family, cfg ListenConfig) (*Socket, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
@@ -77,8 +77,8 @@ func openSocket(f family, cfg ListenConfig) (*Socket, error) {
 		}
 		return err
 	}}
-	// Bound to the wildcard address: one socket serves all groups, and Linux alone
-	// could bind to a group.
+	// Bound to the wildcard address: one socket serves all multicast groups, and
+	// Linux alone could bind to a group.
 	pc, err := lc.ListenPacket(context.Background(), f.network(), ":"+strconv.Itoa(int(cfg.Port)))
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("UDP port %d is taken by a program that does not share it: %w", cfg.Port, err)

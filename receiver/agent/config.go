@@ -194,7 +194,7 @@ func (c Config) withDefaults() Config {
 		c.Listen.Port = proto.DefaultPort
 	}
 	if len(c.Listen.Groups) == 0 {
-		c.Listen.Groups = proto.ChannelGroups(c.Channel).Heard(c.Listen.Sources)
+		c.Listen.Groups = proto.ChannelAddresses(c.Channel).ForSources(c.Listen.Sources)
 	}
 	if c.Listen.ReceiveBuffer == 0 {
 		c.Listen.ReceiveBuffer = 32 << 20

@@ -64,7 +64,7 @@ type Listener interface {
 	Conns() []receiver.Conn
 	// Place says where datagrams may arrive at present.
 	Place() Place
-	// Memberships lists the groups on each interface, joined or not.
+	// Memberships lists the multicast groups on each interface, joined or not.
 	Memberships() []Membership
 	// Stats returns the counters since the beginning.
 	Stats() Stats
@@ -112,7 +112,7 @@ type Stats struct {
 	KernelDrops uint64
 
 	// ForeignDestination counts datagrams that were dropped because they had not
-	// been sent to a joined group, or came over another interface.
+	// been sent to a joined multicast group, or came over another interface.
 	ForeignDestination uint64
 
 	// Truncated counts datagrams that were dropped because they were too long.
@@ -140,9 +140,9 @@ func networkError(err error) error {
 	return &Error{err}
 }
 
-// Listen joins the groups of cfg. That some memberships fail is not an error, see
-// Memberships; that none is possible is an [*Error], unless an interface is being
-// waited for.
+// Listen joins the multicast groups of cfg. That some memberships fail is not an
+// error, see Memberships; that none is possible is an [*Error], unless an
+// interface is being waited for.
 func Listen(cfg Config) (Listener, error) {
 	l, err := mcast.Listen(cfg.internal())
 	if err != nil {
@@ -196,7 +196,8 @@ func (l listener) Absent() (err error) {
 	return networkError(err)
 }
 
-// joined lists the interfaces and groups of the memberships that there are.
+// joined lists the interfaces and multicast groups of the memberships that there
+// are.
 func joined(members []Membership) (interfaces []string, groups []netip.Addr) {
 	interfaces = []string{} // not null in JSON
 	for _, m := range members {
@@ -213,12 +214,12 @@ func joined(members []Membership) (interfaces []string, groups []netip.Addr) {
 	return interfaces, groups
 }
 
-// upTo lists the groups of layers 0 to level above those of layer 0: none at
-// level -1.
+// upTo lists the multicast groups of layers 0 to level above those of layer 0:
+// none at level -1.
 func upTo(level int, bases []netip.Addr) (groups []netip.Addr) {
 	for _, base := range bases {
 		for l := range level + 1 {
-			if g := proto.LayerGroup(base, l); proto.IsGroup(g) {
+			if g := proto.LayerAddress(base, l); proto.IsMulticastGroup(g) {
 				groups = append(groups, g)
 			}
 		}

@@ -48,7 +48,7 @@ func (c *Conn) follow(s *spot) error {
 		return nil
 	}
 	cfg := s.send
-	cfg.Group = proto.LayerGroup(s.Group, c.layer)
+	cfg.Group = proto.LayerAddress(s.Group, c.layer)
 	conn, err := mcast.Dial(cfg)
 	if err != nil {
 		return networkError(err)

@@ -125,7 +125,7 @@ func (s *spot) source(c Config, i mcast.Interface, now time.Time) {
 // chooseFamily chooses the multicast group of the channel that the interface can
 // send to: the IPv6 group if it has, or will soon have, an IPv6 address.
 func (s *spot) chooseFamily(c Config, i mcast.Interface, now time.Time) (pending bool) {
-	groups := proto.ChannelGroups(c.Channel)
+	groups := proto.ChannelAddresses(c.Channel)
 	v6, v4 := groups.IPv6, groups.IPv4
 	if c.SourceSpecific {
 		v6, v4 = groups.IPv6Source, groups.IPv4Source

@@ -54,7 +54,7 @@ type step struct {
 }
 
 func TestWherePacketsGo(t *testing.T) {
-	groups := proto.ChannelGroups("c")
+	groups := proto.ChannelAddresses("c")
 	for name, test := range map[string]struct {
 		cfg   Config
 		name  string

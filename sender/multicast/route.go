@@ -47,7 +47,7 @@ type Config struct {
 	Group          netip.Addr
 	SourceSpecific bool
 
-	// Family bounds the choice among the channel's groups.
+	// Family bounds the choice among the channel's multicast groups.
 	Family Family
 
 	// Port is the UDP destination port. If zero, [proto.DefaultPort].

@@ -148,11 +148,11 @@ func (o *Outlet) Route() (Route, error) {
 // Changed has an element when Route may have changed, unless that is for Listened.
 func (o *Outlet) Changed() <-chan struct{} { return o.changed }
 
-// Listened starts to watch whether anybody on this network listens to the group
-// (Linux, with CAP_NET_RAW). The channel never has anything but the latest news.
-// It gets them until stop is called, which waits for the goroutine that does
-// this, or until ctx ends. Whatever prevents listeners from being noticed is
-// logged if log is not nil. Errors are of type [*Error].
+// Listened starts to watch whether anybody on this network listens to the
+// multicast group (Linux, with CAP_NET_RAW). The channel never has anything but
+// the latest news. It gets them until stop is called, which waits for the
+// goroutine that does this, or until ctx ends. Whatever prevents listeners from
+// being noticed is logged if log is not nil. Errors are of type [*Error].
 func (o *Outlet) Listened(ctx context.Context, log *slog.Logger) (news <-chan bool, stop func(), err error) {
 	at := o.now.Load()
 	w, err := listeners.Open(listeners.Config{Interface: at.Interface, Group: at.Group, Logger: log})
@@ -177,8 +177,8 @@ func (o *Outlet) Listened(ctx context.Context, log *slog.Logger) (news <-chan bo
 	return latest, func() { cancel(); running.Wait() }, nil
 }
 
-// watch runs w until ctx ends, or until packets go by an interface of another name or
-// to another group: it returns to where.
+// watch runs w until ctx ends, or until packets go by an interface of another
+// name or to another multicast group: it returns to where.
 func (o *Outlet) watch(ctx context.Context, w *listeners.Watcher, at *spot, changed func(bool)) (now *spot) {
 	inner, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

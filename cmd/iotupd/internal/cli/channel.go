@@ -65,7 +65,7 @@ func (o *ChannelOptions) ParseGroup(s string) (netip.Addr, error) {
 	switch {
 	case err != nil:
 		return a, UsageError("--group %q is not an IP address; the default is derived from --channel", s)
-	case !proto.IsGroup(a):
+	case !proto.IsMulticastGroup(a):
 		return a, UsageError("--group %v is not a multicast address; those are ff00::/8 and 224.0.0.0/4", a)
 	case a.Zone() != "":
 		return a, UsageError("--group %v: name the interface by -i, not in the address", a)
@@ -88,7 +88,7 @@ func (o *ChannelOptions) GroupAddresses(asked []string, sources []netip.Addr) (g
 	if len(groups) > 0 {
 		return groups, nil
 	}
-	for _, a := range proto.ChannelGroups(o.Channel).Heard(sources) {
+	for _, a := range proto.ChannelAddresses(o.Channel).ForSources(sources) {
 		if o.Allows(a) {
 			groups = append(groups, a)
 		}

@@ -29,7 +29,7 @@ func (o *sendOptions) checkLayers() error {
 		return nil
 	}
 	base, err := netip.ParseAddr(o.group)
-	if err == nil && !proto.HaveRoom(base, layers) {
+	if err == nil && !proto.LayersFit(base, layers) {
 		return cli.UsageError("--group %v: there is no room above it for %d layers", base, layers)
 	}
 	return nil
