@@ -11,6 +11,9 @@ export CGO_ENABLED ?= 0
 # As small devices have it, and as internal/e2e builds.
 export GOMIPS ?= softfloat
 
+# For other systems of services than systemd.
+SCRIPTS := $(wildcard cmd/iotupd/procd/* cmd/iotupd/openrc/*)
+
 # Whose vectors are frozen, for every CPU; and those that calculate figures.
 FIGURES := ./bench ./bench/model ./bench/report ./bench/stats ./bench/simnet
 FROZEN := ./proto ./fec ./sender ./proto/seal $(FIGURES)
@@ -91,6 +94,7 @@ lint:
 	go vet ./...
 	go vet -tags $(DEVICE) ./cmd/iotupd
 	go mod verify
+	if command -v shellcheck > /dev/null; then shellcheck $(SCRIPTS); fi
 
 # Every fuzz target of every package, one after the other; the tests of a package
 # are built once for all of its targets. FUZZTIME counts inputs: a duration can end

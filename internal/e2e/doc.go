@@ -12,7 +12,8 @@
 // The tests are also the commands behind the figures that the project states: they
 // print what they measured, some only with IOTUPD_E2E_FULL=1. They need root, and the tools ip, nft, ethtool
 // and sysctl; those with a router, Debian's packages frr and smcroute, those with
-// emulated processors, qemu-user-static, and those with units, systemd:
+// emulated processors, qemu-user-static, those with units, systemd, and
+// those with updaters, rauc-service, squashfs-tools, swupdate, dbus, openssl and cpio:
 //
 //	go test -v -count=1 ./internal/e2e                                  2 minutes
 //	IOTUPD_E2E_FULL=1 go test -v -count=1 -timeout 90m ./internal/e2e   20 minutes

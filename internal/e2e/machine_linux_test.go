@@ -24,7 +24,8 @@ type machine struct {
 	disk    string // its /var/lib
 	cgroup  string
 
-	unshare *exec.Cmd // whose child is process 1; nil: it does not run
+	unshare *exec.Cmd     // whose child is process 1; nil: it does not run
+	off     chan struct{} // closed: all has ended
 	console bytes.Buffer
 	init    string // pid of process 1
 }
@@ -34,14 +35,15 @@ func newMachine(t *testing.T) *machine {
 	t.Helper()
 	needsNetwork(t)
 	needsSystemd(t)
-	m := &machine{t: t, overlay: filepath.Join(runDir, ownName("overlay"))}
-	m.cgroup = filepath.Join(m.overlay, "cgroups", ownName("machine"))
+	m := &machine{t: t}
 	var err error
-	if m.disk, err = os.MkdirTemp("/var/tmp", ownName("")); err != nil {
-		t.Fatal(err)
-	}
+	m.disk, err = os.MkdirTemp("/var/tmp", ownName("disk-"))
+	m.must(err)
 	t.Cleanup(func() { os.RemoveAll(m.disk) })
-	m.must(os.Mkdir(m.overlay, 0o755))
+	m.overlay, err = os.MkdirTemp(runDir, "overlay-")
+	m.must(err)
+	m.cgroup = filepath.Join(m.overlay, "cgroups", filepath.Base(m.disk))
+	m.must(os.Chmod(m.disk, 0o755))
 	m.must(unix.Mount(ownName("overlay"), m.overlay, "tmpfs", 0, "mode=0755"))
 	t.Cleanup(func() { unix.Unmount(m.overlay, unix.MNT_DETACH) })
 	for _, dir := range []string{"upper/usr/bin", "upper/etc", "work", "root", "cgroups"} {
@@ -104,9 +106,14 @@ mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs tmpfs run
+cat proc/sys/kernel/random/uuid > run/boot-id
+mount --bind run/boot-id proc/sys/kernel/random/boot_id
 mount -t tmpfs tmpfs tmp
 mount --rbind /dev dev
 mount --make-rslave dev
+if [ -e usr/lib/board/loader ]; then
+	chroot . /usr/lib/board/loader
+fi
 mkdir -p mnt
 pivot_root . mnt
 umount -l /mnt
@@ -123,6 +130,8 @@ func (m *machine) boot() {
 	m.unshare.Stdout, m.unshare.Stderr = &m.console, &m.console
 	m.unshare.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	m.must(m.unshare.Start())
+	m.off = make(chan struct{})
+	go func(cmd *exec.Cmd, off chan struct{}) { cmd.Wait(); close(off) }(m.unshare, m.off)
 	eventually(m.t, "systemd runs", func() bool {
 		pid := strconv.Itoa(m.unshare.Process.Pid)
 		children, _ := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
@@ -142,7 +151,20 @@ func (m *machine) cut() {
 		return
 	}
 	m.unshare.Process.Kill() // and with it process 1, and with that all others
-	m.unshare.Wait()
+	m.down()
+}
+
+// down waits until the machine is down, since it has been cut off or reboots.
+func (m *machine) down() {
+	m.t.Helper()
+	eventually(m.t, "the machine is down", func() bool {
+		select {
+		case <-m.off:
+			return true
+		default:
+			return false
+		}
+	})
 	m.unshare = nil
 	eventually(m.t, "all processes of the machine have ended", func() bool {
 		return removeCgroup(m.cgroup)
@@ -164,7 +186,7 @@ func removeCgroup(path string) bool {
 // end ends the machine. If the test has failed, it shows what the machine logged.
 func (m *machine) end() {
 	if m.t.Failed() && m.unshare != nil {
-		out, _ := m.command("journalctl --no-pager -n 150 -o short-monotonic; systemctl --no-pager --failed").CombinedOutput()
+		out, _ := m.command("journalctl --no-pager -b -n 150 -o short-monotonic -u 'iotupd*' -u rauc -u sender; systemctl --no-pager --failed").CombinedOutput()
 		m.t.Logf("the machine:\n%s%s", m.console.String(), out)
 	}
 	m.cut()

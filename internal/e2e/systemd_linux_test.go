@@ -16,8 +16,8 @@ type manual struct {
 	blocks []string          // of commands
 }
 
-// readManual reads the blocks of code of a section. The first line of a file is a
-// comment with its path.
+// readManual reads the blocks of code of a section, between paragraphs. The first line
+// of a file is a comment with its path.
 func readManual(t *testing.T, page, heading string) *manual {
 	t.Helper()
 	b, err := os.ReadFile("../../docs/" + page)
@@ -31,12 +31,14 @@ func readManual(t *testing.T, page, heading string) *manual {
 	section, _, _ = strings.Cut(section, "\n## ")
 	m := &manual{t: t, files: make(map[string]string)}
 	for _, block := range regexp.MustCompile(`(?m)(^    .*\n|^\n)+`).FindAllString(section, -1) {
-		for _, block := range regexp.MustCompile(`(?m)(^    .*\n)+`).FindAllString(block, -1) {
-			block = strings.ReplaceAll("\n"+block, "\n    ", "\n")[1:]
-			if first, rest, _ := strings.Cut(block, "\n"); strings.HasPrefix(first, "# /") {
-				m.files[first[2:]] = rest
-			} else {
-				m.blocks = append(m.blocks, block)
+		block = strings.TrimLeft(strings.ReplaceAll("\n"+block, "\n    ", "\n"), "\n")
+		if !strings.HasPrefix(block, "# /") {
+			m.blocks = append(m.blocks, block)
+			continue
+		}
+		for file := range strings.SplitSeq("\n"+block, "\n# /") {
+			if path, content, _ := strings.Cut(file, "\n"); path != "" {
+				m.files["/"+path] = strings.TrimRight(content, "\n") + "\n"
 			}
 		}
 	}

@@ -52,7 +52,7 @@ func New(cfg Config) (*Agent, error) {
 // open opens what is remembered.
 func (a *Agent) open() (err error) {
 	cfg := &a.cfg
-	if len(cfg.Trust) > 0 || cfg.KeepPending {
+	if len(cfg.Trust) > 0 || cfg.KeepPending || cfg.Install.Check != nil {
 		if err := a.choosePlace(); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (a *Agent) open() (err error) {
 			return err
 		}
 	}
-	if cfg.KeepPending || a.consumes() {
+	if a.installs() || cfg.Install.Check != nil {
 		if err := a.openJournal(); err != nil {
 			return err
 		}

@@ -155,6 +155,11 @@ type InstallConfig struct {
 	Confirm        bool
 	ConfirmTimeout time.Duration
 
+	// Check, if not nil, is called with the finished file before it takes the place of the
+	// old one. Its errors count like those of an [InstallFunc]. It needs a
+	// [filestore.FileTarget].
+	Check InstallFunc
+
 	// Running, if not nil, returns what the operating system says about the release that
 	// runs: nothing older is received, and a release that was installed, and does not run
 	// after a reboot, counts as rolled back. It may be called at any time from any
@@ -229,6 +234,8 @@ func (c Config) validate() error {
 		return errors.New("agent: Config without a Target")
 	case c.MemoryLimit < 0:
 		return fmt.Errorf("agent: MemoryLimit %d must not be negative", c.MemoryLimit)
+	case c.Install.Check != nil && !canInspect(c.Target):
+		return errors.New("agent: Install.Check needs a filestore.FileTarget")
 	case c.Install.Attempts < 0 || c.Install.Pause < 0 || c.Install.ConfirmTimeout < 0:
 		return fmt.Errorf("agent: Install %+v must not be negative", c.Install)
 	case c.Timeout < 0 || c.Stall < 0:

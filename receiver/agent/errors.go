@@ -109,7 +109,10 @@ type InstallError struct {
 	Err     error
 	State   state.State
 	Attempt int           // number of the attempt
+	Check   bool          // it was Config.Install.Check that has failed
 	Again   time.Duration // until the next one
+
+	Manifest *proto.Manifest // of the file; nil without Config.KeepPending
 }
 
 // Error implements error.

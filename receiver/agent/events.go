@@ -165,10 +165,7 @@ type (
 	Installed struct{ File *Received }
 
 	// InstallFailed: in [Agent.Follow], an attempt to install the file has failed.
-	InstallFailed struct {
-		File *Received
-		Err  *InstallError
-	}
+	InstallFailed struct{ Err *InstallError }
 
 	// GivenUp: in [Agent.Follow], a release is sent that is not installed again.
 	GivenUp struct{ Err *GivenUpError }

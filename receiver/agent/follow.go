@@ -47,7 +47,7 @@ func (a *Agent) follow(ctx context.Context, install InstallFunc, listen listenFu
 		if install != nil {
 			err := file.Install(ctx, install)
 			if failed := (*InstallError)(nil); errors.As(err, &failed) {
-				a.emit(InstallFailed{File: file, Err: failed})
+				a.emit(InstallFailed{failed})
 			} else if err != nil {
 				return err
 			}
@@ -70,6 +70,11 @@ func (a *Agent) next(ctx context.Context, listen listenFunc) (*Received, error) 
 			a.look = time.Now().Add(recordEvery)
 		}
 		return file, err
+	}
+	if failed := (*InstallError)(nil); errors.As(err, &failed) { // the check
+		a.emit(InstallFailed{failed})
+		a.onlyNewer(failed.Manifest)
+		return nil, nil
 	}
 	if given := (*GivenUpError)(nil); errors.As(err, &given) {
 		a.emit(GivenUp{given})

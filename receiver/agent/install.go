@@ -33,6 +33,16 @@ func (r *Received) Install(ctx context.Context, install InstallFunc) error {
 	if r.record == nil {
 		return r.installOnce(ctx, install)
 	}
+	return r.attempt(ctx, func() error {
+		if !r.New {
+			r.agent.emit(InstallPending{r})
+		}
+		return r.ended(ctx, install(ctx, r), state.Succeeds)
+	})
+}
+
+// attempt does what belongs to an attempt while nobody else installs.
+func (r *Received) attempt(ctx context.Context, do func() error) error {
 	lock, err := r.agent.journal.Lock(r.record)
 	if err != nil {
 		return err
@@ -42,14 +52,48 @@ func (r *Received) Install(ctx context.Context, install InstallFunc) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	if !r.New {
-		r.agent.emit(InstallPending{r})
-	}
-	err = r.ended(ctx, install(ctx, r))
+	err = do()
 	if ctx.Err() != nil && (err == nil || errors.As(err, new(*InstallError))) {
 		err = context.Cause(ctx)
 	}
 	return err
+}
+
+// commit puts the file into place.
+func (r *Received) commit(ctx context.Context) (err error) {
+	a := r.agent
+	if check := a.cfg.Install.Check; check != nil {
+		a.cfg.Target.(inspected).Inspect(func(path string) error { return r.check(ctx, check, path) })
+	}
+	r.Path, err = a.cfg.Target.Commit(ctx, r.Manifest)
+	failed := (*InstallError)(nil)
+	switch {
+	case errors.As(err, &failed) && failed.State == state.Rejected:
+		a.cfg.Target.Discard()
+	case err != nil && r.Path == "" && r.record != nil && r.record.State == state.Received && r.record.Attempts == 0:
+		r.takeBack()
+	}
+	return err
+}
+
+// inspected is a target whose files can be looked at before they get their name.
+type inspected interface {
+	Inspect(func(path string) error)
+}
+
+func canInspect(t any) bool { _, ok := t.(inspected); return ok }
+
+// check has the finished file checked, which is at path for now.
+func (r *Received) check(ctx context.Context, check InstallFunc, path string) error {
+	return r.attempt(ctx, func() error {
+		r.Path = path
+		err := r.ended(ctx, check(ctx, r), state.Passes)
+		r.Path = ""
+		if failed := (*InstallError)(nil); errors.As(err, &failed) {
+			failed.Check = true
+		}
+		return err
+	})
 }
 
 // installOnce installs a file of which no record is kept.
@@ -69,22 +113,22 @@ func (r *Received) begin() error {
 	j := r.agent.journal
 	if wait, ok := r.record.Due(installed.Now(), j.Rules, true); ok && wait > 0 {
 		err := errors.New("all attempts were cut off, by a reboot or a signal")
-		return &InstallError{Err: err, State: state.Received, Attempt: r.record.Attempts, Again: wait}
+		return &InstallError{Err: err, State: state.Received, Attempt: r.record.Attempts, Again: wait, Manifest: r.Manifest}
 	}
 	record, ok, err := j.Happens(r.record, state.Starts, "")
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return &InstallError{Err: errors.New("another process has installed a release meanwhile"), State: record.State}
+		return &InstallError{Err: errors.New("another process has installed a release meanwhile"), State: record.State, Manifest: r.Manifest}
 	}
 	r.record = record
 	return nil
 }
 
-// ended records how an attempt has ended.
-func (r *Received) ended(ctx context.Context, result error) error {
-	event, why := state.Succeeds, ""
+// ended records how an attempt has ended; success is what it means if it has not failed.
+func (r *Received) ended(ctx context.Context, result error, success state.Event) error {
+	event, why := success, ""
 	switch {
 	case result == nil:
 	case ctx.Err() != nil && errors.Is(result, context.Cause(ctx)):
@@ -112,12 +156,14 @@ func (r *Received) ended(ctx context.Context, result error) error {
 		return result
 	case err != nil:
 		return err
+	case event == state.Passes:
+		return nil
 	case r.record.State.Done():
 		return r.finished()
 	}
 	r.Pending = r.record.State.Pending()
 	again, _ := r.record.Due(installed.Now(), j.Rules, false)
-	return &InstallError{Err: result, State: r.record.State, Attempt: attempt, Again: again}
+	return &InstallError{Err: result, State: r.record.State, Attempt: attempt, Again: again, Manifest: r.Manifest}
 }
 
 // finished gives the file to whom it belongs.
@@ -170,6 +216,9 @@ func (a *Agent) consumes() bool {
 	t, ok := a.cfg.Target.(interface{ Consumes() bool })
 	return ok && t.Consumes() && len(a.cfg.Trust) > 0
 }
+
+// installs reports whether what becomes of a file is more than that it is in place.
+func (a *Agent) installs() bool { return a.cfg.KeepPending || a.consumes() }
 
 // exists reports whether there is a file at a path.
 func exists(path string) bool {

@@ -234,7 +234,7 @@ func TestByHandAReleaseIsTriedAgain(t *testing.T) {
 	d.wantState(state.Installed)
 }
 
-func TestAWaitingInstallationIsNoAttempt(t *testing.T) {
+func TestAWaitingInstallationDoesNotCount(t *testing.T) {
 	d := newDevice(t)
 	d.install.Attempts = 1
 	d.receives(7, d.ends(ErrLater))
@@ -345,4 +345,34 @@ func TestASystemThatDoesNotSayWhatRunsChangesNothing(t *testing.T) {
 	}
 	d.wantState(state.Installed)
 	d.wantCalls(1)
+}
+
+// A check that is not passed now is repeated, by a release that is sent still.
+func TestAFollowerRepeatsACheck(t *testing.T) {
+	d := newDevice(t)
+	d.install.Pause = time.Millisecond
+	checks := 0
+	d.install.Check = func(_ context.Context, file *Received) error {
+		if checks++; checks == 1 {
+			return ErrLater
+		}
+		if content, err := os.ReadFile(file.Path); err != nil || len(content) != len(fw.content)+1 {
+			t.Errorf("the check sees %d bytes, %v", len(content), err)
+		}
+		wantFiles(t, d.dir, filepath.Base(file.Path))
+		return nil
+	}
+	s := d.station()
+	s.cfg.Timeout = 0
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := s.follow(ctx, func(_ context.Context, file *Received) error {
+		wantFiles(t, d.dir, "fw.bin")
+		cancel()
+		return nil
+	}, func() (multicast.Listener, error) { return d.release(7).broadcast(t), nil })
+	if !errors.Is(err, context.Canceled) || checks != 2 || saw[InstallFailed](s) != 1 {
+		t.Errorf("got %v after %d checks, events %+v", err, checks, s.events)
+	}
+	d.wantState(state.Installed)
 }

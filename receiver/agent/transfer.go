@@ -95,7 +95,7 @@ func (t *transfer) look(ctx context.Context, m *proto.Manifest, signers []proto.
 		return nil // the object was given up meanwhile
 	case err != nil:
 		return err
-	case runs || record != nil && record.State.Done():
+	case a.installs() && (runs || record != nil && record.State.Done()):
 		return &alreadyThereError{path, m, signers, record}
 	case record != nil && record.State.GivenUp():
 		return &GivenUpError{Manifest: m, State: record.State, Why: record.Why}
@@ -230,14 +230,14 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 	if err := file.arrive(file.withhold()); err != nil {
 		return nil, err
 	}
-	if file.Path, err = a.cfg.Target.Commit(ctx, m); err != nil && file.Path == "" {
-		file.takeBack()
+	if err = file.commit(ctx); err != nil {
+		return nil, t.stopped(ctx, err)
 	}
-	if err == nil && !a.cfg.DryRun {
+	if !a.cfg.DryRun {
 		err = a.remember(m, signers)
 	}
-	if err == nil && a.consumes() {
-		err = file.recordInstalled()
+	if err == nil && !a.cfg.KeepPending {
+		err = cmp.Or(file.recordInstalled(), file.release())
 	}
 	if err != nil {
 		return nil, t.stopped(ctx, err)

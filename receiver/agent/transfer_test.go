@@ -131,7 +131,7 @@ func newStation(t *testing.T, cfg Config) *station {
 // states are the directories of tests.
 var states sync.Map
 
-// A temporary directory in memory is no place for them.
+// They cannot be in a temporary directory in memory.
 func init() {
 	if memlimit.IsMemory(os.TempDir()) {
 		os.Setenv("TMPDIR", "/var/tmp")

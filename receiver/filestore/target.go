@@ -61,6 +61,8 @@ type FileTarget struct {
 	withhold bool                        // see Withhold
 	verified atomic.Pointer[fs.FileInfo] // of the file that Has or Commit has verified; nil: none
 
+	inspect func(path string) error // see Inspect
+
 	part     *os.File // the hidden file, locked; nil: none
 	partName string
 	made     bool   // this run made the hidden file
@@ -228,6 +230,12 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	if err == nil {
 		err = t.seal(name, size)
 	}
+	if err == nil && t.inspect != nil {
+		if err := t.inspect(t.path(t.partName)); err != nil {
+			t.unseal(behind)
+			return "", err
+		}
+	}
 	if err == nil {
 		err = t.dir.Rename(t.partName, name)
 	}
@@ -256,6 +264,11 @@ func (t *FileTarget) NeedsName() bool { return t.isDir }
 func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
 	return t.dir, t.shorten(t.finalName(m))
 }
+
+// Inspect has Commit call a function with the path of the finished file, before it takes
+// the place of the old one. If that returns an error, Commit returns it, and the partial
+// file is what it was.
+func (t *FileTarget) Inspect(inspect func(path string) error) { t.inspect = inspect }
 
 // PathOf returns the path that the file of m gets.
 func (t *FileTarget) PathOf(m *proto.Manifest) string { return t.path(t.finalName(m)) }

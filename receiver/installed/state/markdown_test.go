@@ -10,7 +10,7 @@ import (
 // meanings are the events in the words of the documents.
 var meanings = map[Event]string{
 	Arrives: "the file is complete", Starts: "an attempt begins", Succeeds: "exit code 0", Defers: "exit code 75",
-	Rejects: "exit code 65", Fails: "any other end", CutOff: "cut off", Recorded: "`iotupd installed`",
+	Rejects: "exit code 65", Fails: "any other end", Passes: "`--check` has passed", CutOff: "cut off", Recorded: "`iotupd installed`",
 	Confirms: "`iotupd confirm`", Runs: "the system runs it", RunsOlder: "the system runs another one after a reboot",
 	Overdue: "`--confirm-timeout` has passed", Retries: "`iotupd retry`",
 }

@@ -55,6 +55,7 @@ const (
 	Defers                 // it ends with exit code 75
 	Rejects                // it ends with exit code 65
 	Fails                  // it ends in any other way by itself, or at its time limit
+	Passes                 // the check before the file gets its name has passed: an attempt can begin
 	CutOff                 // the attempt has ended with the process or the system
 	Recorded               // "iotupd installed"
 	Confirms               // "iotupd confirm"
@@ -65,7 +66,7 @@ const (
 )
 
 var eventNames = []string{
-	"arrives", "starts", "succeeds", "defers", "rejects", "fails", "cut-off", "recorded", "confirms", "runs", "runs-older", "overdue", "retries",
+	"arrives", "starts", "succeeds", "defers", "rejects", "fails", "passes", "cut-off", "recorded", "confirms", "runs", "runs-older", "overdue", "retries",
 }
 
 // String returns the name of the event.
@@ -135,7 +136,7 @@ func (p Progress) After(e Event, now Moment, rules Rules) (next Progress, ok boo
 		next.Attempts, next.Cut = 0, 0
 	case Starts:
 		next.Attempts, next.Confirm = p.Attempts+1, rules.Confirm
-	case Defers:
+	case Defers, Passes:
 		next.Attempts = p.Attempts - 1
 	case CutOff:
 		next.Cut = p.Cut + 1

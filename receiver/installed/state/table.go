@@ -68,6 +68,7 @@ var Table = []Transition{
 	{Installing, Rejects, Always, Rejected},
 	{Installing, Fails, AttemptsLeft, Received},
 	{Installing, Fails, Always, Failed},
+	{Installing, Passes, Always, Received},
 	{Installing, CutOff, AttemptsLeft, Received},
 	{Installing, CutOff, OnlyCuts, Received},
 	{Installing, CutOff, Always, Failed},

@@ -41,7 +41,7 @@ var pages = map[string][]task{
 		{"Help", "help help-all", ""},
 	},
 	"recv": {
-		{"Target", "output dir exec", "exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object dry-run reuse"},
+		{"Target", "output dir exec", "check exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object dry-run reuse"},
 		{"When to stop", "timeout stall follow", ""},
 		{"Which file", "", "name object sha256 max-size"},
 		{"Signed and encrypted transfers", "trust group-key", "target min-sequence allow-downgrade state signature-rate"},

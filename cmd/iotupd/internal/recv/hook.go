@@ -3,6 +3,7 @@
 package recv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,6 +25,7 @@ import (
 // hookOptions are the flags of recv about the program that installs the file.
 type hookOptions struct {
 	exec           string
+	check          string
 	execTimeout    time.Duration
 	attempts       int
 	confirm        bool
@@ -35,7 +37,8 @@ type hookOptions struct {
 
 func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.exec, "exec", "", "`command` to run after a new file is in place; {} is its path; no shell is used")
-	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop the command after this `time`")
+	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop a command of --exec or --check after this `time`")
+	flags.StringVar(&o.check, "check", "", "`command` to run before a new file is in place: exit code 0 takes it, 65 rejects it, 75 asks for a later check; {} is its path")
 	flags.IntVar(&o.attempts, "exec-attempts", agent.DefaultAttempts, "give a release up after `n` attempts that failed")
 	flags.BoolVar(&o.confirm, "confirm", false, "after the command has succeeded, the release has to be confirmed: by iotupd confirm")
 	flags.DurationVar(&o.confirmTimeout, "confirm-timeout", 0, "`max` uptime after which a release that nobody has confirmed counts as rolled back (default never)")
@@ -54,7 +57,7 @@ func (o *hookOptions) validate() error {
 		return cli.UsageError("--confirm-timeout needs --confirm")
 	case o.confirmTimeout < 0:
 		return cli.UsageError("--confirm-timeout %v: want a time, such as 1h", o.confirmTimeout)
-	case o.exec == "":
+	case o.exec == "" && o.check == "":
 		return nil
 	case o.execTimeout <= 0:
 		return cli.UsageError("--exec-timeout %v: want a time, such as 10m", o.execTimeout)
@@ -62,7 +65,20 @@ func (o *hookOptions) validate() error {
 		return cli.UsageError("--exec-attempts %d: want 1 to %d", o.attempts, mostAttempts)
 	}
 	_, err := o.install()
-	return err
+	_, err2 := o.checkFunc()
+	return cmp.Or(err, err2)
+}
+
+// checkFunc returns what checks a file; nil: nothing does.
+func (o *hookOptions) checkFunc() (agent.InstallFunc, error) {
+	if o.check == "" {
+		return nil, nil
+	}
+	check, err := agent.Command(o.check, o.execTimeout)
+	if err != nil {
+		return nil, cli.UsageError("--check %q: %w", o.check, err)
+	}
+	return unhurried(check), nil
 }
 
 // install returns what installs a file; nil: nothing does.
@@ -80,6 +96,7 @@ func (o *hookOptions) install() (agent.InstallFunc, error) {
 // installConfig returns what the flags say about installing.
 func (o *hookOptions) installConfig() agent.InstallConfig {
 	c := agent.InstallConfig{Attempts: o.attempts, Confirm: o.confirm, ConfirmTimeout: o.confirmTimeout}
+	c.Check, _ = o.checkFunc() // validate has reported an error
 	if o.installedSequence != "" || o.installedObject != "" {
 		c.Running = o.running
 	}

@@ -351,6 +351,8 @@ func (o *options) validate() error {
 		return cli.UsageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
 	case o.exec != "" && !o.keeps():
 		return cli.UsageError("--exec needs a file that stays: -o FILE or -d DIR, and no --dry-run")
+	case o.check != "" && !o.keeps():
+		return cli.UsageError("--check needs a file that stays: -o FILE or -d DIR, and no --dry-run")
 	case o.installedSequence != "" && len(o.trust) == 0:
 		return cli.UsageError("--installed-sequence needs --trust: what is not signed may claim to be of any sequence number")
 	case o.installedObject != "" && len(o.trust) == 0 && o.exec == "":

@@ -51,7 +51,7 @@ func (s *service) observe(e agent.Event) {
 	case agent.InstallPending:
 		s.Status("installs " + nameOf(e.File.Manifest))
 	case agent.InstallFailed:
-		s.Status(fmt.Sprintf("%s is not installed: %v", nameOf(e.File.Manifest), e.Err))
+		s.Status(fmt.Sprintf("%s is not installed: %v", nameOf(e.Err.Manifest), e.Err))
 	}
 }
 

@@ -118,9 +118,13 @@ func installError(e *agent.InstallError) error { return &explained{installText(e
 
 // installText says how the command of --exec has failed, and what follows.
 func installText(e *agent.InstallError) string {
-	text := "--exec " + e.Err.Error()
+	flag := "--exec"
+	if e.Check {
+		flag = "--check"
+	}
+	text := flag + " " + e.Err.Error()
 	if late := (*agent.TimeoutError)(nil); errors.As(e, &late) {
-		text = fmt.Sprintf("--exec %s: stopped after %s, the time of --exec-timeout", late.Name, quantity.Duration(late.After))
+		text = fmt.Sprintf(flag+" %s: stopped after %s, the time of --exec-timeout", late.Name, quantity.Duration(late.After))
 	}
 	switch e.State {
 	case state.Failed:
