@@ -65,7 +65,7 @@ func TestANewerReleaseTakesOver(t *testing.T) {
 	r.wantLine("signed by")
 	content[500_000]++
 	from.send(string(content), "2", "5M")
-	r.wantLine("given up: a newer release is on the air")
+	r.wantLine("given up: a newer release is sent")
 	r.wantLine("ok  fw.bin")
 	d := &delivery{T: t, dir: r.dir}
 	d.wantContent("fw.bin", string(content))

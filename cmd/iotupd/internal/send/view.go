@@ -156,7 +156,7 @@ func (v *sendView) plan(networkErr error) {
 	}
 	v.out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
 	if s.TempFile > 0 {
-		v.out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), filesource.ScratchDir(), v.opts.Memory)
+		v.out.Line("a temporary file of %v in %s is needed, since --memory is %v", quantity.Size(s.TempFile), filesource.ScratchDir(), v.opts.Memory)
 	}
 	if s.Cached > 0 {
 		v.out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.Cache)

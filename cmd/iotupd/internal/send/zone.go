@@ -17,7 +17,7 @@ import (
 func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
 	if o.printDNS != "" {
 		if cmd.Flags().Changed("json") {
-			return cli.UsageError("--print-dns prints records of DNS, which are not JSON: leave out --json")
+			return cli.UsageError("--print-dns prints DNS records, which are not JSON: leave out --json")
 		}
 		return cli.NoArguments(cmd, args)
 	}
