@@ -36,7 +36,7 @@ func (r *Receiver) handleUnchosen(p *packet) error {
 	}
 	old := r.old
 	if r.object != nil {
-		old = r.dropObject("a newer release is on the air")
+		old = r.dropObject("a newer release is sent")
 	}
 	r.choose(p, id, geo, m)
 	r.object.old, r.old = old, nil

@@ -241,7 +241,7 @@ func (r *Receiver) verified() {
 	o := r.object
 	if why := r.gate.refusal(o.manifest); why != nil {
 		r.gate.refuse(Refused{Object: o.wire, Name: o.manifest.Name, Why: why.(proto.Reason)})
-		r.old = r.dropObject("its manifest is not to be followed any more")
+		r.old = r.dropObject("its manifest is not accepted any more")
 		return
 	}
 	r.observe(Verified{})

@@ -65,7 +65,7 @@ func TestANewerReleaseTakesOver(t *testing.T) {
 	r.wantLine("signed by")
 	content[500_000]++
 	from.send(string(content), "2", "5M")
-	r.wantLine("given up: a newer release is on the air")
+	r.wantLine("given up: a newer release is sent")
 	r.wantLine("ok  fw.bin")
 	d := &delivery{T: t, dir: r.dir}
 	d.wantContent("fw.bin", string(content))
@@ -115,4 +115,25 @@ func TestAFollowerGoesBackOnce(t *testing.T) {
 		}
 	}
 	(&delivery{T: t, dir: r.dir}).wantContent("fw.bin", "three")
+}
+
+// After a release is installed, it is still sent, and so is an older one: neither is
+// something that a follower gives up.
+func TestAFollowerGivesNothingUpAfterItHasInstalled(t *testing.T) {
+	t.Parallel()
+	from := newReleaser(t)
+	from.send("one", "1", "1M")
+	from.send("two", "2", "1M")
+	r := from.recv("--follow", "-v", "--exec", `sh -c 'echo has $IOTUPD_FILE_SEQUENCE'`)
+	r.wantLine("has 2")
+	r.wantLine("the command of --exec has succeeded")
+	from.send("three", "3", "1M") // heard among packets of both
+	r.wantLine("has 3")
+	r.wantLine("the command of --exec has succeeded")
+	r.signal(syscall.SIGINT)
+	for _, line := range r.wantExit(130) {
+		if strings.Contains(line, "given up") {
+			t.Errorf("got %q", line)
+		}
+	}
 }

@@ -110,7 +110,7 @@ func TestAPipeIsRefusedWhereAFileIsNeeded(t *testing.T) {
 				replaceByPipe(t, dir)
 			}
 			lines := launch(t, dir, strings.Fields(args)...).wantExit(code)
-			if len(lines) != 1 || !strings.Contains(lines[0], "not a regular file") && !strings.Contains(lines[0], "no manifest") {
+			if len(lines) != 1 || !strings.Contains(lines[0], "not a regular file") && !strings.Contains(lines[0], "not a manifest") {
 				t.Errorf("got lines %q, want one that says what is wrong", lines)
 			}
 		})

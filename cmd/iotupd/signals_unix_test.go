@@ -247,7 +247,7 @@ func TestAReceiverWithoutAReaderEndsAsBySIGPIPE(t *testing.T) {
 	write(t, path, "firmware")
 	start(t, port, "send", path, "-r", "1M")
 	p := startTo(t, deadPipe(t), port, "recv", "-o", "-", "--timeout", "2m")
-	if last := strings.Join(p.wantExit(141), "\n"); !strings.HasSuffix(last, "iotupd: recv: the reader of -o - has gone away") {
+	if last := strings.Join(p.wantExit(141), "\n"); !strings.HasSuffix(last, "iotupd: recv: the program that read stdout (-o -) has ended") {
 		t.Errorf("got last lines %q", last)
 	}
 }

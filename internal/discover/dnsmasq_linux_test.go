@@ -154,7 +154,7 @@ func TestARealNameServerThatKnowsNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_, err = resolver(s).Resolve(t.Context(), "other.example.net", nil)
-	if !errors.As(err, new(*NotFoundError)) || !strings.Contains(err.Error(), "there is none of this type") {
+	if !errors.As(err, new(*NotFoundError)) || !strings.Contains(err.Error(), "there is no record of this type") {
 		t.Errorf("got %v", err)
 	}
 	_, err = resolver(s).Resolve(t.Context(), "fw.elsewhere.com", nil) // which is refused, for lack of anybody to ask

@@ -147,13 +147,13 @@ func checkName(s string) error {
 	}
 	for label := range strings.SplitSeq(s, ".") {
 		if label == "" || len(label) > 63 {
-			return errors.New("its parts have 1 to 63 characters")
+			return errors.New("a label must have 1 to 63 characters")
 		}
 		if i := strings.IndexFunc(label, notOfHost); i >= 0 {
 			return errors.New("it consists of the ASCII letters, digits, hyphens, underscores and dots; others are spelt xn--")
 		}
 		if strings.Trim(label, "-") != label {
-			return errors.New("its parts do not begin or end with a hyphen")
+			return errors.New("a label must not begin or end with a hyphen")
 		}
 	}
 	return nil

@@ -149,7 +149,7 @@ func TestWhatWasLookedForIsSaid(t *testing.T) {
 		t.Errorf("%v is not a NotFoundError", err)
 	}
 	newZone(t).add(service+channel, txt("txtvers=1")).
-		wantError("no SRV record at _iotupd._udp.fw.example.net: there is none of this type")
+		wantError("no SRV record at _iotupd._udp.fw.example.net: there is no record of this type")
 	newZone(t).add(service+channel, srv(0, 1, "")).
 		wantError("no usable SRV record at _iotupd._udp.fw.example.net: SRV record with target .")
 	newZone(t).add(service+channel, srv(0, 1, "a")).

@@ -98,7 +98,7 @@ func (r Resolver) lookupSRV(ctx context.Context, name string) (found []*net.SRV,
 	case answer.code() == dnsmessage.RCodeNameError:
 		return nil, false, &NotFoundError{"no SRV record at " + name, "there is no such name (NXDOMAIN)"}
 	}
-	return nil, false, &NotFoundError{"no SRV record at " + name, "there is none of this type"}
+	return nil, false, &NotFoundError{"no SRV record at " + name, "there is no record of this type"}
 }
 
 // lookupTXT returns the strings of each TXT record at name.

@@ -35,7 +35,7 @@ func Zone(s Sender) (string, error) {
 		return !isHost(a) || a.IsLinkLocalUnicast() || a.Zone() != "" || a.Is4() != s.Group.Is4()
 	})
 	if len(addrs) == 0 {
-		return "", fmt.Errorf("no address to publish for senders to %v: of %v, none is global or unique local", s.Group, s.Addrs)
+		return "", fmt.Errorf("no address to publish for senders to %v: none of %v is global or unique local", s.Group, s.Addrs)
 	}
 	host := hostLabel(s.Host) + "." + s.Name
 	text := []string{version, groupKey(s.Group) + s.Group.String()}

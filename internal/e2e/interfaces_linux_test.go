@@ -72,7 +72,7 @@ var situations = []situation{
 		h.sh(`ip link add docker0 type bridge
 			ip link set docker0 up
 			ip address add 172.17.0.1/16 dev docker0`)
-	}, send: "docker0 is, by its name, a tunnel or leads to containers", recv: "docker0 is, by its name, a tunnel or leads to containers",
+	}, send: "docker0 looks by its name like a tunnel or a container bridge", recv: "docker0 looks by its name like a tunnel or a container bridge",
 		after: func(h *host) { h.plug(bothFamilies) }},
 	{name: "a flag without multicast", has: bothFamilies, before: func(h *host) { h.sh(`ip link set eth0 multicast off`) },
 		send: "eth0 cannot multicast", recv: "eth0 cannot multicast", after: func(h *host) { h.sh(`ip link set eth0 multicast on`) }},
@@ -312,7 +312,7 @@ func TestAnInterfaceIsWaitedForSoLong(t *testing.T) {
 	h := l.host(noCable)
 	h.sh(`ip link add eth0 type veth peer name veth9`)
 	file := newFile(t, 1<<10)
-	h.start("send", file, "--wait", "300ms").wantExit(10, "no interface can be sent on: veth9 is, by its name, a tunnel or leads to containers; eth0 is down; lo reaches this host alone; waited")
+	h.start("send", file, "--wait", "300ms").wantExit(10, "no interface can be sent on: veth9 looks by its name like a tunnel or a container bridge; eth0 is down; lo reaches this host alone; waited")
 	h.start("send", file, "--wait", "300ms", "-i", "eth7").wantExit(10, `interface "eth7" not found`)
 	h.start("recv", "-n", "--wait", "300ms", "-i", "eth7").wantExit(10, `interface "eth7" not found`)
 }

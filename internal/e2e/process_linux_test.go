@@ -162,7 +162,7 @@ func (p *process) read(lines *bufio.Scanner) {
 	}
 }
 
-// eventsSchema is that of a line of --json.
+// eventsSchema describes a line of --json.
 var eventsSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
 	b, err := os.ReadFile("../../docs/events.schema.json")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-var errQuote = errors.New("a quote has no end")
+var errQuote = errors.New("a quote is not closed")
 
 const spaces = " \t\r\n"
 

@@ -53,7 +53,7 @@ func fitnessOf(i netif.Interface, alone bool) (Fitness, string) {
 	case partOf:
 		return Unfit, why
 	case isHostSide(i.Name):
-		return Unfit, "is, by its name, a tunnel or leads to containers"
+		return Unfit, "looks by its name like a tunnel or a container bridge"
 	case i.Flags&net.FlagPointToPoint != 0:
 		return Unfit, "is a point-to-point link"
 	case i.Flags&(net.FlagMulticast|net.FlagLoopback) == 0:

@@ -65,7 +65,7 @@ func (c *Conn) explain(err error, datagram int) error {
 	case errors.Is(err, syscall.EINVAL) && c.cfg.Source.IsValid():
 		return fmt.Errorf("%w: %s does not have the address %v any more: %w", ErrUnreachable, name, c.cfg.Source, err)
 	case isInterfaceGone(err), isUnreachable(err) && lookup != nil:
-		return fmt.Errorf("%w: %s is gone: %w", ErrNoInterface, name, err)
+		return fmt.Errorf("%w: %s was removed: %w", ErrNoInterface, name, err)
 	case isUnreachable(err) && now.Flags&net.FlagUp == 0:
 		return fmt.Errorf("%w: %s is down: %w", ErrUnreachable, name, err)
 	case isUnreachable(err):

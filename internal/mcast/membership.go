@@ -249,7 +249,7 @@ func (l *Listener) notice(name string, i Interface) {
 	l.indices[name] = i.Index
 	if i.Name != name && !l.logged[name+" "+i.Name] {
 		l.logged[name+" "+i.Name] = true
-		l.cfg.Logger.Warn(fmt.Sprintf("interface %s is %s now", name, i.Name))
+		l.cfg.Logger.Warn(fmt.Sprintf("interface %s is now called %s", name, i.Name))
 	}
 	if i.Bridge != "" && !l.logged[name+" "+i.Bridge] {
 		l.logged[name+" "+i.Bridge] = true
@@ -299,7 +299,7 @@ func explainJoin(m member, err error) error {
 	case errors.Is(err, syscall.ENOBUFS) && f == ipv4Family:
 		return fmt.Errorf("%w: too many IPv4 groups and sources; raise the sysctls net.ipv4.igmp_max_memberships and igmp_max_msf", err)
 	case errors.Is(err, syscall.ENODEV):
-		return fmt.Errorf("%w: the interface has just gone, or cannot multicast", err)
+		return fmt.Errorf("%w: the interface was just removed, or cannot multicast", err)
 	case errors.Is(err, syscall.ENOPROTOOPT) && m.Source.IsValid():
 		return fmt.Errorf("%w: this system cannot choose the sources of %v groups; leave out --source, or use the other family", err, f)
 	}

@@ -128,8 +128,8 @@ func CauseOf(code string) Cause {
 // cause is the cause of a refused file, with which a command ends if it receives
 // no other.
 func (e Explanation) cause() Cause {
-	exits := map[Failure]int{Policy: exitPolicy, Authenticity: exitAuthenticity}
-	c := Cause{Code: string(e.Reason), Sentence: "A file on the air " + e.File + ".", Advice: e.Fix, Exit: exits[e.Failure]}
+	exits := map[Failure]int{Policy: exitPolicy, Authenticity: exitAuthenticity, Sealing: exitAuthenticity}
+	c := Cause{Code: string(e.Reason), Sentence: "A file that is sent here " + e.File + ".", Advice: e.Fix, Exit: exits[e.Failure]}
 	return c
 }
 
@@ -160,20 +160,20 @@ var warnings = []Cause{
 	{ReceiveErrors, "The interface refuses packets, as longer than its MTU or as damaged.", "iotupd send --shard-size 1152 FILE   # or the same MTU on all devices", 0},
 	{NothingOnTheWire, "No transfer arrives at this host.", "tcpdump -c 1 -ni DEVICE udp port 18868   # first at the sender, then here", 0},
 	{OwnDrops, "This host, not the network, loses packets.", "sysctl -w net.core.rmem_max=33554432   # or a lower rate", 0},
-	{MaxRate, "The lowest layer is over --max-rate, and is received all the same.", "iotupd send --layers 4 --rate RATE FILE   # --rate is that of the lowest layer", 0},
-	{AlsoSent, "Another file is sent that might as well have been received.", "iotupd recv --object ID   # or --name, or sign and --trust", 0},
+	{MaxRate, "The lowest layer is faster than --max-rate, and is received anyway.", "iotupd send --layers 4 --rate RATE FILE   # --rate is for the lowest layer", 0},
+	{AlsoSent, "Another file that could be received is sent here, too.", "iotupd recv --object ID   # or --name, or sign and --trust", 0},
 	{OtherVersion, "The file that is being received is silent, and another one of its name is sent.", "stop recv and start it again   # or sign releases and use --trust", 0},
 	{Discovery, "DNS has not answered with senders.", "iotupd send --print-dns NAME   # prints what DNS should say", 0},
 	{Network, "Something about an interface or a membership has failed; it is tried again.", "ip -brief address", 0},
-	{Corrupt, "The SHA-256 of the file was wrong; what no hash confirms is received again.", "iotupd inspect   # is the same file sent by all senders?", 0},
+	{Corrupt, "The SHA-256 of the file was wrong; shards that no hash confirms are received again.", "iotupd inspect   # is the same file sent by all senders?", 0},
 	{TraceFull, "The file of --record has no room for more packets.", "record for a shorter time", 0},
 	{Exposed, "Every user of this host can read a group key file.", "chmod 600 FILE", 0},
 	{DirectoryMoved, "The directory of the file was removed or moved while the file was received.", "name the directory where it is now; the partial file is in the old one", 11},
-	{PartialFileRemoved, "Somebody removed or replaced the partial file while it was written; it is received again.", "leave *.iotupd-part alone while recv runs", 0},
-	{PartialFileTruncated, "Somebody cut the partial file short; what is lost is received again.", "leave *.iotupd-part alone while recv runs", 0},
-	{PartialFileChanged, "The partial file is wrong although all of it was right when it came; it is compared and completed again.", "look at the disk: dmesg, smartctl", 0},
-	{SendExpired, "The manifest has expired: receivers refuse the file.", "sign the file anew, or set the clock", exitPolicy},
-	{SendCache, "What was prepared of the file could not be kept or used.", "look at the directory of --cache", 0},
+	{PartialFileRemoved, "Another program removed or replaced the partial file while it was written; it is received again.", "leave *.iotupd-part alone while recv runs", 0},
+	{PartialFileTruncated, "Another program truncated the partial file; the lost part is received again.", "leave *.iotupd-part alone while recv runs", 0},
+	{PartialFileChanged, "The partial file no longer matches what was received; it is compared and completed again.", "look at the disk: dmesg, smartctl", 0},
+	{SendExpired, "The manifest has expired: receivers refuse the file.", "sign the file again, or set the clock", exitPolicy},
+	{SendCache, "The prepared data of the file could not be written to the cache, or read from it.", "look at the directory of --cache", 0},
 	{RateNotReached, "The sender is slower than --rate asks for.", "a lower --rate, or --rate max", 0},
 	{ListenersBeyondRouter, "Receivers behind a router may not be noticed by --when-listened.", "an IGMP or MLD proxy on the router", 0},
 	{SenderDrops, "The sender's host drops packets in the queue of the interface, since the rate is over what that carries.", "iotupd send --rate RATE FILE   # lower; or --rate max", 0},
@@ -187,16 +187,16 @@ var failures = []Cause{
 	{NothingHeard, "Nothing was heard that could be received.", "see the warnings before it, which name the likely causes", 4},
 	{Incomplete, "The stream went silent before the file was complete.", "run it again: it continues, if hashes were heard", 5},
 	{Integrity, "The received file does not match its SHA-256.", "prepare and sign the file again at the sender", 6},
-	{NotTrusted, "No key of --trust has signed it.", "iotupd inspect --trust KEY FILE", exitAuthenticity},
+	{NotTrusted, "No key of --trust has signed the file.", "iotupd inspect --trust KEY FILE", exitAuthenticity},
 	{Refused, "A file is refused by a limit, or by what its manifest says.", "iotupd inspect   # on the same channel: shows its manifest", exitPolicy},
-	{MemoryDamaged, "The memory of what is installed is damaged.", "find out what is installed, remove the file, and give --min-sequence once", exitPolicy},
+	{MemoryDamaged, "The record of what is installed is damaged.", "find out what is installed, remove the file, and give --min-sequence once", exitPolicy},
 	{NetworkFailed, "The network could not be set up, or failed.", "ip -brief address", 10},
 	{LocalIO, "Local input or output failed.", "look at the path in the text: does it exist, and may this user use it?", 11},
 	{NoSpace, "There is no space left.", "make room, or name another directory", 11},
 	{InUse, "Another process receives the same file.", "wait for it, or end it", 11},
 	{ForeignPartialFile, "The partial file was left by a run of another user.", "remove it, or receive as that user", 11},
-	{NotReplaceable, "A file that is there cannot be replaced: it is a mount point, immutable, append-only or of another user.", "name another file, or do what the text says", 11},
-	{StdoutClosed, "Stdout is closed, so that what is written there is lost.", "redirect stdout to a file or a pipe", 11},
+	{NotReplaceable, "The existing file cannot be replaced: it is a mount point, immutable, append-only or of another user.", "name another file, or do what the text says", 11},
+	{StdoutClosed, "Stdout is closed, so that the output would be lost.", "redirect stdout to a file or a pipe", 11},
 	{FileChanged, "The file changed while it was sent.", "send a file that nobody writes to", 11},
 	{NotAManifest, "The file is not a manifest.", "iotupd inspect FILE", 3},
 	{InstallFailed, "An attempt of the command of --exec has failed, or the release was given up.", "iotupd status   # shows why, and whether it is tried again; iotupd retry", 12},
@@ -205,7 +205,7 @@ var failures = []Cause{
 	{InstallRolledBack, "The release was installed, and another one runs now.", "send a higher sequence; iotupd retry", 12},
 	{InstallLocked, "Another process installs a release of this channel, or a lock cannot be had.", "wait until it has ended; look for one that hangs", 11},
 	{InstalledAgain, "The command of --exec has succeeded, but that could not be recorded.", "look at the directory of --state", 11},
-	{RequirementMissed, "A --require was not met.", "look at the results", 13},
+	{RequirementMissed, "A bound of --require was not met.", "look at the results", 13},
 	{ReaderGone, "The program that read stdout has ended.", "", 141},
 	{Signal, "A signal stopped it.", "", 128},
 }

@@ -22,7 +22,7 @@ const page = "../../docs/causes.md"
 func text() string {
 	var b strings.Builder
 	b.WriteString("# Causes\n\nWhat iotupd warns of, or ends by. The code stands in the events `warn` and `error` of `--json`, and in brackets behind a\n" +
-		"warning; it does not change. The exit code is that of a command that ends by it. This page is made from the program, by\n`make docs`.\n\n" +
+		"warning; it does not change. A command that ends by it has this exit code. This page is made from the program, by\n`make docs`.\n\n" +
 		"| code | what it means | what to do | exit |\n|---|---|---|---|\n")
 	cell := strings.NewReplacer("|", `\|`)
 	for c := range Causes() {

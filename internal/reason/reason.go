@@ -39,6 +39,7 @@ const (
 	Silence      Failure = iota // nothing was heard that it could receive
 	Policy                      // what was heard is refused by a limit, or by what its signed manifest says
 	Authenticity                // nobody who is trusted has signed it
+	Sealing                     // no group key opens it, or there is one and it is not sealed
 )
 
 // All returns the explanations of all reasons. Those of files come first, in the
@@ -73,8 +74,8 @@ var table = []Explanation{
 		File: "is older than what was installed last or than --min-sequence, or is another file with the same sequence number; " +
 			"sign it with a higher number, or take it by --allow-downgrade",
 	}, {
-		Reason: receiver.ReasonExpired, Failure: Policy, Packets: "of a release whose time is over", Fix: lookAround,
-		File: "was signed for a time that is over; sign it anew, or set the clock of this host",
+		Reason: receiver.ReasonExpired, Failure: Policy, Packets: "of an expired release", Fix: lookAround,
+		File: "has expired; sign it again, or set the clock of this host",
 	}, {
 		Reason: receiver.ReasonTarget, Failure: Policy, Packets: "of a release for other hardware", Fix: lookAround,
 		File: "was signed for other hardware than --target names",
@@ -91,18 +92,18 @@ var table = []Explanation{
 		Reason: receiver.ReasonMemory, Failure: Policy, Packets: "of a file that needs more memory than there is", Fix: "iotupd recv --memory SIZE   # if this host has more",
 		File: "needs more memory than --memory or this system allows; give it more, or have it sent by --profile tiny",
 	}, {
-		Reason: seal.ReasonSeal, Packets: "sealed with another key", Fix: otherKeyFix,
+		Reason: seal.ReasonSeal, Failure: Sealing, Packets: "sealed with another key", Fix: otherKeyFix,
 		File: "is sealed, but not with a key of --group-key",
 	}, {
-		Reason: receiver.ReasonSealed, Packets: "sealed, and there is no key to open them", Fix: otherKeyFix,
-		File: "is sealed with a group key that is not here; name its file by --group-key",
+		Reason: receiver.ReasonSealed, Failure: Sealing, Packets: "sealed, and there is no key to open them", Fix: otherKeyFix,
+		File: "is sealed with a group key; name the key file by --group-key",
 	}, {
-		Reason: receiver.ReasonUnsealed, Packets: "not sealed", Fix: lookAround,
+		Reason: receiver.ReasonUnsealed, Failure: Sealing, Packets: "not sealed", Fix: lookAround,
 		File: "is not sealed, and --group-key takes only what is",
 	}, {
 		Reason: receiver.ReasonManifest, Failure: Policy, Packets: "with a manifest that cannot be understood, or is not of its object",
 		Fix:  "iotupd --version   # a sender of a later version may use fields that this one must not ignore",
-		File: "has a manifest that cannot be understood, or that is not of its object; sign it anew, or take the version of iotupd that the sender has",
+		File: "has a manifest that cannot be understood, or that is not of its object; sign it again, or install the version of iotupd that the sender has",
 	},
 
 	{Reason: proto.ReasonLength, Packets: otherProgram, Fix: otherProgramFix},

@@ -45,7 +45,8 @@ func (i Instead) String() string {
 // refused reports whether a file is sent that must not be received, rather than
 // none that could be.
 func (i Instead) refused() bool {
-	return i.Reason != "" && reason.Of(i.Reason).Failure != reason.Silence
+	why := reason.Of(i.Reason).Failure
+	return i.Reason != "" && (why == reason.Policy || why == reason.Authenticity)
 }
 
 // A SilenceError says that within Config.Timeout nothing was heard that could be

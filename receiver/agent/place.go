@@ -81,7 +81,7 @@ func (a *Agent) again(err error) bool {
 // ErrChanged says that a file is wrong of which every part was right when it came:
 // somebody has changed what was received, or the sender's hashes do not agree. A
 // comparison of all parts tells which.
-var ErrChanged = errors.New("the partial file is wrong, although every part of it was right when it came: somebody has changed it, or the disk fails")
+var ErrChanged = errors.New("the partial file no longer matches what was received: another program changed it, or the disk fails")
 
 // mayBeChanged returns ErrChanged instead of the error of a transfer if the file is to
 // be compared again.

@@ -48,7 +48,7 @@ type alreadyThereError struct {
 	record   *installed.Record // nil: there is none
 }
 
-func (e *alreadyThereError) Error() string { return e.path + " has the content already" }
+func (e *alreadyThereError) Error() string { return e.path + " already has this content" }
 
 // run receives the file.
 func (t *transfer) run(ctx context.Context) (*Received, error) {

@@ -22,8 +22,8 @@ var ErrInUse = errors.New("another iotupd receives the same file")
 // [FileTarget.Check].
 var (
 	ErrMoved     = errors.New("was removed, or moved elsewhere, while a file was received into it")
-	ErrRemoved   = errors.New("was removed or replaced by somebody while it was written")
-	ErrTruncated = errors.New("was cut short by somebody while it was written")
+	ErrRemoved   = errors.New("was removed or replaced by another program while it was written")
+	ErrTruncated = errors.New("was truncated by another program while it was written")
 )
 
 // ErrForeign says that this user may not touch a partial file that another one has left.

@@ -204,7 +204,7 @@ func TestOnlyTheOwnPartialFileIsRenamedOrRemoved(t *testing.T) {
 	check(t, os.Remove(part))
 	write(t, part, "somebody else's")
 	_, err := d.Commit(t.Context(), objectOf("", "new"))
-	d.wantError(err, "was removed or replaced by somebody")
+	d.wantError(err, "was removed or replaced by another program")
 	d.Discard()
 	d.wantContent(".fw.bin.iotupd-part", "somebody else's")
 	d.wantFiles(".fw.bin.iotupd-part")
@@ -279,7 +279,7 @@ func TestAPartialFileThatSomebodyHasCutIsNamed(t *testing.T) {
 	s := d.receive("content")
 	check(t, d.Check())
 	check(t, os.Truncate(filepath.Join(d.dir, ".fw.bin.iotupd-part"), 3))
-	want := filepath.Join(d.dir, ".fw.bin.iotupd-part") + ": was cut short by somebody while it was written"
+	want := filepath.Join(d.dir, ".fw.bin.iotupd-part") + ": was truncated by another program while it was written"
 	d.wantError(d.Check(), want)
 	if _, err := s.ReadAt(make([]byte, 7), 0); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

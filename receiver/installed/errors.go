@@ -42,7 +42,7 @@ type DamagedError struct{ Path string }
 
 // Error implements error.
 func (e *DamagedError) Error() string {
-	return e.Path + " is damaged, so that an older release could not be told from a newer one"
+	return e.Path + " is damaged, so that older releases cannot be recognized"
 }
 
 // A PendingError says that it could not be recorded that a file has been installed: it

@@ -114,7 +114,7 @@ func (s *spot) source(c Config, i mcast.Interface, now time.Time) {
 			s.since = time.Time{}
 			return
 		}
-		s.err = &NotReadyError{i.Name, fmt.Sprintf("interface %q has only the address %v for certain yet", i.Name, s.Source)}
+		s.err = &NotReadyError{i.Name, fmt.Sprintf("interface %q has only the address %v that is checked for duplicates yet", i.Name, s.Source)}
 		s.Source = netip.Addr{}
 	default:
 		s.err = &NotReadyError{i.Name, c.lacks(i, s.Group, pending)}
@@ -180,7 +180,7 @@ func (c Config) lacks(i mcast.Interface, group netip.Addr, pending bool) string 
 		}
 	}
 	if pending {
-		return fmt.Sprintf("interface %q has an %saddress of which it is not known yet whether another host has it", i.Name, family)
+		return fmt.Sprintf("interface %q has an %saddress that is still checked for duplicates", i.Name, family)
 	}
 	return fmt.Sprintf("interface %q has no usable %saddress", i.Name, family)
 }

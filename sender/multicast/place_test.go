@@ -62,19 +62,19 @@ func TestWherePacketsGo(t *testing.T) {
 		group netip.Addr // in the end
 	}{
 		"tentative, then certain": {Config{}, "", []step{
-			{0, host("2 eth0 10.0.0.1 fe80::1?"), "not known yet"},
+			{0, host("2 eth0 10.0.0.1 fe80::1?"), "still checked for duplicates"},
 			{1, host("2 eth0 10.0.0.1 fe80::1"), "eth0 fe80::1"},
 			{9, host("2 eth0 10.0.0.1 fe80::1 fd77::1"), "eth0 fd77::1"},
 		}, groups.IPv6},
 		"tentative for long": {Config{}, "", []step{
-			{0, host("2 eth0 10.0.0.1 fe80::1?"), "not known yet"},
-			{2.9, host("2 eth0 10.0.0.1 fe80::1?"), "not known yet"},
+			{0, host("2 eth0 10.0.0.1 fe80::1?"), "still checked for duplicates"},
+			{2.9, host("2 eth0 10.0.0.1 fe80::1?"), "still checked for duplicates"},
 			{3, host("2 eth0 10.0.0.1 fe80::1?"), "eth0 10.0.0.1"},
 			{4, host("2 eth0 10.0.0.1 fe80::1"), "eth0 10.0.0.1"}, // it stays what it is
 		}, groups.IPv4},
 		"tentative, and nothing else": {Config{}, "", []step{
-			{0, host("2 eth0 fe80::1?"), "not known yet"},
-			{9, host("2 eth0 fe80::1?"), "not known yet"},
+			{0, host("2 eth0 fe80::1?"), "still checked for duplicates"},
+			{9, host("2 eth0 fe80::1?"), "still checked for duplicates"},
 			{10, host("2 eth0 fe80::1"), "eth0 fe80::1"},
 		}, groups.IPv6},
 		"another host has the address": {Config{}, "", []step{
@@ -141,11 +141,11 @@ func TestWherePacketsGo(t *testing.T) {
 			{3, host("2 eth0 fe80::1 2001:db8::1"), "eth0 fe80::1"},
 		}, groups.IPv6Source},
 		"a source that is certain in a moment": {Config{SourceSpecific: true}, "", []step{
-			{0, host("2 eth0 fe80::1 2001:db8::1?"), "only the address fe80::1 for certain yet"},
+			{0, host("2 eth0 fe80::1 2001:db8::1?"), "only the address fe80::1 that is checked for duplicates yet"},
 			{1, host("2 eth0 fe80::1 2001:db8::1"), "eth0 2001:db8::1"},
 		}, groups.IPv6Source},
 		"a source that never is": {Config{SourceSpecific: true}, "", []step{
-			{0, host("2 eth0 fe80::1 2001:db8::1?"), "only the address fe80::1 for certain yet"},
+			{0, host("2 eth0 fe80::1 2001:db8::1?"), "only the address fe80::1 that is checked for duplicates yet"},
 			{4, host("2 eth0 fe80::1 2001:db8::1?"), "eth0 fe80::1"},
 			{5, host("2 eth0 fe80::1 2001:db8::1"), "eth0 fe80::1"},
 		}, groups.IPv6Source},

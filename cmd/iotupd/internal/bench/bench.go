@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -255,6 +256,9 @@ func (o *benchOptions) experiment() (e bench.Experiment, err error) {
 	e.Size, e.ShardSize, e.Rate = int64(o.size), o.shardSize, int64(o.rate)
 	e.Receivers, e.Trials, e.Senders = o.receivers, o.trials, o.senders
 	e.WithBytes, e.Seed = o.withBytes, o.seed
+	if err := o.checkChoices(); err != nil {
+		return e, err
+	}
 	switch {
 	case o.size < 1:
 		return e, cli.UsageError("--size %v: want at least 1 B", o.size)
@@ -279,6 +283,21 @@ func (o *benchOptions) experiment() (e bench.Experiment, err error) {
 	}
 	e.Loss, err = cli.ReadLoss("loss", o.loss)
 	return e, err
+}
+
+// checkChoices reports a flag whose value is not one of its choices.
+func (o *benchOptions) checkChoices() error {
+	for _, of := range []struct {
+		flag, value string
+		choices     []string
+	}{
+		{"mode", o.mode, benchModes}, {"join", o.join, benchJoins}, {"starts", o.starts, benchStarts}, {"forge", o.forge, benchForgeries},
+	} {
+		if !slices.Contains(of.choices, of.value) {
+			return cli.UsageError("--%s %.40q: want %s", of.flag, of.value, cli.Choice(of.choices))
+		}
+	}
+	return nil
 }
 
 func (o *benchOptions) requirements() (all []bench.Requirement, err error) {

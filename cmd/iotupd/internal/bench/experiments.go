@@ -54,7 +54,7 @@ func (o *benchOptions) experimentNamed(flags *pflag.FlagSet) (x experiment, err 
 	}
 	for _, name := range experiments[i].foreign {
 		if cli.OnCommandLine(flags.Lookup(name)) {
-			return x, cli.UsageError("--%s says nothing to --experiment %s", name, o.subject)
+			return x, cli.UsageError("--%s has no effect with --experiment %s", name, o.subject)
 		}
 	}
 	return experiments[i], nil

@@ -57,7 +57,7 @@ var exitMeanings = []ExitMeaning{
 	{4, "nothing arrived within --for", "inspect"},
 	{5, "packets stopped for --stall before the file was complete", "iotupd recv"},
 	{6, "the received file does not match its SHA-256", "iotupd recv"},
-	{7, "authenticity: no key of --trust has signed the file", "iotupd recv inspect"},
+	{7, "authenticity: no key of --trust has signed the file, or no key of --group-key opens it", "iotupd recv inspect"},
 	{8, "no release is in a state in which that can be recorded", "installed confirm retry"},
 	{8, "refused by policy: over --max-size, or the signed manifest is for an older release, other hardware or another channel, or has expired", "iotupd recv"},
 	{10, "the network could not be set up, or failed", "iotupd send recv inspect"},

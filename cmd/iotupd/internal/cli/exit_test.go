@@ -12,6 +12,7 @@ import (
 
 	"iotupd/internal/durable"
 	"iotupd/proto/manifestfile"
+	"iotupd/proto/seal"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
@@ -38,6 +39,9 @@ func TestAnErrorHasACodeAndAnExitCode(t *testing.T) {
 		{&agent.SilenceError{Instead: agent.Instead{Reason: receiver.ReasonSignature}}, 7, "signature"},
 		{&agent.SilenceError{Instead: agent.Instead{Reason: receiver.ReasonManifest}}, 8, "manifest"},
 		{&agent.StalledError{Instead: agent.Instead{Reason: receiver.ReasonExpired}}, 8, "expired"},
+		{&agent.SilenceError{Instead: agent.Instead{Reason: receiver.ReasonSealed}}, 7, "sealed"}, // packets arrived: no silence
+		{&agent.SilenceError{Instead: agent.Instead{Reason: seal.ReasonSeal}}, 7, "seal"},
+		{&agent.SilenceError{Instead: agent.Instead{Reason: receiver.ReasonUnsealed}}, 7, "unsealed"},
 		{WithCode(ExitIncomplete, errors.New("stalled")), 5, "incomplete"},
 		{&agent.StalledError{}, 5, "incomplete"},
 		{receiver.ErrIntegrity, 6, "integrity"},

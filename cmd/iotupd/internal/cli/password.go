@@ -45,7 +45,7 @@ func (p PasswordSource) Choose(ctx context.Context) ([]byte, error) {
 	}
 	again, err := p.ask(ctx, "Again: ")
 	if err == nil && !bytes.Equal(password, again) {
-		err = errors.New("these are two different passwords")
+		err = errors.New("the two passwords differ")
 	}
 	return password, err
 }
@@ -93,9 +93,9 @@ func (p PasswordSource) ask(ctx context.Context, prompt string) ([]byte, error) 
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err != nil:
-		return nil, fmt.Errorf("no password was typed: %w", err)
+		return nil, fmt.Errorf("no password was entered: %w", err)
 	case len(b) == 0:
-		return nil, errors.New("no password was typed")
+		return nil, errors.New("no password was entered")
 	case len(b) > maxPassword:
 		return nil, errTooLong
 	}

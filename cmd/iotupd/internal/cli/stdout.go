@@ -9,7 +9,7 @@ import (
 )
 
 // ErrStdoutClosed says that output to stdout is lost.
-var ErrStdoutClosed = errors.New("stdout is closed, or was opened as /dev/null to read and write: what is written there is lost")
+var ErrStdoutClosed = errors.New("stdout is closed, or was opened as /dev/null to read and write: the output would be lost")
 
 // Stdout is the standard output of this process. If that was closed, each write fails.
 func Stdout() io.Writer {

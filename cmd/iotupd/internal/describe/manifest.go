@@ -151,7 +151,7 @@ func (e *ManifestEvent) Text() string {
 		add("signed by", "%s  %s", s.Key, s.Status)
 	}
 	if len(e.Signatures) == 0 {
-		add("unsigned", "nothing says who made it")
+		add("unsigned", "its origin is not known")
 	}
 	return b.String()
 }

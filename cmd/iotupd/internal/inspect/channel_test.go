@@ -131,7 +131,7 @@ func TestWhatIsHeardIsShown(t *testing.T) {
   channel     iotupd
   version     1.0
   sequence    7
-  unsigned    nothing says who made it
+  unsigned    its origin is not known
   data        90.9 packets/s  905 kbit/s
   manifest    9.1 packets/s  90.5 kbit/s
   from 10.0.0.1:4711 on lo  sender 1/1  layer 0 of 1  995 kbit/s  loss 0.0%
@@ -224,7 +224,7 @@ func TestSealedObjectsTakeTheirKey(t *testing.T) {
 		}
 		hint := "the key is not that of --group-key"
 		if name == "no key" {
-			hint = "--group-key tells the rest"
+			hint = "give --group-key to see the rest"
 		}
 		l.wantShown("object      "+keyed, hint, "size        7 B")
 		if !strings.HasSuffix(name, "same hint") { // where it is ignored: it does not open
@@ -273,7 +273,7 @@ notes       one
             object      forged
 metadata    4 bytes, see --json
 unknown     field of type 77 with 1 bytes, see --json
-unsigned    nothing says who made it
+unsigned    its origin is not known
 `
 	if got := e.Text(); !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%swant at its end\n%s", got, want)

@@ -141,7 +141,7 @@ func (e *heardEvent) text() string {
 	case e.otherKey:
 		add("sealed      this is its keyed id; the key is not that of --group-key")
 	case e.Sealed:
-		add("sealed      this is its keyed id; --group-key tells the rest")
+		add("sealed      this is its keyed id; give --group-key to see the rest")
 	case e.Manifest == nil:
 		add("unknown     no manifest was heard; a longer --for may help")
 	}

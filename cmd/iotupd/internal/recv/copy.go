@@ -22,7 +22,7 @@ func copyTo(w io.Writer) func(context.Context, io.Reader) error {
 		select {
 		case err := <-copied:
 			if errors.Is(err, syscall.EPIPE) {
-				return cli.WithCode(cli.ExitSignal+int(syscall.SIGPIPE), errors.New("the reader of -o - has gone away"))
+				return cli.WithCode(cli.ExitSignal+int(syscall.SIGPIPE), errors.New("the program that read stdout (-o -) has ended"))
 			}
 			return cli.WithCode(cli.ExitLocalIO, err)
 		case <-ctx.Done():

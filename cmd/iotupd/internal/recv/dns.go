@@ -51,7 +51,7 @@ func (o *options) find(flags *pflag.FlagSet, args []string) (err error) {
 	if len(args) == 0 {
 		for _, name := range []string{"resolver", "failover"} {
 			if given(name) {
-				return cli.UsageError("--%s is for senders that are looked for: name the channel, as in recv dns:fw.example.net", name)
+				return cli.UsageError("--%s requires a dns:NAME argument, for example recv dns:fw.example.net", name)
 			}
 		}
 		return nil
@@ -61,7 +61,7 @@ func (o *options) find(flags *pflag.FlagSet, args []string) (err error) {
 	}
 	for _, name := range []string{"port", "group", "source"} {
 		if given(name) {
-			return cli.UsageError("--%s: DNS tells that for %s; leave the flag out", name, args[0])
+			return cli.UsageError("--%s: DNS supplies it for %s; leave the flag out", name, args[0])
 		}
 	}
 	o.Groups, o.Sources = nil, nil

@@ -52,7 +52,7 @@ const mostAttempts = 1000
 func (o *hookOptions) validate() error {
 	switch {
 	case o.confirm && o.exec == "":
-		return cli.UsageError("--confirm needs --exec: what is not installed need not be confirmed")
+		return cli.UsageError("--confirm needs --exec: without it, nothing is installed that could be confirmed")
 	case o.confirmTimeout != 0 && !o.confirm:
 		return cli.UsageError("--confirm-timeout needs --confirm")
 	case o.confirmTimeout < 0:

@@ -93,7 +93,7 @@ func (v *view) levelChanged(e agent.LevelChanged) {
 	v.out.Event("layers", layersEvent{Layers: e.Level + 1, Seconds: e.At.Sub(v.first).Seconds()})
 	switch e.Level {
 	case -1:
-		v.out.Line("more than half of the lowest layer is lost: silent for a while, to relieve the network")
+		v.out.Line("over 50 %% loss on the lowest layer: leaving all multicast groups for a while, to relieve the network")
 	default:
 		v.out.Decision("receiving layers 0 to %d", e.Level)
 	}
@@ -115,7 +115,7 @@ func (v *view) progress(e agent.Progress) {
 	}
 	switch {
 	case s.Needed == 0 && s.Waiting > 0 && e.Silent < silent:
-		v.out.WaitingLine(fmt.Sprintf(" %d packets heard, and no manifest to follow yet", s.Waiting))
+		v.out.WaitingLine(fmt.Sprintf(" %d packets received, no manifest yet", s.Waiting))
 		return
 	case s.Needed == 0:
 		v.out.WaitingLine(fmt.Sprintf(" nothing heard for %s", quantity.Duration(e.Silent)))
@@ -162,7 +162,7 @@ func (v *view) alreadyThere(f *agent.Received) {
 		v.out.Final("done", e, "ok  %s  was installed before", displayName(f.Manifest, ""))
 		return
 	}
-	v.out.Final("done", e, "ok  %s  has the content already", f.Path)
+	v.out.Final("done", e, "ok  %s  already has this content", f.Path)
 }
 
 // done prints the result.

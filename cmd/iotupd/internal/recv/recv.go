@@ -354,13 +354,13 @@ func (o *options) validate() error {
 	case o.check != "" && !o.keeps():
 		return cli.UsageError("--check needs a file that stays: -o FILE or -d DIR, and no --dry-run")
 	case o.installedSequence != "" && len(o.trust) == 0:
-		return cli.UsageError("--installed-sequence needs --trust: what is not signed may claim to be of any sequence number")
+		return cli.UsageError("--installed-sequence needs --trust: an unsigned file can claim any sequence number")
 	case o.installedObject != "" && len(o.trust) == 0 && o.exec == "":
 		return cli.UsageError("--installed-object needs --exec or --trust: without them, nothing is remembered")
 	case o.follow && (len(o.trust) == 0 || !o.keeps()):
-		return cli.UsageError("--follow needs --trust, which tells what is newer, and -o FILE or -d DIR")
+		return cli.UsageError("--follow needs --trust, by which newer releases are recognized, and -o FILE or -d DIR")
 	case o.follow && o.timeout > 0:
-		return cli.UsageError("--follow waits for ever: --timeout does not go with it")
+		return cli.UsageError("--follow waits forever: leave out --timeout")
 	case o.wait < 0:
 		return cli.UsageError("--wait %v: want a time that is not negative", o.wait)
 	case o.timeout < 0:
@@ -436,7 +436,7 @@ func (o *options) choose(cfg *agent.Config) (err error) {
 		}
 		cfg.SHA256 = [32]byte(sum)
 		if cfg.SHA256 == [32]byte{} { // would mean any
-			return cli.UsageError("--sha256: no file is known whose SHA-256 is zero")
+			return cli.UsageError("--sha256: an all-zero hash is not allowed")
 		}
 	}
 	if _, err := path.Match(o.name, ""); err != nil {

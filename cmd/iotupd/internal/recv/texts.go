@@ -19,7 +19,7 @@ import (
 )
 
 // onTheAir is what to call a file of which no more is known.
-const onTheAir = "the file on the air"
+const onTheAir = "the file that is sent here"
 
 // An explained error has the words of the command line. What it is stays what it
 // is.
@@ -104,13 +104,13 @@ func insteadText(i agent.Instead) string {
 // onlyOthers names the other files that are on the air, as far as they are known.
 func onlyOthers(i agent.Instead) string {
 	if len(i.Others) == 0 {
-		return "only other objects than the wanted one are sent here"
+		return "only objects other than the requested one are sent here"
 	}
 	more := ""
 	if i.More {
 		more = " and perhaps more"
 	}
-	return "only other files than the wanted one are sent here: " + strings.Join(i.Others, ", ") + more
+	return "only files other than the requested one are sent here: " + strings.Join(i.Others, ", ") + more
 }
 
 // installError is one of --exec.

@@ -36,15 +36,15 @@ func TestErrorsInTheWordsOfTheCommandLine(t *testing.T) {
 			&agent.SilenceError{After: s3, Search: &multicast.FamilyError{Senders: "priority 1"}}, cli.ExitSilence,
 			"nothing was heard within 3 s: priority 1 has no address of the family that -4 or -6 asks for",
 		},
-		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonOtherObject)}, cli.ExitSilence, "gave up after 3 s on lo: only other objects than the wanted one are sent here"},
+		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonOtherObject)}, cli.ExitSilence, "gave up after 3 s on lo: only objects other than the requested one are sent here"},
 		{
 			&agent.SilenceError{After: s3, Interfaces: lo, Instead: agent.Instead{Reason: receiver.ReasonOtherObject, Others: []string{"a", "b"}, More: true}}, cli.ExitSilence,
-			"gave up after 3 s on lo: only other files than the wanted one are sent here: a, b and perhaps more",
+			"gave up after 3 s on lo: only files other than the requested one are sent here: a, b and perhaps more",
 		},
-		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonTooLarge)}, cli.ExitPolicy, "gave up after 3 s on lo: the file on the air is larger than --max-size"},
-		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonSealed)}, cli.ExitSilence, "gave up after 3 s on lo: the file on the air is sealed with a group key that is not here"},
-		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonSignature)}, cli.ExitAuthenticity, "gave up after 3 s on lo: the file on the air is not signed by a key of --trust"},
-		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonRollback)}, cli.ExitPolicy, "gave up after 3 s on lo: the file on the air is older than what was installed last"},
+		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonTooLarge)}, cli.ExitPolicy, "gave up after 3 s on lo: the file that is sent here is larger than --max-size"},
+		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonSealed)}, cli.ExitAuthenticity, "gave up after 3 s on lo: the file that is sent here is sealed"},
+		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonSignature)}, cli.ExitAuthenticity, "gave up after 3 s on lo: the file that is sent here is not signed by a key of --trust"},
+		{&agent.SilenceError{After: s3, Interfaces: lo, Instead: instead(receiver.ReasonRollback)}, cli.ExitPolicy, "gave up after 3 s on lo: the file that is sent here is older than what was installed last"},
 
 		{
 			&agent.StalledError{After: s3, Held: 4, Needed: 100, NoDigests: true}, cli.ExitIncomplete,
@@ -56,8 +56,8 @@ func TestErrorsInTheWordsOfTheCommandLine(t *testing.T) {
 		},
 		// "The stream went silent for --stall before the file was complete": exit.go.
 		{&agent.StalledError{After: s3, NoManifest: true}, cli.ExitIncomplete, "incomplete: the stream has been silent for 3 s, and no manifest was heard"},
-		{&agent.StalledError{After: s3, NoManifest: true, Instead: instead(receiver.ReasonSignature)}, cli.ExitAuthenticity, "the stream has been silent for 3 s: the file on the air is not signed"},
-		{&agent.StalledError{After: s3, NoManifest: true, Instead: instead(receiver.ReasonOtherObject)}, cli.ExitIncomplete, "the stream has been silent for 3 s: only other objects"},
+		{&agent.StalledError{After: s3, NoManifest: true, Instead: instead(receiver.ReasonSignature)}, cli.ExitAuthenticity, "the stream has been silent for 3 s: the file that is sent here is not signed"},
+		{&agent.StalledError{After: s3, NoManifest: true, Instead: instead(receiver.ReasonOtherObject)}, cli.ExitIncomplete, "the stream has been silent for 3 s: only objects other than"},
 
 		{&agent.InstallError{Err: errors.New("rauc: exit status 1: no slot")}, cli.ExitHook, "--exec rauc: exit status 1: no slot"},
 		{&agent.InstallError{Err: &agent.TimeoutError{Name: "rauc", After: 10 * time.Minute}}, cli.ExitHook, "--exec rauc: stopped after 10m00s, the time of --exec-timeout"},
@@ -66,7 +66,7 @@ func TestErrorsInTheWordsOfTheCommandLine(t *testing.T) {
 		{&installed.LockedError{Path: "lock"}, cli.ExitLocalIO, "lock is locked: an installation of this channel is still running"},
 		{&installed.PendingError{Path: "note", Err: fs.ErrPermission}, cli.ExitLocalIO, "note: the command of --exec has succeeded, but will run again: permission denied"},
 		{
-			&installed.DamagedError{Path: "state"}, cli.ExitPolicy, "state is damaged, so that an older release could not be told from a newer one: " +
+			&installed.DamagedError{Path: "state"}, cli.ExitPolicy, "state is damaged, so that older releases cannot be recognized: " +
 				"find out which one is installed, remove the file, and give --min-sequence once",
 		},
 		{receiver.ErrIntegrity, cli.ExitIntegrity, receiver.ErrIntegrity.Error()},

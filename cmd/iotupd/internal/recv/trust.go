@@ -38,9 +38,9 @@ func (o *trustOptions) validate() error {
 	switch {
 	case len(o.trust) > 0:
 	case len(o.targets) > 0:
-		return cli.UsageError("--target needs --trust: what is not signed may claim to be for any hardware")
+		return cli.UsageError("--target needs --trust: an unsigned file can claim to be for any hardware")
 	case o.minSequence > 0:
-		return cli.UsageError("--min-sequence needs --trust: what is not signed may claim to be of any sequence number")
+		return cli.UsageError("--min-sequence needs --trust: an unsigned file can claim any sequence number")
 	}
 	return nil
 }

@@ -58,10 +58,10 @@ func TestWhatIsRefusedIsShownWithWhatToDo(t *testing.T) {
 	s.wantLines(agent.Rejected{Object: proto.ObjectID{2}, Reason: receiver.ReasonSignature},
 		"warning: object 02000000... is not signed by a key of --trust; if it should be, look at it by iotupd inspect [signature]\n")
 	s.wantLines(agent.Rejected{Reason: receiver.ReasonTooLarge},
-		"warning: the file on the air is larger than --max-size, or cut into so many groups that their index takes too much memory [too-large]\n")
+		"warning: the file that is sent here is larger than --max-size, or cut into so many groups that their index takes too much memory [too-large]\n")
 	s.wantLines(agent.AlsoSent{Object: proto.ObjectID{3}}, "")
 	s.wantLines(agent.OnlyOthers{Instead: agent.Instead{Reason: receiver.ReasonOtherObject, Others: []string{"other.bin"}}},
-		"warning: only other files than the wanted one are sent here: other.bin [other-object]\n"+
+		"warning: only files other than the requested one are sent here: other.bin [other-object]\n"+
 			"  try: iotupd inspect   # on the same channel: lists what is sent here\n")
 }
 
@@ -70,7 +70,7 @@ func TestASilenceIsShown(t *testing.T) {
 	place := multicast.Place{Interfaces: []string{"lo", "eth0"}, Groups: []netip.Addr{netip.MustParseAddr("239.255.77.78")}, Port: 4711}
 	s.wantLines(agent.Silent{For: 5 * time.Second, Place: place, Causes: []agent.Cause{{Code: "link-down", Text: "no carrier", Fix: "ip link"}}},
 		"nothing has arrived for 5 s; still listening on lo, eth0 for 239.255.77.78, port 4711\nwarning: no carrier [link-down]\n  try: ip link\n")
-	s.wantLines(agent.Silent{For: 5 * time.Second}, "nothing can arrive, since no group is joined yet; still trying\n")
+	s.wantLines(agent.Silent{For: 5 * time.Second}, "nothing can arrive, since no multicast group is joined yet; trying again\n")
 }
 
 func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
@@ -100,8 +100,8 @@ func TestWhoStopsItIsToldWhatWasHeard(t *testing.T) {
 		want string
 	}{
 		{agent.Stopped{}, "stopped; nothing was heard\n"},
-		{agent.Stopped{Instead: other}, "stopped; only other files than the wanted one are sent here: other.bin\n"},
-		{agent.Stopped{Instead: agent.Instead{Reason: receiver.ReasonUnsealed}}, "stopped; the file on the air is not sealed, and --group-key takes only what is\n"},
+		{agent.Stopped{Instead: other}, "stopped; only files other than the requested one are sent here: other.bin\n"},
+		{agent.Stopped{Instead: agent.Instead{Reason: receiver.ReasonUnsealed}}, "stopped; the file that is sent here is not sealed, and --group-key takes only what is\n"},
 		{agent.Stopped{NoNewer: true, Instead: other}, "stopped; no newer release was heard\n"},
 		{agent.Stopped{Status: held, NoNewer: true}, "stopped with 1 of 87 shards; the next run starts over, since no digests were heard\n"},
 	}
@@ -156,7 +156,7 @@ func TestWhatSomebodyDidToThePlaceOfAFileHasACode(t *testing.T) {
 		"partial-file-truncated": filestore.ErrTruncated, "partial-file-changed": agent.ErrChanged,
 	} {
 		s := newScreen(t, options{})
-		s.wantLines(agent.PlaceLost{Err: err}, "warning: "+err.Error()+"; what is lost is received again ["+code+"]\n")
+		s.wantLines(agent.PlaceLost{Err: err}, "warning: "+err.Error()+"; the lost part is received again ["+code+"]\n")
 	}
 }
 
@@ -166,6 +166,6 @@ func TestOtherVersionsAreNamedWithWhatToDo(t *testing.T) {
 		"warning: fw.bin is sent in another version now (object 01000000..., 2.0 KiB), and the one that is being received is silent [other-version]\n"+
 			"  try: stop recv and start it again   # it receives that one; a release that is signed takes over by itself, with --trust\n")
 	s.wantLines(agent.AlsoSent{Object: proto.ObjectID{1}, Name: "fw.bin", Size: 2048, Choice: true},
-		"warning: also on the air: object 01000000... fw.bin, 2.0 KiB; the file whose manifest came first is received [also-sent]\n"+
+		"warning: another file is sent here, too: object 01000000... fw.bin, 2.0 KiB; the file whose manifest came first is received [also-sent]\n"+
 			"  try: iotupd recv --object 01000000000000000000000000000000   # that one; or --name, or sign and --trust, so that the newer one is received\n")
 }

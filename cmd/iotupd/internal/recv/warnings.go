@@ -37,8 +37,8 @@ func (v *view) warn(e agent.Event) {
 	case agent.OverRate:
 		v.out.Warn(cli.Warning{
 			Code: reason.MaxRate,
-			Text: fmt.Sprintf("the lowest layer has about %v, over the %v of --max-rate, and is received all the same", quantity.Rate(e.Rate), v.opts.maxRate),
-			Fix:  "iotupd send --layers 4 --rate RATE FILE   # --rate is that of the lowest layer",
+			Text: fmt.Sprintf("the lowest layer has about %v, more than the %v of --max-rate, and is received anyway", quantity.Rate(e.Rate), v.opts.maxRate),
+			Fix:  "iotupd send --layers 4 --rate RATE FILE   # --rate is for the lowest layer",
 		})
 	case agent.Rejected:
 		file := onTheAir
@@ -53,11 +53,11 @@ func (v *view) warn(e agent.Event) {
 		v.out.Warn(cli.Warning{Code: string(e.Reason), Text: text})
 	case agent.AlsoSent:
 		if !e.Choice {
-			v.out.Decision("also on the air: object %s  %s", e.Object, e.Name)
+			v.out.Decision("another file is sent here, too: object %s  %s", e.Object, e.Name)
 			break
 		}
 		v.out.Warn(cli.Warning{
-			Code: reason.AlsoSent, Text: fmt.Sprintf("also on the air: %s; the file whose manifest came first is received", v.other(e.Object, e.Name, e.Size)),
+			Code: reason.AlsoSent, Text: fmt.Sprintf("another file is sent here, too: %s; the file whose manifest came first is received", v.other(e.Object, e.Name, e.Size)),
 			Fix: "iotupd recv --object " + e.Object.String() + "   # that one; or --name, or sign and --trust, so that the newer one is received",
 		})
 	case agent.OtherVersion:
@@ -72,7 +72,7 @@ func (v *view) warn(e agent.Event) {
 			Fix: "iotupd inspect   # on the same channel: lists what is sent here",
 		})
 	case agent.PlaceLost:
-		v.out.Warn(cli.Warning{Code: lostCode(e.Err), Text: e.Err.Error() + "; what is lost is received again"})
+		v.out.Warn(cli.Warning{Code: lostCode(e.Err), Text: e.Err.Error() + "; the lost part is received again"})
 	case agent.Silent:
 		v.silent(e)
 	}
@@ -89,7 +89,7 @@ func (v *view) other(id proto.ObjectID, name string, size uint64) string {
 
 // silent says that nothing arrives, and why.
 func (v *view) silent(e agent.Silent) {
-	text := "nothing can arrive, since no group is joined yet; still trying"
+	text := "nothing can arrive, since no multicast group is joined yet; trying again"
 	if len(e.Place.Groups) > 0 {
 		text = fmt.Sprintf("nothing has arrived for %s; still listening on %s for %s, port %d", quantity.Duration(e.For),
 			listen.Where(e.Place.Interfaces), strings.Join(cli.Texts(e.Place.Groups), ", "), e.Place.Port)

@@ -61,7 +61,7 @@ func (v *sendView) warnJumbo() {
 	if bytes := int(v.packetBits() / 8); bytes > commonMTU && v.route().MTU < loopbackMTU {
 		v.out.Warn(cli.Warning{
 			Code: reason.Jumbo,
-			Text: fmt.Sprintf("packets of %d bytes need an MTU of as many on every device on the way: receivers behind one with %d hear nothing of this file", bytes, commonMTU),
+			Text: fmt.Sprintf("packets of %d bytes need that MTU on every device of the path: receivers behind an MTU of %d receive nothing of this file", bytes, commonMTU),
 			Fix:  fmt.Sprintf("iotupd send --shard-size %d FILE   # fits an MTU of %d", proto.LargestShard(commonMTU-v.route().Overhead()), commonMTU),
 		})
 	}

@@ -23,14 +23,14 @@ func (o *sendOptions) checkLayers() error {
 		return cli.UsageError("--layers %d: want 1 to %d", layers, proto.MaxLayers)
 	}
 	if o.totalRate() > sender.MaxRate {
-		return cli.UsageError("--layers %d: with --rate %v for the lowest they are over %v together", layers, o.rate(), quantity.Rate(sender.MaxRate))
+		return cli.UsageError("--layers %d: with --rate %v for the lowest layer, all layers together exceed %v", layers, o.rate(), quantity.Rate(sender.MaxRate))
 	}
 	if o.group == "" {
 		return nil
 	}
 	base, err := netip.ParseAddr(o.group)
 	if err == nil && !proto.LayersFit(base, layers) {
-		return cli.UsageError("--group %v: there is no room above it for %d layers", base, layers)
+		return cli.UsageError("--group %v: there is no space above it for %d layers", base, layers)
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.cfg.Name, "name", "", "file `name` that receivers see (default that of FILE)")
 	flags.StringVar(&o.from, "manifest", "", "signed manifest `file`, made from FILE by iotupd sign; it also sets name, channel and encoding (default none: unsigned)")
 	flags.StringVarP(&o.groupKey, "group-key", "k", "", "group key `file`, made by iotupd keygen --group: encrypt for receivers that have it (default none: not encrypted)")
-	flags.IntVar(&o.cfg.Carousel.Loops, "loops", 0, "stop after sending everything this `number` of times (default never)")
+	flags.IntVar(&o.cfg.Carousel.Loops, "loops", 0, "stop after sending everything this `number` of times, with --layers on the lowest one (default never)")
 	flags.Var(&o.start, "start", "where in the loop to start, 0% to 100%; after a restart, start elsewhere to send first what receivers did not get")
 	flags.StringVar(&o.senderOf, "sender", "1/1", "be sender `i/n`, number i of n: several senders of the same file start at different places of the loop")
 	flags.StringVar(&o.priority, "priority", "auto", "`when` to ask the system for real-time priority, which keeps the rate even on a busy host: always, never, or auto: not under a seccomp filter, which may kill the program for it")

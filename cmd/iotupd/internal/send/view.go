@@ -77,6 +77,7 @@ type schedule struct {
 	Rate      int64        `json:"total_bits_per_second"` // of all layers together, as the times; 0: not known
 	DataTime  float64      `json:"data_seconds"`
 	LoopTime  float64      `json:"loop_seconds"`
+	Lowest    float64      `json:"lowest_layer_loop_seconds,omitempty"` // if there are several
 	Interface string       `json:"interface,omitempty"`
 	Group     string       `json:"multicast_group,omitempty"`
 	Port      uint16       `json:"port"`
@@ -116,6 +117,9 @@ func (v *sendView) schedule() schedule {
 	if s.Rate > 0 {
 		s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
 		s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
+		if s.Layers > 1 {
+			s.Lowest = s.LoopTime * float64(s.Rate) / float64(v.opts.rate())
+		}
 	}
 	least, fast := describe.ReceiversNeed(g.Params)
 	s.Memory, s.Fast = int64(least), int64(fast)
@@ -156,7 +160,7 @@ func (v *sendView) plan(networkErr error) {
 	}
 	v.out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
 	if s.TempFile > 0 {
-		v.out.Line("that needs a temporary file of %v in %s, since --memory is %v", quantity.Size(s.TempFile), filesource.ScratchDir(), v.opts.Memory)
+		v.out.Line("a temporary file of %v in %s is needed, since --memory is %v", quantity.Size(s.TempFile), filesource.ScratchDir(), v.opts.Memory)
 	}
 	if s.Cached > 0 {
 		v.out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.Cache)
@@ -210,7 +214,20 @@ func times(s schedule) string {
 	if s.Rate == 0 {
 		return ""
 	}
-	return fmt.Sprintf("  data %s, whole loop %s", seconds(s.DataTime), seconds(s.LoopTime))
+	text := fmt.Sprintf("  data %s, whole loop %s", seconds(s.DataTime), seconds(s.LoopTime))
+	if s.Layers > 1 {
+		text += fmt.Sprintf(", on the lowest layer alone %s", seconds(s.Lowest))
+	}
+	return text
+}
+
+// ofLayers says which loops are counted, if there are several layers: those that bring a
+// receiver of the lowest layer everything.
+func (v *sendView) ofLayers() string {
+	if v.opts.cfg.Carousel.Layers > 1 {
+		return " of the lowest layer"
+	}
+	return ""
 }
 
 func seconds(s float64) string { return quantity.Duration(time.Duration(s * float64(time.Second))) }
@@ -275,7 +292,7 @@ func (v *sendView) progress(e agent.Progress) {
 	if n := len(e.Interfaces); n > 1 {
 		speed += fmt.Sprintf(" on %d interfaces", n)
 	}
-	v.out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%  %s", p.Loop, int(100*p.Fraction), speed))
+	v.out.ProgressLine(fmt.Sprintf(" loop %d  %2d%%%s  %s", p.Loop, int(100*p.Fraction), v.ofLayers(), speed))
 }
 
 type stoppedEvent struct {
@@ -292,7 +309,7 @@ func (v *sendView) stopped(e agent.Stopped) {
 		dropped = fmt.Sprintf(", and the queue of the interface has dropped %d meanwhile", n)
 	}
 	v.out.Final("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()},
-		"stopped after %.2f loops: %d packets in %s%s", loops, e.Packets, quantity.Duration(e.Took), dropped)
+		"stopped after %.2f loops%s: %d packets in %s%s", loops, v.ofLayers(), e.Packets, quantity.Duration(e.Took), dropped)
 }
 
 // Events returns an example of every event of send, by type, for docs/json.md.

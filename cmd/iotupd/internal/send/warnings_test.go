@@ -15,6 +15,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/fec"
+	"iotupd/internal/discover"
 	"iotupd/sender"
 	"iotupd/sender/agent"
 	"iotupd/sender/multicast"
@@ -112,4 +113,47 @@ func TestTheQueueIsLookedAtUntilTheEnd(t *testing.T) {
 	var q queueWatch
 	q.start(3, func(int) (uint32, error) { return 0, errors.ErrUnsupported })
 	q.stop()
+}
+
+// The lowest layer brings its receivers everything in a loop; all layers together are
+// faster by as much as their rates are higher. Both are announced, and named.
+func TestLoopsOfLayersAreCountedAsTheyAreAnnounced(t *testing.T) {
+	v, stderr := newView(t, 1152)
+	v.opts.cfg.Carousel.Rate, v.opts.cfg.Carousel.Layers = 2_000_000, 4
+	s := v.schedule()
+	if got, want := s.Lowest, 8*s.LoopTime; got < 0.99*want || got > 1.01*want {
+		t.Errorf("a loop of the lowest layer takes %v s, want %v", got, want)
+	}
+	v.showRoute(s)
+	v.stopped(agent.Stopped{Progress: sender.Progress{Loop: 1, Fraction: 0.5}})
+	v.out.Close(nil)
+	if got := stderr.String(); !strings.Contains(got, ", on the lowest layer alone ") || !strings.Contains(got, "stopped after 0.50 loops of the lowest layer: ") {
+		t.Errorf("got %q", got)
+	}
+	one, stderr := newView(t, 1152)
+	one.opts.cfg.Carousel.Rate, one.opts.cfg.Carousel.Layers = 2_000_000, 1
+	one.showRoute(one.schedule())
+	one.out.Close(nil)
+	if got := stderr.String(); strings.Contains(got, "lowest") {
+		t.Errorf("of one layer: %q", got)
+	}
+}
+
+// A host with a link-local IPv6 address sends over IPv6, which no other network can use:
+// what can be published is named.
+func TestPrintDNSSaysWhatToPublishInstead(t *testing.T) {
+	local, global := netip.MustParseAddr("fe80::1"), netip.MustParseAddr("192.0.2.1")
+	for _, test := range []struct {
+		group string
+		addrs []netip.Addr
+		want  string
+	}{
+		{"ff15::1", []netip.Addr{local, global}, "with -4"},
+		{"ff15::1", []netip.Addr{local}, "give the interface such an address"},
+		{"239.1.2.3", []netip.Addr{local}, "give the interface such an address"},
+	} {
+		if got := publishInstead(discover.Sender{Group: netip.MustParseAddr(test.group), Addrs: test.addrs}); !strings.Contains(got, test.want) {
+			t.Errorf("%v: got %q, want %q", test, got, test.want)
+		}
+	}
 }

@@ -5,7 +5,9 @@ package send
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
+	"slices"
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/cobra"
@@ -17,7 +19,7 @@ import (
 func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
 	if o.printDNS != "" {
 		if cmd.Flags().Changed("json") {
-			return cli.UsageError("--print-dns prints records of DNS, which are not JSON: leave out --json")
+			return cli.UsageError("--print-dns prints DNS records, which are not JSON: leave out --json")
 		}
 		return cli.NoArguments(cmd, args)
 	}
@@ -60,8 +62,17 @@ func (o *sendOptions) printZone(w io.Writer) error {
 	}
 	zone, err := discover.Zone(s)
 	if err != nil {
-		return cli.WithCode(cli.ExitNetwork, fmt.Errorf("%s: %w", route.Interface, err))
+		return cli.WithCode(cli.ExitNetwork, fmt.Errorf("%s: %w; %s", route.Interface, err, publishInstead(s)))
 	}
 	_, err = io.WriteString(w, zone)
 	return cli.WithCode(cli.ExitLocalIO, err)
+}
+
+// publishInstead says what to do if no address of a sender means anything to other hosts.
+func publishInstead(s discover.Sender) string {
+	has4 := slices.ContainsFunc(s.Addrs, func(a netip.Addr) bool { return a.Is4() && !a.IsLoopback() && !a.IsLinkLocalUnicast() })
+	if s.Group.Is6() && has4 {
+		return "send over IPv4, with -4 here and when sending, or give the interface such an IPv6 address"
+	}
+	return "give the interface such an address, or name another one by -i"
 }

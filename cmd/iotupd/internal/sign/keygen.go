@@ -101,7 +101,7 @@ func runKeygen(ctx context.Context, opts keygenOptions, std cli.Stdio) (err erro
 		}
 	}
 	var password []byte
-	hint := "not encrypted: who reads it can sign; see --password"
+	hint := "not encrypted: anyone who can read it can sign; see --password"
 	if opts.protected() {
 		if password, err = (cli.PasswordSource{File: opts.passwordFile, Prompts: std.Err}).Choose(ctx); err != nil {
 			return err
@@ -145,5 +145,5 @@ func createFile(path string, mode fs.FileMode, content []byte) error {
 }
 
 func existsError(path string) error {
-	return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s is there already, and keys are never overwritten; remove it first, or name another file", path))
+	return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("%s exists, and keys are never overwritten; remove it first, or name another file", path))
 }

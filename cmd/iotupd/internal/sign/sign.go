@@ -289,7 +289,7 @@ func mayReplace(path string) error {
 		err = durable.ErrNotRegular
 	}
 	if err != nil {
-		return cli.UsageError("%s is there already, and is no manifest; name another file by --output", path)
+		return cli.UsageError("%s exists and is not a manifest; name another file by --output", path)
 	}
 	return nil
 }
