@@ -34,9 +34,9 @@ var wordings = []wording{
 	{`what (comes|came|arrives|arrived|goes|went|stands|stood)`, "name the thing: incoming packets, the next row", ``, 1},
 	{`that what`, "name the thing that `what` stands for", ``, 5},
 	{`tells?|told|telling`, "say, report, indicate, distinguish, show", ``, 37},
-	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 18},
+	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 19},
 	{`of (these|those)([.,;:)]| (that|which|who|are|is|was|were|have|has|in|of|on|for|to|and|or|but|a|the|at|by|it|with|from|there|only|one|cost|can|may))`, "repeat the noun", ``, 3},
-	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 11},
+	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 9},
 	{`(has|have|had) none`, "does not have a", ``, 2},
 	{`(there|here) any more`, "deleted, closed, left", ``, 0},
 	{`(goes|go|went) before`, "overrides, takes precedence over, precedes", ``, 1},
@@ -48,12 +48,12 @@ var wordings = []wording{
 	{`without a way back|no way back`, "without a return channel", ``, 0},
 	{`(go|goes|went|going) by the`, "follows, uses, depends on", ``, 0},
 	{`(take|takes|took|taken) for`, "assumed to be, counts as", `^(take|takes|took) for`, 0},
-	{`but for`, "except", ``, 0},
+	{`but for`, "except", ``, 1},
 	{`some [0-9]`, "about 10", ``, 0},
 	{`anew`, "again", ``, 8},
 
 	{`Who (\w+s|has|can|wants)`, "name the subject: a receiver that, an attacker who", ``, 2},
-	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 2},
+	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 3},
 
 	// Words of the field.
 	{`hearsay|wary|excuses?|excused`, "unauthenticated; manifest required; recovery from an unauthenticated object", ``, 0},
