@@ -49,7 +49,7 @@ func (r *Receiver) keepWaiting(p *packet) error {
 	if r.object == nil {
 		r.waited++
 	}
-	if !r.waiting.add(r.now, p) {
+	if !r.waiting.keep(r.now, p) {
 		return ReasonDuplicate
 	}
 	return nil
@@ -92,7 +92,7 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 // choose begins with the object of a manifest to follow. Its packets wait until its
 // store is open: see openWork.
 func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verifiedManifest) {
-	waited := r.waiting.of(p.Object)
+	waited := r.waiting.packetsOf(p.Object)
 	since := r.now
 	if len(waited) > 0 {
 		since = waited[0].at

@@ -117,7 +117,7 @@ func TestAnObjectOfAnotherNameIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
-func TestANameIsThatOfAManifest(t *testing.T) {
+func TestNamesComeFromManifests(t *testing.T) {
 	// "A manifest to follow makes the object acceptable again: two senders may
 	// give a file different names, and anybody can name it wrongly" spec.md 7.2
 	src, other := twoSources(t)

@@ -41,9 +41,9 @@ func (g *gate) rulesOut(p *packet, chosen *object) bool {
 	case len(g.pins) > 0 && !slices.Contains(g.pins, p.Object):
 		return true
 	case p.Type != proto.TypeManifest:
-		return chosen != nil || g.refused.has(p.Object)
+		return chosen != nil || g.refused.contains(p.Object)
 	case g.cfg.Trust == nil && chosen != nil:
-		return g.reported.full() || g.reported.has(p.Object) // there is no more to report
+		return g.reported.full() || g.reported.contains(p.Object) // there is no more to report
 	}
 	return false
 }
@@ -77,7 +77,7 @@ func (g *gate) authenticate(p *packet, id *identity) (m verifiedManifest, err er
 func (g *gate) signers(p *packet) (signers []proto.PublicKey, err error) {
 	keys := g.cfg.Trust.Keys
 	if n := proto.Verifications(p.payload, keys); n > 0 {
-		if !g.checks.take(g.now, g.cfg.SignatureRate, n) {
+		if !g.checks.allow(g.now, g.cfg.SignatureRate, n) {
 			return nil, ReasonSignatureRate
 		}
 		signers = proto.PayloadSigners(p.payload, keys)
@@ -107,15 +107,15 @@ func (g *gate) refusal(m *proto.Manifest) error {
 
 // refuse remembers an object that is not to be received.
 func (g *gate) refuse(e Refused) {
-	g.refused.add(e.Object)
+	g.refused.remember(e.Object)
 	g.report(&g.reported, e)
 }
 
 // report passes Refused of an object to Config.Observe, unless that was done
 // before or too often.
 func (g *gate) report(before *recent, e Refused) {
-	if !before.full() && !before.has(e.Object) {
-		before.add(e.Object)
+	if !before.full() && !before.contains(e.Object) {
+		before.remember(e.Object)
 		g.observe(e)
 	}
 }
@@ -128,10 +128,10 @@ const maxRecent = 64
 
 func (s *recent) full() bool { return len(s.ids) == maxRecent }
 
-func (s *recent) has(id proto.ObjectID) bool { return slices.Contains(s.ids, id) }
+func (s *recent) contains(id proto.ObjectID) bool { return slices.Contains(s.ids, id) }
 
-func (s *recent) add(id proto.ObjectID) {
-	if s.has(id) {
+func (s *recent) remember(id proto.ObjectID) {
+	if s.contains(id) {
 		return
 	}
 	if s.full() {

@@ -60,7 +60,7 @@ func (l *leaves) size() int64 { return int64(l.tree.Total()) * int64(l.tree.Shar
 // recordAt returns the position of the record within a slot.
 func (l *leaves) recordAt() int { return sha256.Size + l.tree.Depth*proto.DigestLen }
 
-func (l *leaves) has(g uint32, record int) bool { return l.known.has(l.slot(g, record)) }
+func (l *leaves) hasRecord(g uint32, record int) bool { return l.known.has(l.slot(g, record)) }
 
 // addRecord notes that a record is in its slot.
 func (l *leaves) addRecord(g uint32, record int) {
@@ -96,7 +96,7 @@ func (l *leaves) addRecords(slots bitset) {
 func (l *leaves) knownOf(g uint32) []bool {
 	known := make([]bool, l.tree.Records)
 	for i := range known {
-		known[i] = l.has(g, i)
+		known[i] = l.hasRecord(g, i)
 	}
 	return known
 }

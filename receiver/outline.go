@@ -79,7 +79,7 @@ func (o *object) awaits(i uint32) error {
 
 // lacksRecord reports whether a record is of use to its group now.
 func (o *object) lacksRecord(g uint32, record int) bool {
-	return !o.leaves.has(g, record) && o.needsRecords(g) && (!o.index.groups[g].scanning || o.scansRecords(g))
+	return !o.leaves.hasRecord(g, record) && o.needsRecords(g) && (!o.index.groups[g].scanning || o.scansRecords(g))
 }
 
 // nextOutlined returns the number of the next record to look for, and an outline

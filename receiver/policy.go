@@ -106,10 +106,10 @@ type allowance struct {
 	last time.Time
 }
 
-// take reports whether it may happen n times more, perSecond times a second in
+// allow reports whether it may happen n times more, perSecond times a second in
 // the long run and a tenth of that at once. It may if at least one is left: the
 // rest is owed.
-func (a *allowance) take(now time.Time, perSecond, n int) bool {
+func (a *allowance) allow(now time.Time, perSecond, n int) bool {
 	most := max(1, float64(perSecond)/10)
 	if a.last.IsZero() {
 		a.left = most

@@ -60,7 +60,7 @@ func newRebuildWork(o *object, g uint32) *rebuildWork {
 	w.space, w.err = o.recordSpace()
 	for i := range w.records {
 		w.records[i] = w.space.memory[i*t.RecordLen():][:t.RecordLen()]
-		if !o.leaves.has(g, i) {
+		if !o.leaves.hasRecord(g, i) {
 			w.records[i] = w.records[i][:0]
 			if i < t.Records {
 				w.missing = append(w.missing, i)

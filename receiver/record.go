@@ -12,7 +12,7 @@ func (o *object) takeRecord(p *packet) (err error) {
 		return proto.ReasonDigest
 	case p.Index >= o.leaves.tree.PerGroup():
 		return proto.ReasonGeometry
-	case o.leaves.has(p.Group, p.Index):
+	case o.leaves.hasRecord(p.Group, p.Index):
 		return ReasonDuplicate
 	case !o.needsRecords(p.Group):
 		return ReasonNotNeeded
@@ -22,7 +22,7 @@ func (o *object) takeRecord(p *packet) (err error) {
 	if o.plain, err = p.open(&o.identity, o.plain); err != nil {
 		return err
 	}
-	record, err := o.record(o.leaves.tree, o.leaves.hasher, recordOf{p.Group, p.Index, p.payload})
+	record, err := o.parseRecord(o.leaves.tree, o.leaves.hasher, recordOf{p.Group, p.Index, p.payload})
 	if err != nil {
 		return err
 	}
@@ -51,9 +51,9 @@ type recordOf struct {
 	payload []byte
 }
 
-// record reads a record that proves itself to be of object i. The error is a
+// parseRecord reads a record that proves itself to be of object i. The error is a
 // Reason.
-func (i *identity) record(t proto.Tree, h *proto.Hasher, r recordOf) (proto.DigestRecord, error) {
+func (i *identity) parseRecord(t proto.Tree, h *proto.Hasher, r recordOf) (proto.DigestRecord, error) {
 	record, err := t.ParseDigest(r.payload)
 	if err != nil {
 		return record, err

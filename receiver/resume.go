@@ -101,7 +101,7 @@ func (l *leaves) recall(from io.ReaderAt, id *identity, aborted func() bool) (fo
 		for i := 0; i < n/t.ShardSize && first+uint64(i) < t.Total(); i++ {
 			slot := first + uint64(i)
 			g, record := uint32(slot%t.Groups), int(slot/t.Groups)
-			if _, err := id.record(t, h, recordOf{g, record, b[i*t.ShardSize:][:t.ShardSize]}); err == nil {
+			if _, err := id.parseRecord(t, h, recordOf{g, record, b[i*t.ShardSize:][:t.ShardSize]}); err == nil {
 				found.set(slot)
 			}
 		}

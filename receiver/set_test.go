@@ -11,7 +11,7 @@ import (
 	"iotupd/sender"
 )
 
-func TestLossOfASetIsThatOfTheStream(t *testing.T) {
+func TestLossOfASetIsMeasuredByTheStream(t *testing.T) {
 	// "Every undamaged packet of a layer counts, whatever its object." spec.md 6.5
 	small := newTree(t, "small", 20_000, small(proto.CodeLeopard8, 20, 20))
 	large := newTree(t, "large", 400_000, small.geo.Params)

@@ -58,10 +58,10 @@ type waitingPacket struct {
 	gone   bool // taken, or of another object than the chosen one
 }
 
-// add keeps a copy of an undamaged packet that arrived at now, in place of the
+// keep stores a copy of an undamaged packet that arrived at now, in place of the
 // oldest ones if there is no room. It returns false if the same packet, perhaps
 // of another sender, waits already.
-func (w *waitingRoom) add(now time.Time, p *packet) bool {
+func (w *waitingRoom) keep(now time.Time, p *packet) bool {
 	if w.packets == nil {
 		w.make(maxWaiting, waitingBytes)
 	}
@@ -98,7 +98,7 @@ func (w *waitingRoom) grow(times int) {
 	for i := range old.count {
 		if e := old.packet(i); !e.gone {
 			p := old.open(e)
-			w.add(e.at, &p)
+			w.keep(e.at, &p)
 			w.packet(w.count - 1).copies = e.copies
 		}
 	}
@@ -146,8 +146,8 @@ func (w *waitingRoom) dropFirst() {
 	w.at = max(0, w.at-1)
 }
 
-// of returns the packets of an object in the order of their arrival.
-func (w *waitingRoom) of(id proto.ObjectID) (all []waitingPacket) {
+// packetsOf returns the packets of an object in the order of their arrival.
+func (w *waitingRoom) packetsOf(id proto.ObjectID) (all []waitingPacket) {
 	for i := range w.count {
 		if e := w.packet(i); e.object == id {
 			all = append(all, *e)

@@ -48,7 +48,7 @@ func TestTheLatestPacketsWait(t *testing.T) {
 			p := someShard(t, rnd, byte(rnd.IntN(3)), sizes[rnd.IntN(len(sizes))])
 			p.from.Interface = len(all)
 			all = append(all, p)
-			if !w.add(now.Add(time.Duration(len(all))), p) {
+			if !w.keep(now.Add(time.Duration(len(all))), p) {
 				t.Fatal("a new packet was not kept")
 			}
 			if w.count > maxWaiting || w.used > waitingBytes {
@@ -91,24 +91,24 @@ func TestCopiesWaitOnce(t *testing.T) {
 	var w waitingRoom
 	now := time.Unix(0, 0)
 	first := someShard(t, rnd, 1, 1152)
-	w.add(now, first)
+	w.keep(now, first)
 	copied := bytes.Clone(first.datagram)
 	copied[proto.HeaderLen-3] ^= 0xff // of the path word
-	if w.add(now, parsed(t, copied)) {
+	if w.keep(now, parsed(t, copied)) {
 		t.Error("a copy was kept")
 	}
 	other := bytes.Clone(first.datagram)
 	other[100] ^= 1
-	if !w.add(now, parsed(t, other)) {
+	if !w.keep(now, parsed(t, other)) {
 		t.Error("another packet with the same checksum was not kept")
 	}
 	if got := w.packet(0).copies; got != 1 || w.count != 2 {
 		t.Errorf("%d copies, %d packets; want 1 and 2", got, w.count)
 	}
 	for range maxWaiting {
-		w.add(now, someShard(t, rnd, 1, 1152))
+		w.keep(now, someShard(t, rnd, 1, 1152))
 	}
-	if !w.add(now, first) {
+	if !w.keep(now, first) {
 		t.Error("a packet that was dropped counts as a copy")
 	}
 }
@@ -125,7 +125,7 @@ func TestRecordsAreTakenFirst(t *testing.T) {
 		} else {
 			want = append(want, p.Path.Seq)
 		}
-		w.add(time.Unix(0, 0), p)
+		w.keep(time.Unix(0, 0), p)
 	}
 	w.keepOnly(proto.ObjectID{1})
 	for i, seq := range want {
@@ -141,7 +141,7 @@ func TestALargerRoomHasTheSamePackets(t *testing.T) {
 	var want []uint32
 	add := func() {
 		p := someShard(t, rnd, 1, 1152)
-		w.add(time.Unix(int64(len(want)), 0), p)
+		w.keep(time.Unix(int64(len(want)), 0), p)
 		want = append(want, p.Path.Seq)
 	}
 	for range maxWaiting + 10 {
@@ -171,7 +171,7 @@ func TestPacketsAreLeftInTheSocketWhileTheStoreOpens(t *testing.T) {
 	r := &Receiver{object: &object{opening: true}}
 	n := 0
 	for ; !r.Busy(); n++ {
-		if r.waiting.add(time.Unix(0, 0), someShard(t, rnd, 1, 1152)); r.waiting.count != n+1 {
+		if r.waiting.keep(time.Unix(0, 0), someShard(t, rnd, 1, 1152)); r.waiting.count != n+1 {
 			t.Fatal("a packet was pushed out")
 		}
 	}
@@ -184,7 +184,7 @@ func always(uint32) bool { return true }
 
 // claimed has an object chosen and its packets claimed.
 func claimed(w *waitingRoom, id proto.ObjectID) []waitingPacket {
-	all := w.of(id)
+	all := w.packetsOf(id)
 	w.keepOnly(id)
 	return all
 }

@@ -71,7 +71,7 @@ func (q *writeQueue) put(r region, offset int64, b []byte) (number uint32) {
 		q.enqueue(r)
 	}
 	o := q.openBatch(r)
-	o.add(offset, b)
+	o.appendWrite(offset, b)
 	return o.number
 }
 
@@ -108,8 +108,8 @@ func (q *writeQueue) unused() *batch {
 	return b
 }
 
-// add appends a write, or makes the last one longer.
-func (b *batch) add(offset int64, bytes []byte) {
+// appendWrite appends a write, or makes the last one longer.
+func (b *batch) appendWrite(offset int64, bytes []byte) {
 	b.buffer = append(b.buffer, bytes...)
 	if n := len(b.writes); n > 0 && b.writes[n-1].end() == offset && b.writes[n-1].from < 0 {
 		b.writes[n-1].n += len(bytes)
@@ -148,7 +148,7 @@ func (q *writeQueue) enqueue(r region) {
 	next := q.openBatch(r)
 	next.first = full.first
 	keep := len(full.buffer) - rest
-	next.add(last.end()-int64(rest), full.buffer[keep:])
+	next.appendWrite(last.end()-int64(rest), full.buffer[keep:])
 	full.buffer, last.n = full.buffer[:keep], last.n-rest
 }
 
@@ -180,8 +180,8 @@ func (q *writeQueue) busy() bool {
 	return len(q.queued)+len(q.active) >= max(q.most, leastBatches)
 }
 
-// take returns the batches that wait, for one job to write. There must be no other.
-func (q *writeQueue) take() []*batch {
+// takeQueued returns the batches that wait, for one job to write. There must be no other.
+func (q *writeQueue) takeQueued() []*batch {
 	q.active, q.queued = q.queued, q.active[:0]
 	return q.active
 }
@@ -222,7 +222,7 @@ type writeWork struct {
 	batches []*batch
 }
 
-func newWriteWork(o *object) *writeWork { return &writeWork{o, o.places.queue.take()} }
+func newWriteWork(o *object) *writeWork { return &writeWork{o, o.places.queue.takeQueued()} }
 
 func (w *writeWork) run() error {
 	for _, b := range w.batches {

@@ -24,7 +24,7 @@ func (q *writeQueue) run(t *testing.T) {
 	if len(q.queued) == 0 {
 		return
 	}
-	for _, b := range q.take() {
+	for _, b := range q.takeQueued() {
 		if err := b.write(q.store); err != nil {
 			t.Fatal(err)
 		}

@@ -78,8 +78,9 @@ func (c *carousel) progress() ObjectProgress {
 	return ObjectProgress{Loop: int(walked/loop) + 1, Fraction: float64(walked%loop) / float64(loop), Packets: c.packets}
 }
 
-// packet moves on by one packet, and fills in the header, which is that of a MANIFEST on
-// a layer. It reports whether the packet takes a slot of its layer.
+// packet moves on by one packet, and fills in the header, which is given as the
+// header of a MANIFEST on a layer. It reports whether the packet takes a slot of
+// its layer.
 func (c *carousel) packet(h *proto.Header, now time.Time) (slot bool) {
 	t := &c.tracks[h.Path.Layer]
 	switch {

@@ -32,7 +32,7 @@ func (d *fileDigests) view() Digests {
 // AppendDigest implements [Digests].
 func (d *fileDigests) AppendDigest(b []byte, group uint32, index int) ([]byte, error) {
 	t := d.records.tree
-	record, err := d.record(group, index)
+	record, err := d.readRecord(group, index)
 	if err != nil {
 		return b, err
 	}
@@ -40,10 +40,10 @@ func (d *fileDigests) AppendDigest(b []byte, group uint32, index int) ([]byte, e
 	return proto.DigestRecord{SHA256: d.sum, Proof: d.proof, Record: record}.AppendTo(b, t.ShardSize), nil
 }
 
-// record returns a record, which is valid until the next call. One that is damaged
+// readRecord returns a record, which is valid until the next call. One that is damaged
 // is repaired.
-func (d *fileDigests) record(group uint32, index int) ([]byte, error) {
-	record, err := d.records.record(group, index)
+func (d *fileDigests) readRecord(group uint32, index int) ([]byte, error) {
+	record, err := d.records.readRecord(group, index)
 	if err != nil || !d.check.on() || d.records.memory != nil || d.check.isRecord(record, group, index) {
 		return record, err
 	}
@@ -51,7 +51,7 @@ func (d *fileDigests) record(group uint32, index int) ([]byte, error) {
 		return nil, err
 	}
 	d.records.leaves, d.records.parity = run{}, run{}
-	if record, err = d.records.record(group, index); err == nil && !d.check.isRecord(record, group, index) {
+	if record, err = d.records.readRecord(group, index); err == nil && !d.check.isRecord(record, group, index) {
 		return nil, errDamagedAgain
 	}
 	return record, err
@@ -79,8 +79,8 @@ func (s *recordStore) position(group uint32, index int) int64 {
 	return (int64(index)*int64(s.tree.Groups) + int64(group)) * int64(s.tree.RecordLen())
 }
 
-// record returns a record, which is valid until the next call.
-func (s *recordStore) record(group uint32, index int) ([]byte, error) {
+// readRecord returns a record, which is valid until the next call.
+func (s *recordStore) readRecord(group uint32, index int) ([]byte, error) {
 	at, n := s.position(group, index), s.tree.RecordLen()
 	if s.memory != nil {
 		return s.memory[at:][:n], nil

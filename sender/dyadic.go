@@ -67,11 +67,11 @@ func (d dyadic) row(t turn) uint64 {
 	return t.block*d.block() + d.first(t.pass) + t.nth
 }
 
-// record returns the n-th record, from 0 on, that each group sends before its
+// recordBefore returns the n-th record, from 0 on, that each group sends before its
 // shard of the row at t. Records are cut into blocks and dealt out like rows.
 // There are never more blocks of records than blocks of rows; they are spread
 // over a pass, each with the first turn of a block of rows.
-func (d dyadic) record(t turn, n int, of recordsAmongRows) (index int, ok bool) {
+func (d dyadic) recordBefore(t turn, n int, of recordsAmongRows) (index int, ok bool) {
 	blocks, among := d.blocks(uint64(of.records)), d.blocks(of.rows)
 	m := (t.block*blocks + among - 1) / among // the first that is not before this block of rows
 	if t.nth > 0 || uint64(n) >= d.share() || m >= blocks || m*among/blocks != t.block {

@@ -69,7 +69,7 @@ func TestEveryPrefixOfLayersHasEveryRowOnceFromAnyPass(t *testing.T) {
 						sentRows[at.pass] = append(sentRows[at.pass], int(row))
 					}
 					for i := 0; ; i++ {
-						record, ok := d.record(at, i, of)
+						record, ok := d.recordBefore(at, i, of)
 						if !ok {
 							break
 						}
@@ -124,7 +124,7 @@ func TestRecordsAreSpreadOverEveryPass(t *testing.T) {
 				for turns := range d.turns(rows) / d.block() { // the first pass has the upper half
 					at := d.turn(turns, rows)
 					at.pass = 1 // now the lower half, of which each block has a row
-					if _, ok := d.record(at, 0, recordsAmongRows{records, rows}); ok {
+					if _, ok := d.recordBefore(at, 0, recordsAmongRows{records, rows}); ok {
 						got = append(got, at.block)
 					}
 				}

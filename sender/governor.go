@@ -41,7 +41,7 @@ func newGovernor(datagram int) governor { return governor{each: 2 * float64(data
 // room returns how many datagrams to write, at most most, while waiting bytes are
 // in the queue. If n is 0, pause is how long to wait.
 func (g *governor) room(now time.Time, waiting, most int) (n int, pause time.Duration) {
-	g.look(now, waiting)
+	g.measure(now, waiting)
 	switch {
 	case g.at.IsZero():
 		return min(most, firstWrite), 0
@@ -58,8 +58,8 @@ func (g *governor) room(now time.Time, waiting, most int) (n int, pause time.Dur
 	return min(most, max(1, int((limit-float64(waiting))/g.each))), 0
 }
 
-// look learns how fast the queue empties from what left it since the last write.
-func (g *governor) look(now time.Time, waiting int) {
+// measure learns how fast the queue empties from what left it since the last write.
+func (g *governor) measure(now time.Time, waiting int) {
 	since := now.Sub(g.at)
 	left := float64(g.waiting - waiting)
 	if g.at.IsZero() || left <= 0 || since < leastLook && waiting > 0 {

@@ -206,7 +206,7 @@ func (l *shell) write(ctx context.Context) error {
 		if err != nil && !l.worked {
 			return err
 		}
-		l.note(err)
+		l.logNetwork(err)
 		if err != nil {
 			l.wait(ctx, retryAfter)
 			break
@@ -215,8 +215,8 @@ func (l *shell) write(ctx context.Context) error {
 	return nil
 }
 
-// note logs when the network fails and when it works again.
-func (l *shell) note(err error) {
+// logNetwork logs when the network fails and when it works again.
+func (l *shell) logNetwork(err error) {
 	switch {
 	case err != nil && !l.down:
 		l.opts.Log.Warn("sending failed, trying again", "error", err)

@@ -227,8 +227,8 @@ func (s *Sender) starved() bool {
 	return t.ahead != nil && !t.ahead.ready()
 }
 
-// turn returns the carousel that has the present slot: that of an empty file only if
-// there are no others.
+// turn returns the carousel that has the present slot. The carousel of an empty
+// file has one only if there are no others.
 func (s *Sender) turn() *carousel { return &s.carousels[s.mix.current] }
 
 // track returns the track that is next.
@@ -322,8 +322,8 @@ func (s *Sender) Resume(now time.Time) {
 // Done reports whether the carousel has ended.
 func (s *Sender) Done() bool { return s.bye == 0 || s.paused && s.bye > 0 }
 
-// Progress is the position of a carousel, and more about it. Of several objects it is
-// that of the one that has got least far.
+// Progress is the position of a carousel, and more about it. With several objects
+// it is the position of the one that is least far.
 type Progress struct {
 	Loop     int     // of layer 0; 1 in the first one
 	Fraction float64 // of this loop, 0 to 1

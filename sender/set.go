@@ -83,8 +83,8 @@ func NewSet(cfg Config, share Share, members ...Member) (*Sender, error) {
 	return s, nil
 }
 
-// A mix says which object's carousel has the next round of slots. The zero value is that
-// of a single object.
+// A mix says which object's carousel has the next round of slots. The zero value
+// is for a single object.
 type mix struct {
 	current int
 

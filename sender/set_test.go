@@ -277,7 +277,7 @@ func TestSetsThatCannotBeSent(t *testing.T) {
 	}
 }
 
-func TestDatagramsOfASetAreThoseOfItsObjects(t *testing.T) {
+func TestDatagramsOfASetEqualTheDatagramsOfItsObjects(t *testing.T) {
 	a := prepare(t, randomFile(5000), smallest(proto.CodeLeopard8, 10, 10), sender.PrepareConfig{})
 	b := prepare(t, randomFile(9000), smallest(proto.CodeLeopard8, 10, 10), sender.PrepareConfig{})
 	want := make(map[string]bool)

@@ -45,7 +45,7 @@ func newTrack(cfg Config, o *Object, layer int) (t track, err error) {
 func (t *track) packet(h *proto.Header) {
 	h.Type = proto.TypeParity
 	h.Group, h.Index = t.order.at(t.pos)
-	if index, ok := t.record(h.Index); ok {
+	if index, ok := t.nextRecord(h.Index); ok {
 		h.Type, h.Index = proto.TypeDigest, index
 		t.records++
 		t.settle()
@@ -72,13 +72,13 @@ func (t *track) appendPayload(b []byte, h *proto.Header) ([]byte, error) {
 	return t.shards.AppendShard(b, h.Group, h.Index)
 }
 
-// record returns the next record to send before the shard of row at pos.
-func (t *track) record(row int) (index int, ok bool) {
+// nextRecord returns the next record to send before the shard of row at pos.
+func (t *track) nextRecord(row int) (index int, ok bool) {
 	switch {
 	case t.digests == nil:
 		return 0, false
 	case t.order.dyadic.layers > 1:
-		return t.order.dyadic.record(t.order.turn(t.pos), t.records, recordsAmongRows{t.tree.PerGroup(), t.order.rows})
+		return t.order.dyadic.recordBefore(t.order.turn(t.pos), t.records, recordsAmongRows{t.tree.PerGroup(), t.order.rows})
 	}
 	records, n := recordsBefore(t.tree, row)
 	if t.records == n {
@@ -109,7 +109,7 @@ func (t *track) advance(positions uint64) {
 func (t *track) settle() {
 	for t.geo.Size > 0 {
 		group, row := t.order.at(t.pos)
-		_, record := t.record(row)
+		_, record := t.nextRecord(row)
 		switch {
 		case record:
 			return

@@ -62,7 +62,7 @@ func (v *verifier) leaf(group uint32, shard int) (leaf proto.Digest, ok bool, er
 	index, n := shard/t.Leaves, t.RecordLen()
 	var record []byte
 	if all := t.Groups * uint64(n); all > tileBytes {
-		if record, err = v.store.record(group, index); err != nil || !v.isRecord(record, group, index) {
+		if record, err = v.store.readRecord(group, index); err != nil || !v.isRecord(record, group, index) {
 			return leaf, false, err
 		}
 	} else {

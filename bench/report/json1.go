@@ -8,8 +8,8 @@ import (
 	"iotupd/bench"
 )
 
-// A result1 is a result of the first version of the format, in which some keys had two
-// meanings. Its fields stand before those of the same name in what is embedded.
+// A result1 is a result of the first version of the format, in which some keys
+// had two meanings. Its fields hide embedded fields of the same name.
 type result1 struct {
 	bench.Result
 	Version string `json:"version"`

@@ -50,8 +50,8 @@ func shellQuote(s string) string {
 // runFormat is the version of run.json, by which it is known.
 const runFormat = "iotupd bench run 2"
 
-// runFormat1 is the format of the first version, which had the same name for the version
-// of the program as manifests have for that of a release.
+// runFormat1 is the format of the first version, which used one name for the
+// version of the program and for the version of a release.
 const runFormat1 = "iotupd bench run 1"
 
 // A run is the content of run.json.

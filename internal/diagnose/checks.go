@@ -81,7 +81,7 @@ func BufferFix(granted, wanted quantity.Size) string {
 // reversePathFilter: the sources of IPv4 packets are not routed back through
 // the interface they came in by. IPv6 has no such filter in its routing.
 func reversePathFilter(e evidence) (Finding, uint64) {
-	n := e.of(e.rise.reversePath)
+	n := e.atMost(e.rise.reversePath)
 	if n < e.noise {
 		return Finding{}, 0
 	}
@@ -116,7 +116,7 @@ func rpFilterKey(device string) string {
 
 // otherPort: UDP had multicast packets that no socket wanted.
 func otherPort(e evidence) (Finding, uint64) {
-	n := e.of(e.rise.udp4.ignored + e.rise.udp6.ignored)
+	n := e.atMost(e.rise.udp4.ignored + e.rise.udp6.ignored)
 	if n < e.noise {
 		return Finding{}, 0
 	}
@@ -129,7 +129,7 @@ func otherPort(e evidence) (Finding, uint64) {
 
 // damaged: UDP found wrong checksums.
 func damaged(e evidence) (Finding, uint64) {
-	n := e.of(e.rise.udp4.damaged + e.rise.udp6.damaged)
+	n := e.atMost(e.rise.udp4.damaged + e.rise.udp6.damaged)
 	if n < e.noise {
 		return Finding{}, 0
 	}
@@ -144,7 +144,7 @@ func damaged(e evidence) (Finding, uint64) {
 func hostFirewall(e evidence) (Finding, uint64) {
 	four, _ := e.rise.ip4.lost()
 	six, _ := e.rise.ip6.lost()
-	four, six = e.of(four), e.of(six)
+	four, six = e.atMost(four), e.atMost(six)
 	if max(four, six) < e.noise {
 		return Finding{}, 0
 	}
@@ -165,7 +165,7 @@ func hostFirewall(e evidence) (Finding, uint64) {
 func otherGroups(e evidence) (Finding, uint64) {
 	_, four := e.rise.ip4.lost()
 	multicast, six := e.rise.ip6.lost()
-	n := e.of(rise(e.rise.reversePath, four) + multicast + six)
+	n := e.atMost(rise(e.rise.reversePath, four) + multicast + six)
 	if n < e.noise {
 		return Finding{}, 0
 	}

@@ -112,9 +112,9 @@ func (e *evidence) confine() {
 	}
 }
 
-// of returns a count of the whole host as far as it may be of packets that came in on
+// atMost returns a count of the whole host as far as it may be of packets that came in on
 // the interfaces in question.
-func (e evidence) of(n uint64) uint64 { return min(n, e.arrived) }
+func (e evidence) atMost(n uint64) uint64 { return min(n, e.arrived) }
 
 func isIPv4(a netip.Addr) bool { return a.Unmap().Is4() }
 func isIPv6(a netip.Addr) bool { return !a.Unmap().Is4() }

@@ -95,7 +95,7 @@ func (w *Watcher) Run(ctx context.Context, changed func(listened bool)) {
 		now = time.Now()
 		switch {
 		case err == nil:
-			w.hear(now, p, own)
+			w.handle(now, p, own)
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			w.rebind(ctx)
 		}
@@ -110,8 +110,8 @@ func (w *Watcher) Run(ctx context.Context, changed func(listened bool)) {
 	}
 }
 
-// hear takes in a packet that came, or left this host.
-func (w *Watcher) hear(now time.Time, p []byte, own bool) {
+// handle handles a packet that arrived, or left this host.
+func (w *Watcher) handle(now time.Time, p []byte, own bool) {
 	if now.Sub(w.looked) >= sourcesFor {
 		w.looked = now
 		w.stream.sources = addresses(w.cfg.Interface)
@@ -122,7 +122,7 @@ func (w *Watcher) hear(now time.Time, p []byte, own bool) {
 	} else if m.kind == other || m.kind == joined || m.kind == left {
 		w.reported = true
 	}
-	w.table.hear(now, m)
+	w.table.update(now, m)
 }
 
 // rebind waits until the interface is there again.

@@ -78,7 +78,7 @@ func (s stream) records(b []byte, count, address int) kind {
 		}
 		if group := b[recordHeader:][:address]; addr(group) == s.group {
 			// A host that joins and leaves in one report has joined.
-			if k := s.record(b[0], b[recordHeader+address:][:sources]); said != joined && k != other {
+			if k := s.parseRecord(b[0], b[recordHeader+address:][:sources]); said != joined && k != other {
 				said = k
 			}
 		}
@@ -87,8 +87,8 @@ func (s stream) records(b []byte, count, address int) kind {
 	return said
 }
 
-// record returns what a record about the group says about its sender.
-func (s stream) record(typ byte, sources []byte) kind {
+// parseRecord returns what a record about the group says about its sender.
+func (s stream) parseRecord(typ byte, sources []byte) kind {
 	named := s.names(sources)
 	switch typ {
 	case isInclude, toInclude:

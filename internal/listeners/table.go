@@ -43,8 +43,8 @@ type member struct {
 	until  time.Time // when it has left, if nothing is heard before; zero: not in sight
 }
 
-// hear takes in what was heard at a time.
-func (a *table) hear(now time.Time, m message) {
+// update applies a report or a query that arrived at now.
+func (a *table) update(now time.Time, m message) {
 	a.expire(now)
 	m.within = max(m.within, minWithin)
 	switch m.kind {

@@ -20,9 +20,9 @@ func newLink(t *testing.T) *link { return &link{t: t, now: time.Unix(1_000_000, 
 
 var alice, bob = netip.MustParseAddr("fe80::a"), netip.MustParseAddr("fe80::b")
 
-func (l *link) joins(who netip.Addr)  { l.hear(l.now, message{kind: joined, from: who}) }
-func (l *link) leaves(who netip.Addr) { l.hear(l.now, message{kind: left, from: who}) }
-func (l *link) isAsked()              { l.hear(l.now, message{kind: askedAll, within: 10 * time.Second}) }
+func (l *link) joins(who netip.Addr)  { l.update(l.now, message{kind: joined, from: who}) }
+func (l *link) leaves(who netip.Addr) { l.update(l.now, message{kind: left, from: who}) }
+func (l *link) isAsked()              { l.update(l.now, message{kind: askedAll, within: 10 * time.Second}) }
 func (l *link) after(d time.Duration) { l.now = l.now.Add(d) }
 
 func (l *link) want(why string, listens bool) {
@@ -86,7 +86,7 @@ func TestAHostThatWasQuietAnswersForItself(t *testing.T) {
 	l := newLink(t)
 	l.joins(alice)
 	l.leaves(alice)
-	l.hear(l.now, message{kind: askedUs, within: time.Second})
+	l.update(l.now, message{kind: askedUs, within: time.Second})
 	l.after(900 * time.Millisecond)
 	l.joins(bob)
 	l.after(time.Minute)
@@ -96,10 +96,10 @@ func TestAHostThatWasQuietAnswersForItself(t *testing.T) {
 func TestALeaveThatWasMissedShowsInTheQuestion(t *testing.T) {
 	l := newLink(t)
 	l.joins(alice)
-	l.hear(l.now, message{kind: askedUs, within: time.Second})
+	l.update(l.now, message{kind: askedUs, within: time.Second})
 	l.wantEnd("nobody answered", leaveTime)
 	l.joins(alice)
-	l.hear(l.now, message{kind: askedUs})
+	l.update(l.now, message{kind: askedUs})
 	l.wantEnd("the time to answer was zero", leaveTime)
 }
 

@@ -25,7 +25,7 @@ import (
 // the mode and owner that files get there.
 func (t *FileTarget) try() error {
 	t.mode = partMode
-	err := durable.Try(t.dir, 0o666, t.look)
+	err := durable.Try(t.dir, 0o666, t.noteOwners)
 	if isFull(err) && t.continues() {
 		err = nil // Reserve says whether there is room for the rest
 	}
@@ -35,8 +35,8 @@ func (t *FileTarget) try() error {
 	return err
 }
 
-// look notes the mode and the owner of a new file.
-func (t *FileTarget) look(f *os.File) {
+// noteOwners notes the mode and the owner of a new file.
+func (t *FileTarget) noteOwners(f *os.File) {
 	info, err := f.Stat()
 	if err != nil {
 		return

@@ -252,7 +252,7 @@ func TestOnBtrfsReservedSpaceHoldsHoweverOftenBlocksAreWritten(t *testing.T) {
 func TestADiskThatFillsUpMeanwhileIsReportedWithNumbers(t *testing.T) {
 	d := to(t, "fw.bin")
 	s := d.receive("content").(*store)
-	err := s.note(&os.PathError{Op: "write", Err: unix.ENOSPC})
+	err := s.noteFailure(&os.PathError{Op: "write", Err: unix.ENOSPC})
 	if want := ".fw.bin" + PartSuffix + ": no space left on device: the file takes 7 B, and "; !strings.Contains(err.Error(), want) {
 		t.Errorf("got %q, want %q", err, want)
 	}

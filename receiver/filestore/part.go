@@ -42,7 +42,7 @@ const (
 // [ErrInUse].
 func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	name := t.hidden(cmp.Or(t.name, id.String()))
-	found, err := t.take(name)
+	found, err := t.takePart(name)
 	if err != nil {
 		return nil, newError(t.path(name), err)
 	}
@@ -57,11 +57,11 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 // hidden returns the name of the partial file of a file, or of an object.
 func (t *FileTarget) hidden(name string) string { return "." + t.shorten(name) + PartSuffix }
 
-// take makes the file called name the partial file, and returns its size. It is
+// takePart makes the file called name the partial file, and returns its size. It is
 // the file of an earlier run. If there is none, the current partial file is
 // renamed, which holds an object that this one replaces: an older release often
 // has much in common with it.
-func (t *FileTarget) take(name string) (size int64, err error) {
+func (t *FileTarget) takePart(name string) (size int64, err error) {
 	t.placed.Store(nil)
 	if t.part != nil && !t.means(t.partName, t.part) {
 		t.leave() // it was removed

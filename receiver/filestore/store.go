@@ -49,7 +49,7 @@ func (s *store) ReadAt(b []byte, offset int64) (int, error) {
 		}
 		return n, err
 	})
-	return n, s.note(err)
+	return n, s.noteFailure(err)
 }
 
 func (s *store) WriteAt(b []byte, offset int64) (int, error) {
@@ -64,7 +64,7 @@ func (s *store) WriteAt(b []byte, offset int64) (int, error) {
 		s.compact(compacted)
 		n, err = s.access(write)
 	}
-	return n, s.note(err)
+	return n, s.noteFailure(err)
 }
 
 // compact is called when the disk is full although the space was reserved: blocks
@@ -125,8 +125,8 @@ func (s *store) access(do func() (int, error)) (int, error) {
 	return do()
 }
 
-// note records that an access failed, and describes its error.
-func (s *store) note(err error) error {
+// noteFailure records that an access failed, and describes its error.
+func (s *store) noteFailure(err error) error {
 	if err == nil || err == io.EOF || err == errDiscarded {
 		return err
 	}

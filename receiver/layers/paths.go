@@ -55,11 +55,11 @@ func (p *path) begin(at time.Time) { p.since, p.sent, p.lost, p.jumped = at, 0, 
 // paths are all paths on which packets arrived. The zero paths are empty.
 type paths struct {
 	all  map[*receiver.Path]*path
-	last *path // result of the last call of of
+	last *path // result of the last call of pathOf
 }
 
-// of returns what is known of a path.
-func (ps *paths) of(now time.Time, key *receiver.Path) *path {
+// pathOf returns what is known of a path.
+func (ps *paths) pathOf(now time.Time, key *receiver.Path) *path {
 	if ps.last != nil && ps.last.Path == key {
 		return ps.last
 	}

@@ -105,15 +105,15 @@ func (l *Policy) Tick(now time.Time) {
 // Hear takes the packets that [receiver.Streams.Take] lists. They arrived at now.
 func (l *Policy) Hear(now time.Time, heard []receiver.Heard) {
 	for i := range heard {
-		l.hear(now, &heard[i])
+		l.handle(now, &heard[i])
 	}
 }
 
-func (l *Policy) hear(now time.Time, h *receiver.Heard) {
+func (l *Policy) handle(now time.Time, h *receiver.Heard) {
 	if h.Layer > l.level {
 		return // of a layer that was left
 	}
-	p := l.paths.of(now, h.Path)
+	p := l.paths.pathOf(now, h.Path)
 	p.heard = now
 	if now.Before(l.deaf) {
 		p.begin(now)

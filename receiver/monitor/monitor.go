@@ -117,7 +117,7 @@ func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 	size := uint64(len(datagram) + proto.Overhead(from.From.Addr()))
 	m.Layers = max(m.Layers, h.Path.Layers)
 	o.Counts[h.Type].add(size)
-	o.stream(now, from, h.Path).hear(h.Path, size)
+	o.stream(now, from, h.Path).count(h.Path, size)
 }
 
 func (t *Traffic) add(size uint64) {
@@ -210,8 +210,8 @@ func (o *Object) stream(now time.Time, from receiver.Origin, p proto.Path) *Stre
 	return s
 }
 
-// hear notes a packet of the stream.
-func (s *Stream) hear(p proto.Path, size uint64) {
+// count counts a packet of the stream.
+func (s *Stream) count(p proto.Path, size uint64) {
 	s.Received.add(size)
 	s.Path = p
 	sent, lost, jump := s.numbers.Add(p.Seq)

@@ -55,7 +55,7 @@ func TestLossIsMeasuredByTheSequenceNumbers(t *testing.T) {
 		var o Object
 		for _, seq := range test.seq {
 			p := proto.Path{Seq: seq}
-			o.stream(time.Time{}, receiver.Origin{}, p).hear(p, 1)
+			o.stream(time.Time{}, receiver.Origin{}, p).count(p, 1)
 		}
 		if got := o.Streams[0].Loss.Ratio(); got != test.lost {
 			t.Errorf("%s: got %v, want %v", name, got, test.lost)
