@@ -24,6 +24,7 @@ const asCommand = "IOTUPD_TEST_AS_COMMAND"
 const (
 	unhurried = "1"
 	hurried   = "2"
+	orphan    = "3" // as unhurried, and it goes on when its parent ends
 )
 
 // runTests runs the tests and exits.
@@ -34,10 +35,12 @@ func TestMain(m *testing.M) {
 		os.Setenv("TMPDIR", "/var/tmp")
 	}
 	if value := os.Getenv(asCommand); value != "" {
-		if value == unhurried {
+		if value != hurried {
 			cli.EndWithin = waitLimit
 		}
-		dieWithParent()
+		if value != orphan {
+			dieWithParent()
+		}
 		main()
 	}
 	runTests(m)
