@@ -19,7 +19,7 @@ func reference(scheme string) bool {
 // notes says what the figures of the tables mean and what they rest on.
 func (g grid) notes() []string {
 	notes := []string{
-		"Packets are DATA and PARITY sent from a receiver's join to its completion. The bound is K/(1-p): 1.000 is what an ideal code needs on average, the best without a back channel; who loses less than the mean may be below it. That is exact for independent loss, p being the mean of a receiver's own links.",
+		"Packets are DATA and PARITY sent from a receiver's join to its completion. The bound is K/(1-p): 1.000 is what an ideal code needs on average, the best without a return channel; who loses less than the mean may be below it. That is exact for independent loss, p being the mean of a receiver's own links.",
 		g.basis(),
 	}
 	if fixed := g.fixed(); len(fixed) > 0 {
