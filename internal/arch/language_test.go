@@ -30,17 +30,17 @@ type wording struct {
 // hid a concept for which the field has a name.
 var wordings = []wording{
 	// Phrases.
-	{`what (is|was|are|were) (there|left|here|to come|on its way)`, "name the thing: the bytes on disk, the missing shards", ``, 3},
+	{`what (is|was|are|were) (there|left|here|to come|on its way)`, "name the thing: the bytes on disk, the missing shards", ``, 0},
 	{`what (comes|came|arrives|arrived|goes|went|stands|stood)`, "name the thing: incoming packets, the next row", ``, 1},
-	{`that what`, "name the thing that `what` stands for", ``, 5},
-	{`tells?|told|telling`, "say, report, indicate, distinguish, show", ``, 37},
-	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 19},
-	{`of (these|those)([.,;:)]| (that|which|who|are|is|was|were|have|has|in|of|on|for|to|and|or|but|a|the|at|by|it|with|from|there|only|one|cost|can|may))`, "repeat the noun", ``, 3},
-	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 9},
-	{`(has|have|had) none`, "does not have a", ``, 2},
+	{`that what`, "name the thing that `what` stands for", ``, 3},
+	{`tells?|told|telling`, "say, report, indicate, distinguish, show", ``, 9},
+	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 8},
+	{`of (these|those)([.,;:)]| (that|which|who|are|is|was|were|have|has|in|of|on|for|to|and|or|but|a|the|at|by|it|with|from|there|only|one|cost|can|may))`, "repeat the noun", ``, 0},
+	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 2},
+	{`(has|have|had) none`, "does not have a", ``, 0},
 	{`(there|here) any more`, "deleted, closed, left", ``, 0},
-	{`(goes|go|went) before`, "overrides, takes precedence over, precedes", ``, 1},
-	{`(give|gives|gave|giving) way`, "yields, is replaced by", ``, 2},
+	{`(goes|go|went) before`, "overrides, takes precedence over, precedes", ``, 0},
+	{`(give|gives|gave|giving) way`, "yields, is replaced by", ``, 1},
 	{`as good as`, "equal to, almost", ``, 0},
 	{`in vain`, "without success", ``, 0},
 	{`for ever`, "forever, without end", ``, 1},
@@ -50,10 +50,10 @@ var wordings = []wording{
 	{`(take|takes|took|taken) for`, "assumed to be, counts as", `^(take|takes|took) for`, 0},
 	{`but for`, "except", ``, 1},
 	{`some [0-9]`, "about 10", ``, 0},
-	{`anew`, "again", ``, 8},
+	{`anew`, "again", ``, 5},
 
-	{`Who (\w+s|has|can|wants)`, "name the subject: a receiver that, an attacker who", ``, 2},
-	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 3},
+	{`Who (\w+s|has|can|wants)`, "name the subject: a receiver that, an attacker who", ``, 0},
+	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 2},
 
 	// Words of the field.
 	{`hearsay|wary|excuses?|excused`, "unauthenticated; manifest required; recovery from an unauthenticated object", ``, 0},
@@ -67,9 +67,9 @@ var wordings = []wording{
 	{`froze(n)?|freezes?|thaw(s|ed)?`, "scanning, verified only; fixed", ``, 0},
 	{`hearing`, "listener, receiving", ``, 0},
 	{`audiences?`, "membership table, listeners", ``, 0},
-	{`complain(s|ed|ts|t|ing)?`, "warn, error", ``, 1},
+	{`complain(s|ed|ts|t|ing)?`, "warn, error", ``, 0},
 	{`victims?`, "target", ``, 0},
-	{`patien(ce|t)`, "give-up timer, timeout", ``, 7},
+	{`patien(ce|t)`, "give-up timer, timeout", ``, 0},
 	{`harm(s|ed|less|ful)?`, "damage, effect", ``, 0},
 	{`air`, "network, channel", ``, 26},
 }

@@ -19,9 +19,10 @@ import (
 	"iotupd/internal/printable"
 )
 
-// Environment is that of this process without its variables IOTUPD_..., which are
-// flags of this program: the command may run it, too. The variables that are added
-// have names that are no flags; control characters in their values are dropped.
+// Environment returns the environment of this process with variables added. Its
+// own variables IOTUPD_... are removed: they would set flags if the command runs
+// this program, too. Names of added variables must not be flags; control
+// characters in their values are dropped.
 func Environment(variables ...[2]string) (env []string) {
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "IOTUPD_") {
@@ -94,12 +95,12 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 		return cmd.Process.Kill()
 	}
 	cmd.WaitDelay = grace
-	output, complaints := &lines{print: c.Print}, &lines{print: c.Print}
-	cmd.Stdout, cmd.Stderr = output, complaints
+	output, errorLines := &lines{print: c.Print}, &lines{print: c.Print}
+	cmd.Stdout, cmd.Stderr = output, errorLines
 	start := time.Now()
 	err := cmd.Run()
 	output.end()
-	complaints.end()
+	errorLines.end()
 	r := Result{Exit: cmd.ProcessState.ExitCode(), Took: time.Since(start)}
 	switch {
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it left something running
@@ -108,8 +109,8 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 		return r, context.Cause(ctx)
 	case limit.Err() != nil:
 		err = &TimeoutError{c.Timeout}
-	case complaints.last != "":
-		err = fmt.Errorf("%w: %s", err, complaints.last)
+	case errorLines.last != "":
+		err = fmt.Errorf("%w: %s", err, errorLines.last)
 	}
 	return r, err
 }

@@ -53,6 +53,6 @@ func TestWhatACommandPrintsIsCutIntoLines(t *testing.T) {
 	got = nil
 	l.Write(make([]byte, 3*maxLine+1))
 	if len(got) != 3 || l.last == "" {
-		t.Errorf("got %d lines of what has none, want 3", len(got))
+		t.Errorf("got %d lines of an output without line ends, want 3", len(got))
 	}
 }

@@ -87,8 +87,8 @@ const (
 	exitReject = 65
 )
 
-// environment tells a command about the file at path, by variables that are no
-// flags of iotupd.
+// environment describes the file at path to a command, by variables that do not
+// set flags of iotupd.
 func (r *Received) environment(path string) []string {
 	m := r.Manifest
 	d := m.Descriptor

@@ -42,7 +42,7 @@ func TestACommandLearnsAboutTheFile(t *testing.T) {
 	file.Signers, file.Verified = nil, false
 	env = file.environment("")
 	if !slices.Contains(env, "IOTUPD_FILE_SEQUENCE=") || !slices.Contains(env, "IOTUPD_FILE_VERIFIED=false") {
-		t.Errorf("got %q, want that what is not signed has no sequence", env)
+		t.Errorf("got %q, want that an unsigned file has no sequence", env)
 	}
 }
 

@@ -62,8 +62,8 @@ type Config struct {
 	// of them are taken.
 	GroupKeys []*seal.GroupKey
 
-	// Object is the only object to receive, SHA256 that of the only file. If zero,
-	// any. Either verifies the content without Trust.
+	// Object is the only object to receive, SHA256 the hash of the only file. If
+	// zero, any. Either verifies the content without Trust.
 	Object proto.ObjectID
 	SHA256 [32]byte
 
@@ -100,9 +100,10 @@ type Config struct {
 	// begun is silent for this time. If zero, never.
 	Timeout, Stall time.Duration
 
-	// Wait ends Receive with a [*multicast.Error] if for this time at the start there is
-	// none of the interfaces that Listen names. If zero, [DefaultWait]; if negative,
-	// at once. What is there, and is down or has no address, is waited for without end.
+	// Wait ends Receive with a [*multicast.Error] if for this time at the start
+	// none of the interfaces that Listen names exists. If zero, [DefaultWait]; if
+	// negative, at once. An interface that exists, but is down or has no address,
+	// is waited for without end.
 	Wait time.Duration
 
 	// MemoryLimit is what receiving may take in bytes, in all: the file that is
@@ -111,8 +112,8 @@ type Config struct {
 	// zero, only Memory and LeafMemory, which go under the limit, count.
 	MemoryLimit int
 
-	// InMemory says that what Target keeps is memory, as on a tmpfs, and counts
-	// against MemoryLimit.
+	// InMemory says that the files of Target are in memory, as on a tmpfs, and
+	// count against MemoryLimit.
 	InMemory bool
 
 	// Limits of memory in bytes, and of signatures verified in a second, as in
@@ -155,9 +156,9 @@ type InstallConfig struct {
 	Confirm        bool
 	ConfirmTimeout time.Duration
 
-	// Check, if not nil, is called with the finished file before it takes the place of the
-	// old one. Its errors count like those of an [InstallFunc]. It needs a
-	// [filestore.FileTarget].
+	// Check, if not nil, is called with the finished file before it takes the
+	// place of the old one. Its errors count like errors of an [InstallFunc]. It
+	// needs a [filestore.FileTarget].
 	Check InstallFunc
 
 	// Running, if not nil, returns what the operating system says about the release that
@@ -183,7 +184,7 @@ func (c InstallConfig) rules() state.Rules {
 // A Lookup says how DNS finds senders.
 type Lookup struct {
 	Name     string                // of the channel, a domain name; empty: Config.Channel
-	Servers  []netip.AddrPort      // name servers to ask; none: those of the system
+	Servers  []netip.AddrPort      // name servers to ask; empty: the name servers of the system
 	Failover time.Duration         // silence after which it is the turn of the next priority; zero: multicast.DefaultFailover
 	Allow    func(netip.Addr) bool // whom to listen to; nil: everybody
 }

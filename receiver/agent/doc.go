@@ -28,19 +28,20 @@
 //
 // # Errors
 //
-// Errors have types, so that a program can tell what to do: see Receive. After an
-// error, Receive may be called again. The texts are for a log.
+// Errors have types, so that a program can decide what to do: see Receive. After
+// an error, Receive may be called again. The texts are for a log.
 //
 // # Memory
 //
 // Config.MemoryLimit bounds all that receiving takes, the kernel's buffers
-// included; [receiver.NeedOf] tells what a file needs of it. Without, Config.Memory,
-// 6 MiB if zero, bounds the buffers of decoders, LeafMemory the cache of hashes. The tables of large codes and an index of a few bits for each
-// packet of the file come in addition: less than 1 MiB for the tables, and 160 MiB
-// for the index of a file of 256 GiB. The file itself is never in memory. All of
-// these are large buffers without pointers: a program that does little else may
-// lower the target of the garbage collector ([runtime/debug.SetGCPercent]), as
-// iotupd does to 15.
+// included; [receiver.NeedOf] returns how much a file needs. Without it,
+// Config.Memory, 6 MiB if zero, bounds the buffers of decoders, LeafMemory the
+// cache of hashes. The tables of large codes and an index of a few bits for each
+// packet of the file come in addition: less than 1 MiB for the tables, and 160
+// MiB for the index of a file of 256 GiB. The file itself is never in memory. All
+// this memory is in large buffers without pointers: a program that does little
+// else may lower the target of the garbage collector
+// ([runtime/debug.SetGCPercent]), as iotupd does to 15.
 //
 // # Logging
 //

@@ -71,7 +71,7 @@ func TestNobodyElseCanChangeAFileThatIsBeingInstalled(t *testing.T) {
 	wantFiles(t, dir, "fw.bin")
 }
 
-// Nothing tells whether others have changed it since it was verified.
+// It is not known whether others have changed it since it was verified.
 func TestAPendingFileThatOthersCanChangeIsReceivedAgain(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "fw.bin")

@@ -16,7 +16,7 @@ import (
 // received. There is none while nothing happens.
 const checkEvery = 2 * time.Second
 
-// A checkedTarget can tell what somebody else did to the place of a file.
+// A checkedTarget can report what another program did to the place of a file.
 type checkedTarget interface {
 	Check() error
 	Reset()
@@ -78,9 +78,9 @@ func (a *Agent) again(err error) bool {
 	return true
 }
 
-// ErrChanged says that a file is wrong of which every part was right when it came:
-// somebody has changed what was received, or the sender's hashes do not agree. A
-// comparison of all parts tells which.
+// ErrChanged says that a file is wrong although every part of it was right when
+// it arrived: somebody has changed the received bytes, or the sender's hashes do
+// not agree. A comparison of all parts shows which.
 var ErrChanged = errors.New("the partial file no longer matches what was received: another program changed it, or the disk fails")
 
 // mayBeChanged returns ErrChanged instead of the error of a transfer if the file is to

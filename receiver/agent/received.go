@@ -11,7 +11,7 @@ import (
 
 // A Received is a file that is in place, whole and verified.
 type Received struct {
-	Path     string            // empty if the target has none
+	Path     string            // empty if the target has no path
 	Manifest *proto.Manifest   // what it is
 	Signers  []proto.PublicKey // trusted ones who signed it; none without Config.Trust
 

@@ -12,8 +12,8 @@ import (
 	"iotupd/receiver"
 )
 
-// aFewPackets may be forged, or the last ones of another transfer, and are no
-// reason to warn.
+// aFewPackets may be forged, or the last ones of another transfer, and do not
+// cause a warning.
 const aFewPackets = 20
 
 // Refusals are what is sent and not received.

@@ -28,18 +28,19 @@ func TestGivingUpSaysWhatWasHeardInstead(t *testing.T) {
 	}
 	for _, test := range tests {
 		for _, signed := range []bool{false, true} {
-			p := newPatient(t, Config{Timeout: 3 * time.Second})
+			p := newStub(t, Config{Timeout: 3 * time.Second})
 			p.signed = signed
 			p.wantSilence(p.until(4*time.Second, ignoring(1, test.ignored...)), Instead{Reason: test.want})
 		}
-		p := newPatient(t, Config{})
+		p := newStub(t, Config{})
 		check(t, p.until(20*time.Second, ignoring(1, test.ignored...))) // who has no timeout waits on
 	}
 }
 
-// Data that anybody can send is no reason to wait for a manifest forever.
-func TestPacketsWithoutAManifestAreNoTransfer(t *testing.T) {
-	p := newPatient(t, Config{Timeout: 3 * time.Second, Stall: time.Second})
+// Data that anybody can send does not make the receiver wait for a manifest
+// without end.
+func TestPacketsWithoutAManifestDoNotBeginATransfer(t *testing.T) {
+	p := newStub(t, Config{Timeout: 3 * time.Second, Stall: time.Second})
 	p.signed = true
 	unsigned := ignoring(1, receiver.ReasonSignature)
 	for n := uint64(1); p.at < 2900*time.Millisecond; n++ {
@@ -49,25 +50,25 @@ func TestPacketsWithoutAManifestAreNoTransfer(t *testing.T) {
 	p.wantSilence(p.until(3*time.Second, unsigned), Instead{Reason: receiver.ReasonSignature})
 
 	stalled := StalledError{NoManifest: true, NoDigests: true}
-	p = newPatient(t, Config{Stall: 3 * time.Second})
+	p = newStub(t, Config{Stall: 3 * time.Second})
 	p.wantStalled(p.until(4*time.Second, waiting(1)), stalled)
 
-	p = newPatient(t, Config{Stall: 3 * time.Second})
+	p = newStub(t, Config{Stall: 3 * time.Second})
 	stalled.Instead.Reason = receiver.ReasonSignature
 	p.wantStalled(p.until(4*time.Second, unsigned), stalled)
 
-	p = newPatient(t, Config{Stall: 3 * time.Second})
+	p = newStub(t, Config{Stall: 3 * time.Second})
 	p.following = true // what is installed already is sent no more
 	check(t, p.until(20*time.Second, unsigned))
 
-	p = newPatient(t, Config{Timeout: 3 * time.Second})
+	p = newStub(t, Config{Timeout: 3 * time.Second})
 	check(t, p.until(20*time.Second, receiving(1, 1)))
 }
 
 // Packets that wait for their manifest are heard: senders at a low rate repeat it
 // after 10 s.
-func TestPacketsThatWaitAreNoSilence(t *testing.T) {
-	p := newPatient(t, Config{Stall: 3 * time.Second})
+func TestWaitingPacketsDoNotCountAsSilence(t *testing.T) {
+	p := newStub(t, Config{Stall: 3 * time.Second})
 	for n := uint64(1); p.at < 10*time.Second; n++ {
 		check(t, p.until(p.at+time.Second, waiting(n)))
 	}
@@ -80,7 +81,7 @@ func waiting(packets uint64) receiver.Status {
 }
 
 func TestWhatIsRefusedIsReportedOnce(t *testing.T) {
-	p := newPatient(t, Config{})
+	p := newStub(t, Config{})
 	p.observes(receiver.Refused{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
 	p.observes(receiver.Refused{Object: proto.ObjectID{3}, Why: receiver.ReasonOtherObject})
 	got := p.took()
@@ -100,7 +101,7 @@ func TestWhatIsRefusedIsReportedOnce(t *testing.T) {
 }
 
 func TestOtherFilesAreNamed(t *testing.T) {
-	p := newPatient(t, Config{Timeout: 10 * time.Second})
+	p := newStub(t, Config{Timeout: 10 * time.Second})
 	p.observes(receiver.Refused{Name: "other.bin", Why: receiver.ReasonOtherObject})
 	p.took()
 	err := p.until(20*time.Second, ignoring(aFewPackets, receiver.ReasonOtherObject))
@@ -111,8 +112,8 @@ func TestOtherFilesAreNamed(t *testing.T) {
 }
 
 // What is installed may well be sent, and a follower waits for something newer.
-func TestAFollowerIsNotToldOfWhatIsInstalled(t *testing.T) {
-	p := newPatient(t, Config{})
+func TestAFollowerGetsNoReportOfInstalledReleases(t *testing.T) {
+	p := newStub(t, Config{})
 	p.following = true
 	p.observes(receiver.Refused{Object: proto.ObjectID{1}, Name: "fw.bin", Why: receiver.ReasonRollback})
 	if got := p.took(); len(got) != 1 || got[0] != Event(AlsoSent{Object: proto.ObjectID{1}, Name: "fw.bin"}) {
@@ -154,7 +155,7 @@ func TestALowestLayerOverTheLimitIsReportedOnce(t *testing.T) {
 func TestAnotherVersionOfTheFileIsNamed(t *testing.T) {
 	v1 := &proto.Manifest{Name: "fw.bin"}
 	for name, want := range map[string]int{"fw.bin": 1, "other.bin": 0} {
-		p := newPatient(t, Config{})
+		p := newStub(t, Config{})
 		p.observes(receiver.Certified{Manifest: v1})
 		old := receiving(100, 1)
 		check(t, p.until(time.Second, old))
@@ -189,7 +190,7 @@ func TestTheChoiceBetweenTwoFilesIsReportedOnce(t *testing.T) {
 		signed bool
 		want   bool
 	}{{Config{}, false, true}, {Config{}, true, false}, {Config{Object: proto.ObjectID{1}}, false, false}, {Config{Name: func(string) bool { return true }}, false, false}} {
-		p := newPatient(t, test.cfg)
+		p := newStub(t, test.cfg)
 		p.signed = test.signed
 		check(t, p.until(time.Second, receiving(100, 1)))
 		p.took()
@@ -210,7 +211,7 @@ func TestTheChoiceBetweenTwoFilesIsReportedOnce(t *testing.T) {
 
 // All shards may be there, and a receiver waits for a manifest that it can read.
 func TestAManifestThatCannotBeUnderstoodIsReported(t *testing.T) {
-	p := newPatient(t, Config{Timeout: 30 * time.Second})
+	p := newStub(t, Config{Timeout: 30 * time.Second})
 	err := p.until(40*time.Second, ignoring(aFewPackets, receiver.ReasonManifest))
 	p.wantSilence(err, Instead{Reason: receiver.ReasonManifest})
 	if got := p.took(); len(got) == 0 || got[0] != Event(Rejected{Reason: receiver.ReasonManifest}) {

@@ -18,8 +18,9 @@ const (
 	silentAfter = 5 * time.Second
 	// silentAgain is how long until it is explained again.
 	silentAgain = 30 * time.Second
-	// rejoinEvery is the number of explanations from one time that the groups are
-	// joined anew to the next: two minutes, as between the questions of a querier.
+	// rejoinEvery is the number of explanations between two times that the
+	// multicast groups are joined again: two minutes, as between the queries of a
+	// querier.
 	rejoinEvery = 4
 )
 

@@ -77,7 +77,7 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	t.place.stop()
 	err = t.mayBeChanged(err)
 	if err == nil || errors.As(err, new(*receiver.StoreError)) {
-		// What is there already needs no room on the disk, and is not new.
+		// A file that exists already needs no room on the disk, and is not new.
 		err = cmp.Or(t.check.wait(), context.Cause(ctx), err)
 	}
 	return t.finish(ctx, err)
@@ -253,7 +253,7 @@ func (t *transfer) stopped(ctx context.Context, err error) error {
 		return err
 	}
 	s := t.watcher.status
-	s.Progress = t.core.Progress() // that of the last report may be of before
+	s.Progress = t.core.Progress() // the progress of the last report may be outdated
 	t.agent.emit(Stopped{
 		Status: s, Instead: t.watcher.instead(s.Ignored),
 		NoNewer: t.agent.later || t.agent.following && s.Ignored[receiver.ReasonRollback] > 0,

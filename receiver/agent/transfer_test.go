@@ -277,8 +277,8 @@ func TestWhatIsNotInstalledStaysPending(t *testing.T) {
 	}
 }
 
-// A fullDisk is a target without room, whose look at what is there takes until
-// that has shown.
+// A fullDisk is a target without room, whose check of the existing file lasts
+// until the lack of room has shown.
 type fullDisk struct {
 	*filestore.FileTarget
 	full chan struct{}
@@ -352,7 +352,7 @@ func TestWhatRemainsOfATransferThatFailed(t *testing.T) {
 	}
 }
 
-func TestWhoStopsItIsToldHowFarItIs(t *testing.T) {
+func TestStoppingReportsTheProgress(t *testing.T) {
 	s := newStation(t, Config{Target: filestore.Dir(t.TempDir())})
 	b := fw.broadcast(t)
 	defer b.Close()

@@ -97,7 +97,7 @@ func (w *watcher) observe(t Transfer) {
 		w.first = e.Since
 		w.restart(t.At)
 	case receiver.Certified:
-		if t.Progress.Needed > 0 { // who asks now is not told that nothing was heard
+		if t.Progress.Needed > 0 { // a report now must not say that nothing was heard
 			w.status.Progress = t.Progress
 		}
 		w.signers, w.name = e.Signers, e.Manifest.Name
@@ -140,7 +140,7 @@ func (w *watcher) report(now time.Time, s receiver.Status) error {
 	if e, silent := w.explain(now); silent {
 		w.emit(e)
 	}
-	err := w.patience(now)
+	err := w.giveUp(now)
 	w.over = w.over || err != nil
 	return err
 }
@@ -191,8 +191,8 @@ func (w *watcher) wake() time.Time {
 	return at
 }
 
-// patience returns an error when it is time to give up.
-func (w *watcher) patience(now time.Time) error {
+// giveUp returns an error when a give-up timer has run out.
+func (w *watcher) giveUp(now time.Time) error {
 	s := w.status
 	if !w.present {
 		absent := w.listener.Absent()

@@ -42,8 +42,8 @@ func (l *fakeListener) Why() error             { return nil }
 func (l *fakeListener) Absent() error          { return l.absent }
 func (l *fakeListener) Rejoin() error          { l.rejoins++; return nil }
 
-// A patient is a watcher that sees nothing but what a test says.
-type patient struct {
+// A stubWatcher is a watcher whose input comes from the test alone.
+type stubWatcher struct {
 	*testing.T
 	*watcher
 	at       time.Duration // since the start
@@ -51,12 +51,12 @@ type patient struct {
 	listener *fakeListener
 }
 
-func newPatient(t *testing.T, cfg Config) *patient {
+func newStub(t *testing.T, cfg Config) *stubWatcher {
 	t.Helper()
 	cfg.Channel, cfg.DryRun = "test", true
 	a, err := New(cfg)
 	check(t, err)
-	p := &patient{T: t, listener: &fakeListener{}}
+	p := &stubWatcher{T: t, listener: &fakeListener{}}
 	p.watcher = newWatcher(a, p.listener, epoch)
 	p.watcher.emit = func(e Event) {
 		if _, ok := e.(Progress); !ok {
@@ -70,7 +70,7 @@ func newPatient(t *testing.T, cfg Config) *patient {
 
 // until reports the same status five times a second, and returns the first
 // error.
-func (p *patient) until(at time.Duration, s receiver.Status) error {
+func (p *stubWatcher) until(at time.Duration, s receiver.Status) error {
 	for ; p.at <= at; p.at += 200 * time.Millisecond {
 		if err := p.see(report{epoch.Add(p.at), s}); err != nil {
 			return err
@@ -80,19 +80,19 @@ func (p *patient) until(at time.Duration, s receiver.Status) error {
 }
 
 // observes sees an event of the receiver.
-func (p *patient) observes(e receiver.Event) {
+func (p *stubWatcher) observes(e receiver.Event) {
 	p.Helper()
 	check(p.T, p.see(Transfer{At: epoch.Add(p.at), Event: e}))
 }
 
 // took returns the events since the last call.
-func (p *patient) took() []Event {
+func (p *stubWatcher) took() []Event {
 	events := p.events
 	p.events = nil
 	return events
 }
 
-func (p *patient) wantNothing() {
+func (p *stubWatcher) wantNothing() {
 	p.Helper()
 	if got := p.took(); got != nil {
 		p.Errorf("got events %+v, want none", got)
@@ -100,7 +100,7 @@ func (p *patient) wantNothing() {
 }
 
 // wantSilent wants one event: that nothing has arrived for a while.
-func (p *patient) wantSilent(want time.Duration) {
+func (p *stubWatcher) wantSilent(want time.Duration) {
 	p.Helper()
 	got := p.took()
 	if len(got) != 1 {
@@ -111,7 +111,7 @@ func (p *patient) wantSilent(want time.Duration) {
 	}
 }
 
-func (p *patient) wantSilence(err error, want Instead) {
+func (p *stubWatcher) wantSilence(err error, want Instead) {
 	p.Helper()
 	var e *SilenceError
 	if !errors.As(err, &e) || e.Instead.Reason != want.Reason || !slices.Equal(e.Instead.Others, want.Others) || e.Signed != p.signed {
@@ -119,7 +119,7 @@ func (p *patient) wantSilence(err error, want Instead) {
 	}
 }
 
-func (p *patient) wantStalled(err error, want StalledError) {
+func (p *stubWatcher) wantStalled(err error, want StalledError) {
 	p.Helper()
 	var e *StalledError
 	if !errors.As(err, &e) || e.Held != want.Held || e.NoManifest != (e.Needed != 100) || e.NoManifest != want.NoManifest || e.NoDigests != want.NoDigests || e.Instead.Reason != want.Instead.Reason {
@@ -142,29 +142,29 @@ func ignoring(packets uint64, reasons ...proto.Reason) receiver.Status {
 }
 
 func TestTimeoutIsForTheStartOnly(t *testing.T) {
-	p := newPatient(t, Config{Timeout: 3 * time.Second})
+	p := newStub(t, Config{Timeout: 3 * time.Second})
 	check(t, p.until(2900*time.Millisecond, receiver.Status{}))
 	p.wantSilence(p.until(3*time.Second, receiver.Status{}), Instead{})
 
-	p = newPatient(t, Config{Timeout: 3 * time.Second})
+	p = newStub(t, Config{Timeout: 3 * time.Second})
 	check(t, p.until(2*time.Second, receiver.Status{}))
 	check(t, p.until(20*time.Second, receiving(1, 1)))
 }
 
 func TestStallIsForTheMiddleOnly(t *testing.T) {
-	p := newPatient(t, Config{Stall: 3 * time.Second})
+	p := newStub(t, Config{Stall: 3 * time.Second})
 	check(t, p.until(20*time.Second, receiver.Status{}))
 	check(t, p.until(22*time.Second, receiving(5, 4)))
 	check(t, p.until(24*time.Second, receiving(6, 4))) // a duplicate is a sign of life
 	p.wantStalled(p.until(30*time.Second, receiving(6, 4)), StalledError{Held: 4, NoDigests: true})
 
-	p = newPatient(t, Config{Stall: 3 * time.Second})
+	p = newStub(t, Config{Stall: 3 * time.Second})
 	check(t, p.see(Collected{At: epoch})) // what remains is local work
 	check(t, p.until(20*time.Second, receiving(100, 100)))
 }
 
 func TestStallIsForEveryAttempt(t *testing.T) {
-	p := newPatient(t, Config{Stall: 3 * time.Second})
+	p := newStub(t, Config{Stall: 3 * time.Second})
 	check(t, p.until(time.Second, receiving(100, 100)))
 	check(t, p.see(Collected{At: epoch.Add(p.at)}))
 	check(t, p.until(20*time.Second, receiving(100, 100)))
@@ -173,9 +173,9 @@ func TestStallIsForEveryAttempt(t *testing.T) {
 	p.wantStalled(p.until(30*time.Second, receiving(100, 0)), StalledError{Held: 0, NoDigests: true})
 }
 
-// A silence that the choice of layers wants is no reason to give up.
+// A silence that the choice of layers intends does not lead to giving up.
 func TestAChosenSilenceIsNone(t *testing.T) {
-	p := newPatient(t, Config{Stall: 3 * time.Second})
+	p := newStub(t, Config{Stall: 3 * time.Second})
 	check(t, p.until(time.Second, receiving(1, 1)))
 	check(t, p.see(LevelChanged{Level: -1}))
 	p.took()
@@ -184,7 +184,7 @@ func TestAChosenSilenceIsNone(t *testing.T) {
 }
 
 func TestSilenceIsExplainedAgainAndAgain(t *testing.T) {
-	p := newPatient(t, Config{})
+	p := newStub(t, Config{})
 	check(t, p.until(4800*time.Millisecond, receiver.Status{}))
 	p.wantNothing()
 	check(t, p.until(5*time.Second, receiver.Status{}))
@@ -194,10 +194,10 @@ func TestSilenceIsExplainedAgainAndAgain(t *testing.T) {
 	check(t, p.until(35*time.Second, receiver.Status{}))
 	p.wantSilent(35 * time.Second)
 	if p.listener.rejoins != 1 {
-		t.Errorf("joined anew %d times, want once in two minutes", p.listener.rejoins)
+		t.Errorf("joined again %d times, want once in two minutes", p.listener.rejoins)
 	}
 
-	// Packets start it anew.
+	// Packets restart the timer.
 	heard := p.at
 	check(t, p.until(heard+4800*time.Millisecond, receiving(1, 1)))
 	p.wantNothing()
@@ -206,7 +206,7 @@ func TestSilenceIsExplainedAgainAndAgain(t *testing.T) {
 }
 
 func TestRefusedPacketsAreNamedInASilence(t *testing.T) {
-	p := newPatient(t, Config{})
+	p := newStub(t, Config{})
 	check(t, p.until(0, ignoring(5, proto.ReasonMagic)))
 	check(t, p.until(5*time.Second, ignoring(500, proto.ReasonMagic)))
 	got := p.took()
@@ -222,7 +222,7 @@ func TestOwnDropsAreReportedOnce(t *testing.T) {
 	if runtime.GOOS == "linux" {
 		reported = 2
 	}
-	p := newPatient(t, Config{Listen: multicast.Config{ReceiveBuffer: 32 << 20}})
+	p := newStub(t, Config{Listen: multicast.Config{ReceiveBuffer: 32 << 20}})
 	p.listener.stats = multicast.Stats{KernelDrops: 7, ReceiveBuffer: reported * 208 << 10}
 	check(t, p.until(time.Second, receiving(1, 1)))
 	want := OwnDrops{Drops: 7, Granted: 208 << 10, Wanted: 32 << 20}
@@ -233,7 +233,7 @@ func TestOwnDropsAreReportedOnce(t *testing.T) {
 	p.listener.stats.KernelDrops = 1000 // nobody needs these packets
 	check(t, p.until(2*time.Second, receiving(100, 100)))
 	if p.drops != 7 {
-		t.Errorf("got %d drops, want those of the transfer", p.drops)
+		t.Errorf("got %d drops, want the drops of the transfer", p.drops)
 	}
 }
 
@@ -246,14 +246,14 @@ func TestRise(t *testing.T) {
 
 func TestAnInterfaceThatIsNotThereIsWaitedForAtTheStart(t *testing.T) {
 	absent := &multicast.Error{Err: errors.New("eth7 not found")}
-	p := newPatient(t, Config{Wait: 20 * time.Second})
+	p := newStub(t, Config{Wait: 20 * time.Second})
 	p.listener.absent = absent
 	check(t, p.until(19*time.Second, receiver.Status{}))
 	if err := p.until(21*time.Second, receiver.Status{}); err != absent {
 		t.Errorf("got %v, want %v", err, absent)
 	}
 
-	p = newPatient(t, Config{Wait: 20 * time.Second})
+	p = newStub(t, Config{Wait: 20 * time.Second})
 	p.listener.absent = absent
 	check(t, p.until(10*time.Second, receiver.Status{}))
 	p.listener.absent = nil
@@ -261,9 +261,9 @@ func TestAnInterfaceThatIsNotThereIsWaitedForAtTheStart(t *testing.T) {
 	p.listener.absent = absent // it has gone, and may come back
 	check(t, p.until(time.Hour, receiver.Status{}))
 
-	p = newPatient(t, Config{Wait: -1})
+	p = newStub(t, Config{Wait: -1})
 	p.listener.absent = absent
 	if err := p.until(0, receiver.Status{}); err != absent {
-		t.Errorf("without patience: got %v, want %v", err, absent)
+		t.Errorf("without a timeout: got %v, want %v", err, absent)
 	}
 }

@@ -310,12 +310,12 @@ func (j *Journal) Overtaken(r *Record, by Running) error {
 	})
 }
 
-// lockPatience is how long another process may take to write a state, or to install.
-var lockPatience = 5 * time.Second
+// lockTimeout is how long another process may take to write a state, or to install.
+var lockTimeout = 5 * time.Second
 
 // locked calls do while no other process writes to the directory.
 func (j *Journal) locked(do func() error) error {
-	l, err := lockFile(j.dir, "lock", lockPatience)
+	l, err := lockFile(j.dir, "lock", lockTimeout)
 	if err != nil {
 		return err
 	}

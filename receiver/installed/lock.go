@@ -22,7 +22,7 @@ func (j *Journal) Lock(r *Record) (*Lock, error) {
 	if len(j.keys) == 0 {
 		which = family(Unsigned, r.Path)
 	}
-	return lockFile(j.dir, channelPrefix(j.channel)+which+lockSuffix, lockPatience)
+	return lockFile(j.dir, channelPrefix(j.channel)+which+lockSuffix, lockTimeout)
 }
 
 // File is what the command inherits.
@@ -36,7 +36,7 @@ func (l *Lock) Close() {
 
 // lockFile takes the lock called name in dir. It waits for another process that has it.
 // Errors are of type [*LockedError].
-func lockFile(dir *os.Root, name string, patience time.Duration) (*Lock, error) {
+func lockFile(dir *os.Root, name string, timeout time.Duration) (*Lock, error) {
 	path := filepath.Join(dir.Name(), name)
 	f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600) // which does not wait, be it a pipe
 	if err != nil {
@@ -50,7 +50,7 @@ func lockFile(dir *os.Root, name string, patience time.Duration) (*Lock, error) 
 		case err != nil:
 			f.Close()
 			return nil, &LockedError{Path: path, Err: durable.Cause(err)}
-		case time.Since(start) > patience:
+		case time.Since(start) > timeout:
 			f.Close()
 			return nil, &LockedError{Path: path}
 		}

@@ -152,15 +152,15 @@ func (m *Memory) Releases() (map[proto.KeyID]receiver.Release, error) {
 	return all, nil
 }
 
-// fileName is that of a key's state. A channel may be any text.
+// fileName is the name of a key's state file. A channel may be any text.
 func (m *Memory) fileName(key proto.KeyID) string {
 	return channelPrefix(m.channel) + key.String() + ".installed"
 }
 
 func (m *Memory) path(key proto.KeyID) string { return filepath.Join(m.dir.Name(), m.fileName(key)) }
 
-// text is the whole content of a state file. The checksum tells damage; who can
-// write the file can do anything anyway.
+// text is the whole content of a state file. The checksum detects damage only:
+// anybody who can write the file can do anything anyway.
 func (m *Memory) text(key proto.KeyID, r receiver.Release) string {
 	text := fmt.Sprintf("iotupd installed v1\nchannel %q\nkey %v\nsequence %d\nobject %v\n", m.channel, key, r.Sequence, r.Object)
 	return text + fmt.Sprintf("checksum %08x\n", crc32.ChecksumIEEE([]byte(text)))
@@ -209,7 +209,7 @@ func (m *Memory) parse(key proto.KeyID, text string) (r receiver.Release, err er
 // one of them alone some day must not take what is older either. Errors are of type
 // [*Error], [*DamagedError] and [*LockedError].
 func (m *Memory) Record(signers []proto.PublicKey, r receiver.Release) error {
-	l, err := lockFile(m.dir, "lock", lockPatience)
+	l, err := lockFile(m.dir, "lock", lockTimeout)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func release(sequence uint64) receiver.Release {
 func only(key proto.PublicKey) []proto.PublicKey { return []proto.PublicKey{key} }
 
 // stateIn opens the states of a directory as another process would, one that
-// trusts the old key unless told otherwise.
+// trusts the old key by default.
 func stateIn(t *testing.T, dir, channel string, keys ...proto.PublicKey) *Memory {
 	t.Helper()
 	if keys == nil {
@@ -76,7 +76,7 @@ func TestWhatWasInstalledIsRememberedByChannel(t *testing.T) {
 }
 
 // A key that is not trusted any more has no say.
-func TestWhatWasInstalledIsThatOfTheTrustedKeys(t *testing.T) {
+func TestInstalledReleasesAreThoseSignedByTrustedKeys(t *testing.T) {
 	dir := t.TempDir()
 	check(t, stateIn(t, dir, "fw", oldKey).Record(only(oldKey), release(7)))
 	wantInstalled(t, stateIn(t, dir, "fw", newKey), receiver.Release{})
@@ -162,7 +162,7 @@ func TestADamagedStateIsRefused(t *testing.T) {
 	wantInstalled(t, s, receiver.Release{}, release(7))
 }
 
-func TestAPlaceWhereNothingCanBeRememberedIsToldAtOnce(t *testing.T) {
+func TestAPlaceWithoutRoomForTheStateIsReportedAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
 	_, err := Open(filepath.Join(file, "state"), "fw", nil)

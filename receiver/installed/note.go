@@ -19,9 +19,9 @@ const (
 	maxNote    = 256 // bytes
 )
 
-// OldNote reports whether the first version has noted that a file with the given content
-// is still to be installed. The file is in dir; name is that of the file, or one that
-// stands for it. The terms are those of [Record].
+// OldNote reports whether the first version has noted that a file with the given
+// content is still to be installed. The file is in dir; name is the name of the
+// file, or a short form of it. The terms are the terms in [Record].
 func OldNote(dir *os.Root, name string, sum [sha256.Size]byte) (terms string, pending bool) {
 	b, mine := readNote(dir, "."+name+noteSuffix)
 	terms, ours := strings.CutPrefix(string(b), hex.EncodeToString(sum[:])+"\n")

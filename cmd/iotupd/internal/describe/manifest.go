@@ -54,7 +54,7 @@ const (
 	statusUnknown  = "not known" // no trusted key has that id
 )
 
-// NewManifestEvent tells of a manifest as it is at a time.
+// NewManifestEvent describes a manifest; whether it has expired depends on now.
 func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Time) ManifestEvent {
 	d := m.Descriptor
 	geo, _ := d.Geometry() // parsed
@@ -156,7 +156,7 @@ func (e *ManifestEvent) Text() string {
 	return b.String()
 }
 
-// Shape tells the groups of an object.
+// Shape describes the groups of an object.
 func Shape(groups uint64, k, m int) string {
 	if groups == 1 {
 		return fmt.Sprintf("1 group of %d+%d shards", k, m)

@@ -15,7 +15,7 @@ const (
 	// ProgramMemory is what recv takes in bytes before it receives anything.
 	ProgramMemory = 10 << 20
 
-	// LeastMemory is the least that recv can be told to do with.
+	// LeastMemory is the lowest limit that recv accepts.
 	LeastMemory = 16 << 20
 )
 
@@ -35,7 +35,7 @@ func RecvMemory(limit uint64) quantity.Size {
 	return quantity.Size(max(LeastMemory, (limit+ProgramMemory+mib-1)/mib*mib))
 }
 
-// Memory tells what receivers need.
+// Memory says how much memory receivers need.
 func Memory(least, fast int64) string {
 	if least == fast {
 		return fmt.Sprintf("receivers need %v", quantity.Size(least))

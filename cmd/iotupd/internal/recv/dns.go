@@ -79,7 +79,7 @@ func (o *dnsOptions) validate() error {
 	return err
 }
 
-// servers returns the name servers to ask; none: those of the system.
+// servers returns the name servers to ask; empty: the name servers of the system.
 func (o *dnsOptions) servers() (servers []netip.AddrPort, err error) {
 	for _, s := range o.resolvers {
 		server, err := discover.ParseServer(s)

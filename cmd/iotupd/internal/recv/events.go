@@ -66,7 +66,7 @@ type doneEvent struct {
 	Sequence uint64 `json:"sequence,omitempty"`
 
 	Seconds   float64           `json:"seconds"`           // from the first packet to the renamed file
-	Collected float64           `json:"seconds_collected"` // of these, until the manifest and K shards of every group were there
+	Collected float64           `json:"seconds_collected"` // of seconds, until the manifest and K shards of every group were there
 	Rate      float64           `json:"file_bits_per_second"`
 	Needed    uint64            `json:"shards_needed"`
 	Rebuilt   uint64            `json:"shards_rebuilt"`

@@ -11,9 +11,9 @@ import (
 // opposites are flags of recv of which one excludes the other.
 var opposites = [][2]string{{"output", "dir"}, {"ipv4", "ipv6"}, {"follow", "timeout"}}
 
-// giveWay takes back what the environment set against a flag on the command
-// line: "A flag goes before the environment."
-func giveWay(flags *pflag.FlagSet) error {
+// overrideEnvironment undoes environment variables that contradict a flag on the
+// command line: flags override them.
+func overrideEnvironment(flags *pflag.FlagSet) error {
 	for _, pair := range opposites {
 		a, b := flags.Lookup(pair[0]), flags.Lookup(pair[1])
 		if cli.OnCommandLine(b) {

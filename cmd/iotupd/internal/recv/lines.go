@@ -17,7 +17,7 @@ import (
 	"iotupd/receiver/agent"
 )
 
-// found tells of an object that is received.
+// found reports an object that is received.
 func (v *view) found(e receiver.ObjectFound) {
 	object := describe.NewObjectEvent(e.Object, e.Params)
 	object.From, object.Interface = v.origin()
@@ -26,7 +26,7 @@ func (v *view) found(e receiver.ObjectFound) {
 		e.Params.Code, e.Params.K, e.Params.M, e.Params.ShardSize)
 }
 
-// object tells what is being received.
+// object reports what is being received.
 func (v *view) object(c receiver.Certified) {
 	m, d := c.Manifest, c.Manifest.Descriptor
 	e := receivedEvent{ObjectEvent: describe.NewObjectEvent(d.Object(), d.Params), Version: m.Version}
@@ -58,7 +58,8 @@ func (v *view) whose(signers []proto.PublicKey) string {
 	return "origin not verified (no --trust)"
 }
 
-// resumed tells what an earlier run, or an older version of the file, spares.
+// resumed reports the shards that are already on disk, of an earlier run or an
+// older version of the file.
 func (v *view) resumed(e receiver.Resumed, object proto.ObjectID) {
 	if e.Shards+e.Reused == 0 {
 		return
@@ -67,7 +68,7 @@ func (v *view) resumed(e receiver.Resumed, object proto.ObjectID) {
 	v.out.Line("continuing:%s", spared(e.Shards, e.Reused))
 }
 
-// spared tells how many shards needed not be received, if any.
+// spared says how many shards need not be received, if any.
 func spared(resumed, reused uint64) string {
 	s := ""
 	if resumed > 0 {
@@ -88,7 +89,7 @@ func (v *view) collected(e agent.Collected) {
 	})
 }
 
-// levelChanged tells that other layers are received from now on.
+// levelChanged reports that other layers are received from now on.
 func (v *view) levelChanged(e agent.LevelChanged) {
 	v.out.Event("layers", layersEvent{Layers: e.Level + 1, Seconds: e.At.Sub(v.first).Seconds()})
 	switch e.Level {
@@ -143,7 +144,7 @@ func (v *view) progress(e agent.Progress) {
 	v.out.ProgressLine(line)
 }
 
-// newDoneEvent tells all that the manifest of a file does.
+// newDoneEvent describes a received file, with everything in its manifest.
 func (v *view) newDoneEvent(f *agent.Received) doneEvent {
 	m, d := f.Manifest, f.Manifest.Descriptor
 	e := doneEvent{
@@ -188,7 +189,7 @@ func (v *view) done(r agent.Done) {
 		100*s.Loss.Ratio(), s.Loss.Lost, s.Rebuilt, r.Drops, extra)
 }
 
-// stopped tells a user who stopped it how far it had come.
+// stopped says, to a user who stopped the command, how far it had come.
 func (v *view) stopped(e agent.Stopped) string {
 	s := &e.Status
 	switch {

@@ -18,16 +18,17 @@ import (
 // lost in a trace.
 const reorderWindow = 256
 
-// A recorder writes down which packets of one stream were lost: the first one
-// heard, of one sender on one layer that came in by one interface. Others tell
-// nothing new, since most losses are near the receiver. Its zero value is ready.
+// A recorder records which packets of one stream were lost: of the first stream
+// from which a packet arrives, of one sender on one layer and one interface.
+// Other streams add little, since most losses are near the receiver. Its zero
+// value is ready.
 type recorder struct {
 	trace  simnet.Trace
 	stream recordedStream // zero: none was heard yet
 
 	next   uint32              // sequence number after the highest heard
-	window int                 // packets up to next whose fate is still open
-	heard  [reorderWindow]bool // of these, by sequence number
+	window int                 // packets up to next that may still arrive
+	heard  [reorderWindow]bool // which of them have arrived, by sequence number
 	full   bool                // the trace has no room
 }
 
@@ -62,8 +63,8 @@ func (r *recorder) hear(p *receiver.Heard) {
 	r.push(true)
 }
 
-// push opens the fate of one packet more, and writes down that of the oldest
-// if there is no room.
+// push adds one packet to the window. If the window is full, the oldest packet is
+// recorded as received or lost.
 func (r *recorder) push(heard bool) {
 	if r.window == reorderWindow {
 		r.settle(1)
@@ -93,7 +94,7 @@ type recording struct {
 	file *os.File
 }
 
-// open makes the file, so that a wrong name is told at once.
+// open makes the file, so that a wrong name is reported at once.
 func (r *recording) open(path string) (err error) {
 	if r.file, err = os.Create(path); err != nil {
 		return cli.WithCode(cli.ExitLocalIO, fmt.Errorf("--record %s: %w", path, durable.Cause(err)))

@@ -141,7 +141,7 @@ func NewCommand() *cobra.Command {
 		Args:                  atMostOneChannel,
 		ValidArgsFunction:     cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cmp.Or(giveWay(cmd.Flags()), opts.find(cmd.Flags(), args)); err != nil {
+			if err := cmp.Or(overrideEnvironment(cmd.Flags()), opts.find(cmd.Flags(), args)); err != nil {
 				return err
 			}
 			return run(cmd.Context(), opts, cli.StdioOf(cmd))

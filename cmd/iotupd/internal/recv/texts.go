@@ -21,8 +21,8 @@ import (
 // onTheAir is what to call a file of which no more is known.
 const onTheAir = "the file that is sent here"
 
-// An explained error has the words of the command line. What it is stays what it
-// is.
+// An explained error has the words of the command line. It wraps the original
+// error.
 type explained struct {
 	text string
 	err  error
@@ -79,7 +79,7 @@ func (o *options) stalledText(e *agent.StalledError) string {
 	return fmt.Sprintf("incomplete: %s, with %d of %d shards at hand%s", silent, e.Held, e.Needed, o.next(e.NoDigests))
 }
 
-// next tells what becomes of what was received.
+// next says what happens to the received bytes.
 func (o *options) next(noDigests bool) string {
 	switch {
 	case !o.keeps():
@@ -90,7 +90,8 @@ func (o *options) next(noDigests bool) string {
 	return "; the next run continues from there"
 }
 
-// insteadText tells what was heard and is not to be received; empty: nothing.
+// insteadText says which other files are sent and why they are not received;
+// empty: none.
 func insteadText(i agent.Instead) string {
 	switch {
 	case i.Reason == receiver.ReasonOtherObject:

@@ -92,7 +92,7 @@ func TestWhatToDoAboutOwnDropsFitsTheirCause(t *testing.T) {
 	}
 }
 
-func TestWhoStopsItIsToldWhatWasHeard(t *testing.T) {
+func TestStoppingReportsWhatWasHeard(t *testing.T) {
 	other := agent.Instead{Reason: receiver.ReasonOtherObject, Others: []string{"other.bin"}}
 	held := receiver.Status{Progress: receiver.Progress{Held: 1, Needed: 87}}
 	tests := []struct {
