@@ -19,7 +19,7 @@ import (
 	"iotupd/internal/printable"
 )
 
-// Environment is that of this process without its variables IOTUPD_..., which are
+// Environment is the environment of this process without its variables IOTUPD_..., which are
 // flags of this program: the command may run it, too. The variables that are added
 // have names that are no flags; control characters in their values are dropped.
 func Environment(variables ...[2]string) (env []string) {
