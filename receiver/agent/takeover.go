@@ -281,10 +281,10 @@ func (a *Agent) takeContent(ctx context.Context, dir, own *os.Root, m *proto.Man
 }
 
 // errContent says that a file is not the one of its manifest.
-var errContent = errors.New("the content is not that of the manifest")
+var errContent = errors.New("the content does not match the manifest")
 
 // errWritten says that somebody could still write to a file.
-var errWritten = errors.New("somebody has it open for writing")
+var errWritten = errors.New("another process has it open for writing")
 
 // verifyTaken compares the file that was taken over with its manifest.
 func (a *Agent) verifyTaken(ctx context.Context, t *takeover.Taken, m *proto.Manifest) error {
