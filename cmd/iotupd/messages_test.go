@@ -46,9 +46,10 @@ var messageKinds = map[string]string{
 // notMessages are calls whose texts are help, or that users do not see.
 var notMessages = regexp.MustCompile(`^(panic|MustCompile|Var|VarP|CountVarP?|\w+VarP?|ExitMeaning|Wrap|AddCommand)$`)
 
-// TestMessagesAreThoseOfTheGoldenFile asserts every message once. With -update, the file is written
-// anew: look at every difference. Other tests assert exit codes, JSON and files.
-func TestMessagesAreThoseOfTheGoldenFile(t *testing.T) {
+// TestMessagesMatchTheGoldenFile asserts every message once. With -update,
+// the file is rewritten: look at every difference. Other tests assert exit codes,
+// JSON and files.
+func TestMessagesMatchTheGoldenFile(t *testing.T) {
 	var b strings.Builder
 	folder := ""
 	for _, m := range messages(t) {

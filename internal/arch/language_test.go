@@ -31,29 +31,29 @@ type wording struct {
 var wordings = []wording{
 	// Phrases.
 	{`what (is|was|are|were) (there|left|here|to come|on its way)`, "name the thing: the bytes on disk, the missing shards", ``, 0},
-	{`what (comes|came|arrives|arrived|goes|went|stands|stood)`, "name the thing: incoming packets, the next row", ``, 1},
-	{`that what`, "name the thing that `what` stands for", ``, 3},
-	{`tells?|told|telling`, "say, report, indicate, distinguish, show", ``, 9},
-	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 8},
+	{`what (comes|came|arrives|arrived|goes|went|stands|stood)`, "name the thing: incoming packets, the next row", ``, 0},
+	{`that what`, "name the thing that `what` stands for", ``, 1},
+	{`tells?|told|telling`, "say, report, indicate, distinguish, show", ``, 3},
+	{`(that|those) of (a|an|all|any|its|other|the|their|this|these|those)`, "repeat the noun", ``, 0},
 	{`of (these|those)([.,;:)]| (that|which|who|are|is|was|were|have|has|in|of|on|for|to|and|or|but|a|the|at|by|it|with|from|there|only|one|cost|can|may))`, "repeat the noun", ``, 0},
-	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 2},
+	{`(\w+ )?(is|are|was|were) no( \w+)?`, "is not a, are not", `^there |^(is|are|was|were) no$|no (longer|more than|less than)|no$|^here `, 1},
 	{`(has|have|had) none`, "does not have a", ``, 0},
 	{`(there|here) any more`, "deleted, closed, left", ``, 0},
 	{`(goes|go|went) before`, "overrides, takes precedence over, precedes", ``, 0},
-	{`(give|gives|gave|giving) way`, "yields, is replaced by", ``, 1},
+	{`(give|gives|gave|giving) way`, "yields, is replaced by", ``, 0},
 	{`as good as`, "equal to, almost", ``, 0},
 	{`in vain`, "without success", ``, 0},
-	{`for ever`, "forever, without end", ``, 1},
+	{`for ever`, "forever, without end", ``, 0},
 	{`unlike (receivers|devices|senders|hosts|networks|links)`, "receivers with different bandwidth", ``, 0},
 	{`without a way back|no way back`, "without a return channel", ``, 0},
 	{`(go|goes|went|going) by the`, "follows, uses, depends on", ``, 0},
 	{`(take|takes|took|taken) for`, "assumed to be, counts as", `^(take|takes|took) for`, 0},
-	{`but for`, "except", ``, 1},
+	{`but for`, "except", ``, 0},
 	{`some [0-9]`, "about 10", ``, 0},
-	{`anew`, "again", ``, 5},
+	{`anew`, "again", ``, 0},
 
 	{`Who (\w+s|has|can|wants)`, "name the subject: a receiver that, an attacker who", ``, 0},
-	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 2},
+	{`What (a|an|it|they|this) [^?]{1,60}[.;]`, "begin the statement with its subject, not as a question", ``, 0},
 
 	// Words of the field.
 	{`hearsay|wary|excuses?|excused`, "unauthenticated; manifest required; recovery from an unauthenticated object", ``, 0},
@@ -71,12 +71,13 @@ var wordings = []wording{
 	{`victims?`, "target", ``, 0},
 	{`patien(ce|t)`, "give-up timer, timeout", ``, 0},
 	{`harm(s|ed|less|ful)?`, "damage, effect", ``, 0},
-	{`air`, "network, channel", ``, 26},
+	{`air`, "network, channel", ``, 0},
 }
 
 // notYet lists folders and files that the rules do not hold for.
 var notYet = []string{
 	"internal/arch/language_test.go", // which quotes them
+	"cmd/iotupd/messages_test.go",    // likewise
 }
 
 // A passage is a text of the tree, with a line break wherever its file has one.

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A machine runs this host's systemd as process 1 in namespaces of its own. Its root
-// is that of the host, below an overlay; /var/lib is its own, on a disk. What it
-// writes stays until the end of the test, through boots.
+// A machine runs this host's systemd as process 1 in namespaces of its own. Its
+// root is the host's, below an overlay; /var/lib is its own, on a disk. Written
+// files stay until the end of the test, through boots.
 type machine struct {
 	t       *testing.T
 	overlay string // a tmpfs

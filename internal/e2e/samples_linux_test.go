@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write the sample outputs of README.md anew")
+var update = flag.Bool("update", false, "rewrite the sample outputs of README.md")
 
 const readme = "../../README.md"
 
@@ -50,7 +50,7 @@ func samplesOf(t *testing.T, first string) (list []sample, block string) {
 	return list, block
 }
 
-// replaceBlock writes a code block anew.
+// replaceBlock rewrites a code block.
 func replaceBlock(t *testing.T, old, text string) {
 	t.Helper()
 	page, err := os.ReadFile(readme)

@@ -21,8 +21,8 @@ const (
 	otherSlot = "#!/bin/sh -e\n[ \"$(cat /srv/board/booted)\" = A ] && echo B || echo A\n"
 	bootNext  = "#!/bin/sh -e\necho \"$1\" > /srv/board/primary\n"
 
-	// The slot that is to boot next, or else the one before. What it holds is the
-	// system that runs.
+	// The slot that is to boot next, or else the one before. The running system
+	// is the content of this slot.
 	loader = `#!/bin/sh -e
 cd /srv/board
 read -r sequence broken < "$(cat primary)"

@@ -43,9 +43,9 @@ func atMostOneChannel(cmd *cobra.Command, args []string) error {
 }
 
 // find notes the channel that an argument names. Flags on the command line that
-// say otherwise, or say how to find what is not looked for, are a mistake; what
-// comes from the environment gives way. A channel on the command line is what
-// the manifest has to name, if not what DNS has.
+// contradict it, or that configure the search without an argument, are errors;
+// environment variables are overridden. A channel on the command line is the one
+// that the manifest must name, if it differs from the DNS name.
 func (o *options) find(flags *pflag.FlagSet, args []string) (err error) {
 	given := func(name string) bool { return cli.OnCommandLine(flags.Lookup(name)) }
 	if len(args) == 0 {

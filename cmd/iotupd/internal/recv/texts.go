@@ -18,8 +18,8 @@ import (
 	"strings"
 )
 
-// onTheAir is what to call a file of which no more is known.
-const onTheAir = "the file that is sent here"
+// unknownFile names a file of which no more is known.
+const unknownFile = "the file that is sent here"
 
 // An explained error has the words of the command line. It wraps the original
 // error.
@@ -97,12 +97,12 @@ func insteadText(i agent.Instead) string {
 	case i.Reason == receiver.ReasonOtherObject:
 		return onlyOthers(i)
 	case i.Reason != "":
-		return onTheAir + " " + reason.Of(i.Reason).File
+		return unknownFile + " " + reason.Of(i.Reason).File
 	}
 	return ""
 }
 
-// onlyOthers names the other files that are on the air, as far as they are known.
+// onlyOthers names the other files that are sent, as far as they are known.
 func onlyOthers(i agent.Instead) string {
 	if len(i.Others) == 0 {
 		return "only objects other than the requested one are sent here"

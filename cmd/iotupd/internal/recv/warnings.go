@@ -41,7 +41,7 @@ func (v *view) warn(e agent.Event) {
 			Fix:  "iotupd send --layers 4 --rate RATE FILE   # --rate is for the lowest layer",
 		})
 	case agent.Rejected:
-		file := onTheAir
+		file := unknownFile
 		if e.Object != (proto.ObjectID{}) {
 			file = strings.TrimSpace("object " + e.Object.Short() + "... " + e.Name)
 		}

@@ -34,8 +34,8 @@ const signHelp = `Sign a file: write a manifest with its hash, name and release 
 with a secret key. Send both with iotupd send --manifest. Receivers with --trust
 accept only signed files. The secret key is needed here only, not on the sender.
 
---sequence numbers the releases of a channel: receivers refuse a lower number
-than that of the last release they installed. Use a build number that always
+--sequence numbers the releases of a channel: receivers refuse a number lower
+than the one of the last release they installed. Use a build number that always
 rises, or auto.`
 
 const signDetails = `--add adds a signature to an existing manifest, with another key, and changes
