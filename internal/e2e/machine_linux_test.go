@@ -117,6 +117,7 @@ fi
 mkdir -p mnt
 pivot_root . mnt
 umount -l /mnt
+mount --make-rshared / # as systemd does where it is not in a container
 exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=multi-user.target --log-level=warning --show-status=no
 `
 

@@ -115,7 +115,7 @@ echo A > primary`)
 }
 
 // units are those that the manual starts.
-func (b *board) units() string { return "iotupd-recv@firmware" }
+func (b *board) units() string { return "iotupd-recv@firmware iotupd-install@firmware.path" }
 
 // sends sends a release, as the manual says.
 func (b *board) sends(sequence int, broken bool) {
@@ -179,7 +179,7 @@ func (b *board) updates() {
 	b.runs(8, "rolled-back")
 	b.sendsAgain()
 	eventually(b.t, "a receiver has met the release again", func() bool {
-		return strings.Contains(b.run("journalctl -b --no-pager -u iotupd-recv@firmware"), "[rolled-back]")
+		return strings.Contains(b.run("journalctl -b --no-pager -u iotupd-recv@firmware"), "was installed before")
 	})
 
 	b.sends(10, false)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/quantity"
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
@@ -51,8 +52,18 @@ func (s *service) observe(e agent.Event) {
 	case agent.InstallPending:
 		s.Status("installs " + nameOf(e.File.Manifest))
 	case agent.InstallFailed:
-		s.Status(fmt.Sprintf("%s is not installed: %v", nameOf(e.Err.Manifest), e.Err))
+		s.Status(fmt.Sprintf("%s is not installed%s: %v", nameOf(e.Err.Manifest), again(e.Err), e.Err))
+	case agent.TakeOverFailed:
+		s.Status(fmt.Sprintf("%s is not taken over: %v", nameOf(e.Manifest), e.Err))
 	}
+}
+
+// again says when the next attempt comes, if one does.
+func again(e *agent.InstallError) string {
+	if e.Again <= 0 {
+		return ""
+	}
+	return ", next attempt after " + quantity.Duration(e.Again)
 }
 
 func (s *service) transfer(t agent.Transfer) {
