@@ -19,13 +19,13 @@ func TestGroupsAreInNoOtherStateThanTheTableAllows(t *testing.T) {
 	for range 60 {
 		src := randomTree(t, rnd)
 		var old *receiver.MemStore
-		for again := range 2 {
+		for range 2 {
 			cfg := receiver.Config{Workers: 1 + rnd.IntN(4), LeafMemory: 1 + rnd.IntN(2000)}
 			if rnd.IntN(2) > 0 {
 				cfg.Seeds = readers(src.file[:rnd.IntN(len(src.file))])
 			}
 			tr := src.receive(cfg)
-			if again > 0 {
+			if old != nil {
 				tr = src.resume(old, cfg)
 			}
 			tr.beside = rnd

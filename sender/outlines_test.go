@@ -45,8 +45,8 @@ func TestOutlinesTravelOnSchedule(t *testing.T) {
 
 func TestOutlinesTravelInTurn(t *testing.T) {
 	// "in rising order of their numbers, and after the last one comes the first
-	// again. Sender i of D coordinated ones begins with the first one from number
-	// floor(N*(i-1)/D) on" spec.md 4.6
+	// again." "Sender i of D coordinated senders begins with the first OUTLINE whose
+	// number is at least floor(N*(i-1)/D)." spec.md 4.6
 	o := headersOnly(600, 300, 20_000)
 	for _, senders := range []int{1, 2, 5} {
 		for i := 1; i <= senders; i++ {
