@@ -52,13 +52,13 @@ func run(args []string, std cli.Stdio) int {
 }
 
 // order is the order of the commands in the help.
-var order = []string{"send", "recv", "sign", "keygen", "inspect", "status", "installed", "confirm", "retry", "man", "bench", "version"}
+var order = []string{"send", "recv", "sign", "keygen", "inspect", "install", "status", "installed", "confirm", "retry", "man", "bench", "version"}
 
 // commands make the commands that this program has, by name. Build tags leave some
 // out: see command_*.go.
 var commands = map[string]func() *cobra.Command{
 	"recv": recv.NewCommand, "inspect": inspect.NewCommand, "man": cli.NewManCommand, "version": cli.NewVersionCommand,
-	"status": installing.NewStatusCommand, "installed": installing.NewInstalledCommand,
+	"install": recv.NewInstallCommand, "status": installing.NewStatusCommand, "installed": installing.NewInstalledCommand,
 	"confirm": installing.NewConfirmCommand, "retry": installing.NewRetryCommand,
 }
 

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"iotupd/proto/manifestfile"
 )
 
 // Scripts find the command as a program called iotupd. They wait for packets
@@ -66,6 +68,7 @@ func TestScripts(t *testing.T) {
 			"events":     events,
 			"random":     random,
 			"sum":        sum,
+			"offer":      offer,
 		},
 	})
 }
@@ -195,6 +198,15 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 func sum(ts *testscript.TestScript, _ bool, args []string) {
 	sum := sha256.Sum256([]byte(ts.ReadFile(args[0])))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(hex.EncodeToString(sum[:])+"\n"), 0o600))
+}
+
+// offer MANIFEST FILE DIRECTORY puts both there as recv --ready does.
+func offer(ts *testscript.TestScript, _ bool, args []string) {
+	m, err := manifestfile.Read(ts.MkAbs(args[0]))
+	ts.Check(err)
+	path := filepath.Join(ts.MkAbs(args[2]), m.Descriptor.Object().String())
+	ts.Check(os.WriteFile(path+".file", []byte(ts.ReadFile(args[1])), 0o644))
+	ts.Check(os.WriteFile(path+".iotupd", m.AppendTo(nil), 0o644))
 }
 
 // random FILE SIZE makes a file of random bytes, always the same.

@@ -82,6 +82,7 @@ const (
 	InstallWaiting     = "install-waiting"
 	InstallRejected    = "install-rejected"
 	InstallRolledBack  = "rolled-back"
+	TakeOverFailed     = "take-over-failed"
 	InstallLocked      = "install-locked"
 	InstalledAgain     = "installed-again"
 	RequirementMissed  = "requirement-missed"
@@ -172,6 +173,7 @@ var warnings = []Cause{
 	{PartialFileRemoved, "Another program removed or replaced the partial file while it was written; it is received again.", "leave *.iotupd-part alone while recv runs", 0},
 	{PartialFileTruncated, "Another program truncated the partial file; the lost part is received again.", "leave *.iotupd-part alone while recv runs", 0},
 	{PartialFileChanged, "The partial file no longer matches what was received; it is compared and completed again.", "look at the disk: dmesg, smartctl", 0},
+	{TakeOverFailed, "A file that recv --ready has handed over is not the one of its manifest, or cannot be taken over.", "look for another program that writes to the directory of --ready", 0},
 	{SendExpired, "The manifest has expired: receivers refuse the file.", "sign the file again, or set the clock", exitPolicy},
 	{SendCache, "The prepared data of the file could not be written to the cache, or read from it.", "look at the directory of --cache", 0},
 	{RateNotReached, "The sender is slower than --rate asks for.", "a lower --rate, or --rate max", 0},

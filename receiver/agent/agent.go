@@ -189,7 +189,7 @@ func (a *Agent) prepare() error {
 	if a.journal == nil {
 		return nil
 	}
-	if t, ok := a.cfg.Target.(needsName); ok && !t.NeedsName() {
+	if t, ok := a.cfg.Target.(interface{ HasName() bool }); ok && t.HasName() {
 		if err := a.journal.CanRecord(a.pathOf(nil)); err != nil {
 			return err
 		}

@@ -167,6 +167,13 @@ type (
 	// InstallFailed: in [Agent.Follow], an attempt to install the file has failed.
 	InstallFailed struct{ Err *InstallError }
 
+	// TakeOverFailed: in [Agent.InstallFrom], a file that was handed over is not the one of
+	// its manifest, is not there, or cannot be taken.
+	TakeOverFailed struct {
+		Manifest *proto.Manifest
+		Err      error
+	}
+
 	// GivenUp: in [Agent.Follow], a release is sent that is not installed again.
 	GivenUp struct{ Err *GivenUpError }
 
@@ -203,5 +210,6 @@ func (InstallPending) agentEvent() {}
 func (Installed) agentEvent()      {}
 func (InstallFailed) agentEvent()  {}
 func (GivenUp) agentEvent()        {}
+func (TakeOverFailed) agentEvent() {}
 func (CommandPrinted) agentEvent() {}
 func (CommandEnded) agentEvent()   {}

@@ -52,6 +52,8 @@ type FileTarget struct {
 	asked string // path of the file, or of the directory
 	isDir bool   // asked is the directory
 
+	byObject bool // files are named by their objects
+
 	dir     *os.Root
 	name    string      // empty: the manifest's
 	mode    fs.FileMode // of a new file here
@@ -82,6 +84,16 @@ func File(path string) *FileTarget { return &FileTarget{asked: path} }
 // Nothing happens before Prepare, whose errors are of type [*Error]. Partial
 // files in the directory that nobody has written to for a week are deleted.
 func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true} }
+
+// Objects returns a target that puts files into the directory at path, like [Dir], but
+// under names that nobody can choose: see [ObjectName].
+func Objects(path string) *FileTarget { return &FileTarget{asked: path, isDir: true, byObject: true} }
+
+// ObjectSuffix ends the names of files in [Objects].
+const ObjectSuffix = ".file"
+
+// ObjectName returns the name of the file of m in [Objects].
+func ObjectName(m *proto.Manifest) string { return m.Descriptor.Object().String() + ObjectSuffix }
 
 // Prepare opens the directory, and checks that a file can be put there, under its
 // name if that is known. Symbolic links are followed now, so that the file that a
@@ -209,8 +221,11 @@ func hash(ctx context.Context, r io.Reader) (sum [sha256.Size]byte, err error) {
 }
 
 func (t *FileTarget) finalName(m *proto.Manifest) string {
-	if t.name != "" {
+	switch {
+	case t.name != "":
 		return t.name
+	case t.byObject:
+		return ObjectName(m)
 	}
 	return m.Name
 }
@@ -256,12 +271,18 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 
 // NeedsName reports whether the file gets the name in the manifest, so that the
 // manifest must have one.
-func (t *FileTarget) NeedsName() bool { return t.isDir }
+func (t *FileTarget) NeedsName() bool { return t.isDir && !t.byObject }
+
+// HasName reports whether the name is known before a file is received.
+func (t *FileTarget) HasName() bool { return t.name != "" }
 
 // Beside returns the directory of the file of m, and a name for other files that
 // belong to it: the name of the file or, where longer names do not fit, a short
 // form of it. If the name of the target is known, m may be nil.
 func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
+	if m == nil && t.name == "" {
+		return t.dir, ""
+	}
 	return t.dir, t.shorten(t.finalName(m))
 }
 

@@ -49,7 +49,7 @@ type ExitMeaning struct {
 }
 
 var exitMeanings = []ExitMeaning{
-	{0, "done", "send sign keygen inspect bench fit compare version installed confirm retry status"},
+	{0, "done", "send sign keygen inspect bench fit compare version install installed confirm retry status"},
 	{0, "done, or the file was already there or installed", "iotupd recv"},
 	{1, "any other error", ""},
 	{3, "wrong usage", ""},

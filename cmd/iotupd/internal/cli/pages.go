@@ -41,7 +41,7 @@ var pages = map[string][]task{
 		{"Help", "help help-all", ""},
 	},
 	"recv": {
-		{"Target", "output dir exec", "check exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object dry-run reuse"},
+		{"Target", "output dir exec", "ready check exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object dry-run reuse"},
 		{"When to stop", "timeout stall follow", ""},
 		{"Which file", "", "name object sha256 max-size"},
 		{"Signed and encrypted transfers", "trust group-key", "target min-sequence allow-downgrade state signature-rate"},
@@ -77,6 +77,12 @@ var pages = map[string][]task{
 		{"File, senders and receivers", "size receivers trials seed", "rate shard-size senders starts join"},
 		{"Experiment layers", "", "layers bottleneck sharing queue time"},
 		{"Output", "require format out quiet", "progress"},
+		{"Help", "help help-all", ""},
+	},
+	"install": {
+		{"Installing", "exec", "exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object"},
+		{"Signed transfers", "trust target channel state", "min-sequence allow-downgrade"},
+		{"Output", "quiet verbose json", "progress stats"},
 		{"Help", "help help-all", ""},
 	},
 	"status":    {{"Flags", "state channel json help help-all", ""}},

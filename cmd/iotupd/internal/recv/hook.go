@@ -38,12 +38,15 @@ type hookOptions struct {
 func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.exec, "exec", "", "`command` to run after a new file is in place; {} is its path; no shell is used")
 	flags.DurationVar(&o.execTimeout, "exec-timeout", 10*time.Minute, "stop a command of --exec or --check after this `time`")
-	flags.StringVar(&o.check, "check", "", "`command` to run before a new file is in place: exit code 0 takes it, 65 rejects it, 75 asks for a later check; {} is its path (default none)")
 	flags.IntVar(&o.attempts, "exec-attempts", agent.DefaultAttempts, "give a release up after `n` attempts that failed")
 	flags.BoolVar(&o.confirm, "confirm", false, "after the command has succeeded, the release has to be confirmed: by iotupd confirm")
 	flags.DurationVar(&o.confirmTimeout, "confirm-timeout", 0, "`max` uptime after which a release that nobody has confirmed counts as rolled back (default never)")
 	flags.StringVar(&o.installedSequence, "installed-sequence", "", "``the sequence number of the release that runs, or @FILE that holds it; a missing file says nothing (default not known)")
 	flags.StringVar(&o.installedObject, "installed-object", "", "`id` of the object of the release that runs, or @FILE that holds it (default not known)")
+}
+
+func (o *hookOptions) addCheckFlag(flags *pflag.FlagSet) {
+	flags.StringVar(&o.check, "check", "", "`command` to run before a new file is in place: exit code 0 takes it, 65 rejects it, 75 asks for a later check; {} is its path (default none)")
 }
 
 // mostAttempts is more than anybody wants.

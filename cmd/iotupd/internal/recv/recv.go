@@ -98,6 +98,7 @@ type options struct {
 	dnsOptions
 	output string
 	dir    string
+	ready  string
 	dryRun bool
 	follow bool
 	buffer quantity.Size
@@ -159,7 +160,9 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name that the sender gives")
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "test reception: receive and verify, but keep nothing")
 	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file`, repeatable: blocks that are the same at the same place are not received again")
+	flags.StringVar(&o.ready, "ready", "", "`directory` to write to, for iotupd install of another user; needs --trust")
 	o.hookOptions.addFlags(flags)
+	o.addCheckFlag(flags)
 
 	flags.StringVar(&o.name, "name", "", "only a file whose name matches this `glob` (default any)")
 	flags.StringVar(&o.object, "object", "", "only the object with this `id` (default any)")
@@ -170,6 +173,7 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.follow, "follow", false, "keep running, and receive every newer release; needs --trust")
 
 	o.trustOptions.addFlags(flags)
+	o.addGroupKeyFlag(flags)
 
 	o.Options.AddFlags(flags)
 	o.dnsOptions.addFlags(flags)
@@ -217,6 +221,8 @@ func (o *options) targetDir() string {
 	switch {
 	case o.dir != "":
 		return o.dir
+	case o.ready != "":
+		return o.ready
 	case o.keeps():
 		return filepath.Dir(o.output)
 	}
@@ -318,6 +324,9 @@ func idleGivesBack(observe func(agent.Event)) func(agent.Event) {
 // receive receives, and runs the command of --exec.
 func (o *options) receive(ctx context.Context, a *agent.Agent) error {
 	install, err := o.install()
+	if o.ready != "" {
+		install = agent.HandOver()
+	}
 	switch {
 	case err != nil:
 		return err
@@ -347,7 +356,11 @@ func (o *options) validate() error {
 	switch {
 	case o.output != "" && o.dir != "":
 		return cli.UsageError("--output and --dir exclude each other")
-	case o.output == "" && o.dir == "" && !o.dryRun:
+	case o.ready != "" && (o.output != "" || o.dir != "" || o.exec != "" || o.dryRun):
+		return cli.UsageError("--ready does not go with --output, --dir, --exec and --dry-run")
+	case o.ready != "" && len(o.trust) == 0:
+		return cli.UsageError("--ready needs --trust: iotupd install takes signed releases only")
+	case o.output == "" && o.dir == "" && o.ready == "" && !o.dryRun:
 		return cli.UsageError("say where to put the file: -o FILE, or -d DIR to keep the sent name")
 	case o.exec != "" && !o.keeps():
 		return cli.UsageError("--exec needs a file that stays: -o FILE or -d DIR, and no --dry-run")
@@ -398,7 +411,7 @@ func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Con
 	cfg = agent.Config{
 		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade,
 		MaxSize: uint64(o.maxSize), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
-		KeepPending: o.exec != "", Install: o.installConfig(), DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(), Wait: o.wait,
+		KeepPending: o.exec != "" || o.ready != "", Install: o.installConfig(), DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(), Wait: o.wait,
 	}
 	if cfg.Wait == 0 { // do not
 		cfg.Wait = -1
@@ -462,6 +475,8 @@ func (o *options) target(stdout io.Writer) filestore.Target {
 		return filestore.Scratch(copyTo(stdout))
 	case o.dir != "":
 		return filestore.Dir(o.dir)
+	case o.ready != "":
+		return filestore.Objects(o.ready)
 	}
 	return filestore.File(o.output)
 }

@@ -31,6 +31,9 @@ func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse files signed with a lower sequence `number` (default 0: only what was installed last counts)")
 	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "accept a file older than what was installed last; with --follow, for the first file only")
 	flags.StringVar(&o.state, "state", "", "`directory` that records what was installed last, with --trust or --exec (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
+}
+
+func (o *trustOptions) addGroupKeyFlag(flags *pflag.FlagSet) {
 	flags.StringSliceVarP(&o.groupKeys, "group-key", "k", nil, "group key `file`, repeatable: accept only packets encrypted with one of these keys (default none: not encrypted)")
 }
 

@@ -73,8 +73,17 @@ func (v *view) warn(e agent.Event) {
 		})
 	case agent.PlaceLost:
 		v.out.Warn(cli.Warning{Code: lostCode(e.Err), Text: e.Err.Error() + "; the lost part is received again"})
+	case agent.TakeOverFailed:
+		v.out.Warn(takeOverWarning(e))
 	case agent.Silent:
 		v.silent(e)
+	}
+}
+
+func takeOverWarning(e agent.TakeOverFailed) cli.Warning {
+	return cli.Warning{
+		Code: reason.TakeOverFailed, Text: fmt.Sprintf("%s was handed over by recv, and is not installed: %v", displayName(e.Manifest, ""), e.Err),
+		Fix: "ls -l DIR   # does another program write to the directory of recv --ready?",
 	}
 }
 
