@@ -46,7 +46,7 @@ func (o *hookOptions) addFlags(flags *pflag.FlagSet) {
 }
 
 func (o *hookOptions) addCheckFlag(flags *pflag.FlagSet) {
-	flags.StringVar(&o.check, "check", "", "`command` to run before a new file is in place: exit code 0 takes it, 65 rejects it, 75 asks for a later check; {} is its path")
+	flags.StringVar(&o.check, "check", "", "`command` to run before a new file is in place: exit code 0 takes it, 65 rejects it, 75 asks for a later check; {} is its path (default none)")
 }
 
 // mostAttempts is more than anybody wants.

@@ -120,9 +120,7 @@ func (o *installOptions) run(ctx context.Context, dir string, std cli.Stdio) (er
 	cfg.Target = filestore.Objects(taken)
 	out := cli.NewOutput(ctx, o.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	unit := &service{Service: cli.NewService(ctx)}
-	defer unit.Close()
-	cfg.Observe = unit.observing(newView(o.options, out, names).observe)
+	cfg.Observe = newView(o.options, out, names).observe
 	a, err := agent.New(cfg)
 	if err != nil {
 		return stateError(err)
@@ -132,6 +130,5 @@ func (o *installOptions) run(ctx context.Context, dir string, std cli.Stdio) (er
 	if err != nil {
 		return err
 	}
-	unit.Ready()
 	return o.explain(a.InstallFrom(ctx, dir, install))
 }
