@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
+//go:build !nosend && !nobench
+
 package main
 
 import (
