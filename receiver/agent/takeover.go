@@ -27,7 +27,7 @@ import (
 // A receiver without privileges hands a file over to an installer by two files in a
 // directory: the file, under the name of [filestore.Objects], and then its manifest.
 
-// readySuffix ends the name of the manifest, which follows that of the object.
+// readySuffix ends the name of the manifest, which follows the name of the object.
 const readySuffix = ".iotupd"
 
 // HandOver returns a function that installs a file by handing it over to

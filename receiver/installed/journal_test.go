@@ -153,8 +153,8 @@ func TestADamagedRecordIsRefused(t *testing.T) {
 
 // "a lock that cannot be had is an error": work does not go on without it.
 func TestALockThatCannotBeHadIsAnError(t *testing.T) {
-	defer func(before time.Duration) { lockPatience = before }(lockPatience)
-	lockPatience = 20 * time.Millisecond
+	defer func(before time.Duration) { lockTimeout = before }(lockTimeout)
+	lockTimeout = 20 * time.Millisecond
 	dir := t.TempDir()
 	key := keys.Generate()
 	memory, j := stateIn(t, dir, "fw"), journalIn(t, dir, key)
@@ -162,7 +162,7 @@ func TestALockThatCannotBeHadIsAnError(t *testing.T) {
 	root, err := os.OpenRoot(dir)
 	check(t, err)
 	defer root.Close()
-	lock, err := lockFile(root, "lock", lockPatience)
+	lock, err := lockFile(root, "lock", lockTimeout)
 	check(t, err)
 	var locked *LockedError
 	if err := memory.Record(only(oldKey), release(7)); !errors.As(err, &locked) {
