@@ -197,7 +197,7 @@ func (a *Agent) prepare() error {
 	return a.journal.Reserve()
 }
 
-// remember notes that what m describes is in place now.
+// remember notes that the file which m describes is in place now.
 func (a *Agent) remember(m *proto.Manifest, signers []proto.PublicKey) error {
 	if a.memory == nil {
 		return nil

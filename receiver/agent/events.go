@@ -100,7 +100,7 @@ type (
 	}
 
 	// OtherVersion: the file that is being received is silent, and another one of that
-	// name is sent instead. Without Config.Trust nothing tells which is newer. Reported
+	// name is sent instead. Without Config.Trust nothing says which is newer. Reported
 	// once an object.
 	OtherVersion struct {
 		Object proto.ObjectID

@@ -344,7 +344,7 @@ func (o *options) receive(ctx context.Context, a *agent.Agent) error {
 }
 
 // surviveReaders makes a write to a pipe that nobody reads any more an error, and
-// not the end of the process: who reads the events is no reason to stop. Programs
+// not the end of the process: a reader of the events that ends does not stop a transfer. Programs
 // that are started meanwhile have the signal as usual. It returns what undoes it.
 func surviveReaders() (undo func()) {
 	ch := make(chan os.Signal, 1) // from which nothing is read

@@ -93,7 +93,7 @@ func (o *options) stateDir() (string, error) {
 	return dir, nil
 }
 
-// openSeeds opens the files of --reuse, so that a wrong name is told at once.
+// openSeeds opens the files of --reuse, so that a wrong name is reported at once.
 func (o *options) openSeeds() (seeds []*os.File, err error) {
 	for _, path := range o.reuse {
 		f, err := openSeed(path)
