@@ -38,7 +38,7 @@ build: ## the static binary, ./iotupd
 small: ## the same without bench, for small devices
 	go build -trimpath -tags $(SMALL) -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
 
-device: ## recv and inspect alone
+device: ## recv, install and inspect alone
 	go build -trimpath -tags $(DEVICE) -ldflags '$(LDFLAGS)' -o iotupd ./cmd/iotupd
 
 man: build ## out/man/*.1, made from the help
