@@ -177,15 +177,39 @@ func (m *mix) next() {
 		}
 		m.current = m.visits[m.nth].object
 	case m.sum > 0:
-		m.current = 0
+		m.current = -1
 		for i, w := range m.weights {
 			m.credit[i] += w
-			if m.credit[i] > m.credit[m.current] {
+			if w > 0 && (m.current < 0 || m.credit[i] > m.credit[m.current]) {
 				m.current = i
 			}
 		}
 		m.credit[m.current] -= m.sum
 	}
+}
+
+// drop leaves an object out, and reports whether any is left.
+func (m *mix) drop(object int, carousels []carousel) (left bool) {
+	if m.weights != nil {
+		m.sum -= m.weights[object]
+		m.weights[object], m.credit[object] = 0, 0
+	}
+	m.visits = slices.DeleteFunc(m.visits, func(v visit) bool { return v.object == object })
+	if m.current != object {
+		return true
+	}
+	switch {
+	case len(m.visits) > 0:
+		m.nth %= len(m.visits)
+		m.current, m.left = m.visits[m.nth].object, m.visits[m.nth].rounds
+	case m.sum > 0:
+		m.next()
+	default: // empty files, which have no rounds, or none
+		i := slices.IndexFunc(carousels, func(c carousel) bool { return !c.dropped })
+		m.current = max(0, i)
+		return i >= 0
+	}
+	return true
 }
 
 // fraction returns the largest share of the rate that an object has.
