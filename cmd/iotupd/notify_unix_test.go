@@ -75,3 +75,11 @@ func TestRecvReportsToTheServiceManager(t *testing.T) {
 	m.want("STOPPING=1")
 	r.wantExit(143)
 }
+
+func TestInstallReportsToTheServiceManager(t *testing.T) {
+	from := newReleaser(t)
+	m := manage(t)
+	p := startCommand(t, t.TempDir(), nil, unhurried, "install", ".", "--trust", from.path("pub"), "--state", from.path("state"), "--exec", "true")
+	m.want("READY=1")
+	check(t, p.cmd.Wait())
+}

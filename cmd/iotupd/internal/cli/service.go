@@ -54,8 +54,10 @@ func (s *Service) Watch(ctx context.Context, alive func(context.Context) bool) {
 	s.stop = append(s.stop, s.manager.Watch(ctx, alive))
 }
 
-// Close ends it.
+// Close ends it. The manager hears of the end also if that came so soon after the one
+// of the context that nothing has been said yet.
 func (s *Service) Close() {
+	s.manager.Stopping()
 	for _, stop := range s.stop {
 		stop()
 	}

@@ -120,7 +120,9 @@ func (o *installOptions) run(ctx context.Context, dir string, std cli.Stdio) (er
 	cfg.Target = filestore.Objects(taken)
 	out := cli.NewOutput(ctx, o.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	cfg.Observe = newView(o.options, out, names).observe
+	unit := &service{Service: cli.NewService(ctx)}
+	defer unit.Close()
+	cfg.Observe = unit.observing(newView(o.options, out, names).observe)
 	a, err := agent.New(cfg)
 	if err != nil {
 		return stateError(err)
@@ -130,5 +132,6 @@ func (o *installOptions) run(ctx context.Context, dir string, std cli.Stdio) (er
 	if err != nil {
 		return err
 	}
+	unit.Ready()
 	return o.explain(a.InstallFrom(ctx, dir, install))
 }
