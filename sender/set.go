@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"iotupd/proto"
 )
 
 // MaxObjects is the largest number of objects of a set (spec.md 6.5): the manifests of
@@ -29,6 +31,32 @@ const (
 	// object: the objects take turns, the smallest first.
 	ShareShortest
 )
+
+// Fractions returns the fraction of the rate that each object of a set gets, by geometry
+// and weight; a weight of 0 counts as 1. Empty files get none. Objects that take turns
+// have the whole rate, one at a time.
+func (share Share) Fractions(geos []proto.Geometry, weights []float64) []float64 {
+	fractions, sum := make([]float64, len(geos)), 0.0
+	for i, g := range geos {
+		if g.Size == 0 {
+			continue
+		}
+		switch share {
+		case ShareSqrt:
+			fractions[i] = math.Sqrt(float64(g.DataShards) * cmp.Or(weights[i], 1))
+		case ShareSize:
+			fractions[i] = float64(g.DataShards)
+		default:
+			fractions[i] = 1
+			continue
+		}
+		sum += fractions[i]
+	}
+	for i := range fractions {
+		fractions[i] /= cmp.Or(sum, 1)
+	}
+	return fractions
+}
 
 // A Member is an object of a set.
 type Member struct {
@@ -124,21 +152,14 @@ func newMix(share Share, members []Member, carousels []carousel) (m mix) {
 		m.current = m.visits[0].object
 		return m
 	}
-	wanted, sum := make([]float64, len(members)), 0.0
-	for i, c := range carousels {
-		if c.empty() {
-			continue
-		}
-		wanted[i] = float64(c.geo.DataShards)
-		if share == ShareSqrt {
-			wanted[i] = math.Sqrt(wanted[i] * cmp.Or(members[i].Weight, 1))
-		}
-		sum += wanted[i]
+	geos, weights := make([]proto.Geometry, len(members)), make([]float64, len(members))
+	for i := range members {
+		geos[i], weights[i] = carousels[i].geo, members[i].Weight
 	}
 	m.weights, m.credit = make([]int64, len(members)), make([]int64, len(members))
-	for i, w := range wanted {
-		if w > 0 {
-			m.weights[i] = max(1, int64(w/sum*weightUnit))
+	for i, f := range share.Fractions(geos, weights) {
+		if f > 0 {
+			m.weights[i] = max(1, int64(f*weightUnit))
 		}
 		m.sum += m.weights[i]
 	}
