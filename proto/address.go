@@ -41,9 +41,9 @@ type Addresses struct {
 	IPv4, IPv4Source netip.Addr
 }
 
-// IsMulticastGroup reports whether datagrams can be sent to a as a multicast group:
-// ff00::/8 or 224.0.0.0/4, the latter not in the form of IPv6. A zone, which
-// names an interface of one host, is the caller's business.
+// IsMulticastGroup reports whether datagrams can be sent to a as a multicast
+// group: ff00::/8 or 224.0.0.0/4, but not an IPv4-mapped IPv6 address. Zones,
+// which name an interface of one host, are not checked.
 func IsMulticastGroup(a netip.Addr) bool { return a.IsMulticast() && !a.Is4In6() }
 
 // LayersFit reports whether there are multicast groups for so many layers from
@@ -52,9 +52,9 @@ func LayersFit(base netip.Addr, layers int) bool {
 	return IsMulticastGroup(LayerAddress(base, layers-1))
 }
 
-// LayerAddress returns the multicast group of a layer, 0 to MaxLayers-1, given
-// the one of layer 0 (spec.md 8.1). It is not a multicast group
-// ([IsMulticastGroup]) if base is too high.
+// LayerAddress returns the multicast group of a layer, 0 to MaxLayers-1, where
+// base is the multicast group of layer 0 (spec.md 8.1). It is not a multicast
+// group ([IsMulticastGroup]) if base is too high.
 func LayerAddress(base netip.Addr, layer int) netip.Addr {
 	for range layer {
 		base = base.Next()

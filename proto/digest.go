@@ -4,8 +4,8 @@ package proto
 
 import "crypto/sha256"
 
-// A DigestRecord is the payload of a DIGEST packet (spec.md 4.5). The packet
-// proves itself: see [Tree.Descriptor].
+// A DigestRecord is the payload of a DIGEST packet (spec.md 4.5). A receiver
+// can verify the packet by itself: see [Tree.Descriptor].
 //
 //	| SHA-256 of the file (32) | proof (16*d) | record (16*c) | zeros up to S |
 type DigestRecord struct {
@@ -39,8 +39,9 @@ func (t Tree) ParseDigest(payload []byte) (r DigestRecord, err error) {
 	}, nil
 }
 
-// Descriptor returns the only descriptor under which r, which [Tree.ParseDigest]
-// read, is record index of group. If its object id is right, all of r is right.
+// Descriptor returns the only descriptor of an object in which r, a result of
+// [Tree.ParseDigest], is the record with this index of a group. Its root is
+// computed from r. If the id of that object is the expected one, r is genuine.
 // The error, if there is no such record, is [ReasonGeometry].
 func (t Tree) Descriptor(h *Hasher, group uint32, index int, r DigestRecord) (Descriptor, error) {
 	// A number past the end would have the same path to the root as another

@@ -8,13 +8,13 @@ import (
 	"iotupd/internal/sha256pair"
 )
 
-// A FileHash computes the SHA-256 of a file and the leaves of its shards in one go,
-// where the processor does both in hardly more time than one. It does not allocate;
-// make one with [NewFileHash].
+// A FileHash computes the SHA-256 of a file and the leaves of its shards in one
+// pass, on processors where this takes hardly longer than the SHA-256 alone. It
+// does not allocate; make one with [NewFileHash].
 type FileHash struct{ stream sha256pair.Stream }
 
-// NewFileHash returns the hash of a file of which nothing was added yet. Where it
-// would gain nothing, ok is false.
+// NewFileHash returns a FileHash without any data. If it would not save time on
+// this processor, ok is false.
 func NewFileHash() (h FileHash, ok bool) {
 	h.stream, ok = sha256pair.NewStream()
 	return h, ok

@@ -30,8 +30,8 @@ func (p Params) Geometry() (Geometry, error) {
 }
 
 // LoopPackets returns how many DATA and PARITY packets a loop has: one for each
-// shard that is not virtual (spec.md 6.1), none for an empty file. Digests, of
-// which there are [Tree.Total], and manifests come extra.
+// shard that is not virtual (spec.md 6.1), none for an empty file. DIGEST
+// packets, [Tree.Total] in number, and MANIFEST packets are not included.
 func (g Geometry) LoopPackets() (data, parity uint64) {
 	if g.Size == 0 {
 		return 0, 0
@@ -60,8 +60,8 @@ func (g Geometry) Shard(group uint32, index int) uint64 {
 	return s.First*uint64(g.K) + uint64(index)*s.Groups + uint64(group) - s.First
 }
 
-// DataShard returns which data shard of which group shard n of the file is, n < Nd: the
-// inverse of Shard.
+// DataShard returns the group and the index of shard n of the file, n < Nd. It
+// is the inverse of Shard.
 func (g Geometry) DataShard(n uint64) (group uint32, index int) {
 	inSegment := g.segmentGroups * uint64(g.K)
 	s := g.SegmentOf(uint32(n / inSegment * g.segmentGroups))

@@ -107,7 +107,8 @@ func (h *Header) DatagramLen() int {
 }
 
 // LargestShard returns the size in bytes of the largest shard whose datagrams,
-// sealed or not, have at most n bytes. Below [MinShardSize], there is none.
+// sealed or not, have at most n bytes. If the result is below [MinShardSize],
+// there is no such shard.
 func LargestShard(n int) int { return (n - HeaderLen - SealLen) / ShardUnit * ShardUnit }
 
 // Parse splits datagram b into its header and its payload, tag included if it
@@ -215,8 +216,8 @@ func checksum(b []byte) uint32 {
 	return crc32.Update(sum, castagnoli, b[8*int(b[offHwords]):])
 }
 
-// PutChecksum writes the checksum into datagram b, which [Header.AppendTo] and
-// its payload have filled.
+// PutChecksum writes the checksum into datagram b, which consists of a header
+// from [Header.AppendTo] and the payload.
 func PutChecksum(b []byte) {
 	binary.BigEndian.PutUint32(b[offChecksum:], checksum(b))
 }

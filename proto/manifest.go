@@ -134,8 +134,8 @@ func (m *Manifest) AppendPayload(b []byte) ([]byte, error) {
 	return append(b, make([]byte, size-manifestIDLen-len(enc))...), nil
 }
 
-// tooLong says what to do about a manifest that is over bytes too long for
-// shards of size bytes.
+// tooLong returns an error for a manifest that exceeds shards of size bytes by
+// over bytes, with a hint what to do.
 func tooLong(over, size int) error {
 	hint := "shorten its texts or metadata"
 	if enough := (size + over + ShardUnit - 1) / ShardUnit * ShardUnit; enough <= MaxShardSize {
@@ -158,8 +158,8 @@ func ManifestID(b []byte) (id Digest, ok bool) {
 func manifestID(enc []byte) Digest { return t16("iotupd manifest id v1\x00", enc) }
 
 // ParseManifestPayload reads what [Manifest.AppendPayload] wrote. Byte slices
-// of the result alias payload. Whether the manifest belongs to the object of
-// its packet is for the caller to compare: Descriptor.Object().
+// of the result alias payload. The caller must compare Descriptor.Object() with
+// the object id of the packet.
 func ParseManifestPayload(payload []byte) (*Manifest, error) {
 	if len(payload) < manifestIDLen {
 		return nil, errManifest
@@ -194,7 +194,8 @@ func ParseManifest(b []byte) (*Manifest, error) {
 }
 
 // splitManifest finds the body of the encoded manifest that b starts with, and
-// its signatures, which follow one byte behind. It looks at lengths only.
+// its signatures. Between the two is one byte, the number of signatures. It
+// looks at lengths only.
 func splitManifest(b []byte) (body, signatures []byte, ok bool) {
 	if len(b) < manifestFixedLen+1 {
 		return nil, nil, false

@@ -7,9 +7,10 @@ import (
 	"crypto/sha256"
 )
 
-// An Outline is the payload of an OUTLINE packet (spec.md 4.6): the nodes over a
-// range of records, by which a receiver recognises records in the files that it
-// has on disk. The packet proves itself: see [Tree.OutlineDescriptor].
+// An Outline is the payload of an OUTLINE packet (spec.md 4.6): the nodes over
+// a range of records, by which a receiver recognises records in the files that
+// it has on disk. A receiver can verify the packet by itself: see
+// [Tree.OutlineDescriptor].
 //
 //	| SHA-256 of the file (32) | proof (16*(d-e)) | nodes (16*2^e) | zeros up to S |
 type Outline struct {
@@ -33,8 +34,8 @@ func (t Tree) Outlines() uint64 {
 	return (t.Total() + 1<<e - 1) >> e
 }
 
-// DataRecords returns how many records of a group, the first ones, have leaves
-// of data shards alone.
+// DataRecords returns how many records of a group have only leaves of data
+// shards. They are the first records of the group.
 func (t Tree) DataRecords() int {
 	if t.M == 0 {
 		return t.Records
@@ -70,7 +71,8 @@ func (t Tree) NextDataRecord(n uint64) uint64 {
 }
 
 // NextOutline returns the first range from number i on for which an OUTLINE is
-// sent, because it has such a record. ok is false if there is none.
+// sent: a range with a record that has only leaves of data shards. ok is false
+// if there is none.
 func (t Tree) NextOutline(i uint64) (next uint64, ok bool) {
 	e := t.OutlineLevel()
 	n := t.NextDataRecord(i << e)
@@ -108,16 +110,17 @@ func (t Tree) ParseOutline(payload []byte) (o Outline, err error) {
 	}, nil
 }
 
-// OutlineDescriptor returns the only descriptor under which o, which
-// [Tree.ParseOutline] read, is the OUTLINE of range i. If its object id is right,
-// all of o is right. The error is [ReasonGeometry] if no OUTLINE is sent of this
-// range, or [ReasonDigest] if there are nodes over no record.
+// OutlineDescriptor returns the only descriptor of an object in which o, a
+// result of [Tree.ParseOutline], is the OUTLINE of range i. Its root is
+// computed from o. If the id of that object is the expected one, o is genuine.
+// The error is [ReasonGeometry] if no OUTLINE is sent for this range, or
+// [ReasonDigest] if o has nodes beyond the last record.
 func (t Tree) OutlineDescriptor(i uint32, o Outline) (Descriptor, error) {
 	if !t.outlined(i) {
 		return Descriptor{}, ReasonGeometry
 	}
 	if first, end := t.OutlineRange(i); !isZero(o.Nodes[(end-first)*DigestLen:]) {
-		return Descriptor{}, ReasonDigest // they would not count
+		return Descriptor{}, ReasonDigest // the root does not depend on these nodes
 	}
 	root := climb(t.outlineNodes(i, o).Root(), uint64(i), o.Proof)
 	return Descriptor{Params: t.Params, SHA256: o.SHA256, Root: root}, nil
@@ -142,8 +145,9 @@ func (o Outline) Clone() Outline {
 // Node returns node n, 0 to 2^e-1, of the range.
 func (o Outline) Node(n int) Digest { return Digest(o.Nodes[n*DigestLen:]) }
 
-// Unfold returns what the DIGEST of record n of range i carries, given the
-// record. It is genuine if the node over it is node n of o, and o is genuine.
+// Unfold returns the content of the DIGEST of record n of range i. Its record
+// is the argument, and its proof is computed from o. The result is genuine if o
+// is genuine and node n of o is the hash of the record.
 func (t Tree) Unfold(i uint32, o Outline, n int, record []byte) DigestRecord {
 	proof := t.outlineNodes(i, o).AppendProof(make([]byte, 0, t.Depth*DigestLen), uint64(n))
 	return DigestRecord{SHA256: o.SHA256, Proof: append(proof, o.Proof...), Record: record}

@@ -31,9 +31,10 @@ func (c Code) String() string {
 }
 
 // Fits reports whether the code can make m parity shards for k data shards
-// (spec.md 2.3). Leopard pads the data to a multiple of the parity's power of
-// two, and both must be distinct points of the field. The size of the field is
-// such a multiple too, so the padding needs no further room.
+// (spec.md 2.3). Every data shard and every parity shard of Leopard needs a
+// point of the field of its own, and the parity takes a power of two of them.
+// Leopard pads the data to a multiple of this power. As the size of the field
+// is also a multiple of it, the padding always fits.
 func (c Code) Fits(k, m int) bool {
 	if k < 1 || m < 0 || k > MaxK {
 		return false

@@ -72,8 +72,8 @@ func (c RateCode) BitsPerSecond() int64 {
 	return int64(1000 * math.Exp2(float64(c)/8))
 }
 
-// OverRate reports whether a sum of stated rates is over limit, both in bits per
-// second. A rate code is up to half a step above or below the rate that it
-// stands for, a factor of 2^(1/16) or less than 1 + 1/22, so that a rate of
-// exactly the limit is not over it.
+// OverRate reports whether a sum of stated rates is over limit, both in bits
+// per second. The code nearest to a rate is off by half a step at most, a
+// factor of 2^(1/16), which is less than 1 + 1/22. The limit is raised by that
+// factor, so that a rate of exactly the limit is not over it.
 func OverRate(stated, limit int64) bool { return stated > limit+limit/22 }

@@ -19,5 +19,5 @@ const (
 	ReasonFlags    Reason = "flags"    // an unknown flag
 	ReasonChecksum Reason = "checksum" // damaged on the way
 	ReasonGeometry Reason = "geometry" // fields that contradict each other or the object
-	ReasonDigest   Reason = "digest"   // hash records that do not prove themselves
+	ReasonDigest   Reason = "digest"   // hash records with an invalid proof
 )

@@ -57,9 +57,10 @@ func PayloadSigners(payload []byte, keys []PublicKey) (signers []PublicKey) {
 	return Signers(payload[manifestIDLen:], keys)
 }
 
-// Verifications returns how many signatures [PayloadSigners] verifies at most:
-// those that name one of keys, for each key that they name. It is much cheaper,
-// and anybody can make it as high as there is room for signatures.
+// Verifications returns how often [PayloadSigners] verifies a signature at
+// most: once for every pair of a signature and one of keys that have the same
+// key id. The call is much cheaper than PayloadSigners. An attacker can raise
+// the number as far as a manifest has room for signatures.
 func Verifications(payload []byte, keys []PublicKey) (n int) {
 	if len(payload) < manifestIDLen {
 		return 0

@@ -150,8 +150,8 @@ func joined(left, right Digest) Digest {
 	return Digest(sum[:])
 }
 
-// climb returns the root over a node, which has that number on its level, by the
-// siblings on the way, the lowest first.
+// climb computes the root from a node, its number on its level, and its proof:
+// the siblings on the way to the root, the lowest first.
 func climb(node Digest, number uint64, proof []byte) Digest {
 	for ; len(proof) > 0; proof = proof[DigestLen:] {
 		if sibling := Digest(proof); number%2 == 0 {
@@ -167,14 +167,14 @@ func climb(node Digest, number uint64, proof []byte) Digest {
 // Nodes are all nodes of a hash tree, 32 bytes for every record. They do not
 // change, so that they are safe for concurrent use.
 type Nodes struct {
-	levels [][]Digest // from the nodes over records to the root; without nodes over no record
+	levels [][]Digest // from the nodes over records to the root; a node without any record below it is left out
 }
 
 // NewNodes builds the tree of shape t over the nodes of all records
 // ([Hasher.Record]), the one with number n at index n. It keeps them.
 func NewNodes(t Tree, records []Digest) *Nodes { return newNodes(t.Depth, records) }
 
-// newNodes is NewNodes of a tree, or a part of one, of that depth.
+// newNodes is NewNodes for a tree, or part of a tree, of the given depth.
 func newNodes(depth int, records []Digest) *Nodes {
 	n := &Nodes{levels: [][]Digest{records}}
 	for range depth {

@@ -67,8 +67,9 @@ func (c Config) leastNeed(geo proto.Geometry) uint64 {
 	return leastNeed(geo)
 }
 
-// maxDecoderMemory is what decoders of the largest files take where Config.Memory
-// is zero, in bytes. With it, two decoders read every shard once.
+// maxDecoderMemory is what decoders of the largest files take where
+// Config.Memory is zero, in bytes. It is enough for two decoders that read
+// every shard only once.
 const maxDecoderMemory = 48 << 20
 
 // decoderMemory is what decoders may take if the limit leaves as much.

@@ -5,8 +5,9 @@ package receiver
 import "iotupd/proto"
 
 // handleUnchosen handles a packet of an object that is not the chosen one. A
-// manifest to follow makes its object the chosen one, if no better one is chosen;
-// other packets wait for the manifest of their object (spec.md 7.2).
+// manifest that is to be followed (spec.md 7.2) makes its object the chosen
+// one, if no better object is chosen. Other packets wait for the manifest of
+// their object.
 func (r *Receiver) handleUnchosen(p *packet) error {
 	geo, err := r.admissible(&p.Header)
 	if err != nil {
@@ -76,7 +77,7 @@ func (r *Receiver) supersedes(m *proto.Manifest) bool {
 	return r.cfg.Trust != nil && m.Sequence > r.object.manifest.Sequence
 }
 
-// admissible checks the parameters of a packet against themselves and against
+// admissible checks that the parameters of a packet are consistent and within
 // the limits (spec.md 3.1, 7.5).
 func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	geo, err = h.Params.Geometry()
@@ -103,7 +104,7 @@ func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verified
 	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
 	for i := range waited {
 		if p := r.waiting.open(&waited[i]); geo.Admits(&p.Header) == nil {
-			if p.Path.Flags&proto.PathSet == 0 { // of a set, the packets between them have not waited
+			if p.Path.Flags&proto.PathSet == 0 { // in a set, packets of other objects, numbered in between, have not waited
 				r.streams.Note(waited[i].at, p.from, &p.Path)
 			}
 			r.object.countPacket(&p, 1+uint64(waited[i].copies))

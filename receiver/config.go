@@ -53,9 +53,10 @@ type Config struct {
 	MaxSize uint64
 
 	// Memory is what the buffers of all decoders together may take, in bytes,
-	// without the index and the tables of the code. Computing parity again takes
-	// memory of the decoders. If zero, DefaultMemory, and more for a large file:
-	// a quarter of its size, up to 48 MiB and a quarter of MemoryLimit.
+	// without the index and the tables of the code. Computing parity again
+	// takes memory of the decoders. If zero, it is a quarter of the file's
+	// size, but not more than 48 MiB or a quarter of MemoryLimit, and not less
+	// than DefaultMemory.
 	Memory int
 
 	// MemoryLimit is what the file that is received may take in all, in bytes:

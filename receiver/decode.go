@@ -182,7 +182,8 @@ func (t *decodeTask) readLeaves() error {
 }
 
 // padded reports whether the rebuilt shards include the last one of the file,
-// which ends with zeros: decoding forged shards hardly yields zeros.
+// with its padding. The padding must be zero, and forged shards hardly ever
+// decode to zeros.
 func (t *decodeTask) padded() bool {
 	n := len(t.missing)
 	return n > 0 && t.geo.ShardLen(t.group, t.missing[n-1]) < t.geo.ShardSize

@@ -52,10 +52,10 @@
 // them are data; else it is full, is decoded, and is complete then. A shard is
 // verified if it is what its leaf says, and provisional as long as its leaf is
 // not known. When a leaf becomes known later, a job compares it with the stored
-// shard. A forged shard is dropped; if it was used to rebuild others, all
-// provisional shards of the group are. state.go has the table of all transitions,
-// which `go doc -u iotupd/receiver groupState` prints; every change of a status
-// goes through it.
+// shard. A forged shard is dropped; if it was used to rebuild other shards, all
+// provisional shards of the group are dropped. state.go has the table of all
+// transitions, which `go doc -u iotupd/receiver groupState` prints; every
+// change of a status goes through it.
 //
 // # The life of a job
 //

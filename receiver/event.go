@@ -48,9 +48,9 @@ type (
 	}
 
 	// Refused: a manifest of another object than the chosen one, or one that is
-	// not followed. It is reported once an object, for a bounded number of them;
-	// where signatures count, manifests without a trusted signature are counted
-	// apart.
+	// not followed. It is reported once for each object, and for a bounded
+	// number of objects. If signatures are required, manifests without a
+	// trusted signature have a bound of their own.
 	Refused struct {
 		Object proto.ObjectID
 		Name   string // empty if nobody trusted has signed it

@@ -34,8 +34,9 @@ func newGate(s *shared) gate {
 
 // rulesOut reports whether a packet of an object that is not the chosen one,
 // which is nil if there is none, can be ignored without a further look. Once an
-// object is chosen, only manifests of other objects are looked at; likewise of
-// objects that were refused: a manifest to follow brings them back.
+// object is chosen, only the manifests of other objects are examined. The same
+// holds for refused objects, since a manifest that is to be followed makes them
+// acceptable again.
 func (g *gate) rulesOut(p *packet, chosen *object) bool {
 	switch {
 	case len(g.pins) > 0 && !slices.Contains(g.pins, p.Object):
@@ -48,7 +49,8 @@ func (g *gate) rulesOut(p *packet, chosen *object) bool {
 	return false
 }
 
-// A verifiedManifest is a manifest to follow (spec.md 7.2).
+// A verifiedManifest is a manifest that was checked and is to be followed: "to
+// follow" in spec.md 7.2 and elsewhere.
 type verifiedManifest struct {
 	*proto.Manifest
 	signers []proto.PublicKey // all trusted ones; nil: no signature was asked for

@@ -15,14 +15,14 @@ import (
 // right and the object itself is wrong.
 var ErrIntegrity = errors.New("the received file does not match its SHA-256")
 
-// maxAttempts is how often a wrong SHA-256 starts the transfer of an object
-// without digests again.
+// maxAttempts is the number of wrong SHA-256 hashes after which the transfer of
+// an object without digests fails. Until then, it starts again.
 const maxAttempts = 3
 
-// A fileHash is the SHA-256 of the bytes that are read back from the store, which
-// decides about success. While the file is received, it hashes the part from the
-// start on in which all data shards are in their places, so that little is left
-// to hash at the end.
+// A fileHash is the SHA-256 of the bytes that are read back from the store,
+// which decides about success. While the file is received, it hashes the
+// longest prefix in which all data shards are in their places, so that little
+// is left to hash at the end.
 type fileHash struct {
 	state   hash.Hash // of the first bytes; belongs to a job while one runs
 	hashed  int64     // number of these bytes

@@ -26,7 +26,8 @@ type group struct {
 	parked      []parkedShard
 }
 
-// A parkedShard is parity shard index, kept in the place of data shard place.
+// A parkedShard is a parity shard, with its index, in the place of a missing
+// data shard.
 type parkedShard struct{ place, index uint16 }
 
 func comparePlaces(p parkedShard, place uint16) int { return int(place) - int(p.place) }

@@ -130,7 +130,7 @@ func (l *leaves) readAll(from io.ReaderAt, g uint32, known []bool) ([]proto.Dige
 // and so do not evict each other.
 type recordCache struct {
 	memory []byte
-	slots  []uint64 // of the entries, plus one; zero: nothing
+	slots  []uint64 // slot of every entry, plus one; zero: the entry is empty
 	length int      // of a record, in bytes
 }
 

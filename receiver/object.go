@@ -150,7 +150,7 @@ func (o *object) gained(g uint32) {
 // decoded is called when all data shards of a group are in their places, and
 // the index knows it.
 func (o *object) decoded(g uint32) {
-	rebuilt := len(o.index.groups[g].parked) // each stood in for one
+	rebuilt := len(o.index.groups[g].parked) // each was kept in place of a missing data shard
 	o.rebuilt += uint64(rebuilt)
 	o.index.finish(g, decodeDone)
 	o.observe(GroupDecoded{Group: g, Rebuilt: rebuilt})

@@ -20,7 +20,7 @@ type packet struct {
 // form of it.
 type identity struct {
 	wire   proto.ObjectID
-	group  *seal.GroupKey // whose key it is keyed by; nil: not sealed
+	group  *seal.GroupKey // group key that the id is keyed with; nil: not sealed
 	cipher *seal.Cipher
 }
 

@@ -32,9 +32,9 @@ type PartialFile struct {
 	AllRecords uint64 // of the object
 }
 
-// ScanPartialFile finds out of which object a partial file of size bytes is, and
-// which shards it holds. It only reads. A file that is not a partial file is an
-// error.
+// ScanPartialFile returns the object that a partial file of size bytes belongs
+// to, and the shards that it holds. It only reads. A file that is not a partial
+// file is an error.
 func ScanPartialFile(file io.ReaderAt, size int64) (s PartialFile, err error) {
 	b := make([]byte, trailerLen)
 	if size < trailerLen {

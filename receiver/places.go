@@ -27,9 +27,9 @@ type Store interface {
 	// Sync makes all that was written durable.
 	Sync() error
 
-	// Discard gives the bytes up: another object takes their place, or a call
-	// has failed. A Job may still be at work on them, so that every other call
-	// fails from then on.
+	// Discard gives the bytes up, because another object replaces this one or a
+	// call has failed. Every other call has to fail from then on, since a Job
+	// may still be at work on the bytes.
 	Discard() error
 }
 

@@ -64,9 +64,9 @@ func (p *Policy) refusal(now time.Time, m *proto.Manifest) error {
 	return nil
 }
 
-// Verify returns the keys that have signed a manifest, encoded, and why it is not to be
-// followed at the given time: a [proto.Reason], or nil. It is what a receiver does with
-// the manifest of a file that is sent, for a file that was received before.
+// Verify returns the keys that have signed a manifest, encoded, and why it is
+// not to be followed at the given time: a [proto.Reason], or nil. It applies
+// the checks of a receiver to the manifest of a file that was received earlier.
 func (p *Policy) Verify(now time.Time, manifest []byte) (*proto.Manifest, []proto.PublicKey, error) {
 	signers := proto.Signers(manifest, p.Keys)
 	if len(signers) == 0 {
@@ -106,9 +106,9 @@ type allowance struct {
 	last time.Time
 }
 
-// allow reports whether it may happen n times more, perSecond times a second in
-// the long run and a tenth of that at once. It may if at least one is left: the
-// rest is owed.
+// allow reports whether n more events are allowed. The limit is perSecond
+// events a second in the long run, and a tenth of that number at once. They are
+// allowed if at least one is left; a shortfall counts against later events.
 func (a *allowance) allow(now time.Time, perSecond, n int) bool {
 	most := max(1, float64(perSecond)/10)
 	if a.last.IsZero() {

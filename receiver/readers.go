@@ -5,8 +5,9 @@ package receiver
 import "time"
 
 // queueDepth is the most batches between a reader and the loop. When all are in
-// use the reader waits, and the kernel's buffer takes over, whose overflow is
-// counted there. A batch is large, and is made only when none is idle.
+// use, the reader waits, and datagrams stay in the kernel's buffer. The kernel
+// counts those that do not fit. A batch is large, and is made only when none is
+// idle.
 const queueDepth = 4
 
 // A read is what a reader hands to the loop: a filled batch, and where it goes
@@ -88,7 +89,7 @@ func (r *reader) await(b Batch) bool {
 	}
 }
 
-// pauseOf returns how long from now b wants to be polled; zero: it does not.
+// pauseOf returns the time after which b wants to be polled; zero: it does not.
 func pauseOf(b Batch) time.Duration {
 	if p, ok := b.(Poller); ok {
 		return p.Pause()

@@ -22,9 +22,9 @@ func (o *object) wantRecords(g uint32) {
 	}
 }
 
-// A recordSpace is what it takes to rebuild the records of a group. It is kept
-// for the next group: one and a half megabytes for each would be left to the
-// garbage collector.
+// A recordSpace is the memory for rebuilding the records of a group. It is used
+// again for the next group, since the garbage collector would otherwise have to
+// free one and a half megabytes for every group.
 type recordSpace struct {
 	code   *fec.Records
 	memory []byte // of the R+Q records

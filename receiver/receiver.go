@@ -96,8 +96,8 @@ func (r *Receiver) Tick(now time.Time) {
 }
 
 // Handle takes a datagram that arrived at now. It does not keep it. An error,
-// always a [proto.Reason], says why the datagram was ignored; that changes
-// nothing but a count of the caller, with the exceptions of spec.md 7.1.
+// always a [proto.Reason], says why the datagram was ignored; callers may count
+// it. An ignored datagram changes nothing, with the exceptions of spec.md 7.1.
 func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	r.now = now
 	h, payload, err := proto.Parse(datagram)
@@ -137,8 +137,9 @@ func (r *Receiver) precheck(p *packet) error {
 	return nil
 }
 
-// noteOther counts an undamaged packet of another object for the loss of its stream, if
-// the stream has several objects: packets of a set are numbered together (spec.md 6.5).
+// noteOther passes an undamaged packet of another object to the measurement of
+// loss, if its sender sends a set: the packets of all objects of a set share
+// their sequence numbers (spec.md 6.5).
 func (r *Receiver) noteOther(p *packet) {
 	if r.object != nil && p.Path.Flags&proto.PathSet != 0 {
 		r.streams.Note(r.now, p.from, &p.Path)
@@ -210,8 +211,9 @@ func (r *Receiver) NextJob() *Job {
 	return nil
 }
 
-// Finish takes a job back after its Run. A [StoreError] may end the transfer;
-// after a wrong hash it goes on.
+// Finish takes a job back after its Run. The transfer may end with a
+// [StoreError]. After a wrong hash it goes on, unless it ends with
+// [ErrIntegrity].
 func (r *Receiver) Finish(now time.Time, j *Job) {
 	r.now = now
 	if j.object != r.object || r.err != nil {

@@ -4,8 +4,8 @@ package receiver
 
 import "iotupd/proto"
 
-// takeRecord takes a DIGEST packet: it proves itself, so that nothing of it enters
-// the state before it is known to be right (spec.md 4.5).
+// takeRecord takes a DIGEST packet. The packet contains its own proof, which is
+// verified before the state changes (spec.md 4.5).
 func (o *object) takeRecord(p *packet) (err error) {
 	switch {
 	case o.leaves == nil:
@@ -44,15 +44,16 @@ func (o *object) keepRecord(record recordOf, leaves []byte) error {
 	return nil
 }
 
-// A recordOf is the payload of a DIGEST packet, and the record that it should be.
+// A recordOf is the payload of a DIGEST packet, and the group and index of the
+// record that it should contain.
 type recordOf struct {
 	group   uint32
 	index   int
 	payload []byte
 }
 
-// parseRecord reads a record that proves itself to be of object i. The error is a
-// Reason.
+// parseRecord reads a record and verifies by its proof that it belongs to
+// object i. The error is a Reason.
 func (i *identity) parseRecord(t proto.Tree, h *proto.Hasher, r recordOf) (proto.DigestRecord, error) {
 	record, err := t.ParseDigest(r.payload)
 	if err != nil {

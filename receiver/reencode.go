@@ -13,7 +13,7 @@ import (
 // overwritten describes a group that is reencoding, whose parity was overwritten.
 type overwritten struct {
 	shards []uint16 // that the group was decoded from
-	scan   bool     // the places of the group are to be scanned when it is made again
+	scan   bool     // scan the places of the group when its parity has been computed
 }
 
 // invalidate drops the provisional shards of a complete group. If the group was
@@ -47,9 +47,10 @@ func reencodeMemory(p proto.Params) int64 {
 }
 
 // A reencodeWork computes the parity again that was overwritten when its group
-// was decoded from forged shards. The decoded data is wrong, but it is the code
-// word through all shards that it was made from: encoding it yields every parity
-// shard that had been held. Leaves show which of them are genuine (spec.md 7.3).
+// was decoded from forged shards. The decoded data is wrong, but it belongs to
+// the same code word as all shards that it was decoded from. So encoding it
+// yields every parity shard among them. Leaves show which of them are genuine
+// (spec.md 7.3).
 type reencodeWork struct {
 	*object
 	source *decodeTask // places of the group; those of missing shards hold the wrong result

@@ -112,12 +112,11 @@ func (l *leaves) recall(from io.ReaderAt, id *identity, aborted func() bool) (fo
 	return found, nil
 }
 
-// A groupScan compares the places of a group in which nothing is held with its
-// leaves.
+// A groupScan compares the free places of a group with the leaves of the group.
 type groupScan struct {
 	*object
 	scan   scan
-	first  bool // of this group
+	first  bool // first scan of this group
 	result scanResult
 }
 
@@ -210,8 +209,8 @@ func (o *object) beginRecordScan(g uint32) {
 	o.work.addTask(scanRecord, g)
 }
 
-// scansRecords reports whether a group is scanned for the shards of new records, and
-// not as a whole. More records may come then.
+// scansRecords reports whether a group is scanned for the shards of new
+// records, and not as a whole. If so, more records may be added to the scan.
 func (o *object) scansRecords(g uint32) bool {
 	_, ok := o.resume.records[g]
 	return ok

@@ -45,7 +45,7 @@ type Poller interface {
 // reportEvery is the least time between two calls of RunOptions.Report.
 const reportEvery = 200 * time.Millisecond
 
-// RunOptions are what [Run] needs beside a core and its sockets.
+// RunOptions are the inputs of [Run] beside a [Receiver] and its sockets.
 type RunOptions struct {
 	// Report, if not nil, is called once at the beginning, several times a second
 	// while datagrams arrive or jobs end, and at the end. While nothing happens it
@@ -76,8 +76,9 @@ type RunOptions struct {
 	// skipped.
 	Join func(level int)
 
-	// Ping, if not nil, is read by the goroutine that owns the receiver, whenever it
-	// waits: who sends to it learns that this goroutine is alive.
+	// Ping, if not nil, is read by the goroutine that owns the receiver,
+	// whenever it waits. A caller whose send succeeds knows that this goroutine
+	// is alive.
 	Ping <-chan struct{}
 }
 
@@ -230,7 +231,7 @@ func (s *shell) release(rd read) {
 // pollDue reads the batches whose time has come.
 func (s *shell) pollDue(now time.Time) error {
 	due := s.polled
-	s.polled = s.polled[:0] // release appends what has been read before
+	s.polled = s.polled[:0] // release appends only over entries that the loop has read
 	for _, p := range due {
 		if now.Before(p.at) || s.current.batch != nil {
 			s.polled = append(s.polled, p)
@@ -352,9 +353,9 @@ func (s *shell) follow(now time.Time) {
 }
 
 // A leaving says when to leave all multicast groups because nothing is missing:
-// at once, and each further time after twice as long. So forged shards, which are
-// found when a group is decoded, do not make the receiver leave and join all the
-// time.
+// the first time at once, and later after a delay that doubles every time, up
+// to 64 s. So forged shards, which are found when a group is decoded, do not
+// make the receiver leave and join all the time.
 type leaving struct {
 	times int       // how often the multicast groups were left
 	left  bool      // they are left now

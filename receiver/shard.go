@@ -68,8 +68,8 @@ func (o *object) trustOf(p *packet) (trust trustLevel, known bool, err error) {
 	return provisional, known, nil
 }
 
-// putData writes a data shard to its place. If parity was parked there, it
-// moves first to another free place that is long enough.
+// putData writes a data shard to its place. If parity is parked there, that
+// parity is first moved to another free place that is long enough.
 func (o *object) putData(h *proto.Header, payload []byte) {
 	grp := &o.index.groups[h.Group]
 	if grp.taken(h.Index) {

@@ -7,10 +7,11 @@ import (
 	"slices"
 )
 
-// A groupState is how far a group has come. It changes by events alone. The table
-// lists each event with the states in which it may happen and the state after it
-// ("same": it does not change the state), and what it needs and changes of the
-// rest of a [status]. Everything else is an internal error.
+// A groupState is how far a group has come. It changes by events alone. The
+// table lists each event with the states in which it may happen and the state
+// after it ("same": it does not change the state). The last three columns are
+// its conditions on the other fields of a [status], and its changes of them.
+// Everything else is an internal error.
 //
 //	event           from                                     to          check                              scanning   verified only
 //	opened          untouched                                receiving   unchecked                          any        same

@@ -36,7 +36,7 @@ type Stream struct {
 	Rate  proto.RateCode // the highest that was stated
 
 	numbers  seqno.Tracker
-	fresh    bool // numbers begin with the next packet
+	fresh    bool // the next packet sets the first sequence number
 	unproven Loss // that counts when Path is proven
 }
 
@@ -220,7 +220,7 @@ func (ss *Streams) Crowded(now time.Time) bool {
 // counts reports whether the packets of a path are measured.
 func (ss *Streams) counts(p *Path) bool { return p.proven || !ss.provenOnly }
 
-// proven reports whether packets of from count.
+// proven reports whether the packets of an origin count.
 func (ss *Streams) proven(from Origin) bool {
 	if ss.last != nil && ss.last.Origin == from {
 		return ss.counts(ss.last.Path)
@@ -229,8 +229,8 @@ func (ss *Streams) proven(from Origin) bool {
 	return p != nil && ss.counts(p)
 }
 
-// prove notes that a packet of from was one that only a sender of the object can
-// have. Earlier packets of its path count, too.
+// prove records that an origin has sent a packet that only a sender of the
+// object can have. Earlier packets of its path count, too.
 func (ss *Streams) prove(from Origin) {
 	p := ss.paths[from.path()]
 	if p == nil || p.proven {
@@ -268,7 +268,7 @@ func (ss *Streams) tidy(now time.Time) {
 	ss.forget(func(s *Stream) bool { return now.Sub(s.Heard) >= ForgetAfter })
 }
 
-// forget forgets some streams, and paths of which no other is left.
+// forget forgets some streams, and the paths that have no other stream.
 func (ss *Streams) forget(which func(*Stream) bool) {
 	ss.last = nil
 	for key, s := range ss.byKey {

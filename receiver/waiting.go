@@ -90,7 +90,8 @@ func (w *waitingRoom) make(packets, bytes int) {
 	w.bytes, w.scratch = make([]byte, bytes), make([]byte, 0, proto.MaxDatagramLen)
 }
 
-// grow makes room for so many times as much as before an object is chosen.
+// grow enlarges the room to a multiple, given by times, of its size before an
+// object is chosen.
 func (w *waitingRoom) grow(times int) {
 	old := *w
 	*w = waitingRoom{}
@@ -169,9 +170,10 @@ func (w *waitingRoom) keepOnly(id proto.ObjectID) {
 // again makes next start over with all packets.
 func (w *waitingRoom) again() { w.at, w.shards = 0, false }
 
-// next takes out the next packet of a group that is ready, valid until the next call.
-// Leaves come before shards, so that a forged one does not take the place of a genuine
-// one. If there is none, there will be none until again is called.
+// next takes out the next packet of a group that is ready, valid until the next
+// call. It returns shards last, after the packets with their leaves, so that a
+// forged shard does not take the place of a genuine one. Once ok is false, no
+// packet is left to return until again is called.
 func (w *waitingRoom) next(ready func(group uint32) bool) (p packet, ok bool) {
 	for {
 		for w.at < w.count {

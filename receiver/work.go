@@ -25,7 +25,8 @@ const (
 // decodes reports whether a job of a kind has the memory of a decoder.
 func (k workKind) decodes() bool { return k == decodeGroup || k == reencodeGroup }
 
-// scans reports whether a group may take packets again after a job of a kind.
+// scans reports whether jobs of a kind scan for bytes on disk, after which a
+// group may take packets again.
 func (k workKind) scans() bool { return k == scanRecords || k == scanGroup || k == scanRecord }
 
 // counts reports whether jobs of a kind are limited to [Config.Workers] at a
@@ -131,9 +132,9 @@ func (o *object) isDue(kind workKind, t task, grp *group) bool {
 	return true
 }
 
-// isReady reports whether nothing is to be done with a full group before its
-// decoding: records are rebuilt, and shards compared with their leaves. A group
-// all of whose shards are verified need not be decoded twice to be sure.
+// isReady reports whether a full group can be decoded now: no job that rebuilds
+// its records or compares its shards with their leaves is pending. If all its
+// shards are verified, its decoding needs no first pass that checks the result.
 func (o *object) isReady(g uint32, grp *group) bool {
 	return o.leaves == nil || !o.leaves.counts[g].queued && grp.check == unchecked
 }

@@ -49,8 +49,8 @@ type writeQueue struct {
 	most   int             // batches that may wait to be written
 }
 
-// A batch is some writes to a region of the store. Its first bytes may have been put
-// into an older batch, number first.
+// A batch is some writes to a region of the store. Its first bytes may have
+// been put into an older batch, whose number is in first.
 type batch struct {
 	number, first uint32
 	buffer        []byte

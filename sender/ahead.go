@@ -21,7 +21,8 @@ const (
 type payloads interface {
 	// ready reports whether next has the payload of one more packet, or an error.
 	ready() bool
-	// next returns it, valid until it is called again.
+	// next returns that payload, which is valid until the next call, or the
+	// error.
 	next() ([]byte, error)
 }
 
@@ -42,8 +43,9 @@ type ahead struct {
 	left []byte // rest of now that next has not returned
 }
 
-// newAhead returns payloads of so many bytes for a layer of a rate in bit/s;
-// negative is any rate. So many objects share the memory for a layer.
+// newAhead returns payloads of size bytes for a layer with a rate in bit/s. A
+// negative rate means unlimited. The memory for a layer is divided by the
+// number of objects.
 func newAhead(size int, rate int64, objects int) *ahead {
 	chunks := aheadMost
 	if rate >= 0 {
@@ -118,10 +120,11 @@ func (a *ahead) fill(ctx context.Context, t track) {
 	}
 }
 
-// readAhead starts a goroutine for each layer of each object, which reads the shards
-// that the layer sends. stop ends the goroutines and waits for them. There is no
-// read-ahead for an empty file, nor for a carousel in another [Order], whose walk
-// must not be made twice.
+// readAhead starts a goroutine for each layer of each object, which reads the
+// shards that the layer sends. stop ends the goroutines and waits for them.
+// There is no read-ahead for an empty file, nor for a carousel in another
+// [Order]: it would go through the [Walk] a second time, which a Walk need not
+// allow.
 func (s *Sender) readAhead() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background()) // a stopped sender goes on for a while
 	var running sync.WaitGroup

@@ -12,7 +12,7 @@ const (
 	ByRate      Bound = iota // it has the rate asked for
 	ByLink                   // the queue of the interface is full
 	ByProcessor              // there is too little processor time
-	BySource                 // reading the file, or what was prepared of it
+	BySource                 // reading the file, its parity or its digests
 )
 
 // boundWindow is the time over which a rate is compared with that asked for.
@@ -23,13 +23,13 @@ const nearEnough = 0.98
 
 // spent is how a sender used its time.
 type spent struct {
-	source, link, all time.Duration // reading, waiting for the interface, and all
+	source, link, all time.Duration // reading; waiting for the interface; in total
 	slept             time.Duration // by its own choice
 	packets           uint64
 }
 
-// bound returns what limits a sender that sent these packets, each of which takes
-// interval at the wanted rate; interval is zero if there is no such rate.
+// bound returns what limited the sender. At the wanted rate, a packet takes
+// interval, which is zero if no rate is wanted.
 func (s *spent) bound(interval time.Duration) Bound {
 	if interval > 0 && float64(s.packets)*float64(interval) >= nearEnough*float64(s.all) {
 		return ByRate

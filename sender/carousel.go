@@ -19,14 +19,14 @@ const (
 	emptyInterval         = 200 * time.Millisecond
 )
 
-// A carousel is an object that is sent, and the place where it is being sent.
+// A carousel is an object that is being sent, and the position in its loop.
 type carousel struct {
 	geo      proto.Geometry
 	object   proto.ObjectID // as in headers: keyed if sealed
 	cipher   *seal.Cipher   // nil: datagrams are not sealed
 	name     string
 	manifest []byte  // payload of the MANIFEST packet
-	share    float64 // of the rate, at most
+	share    float64 // largest share of the rate
 	packets  uint64
 	dropped  bool // it is not sent any more
 
@@ -79,9 +79,10 @@ func (c *carousel) progress() ObjectProgress {
 	return ObjectProgress{Loop: int(walked/loop) + 1, Fraction: float64(walked%loop) / float64(loop), Packets: c.packets}
 }
 
-// packet moves on by one packet, and fills in the header, which is given as the
-// header of a MANIFEST on a layer. It reports whether the packet takes a slot of
-// its layer.
+// packet moves the carousel on by one packet, and fills in its header. The
+// caller passes the header of a MANIFEST on a layer, of which packet changes
+// the fields that differ. It reports whether the packet takes a slot of its
+// layer.
 func (c *carousel) packet(h *proto.Header, now time.Time) (slot bool) {
 	t := &c.tracks[h.Path.Layer]
 	switch {
@@ -105,7 +106,7 @@ func (c *carousel) packet(h *proto.Header, now time.Time) (slot bool) {
 	return true
 }
 
-// appendPayload appends the payload of a packet that was decided on last.
+// appendPayload appends the payload of the last packet, whose header is h.
 func (c *carousel) appendPayload(b []byte, h *proto.Header) ([]byte, error) {
 	t := &c.tracks[h.Path.Layer]
 	switch {
@@ -125,7 +126,7 @@ type manifestClock struct {
 	last    time.Time // zero: never sent
 	packets int       // other packets since
 
-	least  int           // of them after manifestInterval
+	least  int           // other packets without which it is not due after manifestInterval
 	latest time.Duration // after which it is due in any case
 }
 

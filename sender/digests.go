@@ -106,7 +106,7 @@ type recordWriter struct {
 	store    *recordStore
 	nodes    []proto.Digest
 	free     sync.Pool // of *recordMaker
-	together bool      // leaves of data come by [derived.hashTogether]
+	together bool      // [derived.hashTogether] puts the leaves of data shards
 }
 
 func newRecordWriter(d *derived) *recordWriter {
@@ -174,7 +174,8 @@ func (w *recordWriter) putParity(group uint32, leaves []byte) {
 	}
 }
 
-// finish returns the nodes when all leaves are there: nil without a tree.
+// finish is called when all leaves are there, and returns the nodes of the
+// tree; nil if there is no tree.
 func (w *recordWriter) finish(ctx context.Context, d *derived) (*proto.Nodes, error) {
 	if w == nil {
 		return nil, nil

@@ -19,8 +19,8 @@ import "math/bits"
 // spec.md 6.1. The zero value is that layer.
 type dyadic struct{ layers, layer int }
 
-// depth is the binary logarithm of the length of a block, and of a cycle in
-// passes.
+// depth is the binary logarithm of the number of rows in a block, which is also
+// the number of passes in a cycle.
 func (d dyadic) depth() int { return max(0, d.layers-1) }
 
 // block returns the number of rows of a block.
@@ -36,10 +36,10 @@ func (d dyadic) share() uint64 { return 1 << max(0, d.layer-1) }
 // turns returns the number of turns in a cycle.
 func (d dyadic) turns(rows uint64) uint64 { return d.blocks(rows) * d.block() * d.share() }
 
-// first returns the place in a block of the first row of the share in a pass. On
-// layer 0 it is the number of the pass with its bits in reverse order. On other
-// layers, the share is one half of the aligned 2^layer rows around that row: the
-// half that does not contain it.
+// first returns the place in a block of the first row of the share in a pass.
+// On layer 0 it is the number of the pass with its bits in reverse order. On
+// another layer, take the aligned 2^layer rows that contain this row: the share
+// is the half of them that does not contain it.
 func (d dyadic) first(pass uint64) uint64 {
 	base := bits.Reverse64(pass) >> (64 - d.depth())
 	if d.layer == 0 {
@@ -52,7 +52,7 @@ func (d dyadic) first(pass uint64) uint64 {
 // A turn is a row of a block in a pass.
 type turn struct {
 	pass, block uint64
-	nth         uint64 // of the share
+	nth         uint64 // number of the row in the share, from 0
 }
 
 // turn returns turn n of the cycle through so many rows.
@@ -67,13 +67,14 @@ func (d dyadic) row(t turn) uint64 {
 	return t.block*d.block() + d.first(t.pass) + t.nth
 }
 
-// recordBefore returns the n-th record, from 0 on, that each group sends before its
-// shard of the row at t. Records are cut into blocks and dealt out like rows.
-// There are never more blocks of records than blocks of rows; they are spread
-// over a pass, each with the first turn of a block of rows.
+// recordBefore returns record n of the records that each group sends just
+// before its shard in turn t; n counts from 0. Records are cut into blocks and
+// dealt out like rows. The blocks of records, which are never more than the
+// blocks of rows, are spread over a pass: each is sent with the first turn of a
+// block of rows.
 func (d dyadic) recordBefore(t turn, n int, of recordsAmongRows) (index int, ok bool) {
 	blocks, among := d.blocks(uint64(of.records)), d.blocks(of.rows)
-	m := (t.block*blocks + among - 1) / among // the first that is not before this block of rows
+	m := (t.block*blocks + among - 1) / among // the first block of records that is not sent before this block of rows
 	if t.nth > 0 || uint64(n) >= d.share() || m >= blocks || m*among/blocks != t.block {
 		return 0, false
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// hashBlock is the size in bytes of the reads for the SHA-256: what is read is
-	// hashed while it is in a cache.
+	// hashBlock is the size in bytes of the reads for the SHA-256. It is small,
+	// so that bytes are hashed while they are in a cache of the processor.
 	hashBlock = 128 << 10
 
-	// fewCores is the number of cores up to which the leaves of data are computed
-	// together with the SHA-256, which takes longer on one core, instead of
-	// together with the parity.
+	// Up to fewCores cores, the leaves of data shards are computed together
+	// with the SHA-256 instead of together with the parity. The SHA-256 takes
+	// longer then, on one core.
 	fewCores = 4
 )
 

@@ -5,12 +5,13 @@ package sender
 import "time"
 
 const (
-	// queueTime is how long the datagrams in the queue of the interface may take
-	// to leave. Half of it covers a late wake-up, and stays below the 5 ms after
+	// queueTime is how long the datagrams in the queue of the interface may
+	// take to leave. The queue is filled again when half of it is left.
+	// The 3 ms that remain cover a late wake-up, and are below the 5 ms after
 	// which fq_codel drops packets from a standing queue.
 	queueTime = 6 * time.Millisecond
-	// mostShare bounds the factor by which the queue may hold more where wake-ups
-	// are so late that queueTime is too little.
+	// mostShare bounds the factor by which queueTime is raised where wake-ups
+	// are so late that it is too short.
 	mostShare = 2
 	// firstWrite is how many datagrams are written before the speed of the queue
 	// is known.
@@ -27,7 +28,7 @@ const (
 // never empty. Sizes are bytes of the kernel's memory, of which a datagram takes
 // more than its length.
 type governor struct {
-	drain   float64 // bytes that leave in a second; 0: the queue never held any
+	drain   float64 // bytes that leave in a second; 0: not known yet, the queue was always empty
 	each    float64 // of a datagram
 	share   float64 // of queueTime that is used: less where the queue drops, up to mostShare where wake-ups are late
 	dropped uint64  // datagrams, in all, as last reported
@@ -38,8 +39,8 @@ type governor struct {
 
 func newGovernor(datagram int) governor { return governor{each: 2 * float64(datagram), share: 1} }
 
-// room returns how many datagrams to write, at most most, while waiting bytes are
-// in the queue. If n is 0, pause is how long to wait.
+// room returns how many datagrams to write, with most as the limit, if waiting
+// bytes are in the queue. If n is 0, pause is how long to wait.
 func (g *governor) room(now time.Time, waiting, most int) (n int, pause time.Duration) {
 	g.measure(now, waiting)
 	switch {

@@ -11,8 +11,8 @@ import (
 
 // When receivers may join the next layer (spec.md 10).
 const (
-	syncTime    = 4 * time.Second // layer l at odd multiples of it times 2^l
-	syncLayers  = 3               // of at most this many; from here on at all multiples
+	syncTime    = 4 * time.Second // layer l gets the flag at odd multiples of syncTime * 2^l
+	syncLayers  = 3               // for at most so many layers, n; the others get it at all multiples of syncTime * 2^n
 	syncPackets = 8
 )
 
@@ -42,8 +42,9 @@ func newLanes(cfg Config) (all []lane) {
 	return all
 }
 
-// sync returns the flag of a packet that leaves so long after the first of this
-// sender. The highest layer never has it, since there is no next one to join.
+// sync returns the flag of a packet, given the time since the first packet of
+// this sender. The highest layer never has it, since there is no next one to
+// join.
 func (l *lane) sync(since time.Duration) proto.PathFlags {
 	if l.path.Layer == l.path.Layers-1 {
 		return 0

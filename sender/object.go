@@ -7,8 +7,8 @@ import "iotupd/proto"
 // Shards provides the bytes of an object's shards. It need not be safe for
 // concurrent use.
 type Shards interface {
-	// AppendShard appends the ShardSize bytes of one shard to b: data shard
-	// index of group below K, parity shard from K on. It is not asked for
+	// AppendShard appends the ShardSize bytes of one shard of a group to b: a
+	// data shard if index is below K, else a parity shard. It is not asked for
 	// virtual shards. On an error it returns b as it was.
 	AppendShard(b []byte, group uint32, index int) ([]byte, error)
 }

@@ -49,7 +49,7 @@ type order struct {
 	rows   uint64 // K+M
 	lap    uint64 // loops completed
 
-	row    uint64 // that first belongs to
+	row    uint64 // row whose first group is in first
 	first  uint64 // group that row starts at
 	cached bool
 }
@@ -64,7 +64,7 @@ func newOrder(o Order, object proto.ObjectID, g proto.Geometry) order {
 }
 
 // loop returns the number of positions in a loop, virtual shards and rows that
-// do not exist included. Of several layers it is a whole cycle.
+// do not exist included. With several layers, a loop is a whole cycle.
 func (o *order) loop() uint64 {
 	if o.other != nil {
 		return o.other.Len()

@@ -29,7 +29,8 @@ func newOutlines(cfg Config, t proto.Tree) (o outlines) {
 	return o
 }
 
-// goTo moves on to the first range from number i on, or from the start on.
+// goTo moves on to the first range with an OUTLINE from number i on. If there
+// is none, it starts over.
 func (o *outlines) goTo(i uint64) {
 	if o.next, o.some = o.tree.NextOutline(i); !o.some {
 		o.next, o.some = o.tree.NextOutline(0)

@@ -6,15 +6,15 @@ import "time"
 
 const (
 	// maxDebt bounds how far the pacer lags behind its schedule and still
-	// catches up: after a longer stall the rest is forgotten. It keeps any
-	// 10 s within 1 % of the rate.
+	// catches up: after a longer stall the rest is forgotten. With this limit,
+	// the average over any 10 s is within 1 % of the rate.
 	maxDebt = 100 * time.Millisecond
 
-	// maxBurst and maxBurstBytes bound what leaves at one moment, as time at the
-	// nominal rate and in bytes of IP packets, but not below one packet. A larger
-	// burst overflows the receive buffer that Linux has by default, and the ports
-	// of switches. A smaller one costs rate on a busy host, where every wake-up is
-	// late.
+	// maxBurst and maxBurstBytes bound the packets that leave at one moment: by
+	// their time at the nominal rate, and by their bytes as IP packets. One
+	// packet is always allowed. A larger burst overflows the receive buffer
+	// that Linux has by default, and the ports of switches. A smaller one costs
+	// rate on a busy host, where every wake-up is late.
 	maxBurst      = 40 * time.Millisecond
 	maxBurstBytes = 64 << 10
 
@@ -36,7 +36,7 @@ const (
 type pacer struct {
 	interval  time.Duration // between packets at the nominal rate; 0: not paced
 	tolerance time.Duration // how early, against the catch-up schedule, the packets of a burst may leave
-	gathers   time.Duration // how long after due to wake, for a quantum
+	gathers   time.Duration // how long to wait after due, until a quantum of packets is due
 	due       time.Time     // of the next packet on the nominal schedule
 	free      time.Time     // when the burst limit is full again (GCRA's theoretical arrival time)
 	last      time.Time     // when a packet left
@@ -56,8 +56,8 @@ func newPacer(rate int64, packetBytes int) pacer {
 	return p
 }
 
-// gather makes wake-ups as few as the bursts allow that receivers and networks
-// can take.
+// gather reduces the number of wake-ups as far as possible with bursts that
+// receivers and networks can take.
 func (p *pacer) gather() {
 	if p.interval == 0 {
 		return
@@ -102,9 +102,9 @@ func (p *pacer) forgive(now time.Time) {
 }
 
 // wake returns when the next packets should leave: as soon as the schedule asks
-// for a quantum of them and the burst limit allows as many. If the packets that
-// are overdue exceed a burst, wake-ups come so late that each one counts: then it
-// returns when one packet may leave, as after a pause.
+// for a quantum of them and the burst limit allows as many. If more packets are
+// overdue than fit in a burst, the host wakes up late, and fewer wake-ups would
+// cost rate. Then, and after a pause, it returns when one packet may leave.
 func (p *pacer) wake() time.Time {
 	gathers := p.gathers
 	if p.last.Sub(p.due) > p.tolerance || p.forgiven {

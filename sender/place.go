@@ -39,9 +39,9 @@ type run struct {
 	offset int64
 }
 
-// at returns n bytes at offset, which are valid until the next call. If they were
-// not read before, it reads ahead bytes from the offset from on, which include
-// them.
+// at returns n bytes at offset, which are valid until the next call. If the
+// last read does not include them, it reads a longer piece that does: its
+// offset is from, its length ahead.
 func (r *run) at(src io.ReaderAt, offset int64, n int, from int64, ahead int) ([]byte, error) {
 	if offset < r.offset || offset+int64(n) > r.offset+int64(len(r.b)) {
 		if cap(r.b) < ahead {
@@ -139,7 +139,7 @@ func (cfg PrepareConfig) KeepBytes(geo proto.Geometry) (uint64, error) {
 	return d.parityBytes + d.recordBytes + d.nodeBytes, err
 }
 
-// places makes the places of what is derived of a file.
+// places makes the places of the bytes that are derived from a file.
 func (cfg PrepareConfig) places(geo proto.Geometry) (*derived, error) {
 	d, err := cfg.sizes(geo)
 	if err != nil {

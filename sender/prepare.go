@@ -36,9 +36,9 @@ type PrepareConfig struct {
 	// fit into Memory. If nil, such a file is refused.
 	Scratch func(size int64) (Scratch, error)
 
-	// Keep, if not nil, gets all parity and digests, KeepBytes bytes, also those
-	// that fit into Memory: [Restore] reads them. The others are read back from
-	// it, instead of from a Scratch, and verified.
+	// Keep, if not nil, gets all parity and digests, KeepBytes bytes, for
+	// [Restore]. Then there is no Scratch: parity and digests that do not fit
+	// into Memory are read back from Keep, and verified.
 	Keep Scratch
 
 	// Repaired, if not nil, is called with a group of which something in Keep was
@@ -48,7 +48,7 @@ type PrepareConfig struct {
 	Repaired func(group uint32, err error) error
 
 	// WithoutDigests makes an object without a hash tree. Otherwise a file for
-	// which there is none is refused with [proto.ErrNoTree].
+	// which a hash tree is not possible is refused with [proto.ErrNoTree].
 	WithoutDigests bool
 
 	// Progress, if not nil, is called with the fraction of the work that is done,
@@ -120,8 +120,8 @@ func (d *derived) work() uint64 {
 
 func (d *derived) hasTree() bool { return d.recordBytes > 0 }
 
-// encode makes parity and records, with so much memory for buffers. The records have
-// to be finished; there are none if there is no tree.
+// encode makes parity and records, with so much memory for buffers. The caller
+// has to call finish on the result, which is nil if there is no tree.
 func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work *meter) (*recordWriter, error) {
 	parity := parityStore{place: d.parity, geo: d.geo}
 	cfg := fec.EncodeConfig{
@@ -150,7 +150,8 @@ func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work 
 	return w, fec.Encode(ctx, d.geo, src, cfg)
 }
 
-// object returns the object of a file of which all is derived.
+// object returns the object of a file, once all bytes have been derived from
+// it.
 func (d *derived) object(src io.ReaderAt, descriptor proto.Descriptor, nodes *proto.Nodes, cfg PrepareConfig) *Object {
 	var keeper *keeper
 	if cfg.Keep != nil && nodes != nil {

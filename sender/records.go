@@ -11,8 +11,9 @@ func recordsBefore(t proto.Tree, row int) (records [2]int, n int) {
 	if row%t.Leaves == 0 {
 		records[0], n = row/t.Leaves, 1
 	}
-	// Q is at most K+M, so that floor(q*(K+M)/Q) is another row for every q. It
-	// is this one for the least q that does not give a lower one, or for none.
+	// Parity record q travels before row floor(q*(K+M)/Q), which is another row
+	// for every q since Q is at most K+M. If a record travels before this row,
+	// it is the first one that does not travel before a lower row.
 	rows := t.K + t.M
 	q := (row*t.Parity + rows - 1) / rows
 	if q < t.Parity && q*rows/t.Parity == row {

@@ -18,10 +18,10 @@ import (
 // [Prepare] kept data of it. The file has to be prepared again.
 var ErrNotKept = errors.New("sender: the data that were kept do not belong to this file")
 
-// Restore returns the object that [Prepare] made, from what it wrote to Keep. It
-// reads no more of that than the nodes of the hash tree, which must give the root in
-// d, or if those are missing or damaged the records, on all cores. An error that is
-// not of ctx means that the file has to be prepared again.
+// Restore returns the object that [Prepare] made, from what it wrote to Keep.
+// It reads only the nodes of the hash tree, which must yield the root in d. If
+// they are missing or damaged, it reads the records instead, on all cores. An
+// error that is not of ctx means that the file has to be prepared again.
 //
 // It trusts that the SHA-256 in d is the hash of src, and nothing else: the
 // object compares every record and every parity shard with the tree when it reads
@@ -123,8 +123,8 @@ func (d *derived) restoreRecords(ctx context.Context, work *meter) (*proto.Nodes
 	return proto.NewNodes(t, records), nil
 }
 
-// onAllCores calls do(0) to do(n-1), each made by one call of worker for every
-// core, until one fails or ctx ends.
+// onAllCores calls do(0) to do(n-1) on all cores, until a call fails or ctx
+// ends. Every core uses its own do, from one call of worker.
 func onAllCores(ctx context.Context, n uint64, worker func() (do func(i uint64) error)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

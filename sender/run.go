@@ -36,16 +36,16 @@ const (
 	retryAfter = reportEvery
 	// reportEvery is the time between two calls of RunOptions.Report.
 	reportEvery = 200 * time.Millisecond
-	// shortWait is the longest wait that is left to RunOptions.Sleep. Longer
-	// waits end with such a short one. Two wake-ups for one wait would cost twice
-	// the processor time.
+	// shortWait is the longest wait for which RunOptions.Sleep is used alone. A
+	// longer wait uses a timer first. That takes two wake-ups and twice the
+	// processor time, so that shortWait is not shorter.
 	shortWait = gatherMost
 )
 
 // ByeTime is how long a stopped sender goes on for its last packets.
 const ByeTime = time.Second
 
-// RunOptions are what [Run] needs beside a core and its socket.
+// RunOptions are the inputs of [Run] beside a [Sender] and its socket.
 type RunOptions struct {
 	// Upper are where the datagrams of layers 1 and up leave, one for each.
 	Upper []Conn
@@ -258,7 +258,7 @@ func (l *shell) count(now time.Time) {
 		l.queue.drops(l.queues[0].Dropped())
 	}
 	if l.s.paused || l.down || l.counted.IsZero() {
-		l.restart(now) // that would not be a window of sending
+		l.restart(now) // a window must not include time without sending
 		return
 	}
 	l.spent.all = now.Sub(l.counted)
@@ -288,7 +288,8 @@ func (l *shell) waits() (d time.Duration) {
 	return d
 }
 
-// idle returns for how long nothing is due, or at least reportEvery.
+// idle returns the time until something is due. While the sender is paused, it
+// returns reportEvery.
 func (l *shell) idle() time.Duration {
 	if l.s.paused && !l.s.Done() {
 		return reportEvery

@@ -43,9 +43,9 @@ const byePackets = 4
 // Config says how a [Sender] sends. The zero value is usable.
 type Config struct {
 	// Rate is the rate of layer 0 in bits per second of whole IP packets, of
-	// all types. If zero, DefaultRate is used. If negative, there is none: [Run]
-	// sends what the interface takes, if there is a single layer and the interface
-	// says what waits in its queue.
+	// all types. If zero, DefaultRate is used. A negative rate means unlimited:
+	// [Run] sends as fast as the interface allows. This needs a single layer,
+	// and an interface that reports how much waits in its queue.
 	Rate int64
 
 	// LinkRate is the rate of the link in bits per second of Ethernet frames. It
@@ -138,10 +138,10 @@ func (c Config) pace(packet int) int64 {
 	return c.total()
 }
 
-// start returns the position in a loop of so many at which layer 0 starts.
-// Receivers of some of the layers have a period of a power of two: coordinated
-// senders that shared out the loop by an even number would send them the same
-// shards (spec.md 10).
+// start returns the position, 0 to loop-1, at which layer 0 starts. For
+// receivers of some of the layers, the shards repeat with a period that is a
+// power of two. If coordinated senders divided the loop by an even number,
+// these receivers would get the same shards from all of them (spec.md 10).
 func (c Config) start(loop uint64) uint64 {
 	parts := uint64(c.Senders)
 	if c.Layers > 1 && parts%2 == 0 {
@@ -162,7 +162,7 @@ type Sender struct {
 	began     time.Time // the first packet; zero: none yet
 
 	slot    uint64    // number of the present slot, in which one layer sends; manifests and outlines do not count
-	decided *carousel // that the last packet is of
+	decided *carousel // carousel of the last packet
 	bye     int       // BYE packets still to send; -1: not stopping
 	paused  bool
 	packets uint64
@@ -272,9 +272,9 @@ func (s *Sender) ready(now time.Time) bool {
 	return s.pace.ready(now)
 }
 
-// Wake returns when to call [Sender.AppendDatagrams] next; the zero time means at
-// once, before the first call, or never, when done or paused. An earlier call has
-// no effect.
+// Wake returns when to call [Sender.AppendDatagrams] next. The zero time means
+// at once if there was no call yet, and never if the sender is done or paused.
+// An earlier call has no effect.
 func (s *Sender) Wake() time.Time {
 	if s.Done() || s.paused || s.packets == 0 {
 		return time.Time{}
@@ -302,8 +302,8 @@ func (s *Sender) Stop() {
 	}
 }
 
-// stateRate sets the rate, in bit/s, that the packets of a sender without a rate
-// state.
+// stateRate sets the rate, in bit/s, that packets announce if Config has no
+// rate.
 func (s *Sender) stateRate(rate float64) {
 	if s.cfg.Rate < 0 {
 		s.lanes[0].path.Rate = proto.RateCodeOf(int64(rate))
@@ -431,10 +431,10 @@ func (s *Sender) walkedAll(loops uint64) bool {
 	return true
 }
 
-// layerOf returns the layer of a slot. Of 2^(layers-1) slots each layer has as
-// many as its rate is times that of layer 0, evenly spread. So all of them always
-// go through a cycle in the same time. With clocks of their own they would drift
-// apart, and send the same shards.
+// layerOf returns the layer of a slot. Of 2^(layers-1) slots, layer 0 has one,
+// and every layer has a number in proportion to its rate. They are evenly
+// spread. So all of them always go through a cycle in the same time. With
+// clocks of their own they would drift apart, and send the same shards.
 func layerOf(slot uint64, layers int) int {
 	return max(0, layers-1-bits.TrailingZeros64(slot|1<<(layers-1)))
 }
@@ -446,7 +446,7 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 		return b, err
 	}
 	if c.cipher != nil {
-		out = append(b, c.cipher.Seal(h, out[len(b):])...) // mostly onto itself
+		out = append(b, c.cipher.Seal(h, out[len(b):])...) // usually into the same memory
 	}
 	proto.PutChecksum(out[len(b):])
 	return out, nil

@@ -116,8 +116,9 @@ func NewSet(cfg Config, share Share, members ...Member) (*Sender, error) {
 type mix struct {
 	current int
 
-	// In proportion to weights, evenly spread: the object whose credit is highest has the
-	// round, and pays what all get for it.
+	// Weighted round robin: in each round every object gets its weight as
+	// credit, and the object with the highest credit is sent and pays the sum
+	// of all weights.
 	weights []int64 // zero: an empty file, which has no rounds
 	credit  []int64
 	sum     int64
@@ -137,8 +138,9 @@ type visit struct {
 const (
 	// weightUnit is the sum of all weights, about.
 	weightUnit = 1 << 32
-	// visitParity is how much of an object's parity is sent with its data: an eighth as
-	// much, enough for a loss of 1/9.
+	// visitParity is the number of data packets for each parity packet of a
+	// visit. Eight data packets for one parity packet are enough for a loss of
+	// 1/9.
 	visitParity = 8
 )
 
@@ -167,8 +169,8 @@ func newMix(share Share, members []Member, carousels []carousel) (m mix) {
 	return m
 }
 
-// visitsOf returns the visits of a turn of all objects: those first for which fewest
-// packets are needed for each receiver that waits.
+// visitsOf returns the visits of all objects, ordered by the packets needed for
+// each waiting receiver, fewest first.
 func visitsOf(members []Member, carousels []carousel) (all []visit) {
 	order := make([]int, len(members))
 	cost := make([]float64, len(members))

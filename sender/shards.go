@@ -13,8 +13,8 @@ import (
 const (
 	// readAhead is how much is read at once where rows are shorter than that.
 	readAhead = 64 << 10
-	// tileBytes bounds the parity that is read back at once. It is read in the
-	// sender's own time: larger tiles would delay packets.
+	// tileBytes bounds the parity that is read back at once. The sender waits
+	// for such a read: larger tiles would delay packets.
 	tileBytes = 4 << 20
 )
 
@@ -119,7 +119,7 @@ func (p *parityStore) inTile(group uint32, row int) []byte {
 	return p.tile[p.placeInTile(group, row)*p.geo.ShardSize:][:p.geo.ShardSize]
 }
 
-// placeInTile returns which shard of the tile one is.
+// placeInTile returns the place of a shard in the tile, counted in shards.
 func (p *parityStore) placeInTile(group uint32, row int) int {
 	if p.alone() {
 		return 0
@@ -127,11 +127,12 @@ func (p *parityStore) placeInTile(group uint32, row int) int {
 	return int(group)*p.tileRows + row - p.tileRow
 }
 
-// alone reports whether not even one row fits into a tile, which is one shard then.
+// alone reports whether a row is too long for a tile. In that case the tile is
+// a single shard.
 func (p *parityStore) alone() bool { return p.geo.Groups > tileBytes/uint64(p.geo.ShardSize) }
 
-// load reads a shard into the tile, unless it is there, and reports whether it is
-// what its leaf says, where that can be verified.
+// load reads a shard into the tile, unless it is there, and reports whether it
+// matches its leaf. If shards are not verified, ok is true.
 func (p *parityStore) load(group uint32, row int) (ok bool, err error) {
 	switch {
 	case p.alone():

@@ -19,7 +19,8 @@ type verifier struct {
 	hasher *proto.Hasher
 	store  recordStore // where it reads records for itself
 
-	// Records with an index, of all groups: the leaves of a row of the parity.
+	// The records of all groups that have this index. They contain the leaves
+	// of a parity row.
 	index   int
 	records []byte // nil: none were read, or they are too many
 	good    []bool // by group: the record was verified
@@ -80,7 +81,8 @@ func (v *verifier) leaf(group uint32, shard int) (leaf proto.Digest, ok bool, er
 	return proto.Digest(record[shard%t.Leaves*proto.DigestLen:]), true, nil
 }
 
-// readRecords reads the records with an index of all groups, which have all bytes.
+// readRecords reads the records of all groups that have this index; all is
+// their size in bytes.
 func (v *verifier) readRecords(index, all int) error {
 	if v.good == nil {
 		v.good = make([]bool, v.keeper.derived.tree.Groups)
