@@ -299,8 +299,12 @@ func (v *sendView) started(took time.Duration) {
 	v.showHint()
 	v.warnJumbo()
 	for _, m := range v.agent.Manifests() {
+		of := ""
+		if len(all) > 1 {
+			of = " of " + m.Name
+		}
 		if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-			v.out.Warn(cli.Warning{Code: reason.SendExpired, Text: "the manifest of " + m.Name + " expired on " + describe.Date(at) + ": receivers refuse it"})
+			v.out.Warn(cli.Warning{Code: reason.SendExpired, Text: fmt.Sprintf("the manifest%s expired on %s: receivers refuse it", of, describe.Date(at))})
 		}
 	}
 }
