@@ -270,7 +270,7 @@ func (a *Agent) Close() (err error) {
 // Manifest returns the manifest of the first file: see [Agent.Manifests].
 func (a *Agent) Manifest() *proto.Manifest { return &a.objects[0].manifest }
 
-// Manifests returns what receivers are told of the files. Before a file is encoded, the
+// Manifests returns the manifests of all files. Before a file is encoded, the
 // descriptor of a manifest that was not given has parameters only.
 func (a *Agent) Manifests() (all []*proto.Manifest) {
 	for _, o := range a.objects {

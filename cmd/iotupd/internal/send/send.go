@@ -24,18 +24,18 @@ import (
 	"iotupd/sender/multicast"
 )
 
-const sendHelp = `Send a file, or several, by multicast, over and over: its data, then Reed-Solomon parity,
-then again, until stopped. Any number of receivers may join at any time. The
-sender has no return channel: it does not know how many receive, or whether they
-are done.`
+const sendHelp = `Send a file, or several, by multicast, over and over: data, then Reed-Solomon
+parity, then again, until stopped. Any number of receivers may join at any time.
+The sender has no return channel: it does not know how many receive, or whether
+they are done.`
 
 const sendDetails = `The file is encoded before it is sent. Parity and digests that do not fit into
 --memory go to a temporary file in $TMPDIR, or else in /var/tmp. With --cache
 they are kept, and sending the same file again starts at once.
 
-Several files share the rate, packet by packet. Receivers choose one by --name or
---object. A signed manifest is found beside its file, under the name that iotupd
-sign gives it. A file that changes is left out, and the others are sent on.`
+Several files share the rate, packet by packet. Receivers choose one by --name
+or --object. A signed manifest is found beside its file, under the name that
+iotupd sign gives it. A file that changes is left out, and others are sent on.`
 
 type sendOptions struct {
 	cli.ChannelOptions

@@ -86,8 +86,8 @@ func (o *sendOptions) takeManifests(flags *pflag.FlagSet, paths []string) error 
 	return o.checkSet(flags)
 }
 
-// checkSet refuses files that receivers could not tell apart, or that have no channel in
-// common, and takes the channel of manifests over.
+// checkSet refuses files with the same name, or on different channels, and takes the
+// channel of manifests over.
 func (o *sendOptions) checkSet(flags *pflag.FlagSet) error {
 	names := make(map[string]string)
 	var signed *agent.File

@@ -96,7 +96,7 @@ type schedule struct {
 	Share     float64      `json:"rate_share,omitempty"`     // of the rate that the file gets
 }
 
-// schedules are those of all files.
+// schedules returns the schedule of each file.
 func (v *sendView) schedules() (all []schedule) {
 	geos := v.agent.Geometries()
 	if len(geos) == 1 {
@@ -114,7 +114,7 @@ func (v *sendView) schedules() (all []schedule) {
 	return all
 }
 
-// schedule is that of a file that gets a fraction of the rate.
+// schedule returns the schedule of a file that gets a fraction of the rate.
 func (v *sendView) schedule(g proto.Geometry, m *proto.Manifest, fraction float64) schedule {
 	s := schedule{
 		Name: m.Name, Sequence: m.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
