@@ -28,6 +28,7 @@ type carousel struct {
 	manifest []byte  // payload of the MANIFEST packet
 	share    float64 // largest share of the rate
 	packets  uint64
+	dropped  bool // it is not sent any more
 
 	tracks    []track // of the layers
 	manifests manifestClock

@@ -120,6 +120,19 @@ func (cfg PrepareConfig) ScratchBytes(geo proto.Geometry) (n uint64, err error) 
 	return n, err
 }
 
+// MemoryBytes returns how many bytes [Prepare] keeps in memory.
+func (cfg PrepareConfig) MemoryBytes(geo proto.Geometry) (n uint64, err error) {
+	d, err := cfg.sizes(geo)
+	parity, records := cfg.inMemory(d)
+	if parity {
+		n += d.parityBytes
+	}
+	if records {
+		n += d.recordBytes
+	}
+	return n, err
+}
+
 // KeepBytes returns how many bytes [Prepare] writes to Keep.
 func (cfg PrepareConfig) KeepBytes(geo proto.Geometry) (uint64, error) {
 	d, err := cfg.sizes(geo)

@@ -62,6 +62,13 @@ type RunOptions struct {
 	// until it says true, and again when it says false.
 	Listened <-chan bool
 
+	// Drop, if not nil, has numbers of objects that are not to be sent any more.
+	Drop <-chan int
+
+	// Failed, if not nil, is called when one of several objects cannot be read. That one
+	// is not sent any more. If it is nil, or no object is left, Run ends with the error.
+	Failed func(object int, err error)
+
 	// Log gets network failures that do not end the sender. If nil, they are not
 	// logged.
 	Log *slog.Logger
@@ -193,7 +200,7 @@ func (l *shell) send(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return readErr
+	return l.failed(readErr)
 }
 
 // write writes the batches. It returns an error only if the network never worked.
@@ -299,8 +306,23 @@ func (l *shell) heed() {
 	select {
 	case listened := <-l.opts.Listened:
 		l.listened(listened)
+	case object := <-l.opts.Drop:
+		l.s.Drop(object)
 	default:
 	}
+}
+
+// failed drops the object that could not be read, if there are others.
+func (l *shell) failed(err error) error {
+	if err == nil || l.opts.Failed == nil {
+		return err
+	}
+	object := l.s.numberOf(l.s.decided)
+	if !l.s.Drop(object) {
+		return err
+	}
+	l.opts.Failed(object, err)
+	return nil
 }
 
 func (l *shell) listened(listened bool) {

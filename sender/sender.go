@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"iotupd/proto"
@@ -309,6 +310,22 @@ func (s *Sender) stateRate(rate float64) {
 	}
 }
 
+// Drop stops sending one of several objects, by its number among the members of the set,
+// and reports whether any is left. If none is, nothing more is sent, and the sender is
+// done.
+func (s *Sender) Drop(object int) (left bool) {
+	s.carousels[object].dropped = true
+	if !s.mix.drop(object, s.carousels) {
+		s.bye = 0
+		return false
+	}
+	return true
+}
+
+func (s *Sender) numberOf(c *carousel) int {
+	return slices.IndexFunc(s.carousels, func(o carousel) bool { return o.object == c.object })
+}
+
 // Pause stops sending. The carousel keeps its place.
 func (s *Sender) Pause() { s.paused = true }
 
@@ -339,6 +356,7 @@ type ObjectProgress struct {
 	Loop     int     // of layer 0; 1 in the first one
 	Fraction float64 // of this loop, 0 to 1
 	Packets  uint64  // of all types, since the start
+	Dropped  bool    // it is not sent any more
 }
 
 // Progress returns the state of the carousels.
@@ -346,7 +364,9 @@ func (s *Sender) Progress() Progress {
 	p := Progress{Packets: s.packets, Paused: s.paused}
 	for i := range s.carousels {
 		o := s.carousels[i].progress()
-		if i == 0 || o.Loop < p.Loop || o.Loop == p.Loop && o.Fraction < p.Fraction {
+		if s.carousels[i].dropped {
+			o.Dropped = true
+		} else if p.Loop == 0 || o.Loop < p.Loop || o.Loop == p.Loop && o.Fraction < p.Fraction {
 			p.Loop, p.Fraction = o.Loop, o.Fraction
 		}
 		if len(s.carousels) > 1 {
@@ -362,7 +382,9 @@ func (s *Sender) decide(now time.Time) proto.Header {
 	bye := l.path.Layer == 0 && s.bye > 0
 	if bye {
 		s.bye--
-		c = &s.carousels[s.bye%len(s.carousels)]
+		if c = &s.carousels[s.bye%len(s.carousels)]; c.dropped {
+			c = s.turn()
+		}
 	} else if l.path.Layer == 0 && len(s.carousels) > 1 {
 		if due := s.manifestDue(now); due != nil {
 			c = due
@@ -392,7 +414,7 @@ func (s *Sender) decide(now time.Time) proto.Header {
 func (s *Sender) manifestDue(now time.Time) (due *carousel) {
 	for i := range s.carousels {
 		c := &s.carousels[i]
-		if c.manifests.due(now) && (due == nil || c.manifests.last.Before(due.manifests.last)) {
+		if !c.dropped && c.manifests.due(now) && (due == nil || c.manifests.last.Before(due.manifests.last)) {
 			due = c
 		}
 	}
@@ -402,7 +424,7 @@ func (s *Sender) manifestDue(now time.Time) (due *carousel) {
 // walkedAll reports whether all objects have been sent so many times.
 func (s *Sender) walkedAll(loops uint64) bool {
 	for i := range s.carousels {
-		if loop, walked := s.carousels[i].walked(); walked < loops*loop {
+		if loop, walked := s.carousels[i].walked(); !s.carousels[i].dropped && walked < loops*loop {
 			return false
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"iotupd/proto"
 )
 
 // MaxObjects is the largest number of objects of a set (spec.md 6.5): the manifests of
@@ -29,6 +31,32 @@ const (
 	// object: the objects take turns, the smallest first.
 	ShareShortest
 )
+
+// Fractions returns the fraction of the rate that each object of a set gets, by geometry
+// and weight; a weight of 0 counts as 1. Empty files get none. Objects that take turns
+// have the whole rate, one at a time.
+func (share Share) Fractions(geos []proto.Geometry, weights []float64) []float64 {
+	fractions, sum := make([]float64, len(geos)), 0.0
+	for i, g := range geos {
+		if g.Size == 0 {
+			continue
+		}
+		switch share {
+		case ShareSqrt:
+			fractions[i] = math.Sqrt(float64(g.DataShards) * cmp.Or(weights[i], 1))
+		case ShareSize:
+			fractions[i] = float64(g.DataShards)
+		default:
+			fractions[i] = 1
+			continue
+		}
+		sum += fractions[i]
+	}
+	for i := range fractions {
+		fractions[i] /= cmp.Or(sum, 1)
+	}
+	return fractions
+}
 
 // A Member is an object of a set.
 type Member struct {
@@ -126,21 +154,14 @@ func newMix(share Share, members []Member, carousels []carousel) (m mix) {
 		m.current = m.visits[0].object
 		return m
 	}
-	wanted, sum := make([]float64, len(members)), 0.0
-	for i, c := range carousels {
-		if c.empty() {
-			continue
-		}
-		wanted[i] = float64(c.geo.DataShards)
-		if share == ShareSqrt {
-			wanted[i] = math.Sqrt(wanted[i] * cmp.Or(members[i].Weight, 1))
-		}
-		sum += wanted[i]
+	geos, weights := make([]proto.Geometry, len(members)), make([]float64, len(members))
+	for i := range members {
+		geos[i], weights[i] = carousels[i].geo, members[i].Weight
 	}
 	m.weights, m.credit = make([]int64, len(members)), make([]int64, len(members))
-	for i, w := range wanted {
-		if w > 0 {
-			m.weights[i] = max(1, int64(w/sum*weightUnit))
+	for i, f := range share.Fractions(geos, weights) {
+		if f > 0 {
+			m.weights[i] = max(1, int64(f*weightUnit))
 		}
 		m.sum += m.weights[i]
 	}
@@ -179,15 +200,39 @@ func (m *mix) next() {
 		}
 		m.current = m.visits[m.nth].object
 	case m.sum > 0:
-		m.current = 0
+		m.current = -1
 		for i, w := range m.weights {
 			m.credit[i] += w
-			if m.credit[i] > m.credit[m.current] {
+			if w > 0 && (m.current < 0 || m.credit[i] > m.credit[m.current]) {
 				m.current = i
 			}
 		}
 		m.credit[m.current] -= m.sum
 	}
+}
+
+// drop leaves an object out, and reports whether any is left.
+func (m *mix) drop(object int, carousels []carousel) (left bool) {
+	if m.weights != nil {
+		m.sum -= m.weights[object]
+		m.weights[object], m.credit[object] = 0, 0
+	}
+	m.visits = slices.DeleteFunc(m.visits, func(v visit) bool { return v.object == object })
+	if m.current != object {
+		return true
+	}
+	switch {
+	case len(m.visits) > 0:
+		m.nth %= len(m.visits)
+		m.current, m.left = m.visits[m.nth].object, m.visits[m.nth].rounds
+	case m.sum > 0:
+		m.next()
+	default: // empty files, which have no rounds, or none
+		i := slices.IndexFunc(carousels, func(c carousel) bool { return !c.dropped })
+		m.current = max(0, i)
+		return i >= 0
+	}
+	return true
 }
 
 // fraction returns the largest share of the rate that an object has.

@@ -260,6 +260,33 @@ func TestASetEndsWhenAllObjectsWereSent(t *testing.T) {
 	}
 }
 
+func TestADroppedObjectIsNotSentAnyMore(t *testing.T) {
+	for _, share := range []sender.Share{sender.ShareSqrt, sender.ShareSize, sender.ShareShortest} {
+		members := setOf(10, 300, 50)
+		number := numberOf(members)
+		c := startSet(t, sender.Config{Rate: 1_000_000}, share, members...)
+		for range 500 {
+			c.nextHeader()
+		}
+		for _, gone := range []int{1, 0} {
+			if !c.s.Drop(gone) {
+				t.Fatalf("share %d: nothing is left without object %d", share, gone)
+			}
+			for range 500 {
+				if h := c.nextHeader(); number(h) == gone {
+					t.Fatalf("share %d: object %d is sent still", share, gone)
+				}
+			}
+		}
+		if c.s.Drop(2) || !c.s.Done() {
+			t.Errorf("share %d: something is left", share)
+		}
+		if _, ok := c.s.Next(c.now); ok {
+			t.Errorf("share %d: a packet of nothing", share)
+		}
+	}
+}
+
 func TestSetsThatCannotBeSent(t *testing.T) {
 	same := setOf(10)[0]
 	wide := setOf(10, 11)[1]

@@ -118,6 +118,10 @@ var jsonKeys = map[string]jsonKey{
 	"bound_by":                {"", "what keeps send below --rate: link, processor or source; missing: nothing"},
 	"packets_dropped_by_host": {"packets", "packets that the queue of the interface dropped, of other programs too"},
 	"by_interface":            {"", "progress on every interface, if there are several"},
+	"by_file":                 {"", "progress of every file, if there are several"},
+	"files_together":          {"files", "number of files that are sent together; missing: one"},
+	"rate_share":              {"fraction", "fraction of the rate that the file gets, 0 to 1; 1 if the files take turns; missing: there is one file"},
+	"dropped":                 {"", "whether the file is not sent any more, since it has changed or cannot be read"},
 	"paused":                  {"", "whether sending is paused, since nobody listens"},
 
 	// What inspect hears.

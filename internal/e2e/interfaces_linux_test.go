@@ -38,7 +38,7 @@ var situations = []situation{
 		h.sh(`sysctl -qw net.ipv6.conf.eth0.accept_dad=1 net.ipv6.conf.eth0.dad_transmits=600
 			ip -6 address flush dev eth0
 			ip address add fd77::77/64 dev eth0`)
-	}, send: "not known yet whether another host has it", way: "-4"},
+	}, send: "still checked for duplicates", way: "-4"},
 	{name: "the address of another host", has: ipv6Only, before: func(h *host) {
 		h.sh(`sysctl -qw net.ipv6.conf.all.accept_dad=1 net.ipv6.conf.eth0.accept_dad=1
 			ip -6 address flush dev eth0

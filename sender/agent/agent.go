@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-// Package agent sends a file: it does what the command iotupd send does, without
+// Package agent sends a file, or several: it does what the command iotupd send does, without
 // a terminal. It opens the file, encodes it, finds the network and runs the
 // carousel, and reports by events.
 //
@@ -26,6 +26,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -52,6 +53,14 @@ type Config struct {
 	Manifest *proto.Manifest
 	Name     string
 	Encoding fec.Policy
+
+	// Weight is how popular the file is compared with More, for Share. If zero, 1.
+	Weight float64
+
+	// More are further files that are sent with it, as a set (spec.md 6.5), and Share is
+	// the rule by which they share the rate.
+	More  []File
+	Share sender.Share
 
 	// Prepare says how much memory encoding may take, and where to keep the
 	// result for the next time. Its callbacks are not used: see Observe. A
@@ -86,6 +95,20 @@ type Config struct {
 	// Logger gets failures that the transfer outlives. If nil, they are not
 	// logged.
 	Logger *slog.Logger
+}
+
+// A File is what [Config] has of a file.
+type File struct {
+	Path     string
+	Manifest *proto.Manifest
+	Name     string
+	Encoding fec.Policy
+	Weight   float64
+}
+
+// files returns all files.
+func (c *Config) files() []File {
+	return append([]File{{c.File, c.Manifest, c.Name, c.Encoding, c.Weight}}, c.More...)
 }
 
 // A Priority says whether to ask for real-time priority, or else for short time slices,
@@ -132,63 +155,88 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("%s is not the file that the manifest describes: its SHA-256 is %x there, and %x here", e.Path, e.Want.SHA256, e.Got.SHA256)
 }
 
-// An Agent sends one file.
+// An Agent sends files.
 type Agent struct {
 	cfg      Config
-	file     *filesource.File
-	manifest proto.Manifest
-	geo      proto.Geometry
+	objects  []*object
 	routes   []multicast.Route
 	routeErr error
-	check    func() error // whether the file is still the same
 
 	observing sync.Mutex // held during cfg.Observe
 }
 
-// New opens the file and chooses how to encode it and where to send it. It does
-// not read the file, and sends nothing. The caller closes the agent. Errors are
+// An object is a file that is sent.
+type object struct {
+	File
+	file     *filesource.File
+	manifest proto.Manifest
+	geo      proto.Geometry
+	check    func() error // whether the file is still the same
+	prepared *filesource.Prepared
+}
+
+// New opens the files and chooses how to encode them and where to send them. It does
+// not read the files, and sends nothing. The caller closes the agent. Errors are
 // of type [*ConfigError], [*NameError], [*MismatchError], [*filesource.FileError]
-// or [*filesource.KindError], or wrap [fec.ErrPolicy]. Errors of the network are
-// reported by [Agent.Routes] and [Agent.Send].
+// or [*filesource.KindError], or wrap [fec.ErrPolicy]. What is wrong with the
+// network is for [Agent.Routes] and [Agent.Send] to say.
 func New(cfg Config) (*Agent, error) {
-	f, err := filesource.Open(cfg.File)
-	if err != nil {
-		return nil, err
-	}
 	if cfg.Wait == 0 {
 		cfg.Wait = DefaultWait
 	}
-	a := &Agent{cfg: cfg, file: f, check: f.Check}
-	if err := a.describe(); err != nil {
-		f.Close()
-		return nil, err
+	a := &Agent{cfg: cfg}
+	for _, f := range cfg.files() {
+		if err := a.open(f); err != nil {
+			a.Close()
+			return nil, err
+		}
 	}
 	a.findRoutes()
 	return a, nil
 }
 
+// open opens a file.
+func (a *Agent) open(f File) error {
+	file, err := filesource.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	o := &object{File: f, file: file, check: file.Check}
+	a.objects = append(a.objects, o)
+	if err := o.describe(); err != nil {
+		return err
+	}
+	first := a.objects[0]
+	switch {
+	case o.geo.ShardSize != first.geo.ShardSize:
+		return &ConfigError{fmt.Errorf("%s has shards of %d bytes and %s of %d: files that are sent together need equal ones", first.Path, first.geo.ShardSize, f.Path, o.geo.ShardSize)}
+	case f.Manifest != nil && first.Manifest != nil && f.Manifest.Channel != first.Manifest.Channel:
+		return &ConfigError{fmt.Errorf("%s is signed for the channel %q and %s for %q", first.Path, first.Manifest.Channel, f.Path, f.Manifest.Channel)}
+	}
+	return nil
+}
+
 // describe makes the manifest, whose descriptor has parameters only unless it
 // was given, and the geometry.
-func (a *Agent) describe() (err error) {
-	if given := a.cfg.Manifest; given != nil {
-		a.manifest = *given
-		a.cfg.Prepare.WithoutDigests = given.Descriptor.Root == proto.Digest{}
-		if size := uint64(a.file.Size()); size != given.Descriptor.Size {
-			return &MismatchError{Path: a.cfg.File, Want: given.Descriptor, Got: proto.Descriptor{Params: proto.Params{Size: size}}}
+func (o *object) describe() (err error) {
+	if given := o.Manifest; given != nil {
+		o.manifest = *given
+		if size := uint64(o.file.Size()); size != given.Descriptor.Size {
+			return &MismatchError{Path: o.Path, Want: given.Descriptor, Got: proto.Descriptor{Params: proto.Params{Size: size}}}
 		}
 	} else {
-		a.manifest.Name = cmp.Or(a.cfg.Name, filepath.Base(a.cfg.File))
-		if err := proto.CheckName(a.manifest.Name); err != nil {
+		o.manifest.Name = cmp.Or(o.Name, filepath.Base(o.Path))
+		if err := proto.CheckName(o.manifest.Name); err != nil {
 			return &NameError{err}
 		}
-		if a.manifest.Descriptor.Params, err = a.cfg.Encoding.Params(uint64(a.file.Size())); err != nil {
+		if o.manifest.Descriptor.Params, err = o.Encoding.Params(uint64(o.file.Size())); err != nil {
 			return err
 		}
 	}
-	if _, err := a.manifest.AppendPayload(nil); err != nil {
+	if _, err := o.manifest.AppendPayload(nil); err != nil {
 		return &ConfigError{err}
 	}
-	if a.geo, err = a.manifest.Descriptor.Geometry(); err != nil {
+	if o.geo, err = o.manifest.Descriptor.Geometry(); err != nil {
 		return &ConfigError{err}
 	}
 	return nil
@@ -200,7 +248,7 @@ func (a *Agent) findRoutes() {
 	if n.Channel == "" {
 		n.Channel = multicast.DefaultChannel
 		if a.cfg.Manifest != nil {
-			n.Channel = a.manifest.Channel
+			n.Channel = a.cfg.Manifest.Channel
 		}
 	}
 	a.routes, a.routeErr = multicast.FindRoutes(*n)
@@ -211,19 +259,40 @@ func (a *Agent) findRoutes() {
 	}
 }
 
-// Close closes the file.
-func (a *Agent) Close() error { return a.file.Close() }
+// Close closes the files.
+func (a *Agent) Close() (err error) {
+	for _, o := range a.objects {
+		err = errors.Join(err, o.file.Close())
+	}
+	return err
+}
 
-// Manifest returns the manifest that is sent. Before the file is encoded, the
+// Manifest returns the manifest of the first file: see [Agent.Manifests].
+func (a *Agent) Manifest() *proto.Manifest { return &a.objects[0].manifest }
+
+// Manifests returns the manifests of all files. Before a file is encoded, the
 // descriptor of a manifest that was not given has parameters only.
-func (a *Agent) Manifest() *proto.Manifest { return &a.manifest }
+func (a *Agent) Manifests() (all []*proto.Manifest) {
+	for _, o := range a.objects {
+		all = append(all, &o.manifest)
+	}
+	return all
+}
 
-// Geometry says how the file is divided into groups.
-func (a *Agent) Geometry() proto.Geometry { return a.geo }
+// Geometry returns the geometry of the first file: see [Agent.Geometries].
+func (a *Agent) Geometry() proto.Geometry { return a.objects[0].geo }
+
+// Geometries says how the files are divided into groups.
+func (a *Agent) Geometries() (all []proto.Geometry) {
+	for _, o := range a.objects {
+		all = append(all, o.geo)
+	}
+	return all
+}
 
 // DatagramLen is the size in bytes of every datagram.
 func (a *Agent) DatagramLen() int {
-	h := proto.Header{Params: a.geo.Params, Sealed: a.cfg.Carousel.Seal != nil}
+	h := proto.Header{Params: a.objects[0].geo.Params, Sealed: a.cfg.Carousel.Seal != nil}
 	return h.DatagramLen()
 }
 
@@ -272,20 +341,18 @@ func (a *Agent) Send(ctx context.Context) error {
 	n := multicast.Follow(a.cfg.Network, a.cfg.Logger)
 	defer n.Close()
 	began := time.Now()
-	t := &transfer{agent: a, deadline: began.Add(a.cfg.Wait), prepared: make(chan struct{}), first: make(chan struct{})}
+	t := &transfer{agent: a, deadline: began.Add(a.cfg.Wait), prepared: make(chan struct{}), first: make(chan struct{}), dropped: make(map[int]bool)}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	defer t.cancel(nil)
 	var running sync.WaitGroup
 	t.start(n, &running)
-	o, err := a.prepare(t.ctx)
-	if err != nil {
+	defer a.release()
+	if err := a.prepareAll(t.ctx); err != nil {
 		t.cancel(err)
 		running.Wait()
 		return context.Cause(t.ctx)
 	}
-	defer o.Close()
 	took := time.Since(began)
-	t.object = o.Object
 	t.opening.Wait()
 	select {
 	case <-t.ctx.Done():
@@ -293,9 +360,7 @@ func (a *Agent) Send(ctx context.Context) error {
 		return context.Cause(t.ctx)
 	case <-t.first:
 	}
-	var stop func()
-	t.failed, stop = watch(a.check)
-	defer stop()
+	defer t.watch()()
 	begin := time.Now()
 	a.observe(Sending{Took: took, Routes: t.routes()})
 	close(t.prepared)
@@ -312,35 +377,67 @@ func (a *Agent) Send(ctx context.Context) error {
 	return nil
 }
 
-// prepare encodes the file, and puts the manifest to send into the object. A
-// manifest that was given must belong to that object.
-func (a *Agent) prepare(ctx context.Context) (*filesource.Prepared, error) {
-	cfg := a.cfg.Prepare
-	cfg.Progress = func(fraction float64) { a.observe(Preparing{fraction}) }
-	cfg.Cached = func(u filesource.CacheUse) { a.observe(Cached{u}) }
-	o, err := filesource.Prepare(ctx, a.file, a.geo.Params, cfg)
-	if err != nil {
-		return nil, err
+// prepareAll encodes the files, one after the other. What is kept in memory of all of
+// them keeps to the limit.
+func (a *Agent) prepareAll(ctx context.Context) error {
+	total, done := 0.0, 0.0
+	for _, o := range a.objects {
+		total += float64(max(1, o.file.Size()))
 	}
-	d := o.Manifest.Descriptor
-	if a.cfg.Manifest == nil {
-		a.manifest.Descriptor = d
+	memory := cmp.Or(a.cfg.Prepare.Memory, sender.DefaultMemory)
+	for _, o := range a.objects {
+		cfg := a.cfg.Prepare
+		cfg.Memory = max(1, memory)
+		cfg.WithoutDigests = cfg.WithoutDigests || o.Manifest != nil && o.Manifest.Descriptor.Root == proto.Digest{}
+		share := float64(max(1, o.file.Size())) / total
+		cfg.Progress = func(fraction float64) { a.observe(Preparing{done + share*fraction}) }
+		cfg.Cached = func(u filesource.CacheUse) { a.observe(Cached{u}) }
+		if err := o.prepare(ctx, cfg); err != nil {
+			return err
+		}
+		done += share
+		used, err := cfg.MemoryBytes(o.geo)
+		if err != nil {
+			return err
+		}
+		memory -= int64(used)
 	}
-	if a.manifest.Descriptor != d {
-		o.Close()
-		return nil, &MismatchError{Path: a.cfg.File, Want: a.manifest.Descriptor, Got: d}
-	}
-	o.Manifest = a.manifest
-	return o, nil
+	return nil
 }
 
-// checkEvery is the time between two looks at the file.
+// release frees what was prepared.
+func (a *Agent) release() {
+	for _, o := range a.objects {
+		if o.prepared != nil {
+			o.prepared.Close()
+		}
+	}
+}
+
+// prepare encodes the file, and puts the manifest to send into the object. One
+// that was given has to be of that object.
+func (o *object) prepare(ctx context.Context, cfg filesource.Config) (err error) {
+	if o.prepared, err = filesource.Prepare(ctx, o.file, o.geo.Params, cfg); err != nil {
+		return err
+	}
+	d := o.prepared.Manifest.Descriptor
+	if o.Manifest == nil {
+		o.manifest.Descriptor = d
+	}
+	if o.manifest.Descriptor != d {
+		return &MismatchError{Path: o.Path, Want: o.manifest.Descriptor, Got: d}
+	}
+	o.prepared.Manifest = o.manifest
+	return nil
+}
+
+// checkEvery is the time between two looks at the files.
 const checkEvery = time.Second
 
-// watch calls check again and again, up to its first error. It has a goroutine of
-// its own, since a file system may take long to answer. stop waits for its end.
-func watch(check func() error) (failed <-chan error, stop func()) {
-	failures, stopped := make(chan error, 1), make(chan struct{})
+// watch looks at the files again and again. It has a goroutine of its own, since a file
+// system may take long to answer. stop waits for its end.
+func (t *transfer) watch() (stop func()) {
+	stopped := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		tick := time.NewTicker(checkEvery)
@@ -351,11 +448,32 @@ func watch(check func() error) (failed <-chan error, stop func()) {
 			case <-stopped:
 				return
 			}
-			if err := check(); err != nil {
-				failures <- err
-				return
+			for i, o := range t.agent.objects {
+				if err := o.check(); err != nil {
+					t.drop(i, err)
+				}
 			}
 		}
 	})
-	return failures, func() { close(stopped); watching.Wait() }
+	return func() { close(stopped); watching.Wait() }
+}
+
+// drop has a file not sent any more. If none is left, or there was only one, that is the
+// end of the transfer.
+func (t *transfer) drop(i int, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dropped[i] {
+		return
+	}
+	t.dropped[i] = true
+	left := len(t.agent.objects) - len(t.dropped)
+	if left == 0 {
+		t.changed = err
+		return
+	}
+	for _, o := range t.outlets {
+		o.drops <- i // has room for all
+	}
+	t.lost = append(t.lost, Dropped{Manifest: &t.agent.objects[i].manifest, Err: err, Left: left})
 }

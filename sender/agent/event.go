@@ -5,6 +5,7 @@ package agent
 import (
 	"time"
 
+	"iotupd/proto"
 	"iotupd/sender"
 	"iotupd/sender/filesource"
 	"iotupd/sender/multicast"
@@ -54,6 +55,14 @@ type InterfaceProgress struct {
 	sender.Progress
 }
 
+// Dropped means that one of several files is not sent any more, since it has changed or
+// cannot be read.
+type Dropped struct {
+	Manifest *proto.Manifest
+	Err      error
+	Left     int // files that are still sent
+}
+
 // Stopped is the last event of a transfer that had begun.
 type Stopped struct {
 	sender.Progress
@@ -61,6 +70,7 @@ type Stopped struct {
 }
 
 func (Watching) event()  {}
+func (Dropped) event()   {}
 func (Waiting) event()   {}
 func (Opened) event()    {}
 func (Preparing) event() {}

@@ -26,17 +26,16 @@ type transfer struct {
 	cancel   context.CancelCauseFunc // its cause is what Send returns
 	deadline time.Time               // of interfaces that are not ready; zero: none
 
-	object   *sender.Object
-	prepared chan struct{}  // closed when object is there, and the first interface is announced
+	prepared chan struct{}  // closed when all files are encoded, and the first interface is announced
 	first    chan struct{}  // closed when the first interface is open
 	once     sync.Once      // closes it
 	opening  sync.WaitGroup // interfaces that were ready from the start, until they are open
 
-	failed <-chan error // how the file has changed
-
 	mu      sync.Mutex
 	outlets []*outlet
-	changed error // received from failed
+	changed error        // why no file is left
+	dropped map[int]bool // files that are not sent any more
+	lost    []Dropped    // not reported yet
 }
 
 // An outlet is an interface of a transfer.
@@ -47,7 +46,8 @@ type outlet struct {
 	opened   func() // says that it is open, or will not be for a while
 	conns    []sender.Conn
 	listened <-chan bool
-	stop     func() // of listened
+	drops    chan int // numbers of files that are not sent any more
+	stop     func()   // of listened
 
 	// guarded by transfer.mu
 	route    multicast.Route // that it was opened with
@@ -61,7 +61,7 @@ type outlet struct {
 // each as soon as that is there.
 func (t *transfer) start(n *multicast.Network, running *sync.WaitGroup) {
 	for _, o := range n.Outlets() {
-		t.outlets = append(t.outlets, &outlet{Outlet: o, transfer: t, stop: func() {}, opened: func() {}})
+		t.outlets = append(t.outlets, &outlet{Outlet: o, transfer: t, stop: func() {}, opened: func() {}, drops: make(chan int, len(t.agent.objects))})
 	}
 	for _, o := range t.outlets {
 		if _, err := o.Route(); err == nil {
@@ -237,7 +237,11 @@ func (o *outlet) send() error {
 	}
 	cfg := t.agent.cfg.Carousel
 	cfg.Overhead, cfg.LinkRate = o.route.Overhead(), o.route.Speed
-	s, err := sender.New(cfg, t.object)
+	var members []sender.Member
+	for _, o := range t.agent.objects {
+		members = append(members, sender.Member{Object: o.prepared.Object, Weight: o.Weight})
+	}
+	s, err := sender.NewSet(cfg, t.agent.cfg.Share, members...)
 	if err != nil {
 		return &ConfigError{err}
 	}
@@ -257,6 +261,8 @@ func (o *outlet) send() error {
 		Sleep:    clock.Sleep,
 		Log:      log,
 		Listened: o.listened,
+		Drop:     o.drops,
+		Failed:   func(i int, err error) { t.drop(i, filesource.Cause(err)) },
 		Report:   func(now time.Time, p sender.Progress) error { return t.report(o, now, p) },
 	}))
 }
@@ -281,12 +287,12 @@ func (t *transfer) report(o *outlet, now time.Time, p sender.Progress) error {
 	t.mu.Lock()
 	o.progress = p
 	all := t.progress()
-	select {
-	case t.changed = <-t.failed:
-	default:
-	}
-	changed := t.changed
+	changed, lost := t.changed, t.lost
+	t.lost = nil
 	t.mu.Unlock()
+	for _, d := range lost {
+		t.agent.observe(d)
+	}
 	all.At = now
 	t.agent.observeUnless(all)
 	return changed

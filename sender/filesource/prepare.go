@@ -54,6 +54,9 @@ func (c Config) ScratchBytes(geo proto.Geometry) (uint64, error) {
 	return c.prepare().ScratchBytes(geo)
 }
 
+// MemoryBytes returns how many bytes of parity and digests will be kept in memory.
+func (c Config) MemoryBytes(geo proto.Geometry) (uint64, error) { return c.prepare().MemoryBytes(geo) }
+
 // CacheBytes returns how many bytes of parity and digests will go to the cache: 0
 // without one.
 func (c Config) CacheBytes(geo proto.Geometry) (uint64, error) {

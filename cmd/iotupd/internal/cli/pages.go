@@ -35,6 +35,7 @@ var pages = map[string][]task{
 		{"Signed and encrypted transfers", "manifest group-key", ""},
 		{"Forward error correction", "parity profile", "for-memory shard-size digest"},
 		{"Several senders, and receivers with different bandwidth", "", "sender layers when-listened"},
+		{"Several files", "", "share weight"},
 		{"How receivers find the sender", "", "source-specific print-dns"},
 		{"Preparing the file", "", "memory cache"},
 		{"Output", "quiet verbose json", "progress stats"},

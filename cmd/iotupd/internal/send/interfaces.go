@@ -48,8 +48,8 @@ func (i *interfaceView) progress(v *sendView, now time.Time, name string, p send
 // leaving is how many packets leave the host in a second.
 func (i *interfaceView) leaving() float64 { return i.speed.PerSecond() * i.share.left }
 
-// dropped is how many packets the queues of all interfaces have dropped.
-func (v *sendView) dropped() (n uint64) {
+// queueDrops is how many packets the queues of all interfaces have dropped.
+func (v *sendView) queueDrops() (n uint64) {
 	for _, i := range v.interfaces {
 		n += i.queue.drops.Load()
 	}

@@ -24,14 +24,18 @@ import (
 	"iotupd/sender/multicast"
 )
 
-const sendHelp = `Send a file by multicast, over and over: its data, then Reed-Solomon parity,
-then again, until stopped. Any number of receivers may join at any time. The
-sender has no return channel: it does not know how many receive, or whether they
-are done.`
+const sendHelp = `Send a file, or several, by multicast, over and over: data, then Reed-Solomon
+parity, then again, until stopped. Any number of receivers may join at any time.
+The sender has no return channel: it does not know how many receive, or whether
+they are done.`
 
 const sendDetails = `The file is encoded before it is sent. Parity and digests that do not fit into
 --memory go to a temporary file in $TMPDIR, or else in /var/tmp. With --cache
-they are kept, and sending the same file again starts at once.`
+they are kept, and sending the same file again starts at once.
+
+Several files share the rate, packet by packet. Receivers choose one by --name
+or --object. A signed manifest is found beside its file, under the name that
+iotupd sign gives it. A file that changes is left out, and others are sent on.`
 
 type sendOptions struct {
 	cli.ChannelOptions
@@ -39,7 +43,9 @@ type sendOptions struct {
 	encode.Options
 	cfg      agent.Config // into which flags write what they can
 	group    string
-	from     string // manifest file
+	from     string       // manifest file
+	files    []agent.File // if there are several
+	set      setOptions
 	groupKey string
 	senderOf string
 	start    quantity.Percent
@@ -52,7 +58,7 @@ func NewCommand() *cobra.Command {
 	var opts sendOptions
 	opts.cfg.Carousel.Rate = sender.DefaultRate
 	cmd := &cobra.Command{
-		Use:   "send [flags] FILE",
+		Use:   "send [flags] FILE...",
 		Short: "send a file to any number of receivers",
 		Long:  sendHelp,
 		Example: `  iotupd send firmware.bin
@@ -64,20 +70,24 @@ func NewCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 		Args:                  opts.arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := opts.takeManifest(cmd.Flags()); err != nil {
+			if len(args) > 1 {
+				if err := opts.takeManifests(cmd.Flags(), args); err != nil {
+					return err
+				}
+			} else if err := opts.takeManifest(cmd.Flags()); err != nil {
 				return err
 			}
 			if opts.printDNS != "" {
 				return opts.printZone(cmd.OutOrStdout())
 			}
-			return runSend(cmd.Context(), opts, args[0], cli.StdioOf(cmd))
+			return runSend(cmd.Context(), opts, args, cli.StdioOf(cmd))
 		},
 	}
 	opts.addFlags(cmd.Flags())
 	cli.CompleteFlags(cmd, opts.Options.Completions())
 	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
-	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"dscp": cli.OneOf(classNames()...), "priority": cli.OneOf(priorityNames...)})
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"dscp": cli.OneOf(classNames()...), "priority": cli.OneOf(priorityNames...), "share": cli.OneOf(shareNames...)})
 	return cmd
 }
 
@@ -103,6 +113,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.cfg.Network.HopLimit, "hop-limit", 1, "hop limit (TTL): 1 stays on this network; a higher `number` lets routers forward packets")
 	flags.Var((*serviceClass)(&o.cfg.Network.DSCP), "dscp", "DSCP `class` of packets, 0 to 63 or a name: EF, AF11 to AF43, CS0 to CS7, LE (default 0: best effort)")
 
+	o.set.addFlags(flags)
 	o.Options.AddFlags(flags)
 	o.OutputOptions.AddFlags(flags)
 }
@@ -111,17 +122,19 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 // end to receivers.
 const afterGoodbye = 500 * time.Millisecond
 
-// runSend sends one file.
-func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) (err error) {
+// runSend sends files.
+func runSend(ctx context.Context, opts sendOptions, paths []string, std cli.Stdio) (err error) {
 	if err := opts.validate(); err != nil {
 		return err
 	}
 	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	if err := encode.CheckFile(path); err != nil {
-		return err
+	for _, path := range paths {
+		if err := encode.CheckFile(path); err != nil {
+			return err
+		}
 	}
-	cfg, err := opts.config(path)
+	cfg, err := opts.config(paths[0])
 	if err != nil {
 		return err
 	}
@@ -142,8 +155,10 @@ func runSend(ctx context.Context, opts sendOptions, path string, std cli.Stdio) 
 	defer v.agent.Close()
 	defer v.stopQueues()
 	out.WarnExposed(opts.groupKey)
-	if err := opts.CheckTree(v.agent.Geometry()); err != nil {
-		return err
+	for _, geo := range v.agent.Geometries() {
+		if err := opts.CheckTree(geo); err != nil {
+			return err
+		}
 	}
 	v.routes, err = v.agent.Routes()
 	waits := errors.As(err, new(*multicast.NotReadyError))
@@ -206,7 +221,7 @@ func (o *sendOptions) validate() error {
 		return cli.UsageError("--priority %q: want %s", o.priority, cli.Choice(priorityNames))
 	}
 	_, _, senderErr := parseSender(o.senderOf)
-	return cmp.Or(senderErr, o.checkLayers(), o.Options.Validate(), o.ChannelOptions.Validate(), o.OutputOptions.Validate())
+	return cmp.Or(senderErr, o.checkLayers(), o.set.validate(), o.Options.Validate(), o.ChannelOptions.Validate(), o.OutputOptions.Validate())
 }
 
 // priorities are the values of --priority.
@@ -247,6 +262,11 @@ func (o *sendOptions) config(path string) (cfg agent.Config, err error) {
 	}
 	if cfg.Network, err = o.network(); err != nil {
 		return cfg, err
+	}
+	if len(o.files) > 0 {
+		if err := o.setFiles(&cfg); err != nil {
+			return cfg, err
+		}
 	}
 	cfg.Carousel.Seal, err = cli.ReadGroupKey(o.groupKey)
 	return cfg, err

@@ -13,6 +13,7 @@ import (
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/quantity"
 	"iotupd/internal/reason"
+	"iotupd/proto"
 	"iotupd/sender"
 	"iotupd/sender/agent"
 	"iotupd/sender/filesource"
@@ -52,6 +53,8 @@ func (v *sendView) observe(e agent.Event) {
 		v.started(e.Took)
 	case agent.Progress:
 		v.progress(e)
+	case agent.Dropped:
+		v.dropped(e)
 	case agent.Stopped:
 		v.stopped(e)
 	}
@@ -89,10 +92,30 @@ type schedule struct {
 	Cached    uint64       `json:"cache_bytes,omitempty"`
 	Failure   string       `json:"network_error,omitempty"` // of a dry run
 	Prepared  float64      `json:"seconds_preparing,omitempty"`
+	Files     int          `json:"files_together,omitempty"` // if there are several
+	Share     float64      `json:"rate_share,omitempty"`     // of the rate that the file gets
 }
 
-func (v *sendView) schedule() schedule {
-	g, m := v.agent.Geometry(), v.agent.Manifest()
+// schedules returns the schedule of each file.
+func (v *sendView) schedules() (all []schedule) {
+	geos := v.agent.Geometries()
+	if len(geos) == 1 {
+		return []schedule{v.schedule(geos[0], v.agent.Manifest(), 1)}
+	}
+	weights := make([]float64, len(geos))
+	for i, f := range v.opts.files {
+		weights[i] = f.Weight
+	}
+	for i, fraction := range shares[v.opts.set.share].Fractions(geos, weights) {
+		s := v.schedule(geos[i], v.agent.Manifests()[i], fraction)
+		s.Files, s.Share = len(geos), fraction
+		all = append(all, s)
+	}
+	return all
+}
+
+// schedule returns the schedule of a file that gets a fraction of the rate.
+func (v *sendView) schedule(g proto.Geometry, m *proto.Manifest, fraction float64) schedule {
 	s := schedule{
 		Name: m.Name, Sequence: m.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
 		Layers: v.opts.cfg.Carousel.Layers, Rate: v.rate(),
@@ -114,9 +137,10 @@ func (v *sendView) schedule() schedule {
 			s.All = append(s.All, v.newRouteEvent(r))
 		}
 	}
-	if s.Rate > 0 {
-		s.DataTime = float64(s.Data) * v.packetBits() / float64(s.Rate)
-		s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / float64(s.Rate)
+	if s.Rate > 0 && fraction > 0 {
+		rate := float64(s.Rate) * fraction
+		s.DataTime = float64(s.Data) * v.packetBits() / rate
+		s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / rate
 		if s.Layers > 1 {
 			s.Lowest = s.LoopTime * float64(s.Rate) / float64(v.opts.rate())
 		}
@@ -145,46 +169,71 @@ func (v *sendView) packetBits() float64 {
 
 // plan prints what send would do.
 func (v *sendView) plan(networkErr error) {
-	s := v.schedule()
-	if networkErr != nil {
-		s.Failure = networkErr.Error()
+	all := v.schedules()
+	for i, s := range all {
+		if networkErr != nil {
+			s.Failure = networkErr.Error()
+		}
+		if i == len(all)-1 {
+			v.out.Final("plan", s, "")
+		} else {
+			v.out.Event("plan", s)
+		}
+		v.describe(s, v.agent.Manifests()[i])
 	}
-	v.out.Final("plan", s, "")
-	v.describe(s)
-	v.showRoute(s, fasterHint)
+	v.showRoute(all, fasterHint)
 	v.showHint()
 	v.warnJumbo()
+	for _, s := range all {
+		v.planFile(s)
+	}
+	v.out.Line("dry run: nothing was sent")
+}
+
+// planFile prints what a file takes.
+func (v *sendView) planFile(s schedule) {
 	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
 	if s.Digests > 0 {
 		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
 	}
-	v.out.Line("a loop is %s packets of %d bytes", packets, int(v.packetBits()/8))
+	of := ""
+	if s.Files > 1 {
+		of = " of " + s.Name
+	}
+	v.out.Line("a loop%s is %s packets of %d bytes", of, packets, int(v.packetBits()/8))
 	if s.TempFile > 0 {
 		v.out.Line("a temporary file of %v in %s is needed, since --memory is %v", quantity.Size(s.TempFile), filesource.ScratchDir(), v.opts.Memory)
 	}
 	if s.Cached > 0 {
 		v.out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.Cache)
 	}
-	v.out.Line("dry run: nothing was sent")
 }
 
-func (v *sendView) describe(s schedule) {
+func (v *sendView) describe(s schedule, m *proto.Manifest) {
 	object := ""
 	if s.Object != "" {
 		object = "  object " + s.Object[:8] + "..."
 	}
-	origin := describe.SignedBy(v.agent.Manifest())
+	origin := describe.SignedBy(m)
 	if s.Sealed {
 		origin += ", sealed"
 	}
 	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
 	v.out.Line("memory: %s", describe.Memory(s.Memory, s.Fast))
+	if s.Files > 1 {
+		v.out.Line("%.1f%% of the rate%s", 100*s.Share, times(s))
+	}
 }
 
 // fasterHint is for those who have not chosen a rate.
 const fasterHint = "faster: -r 100M"
 
-func (v *sendView) showRoute(s schedule, hints ...string) {
+// showRoute prints where files are sent.
+func (v *sendView) showRoute(all []schedule, hints ...string) {
+	s := all[0]
+	if s.Files > 1 {
+		s.Rate = 0 // each has times of its own
+	}
 	if v.opts.rate() != sender.DefaultRate {
 		hints = slices.DeleteFunc(hints, func(h string) bool { return h == fasterHint })
 	}
@@ -238,17 +287,25 @@ func (v *sendView) started(took time.Duration) {
 	for _, r := range v.routes {
 		v.on(r.Interface).watchQueue()
 	}
-	m := v.agent.Manifest()
-	s := v.schedule()
-	s.Object = m.Descriptor.Object().String()
-	s.Prepared = took.Seconds()
-	v.out.Event("sending", s)
-	v.describe(s)
-	v.showRoute(s, "Ctrl-C stops", fasterHint)
+	all := v.schedules()
+	for i, s := range all {
+		m := v.agent.Manifests()[i]
+		s.Object = m.Descriptor.Object().String()
+		s.Prepared = took.Seconds()
+		v.out.Event("sending", s)
+		v.describe(s, m)
+	}
+	v.showRoute(all, "Ctrl-C stops", fasterHint)
 	v.showHint()
 	v.warnJumbo()
-	if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
-		v.out.Warn(cli.Warning{Code: reason.SendExpired, Text: "the manifest expired on " + describe.Date(at) + ": receivers refuse it"})
+	for _, m := range v.agent.Manifests() {
+		of := ""
+		if len(all) > 1 {
+			of = " of " + m.Name
+		}
+		if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
+			v.out.Warn(cli.Warning{Code: reason.SendExpired, Text: fmt.Sprintf("the manifest%s expired on %s: receivers refuse it", of, describe.Date(at))})
+		}
 	}
 }
 
@@ -260,7 +317,8 @@ type sendProgressEvent struct {
 	Bound    string  `json:"bound_by,omitempty"`                // what keeps it from being faster, if not --rate: link, processor or source
 	Dropped  uint64  `json:"packets_dropped_by_host,omitempty"` // in the queues of the interfaces, including packets of other programs
 
-	All []interfaceProgressEvent `json:"by_interface,omitempty"` // if there are several
+	All   []interfaceProgressEvent `json:"by_interface,omitempty"` // if there are several
+	Files []objectProgressEvent    `json:"by_file,omitempty"`      // if there are several
 }
 
 // progress prints the live line.
@@ -281,7 +339,7 @@ func (v *sendView) progress(e agent.Progress) {
 		rate += v.on(on.Interface).leaving() * v.packetBits()
 	}
 	v.out.Event("progress", sendProgressEvent{
-		Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound], Dropped: v.dropped(), All: v.each(e),
+		Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound], Dropped: v.queueDrops(), All: v.each(e), Files: v.byFile(p),
 	})
 	speed := quantity.Rate(rate).String()
 	if p.Paused {
@@ -305,7 +363,7 @@ type stoppedEvent struct {
 func (v *sendView) stopped(e agent.Stopped) {
 	loops := float64(e.Loop-1) + e.Fraction
 	dropped := ""
-	if n := v.dropped(); n > 0 {
+	if n := v.queueDrops(); n > 0 {
 		dropped = fmt.Sprintf(", and the queue of the interface has dropped %d meanwhile", n)
 	}
 	v.out.Final("stopped", stoppedEvent{Loops: loops, Packets: e.Packets, Seconds: e.Took.Seconds()},

@@ -120,11 +120,11 @@ func TestTheQueueIsLookedAtUntilTheEnd(t *testing.T) {
 func TestLoopsOfLayersAreCountedAsTheyAreAnnounced(t *testing.T) {
 	v, stderr := newView(t, 1152)
 	v.opts.cfg.Carousel.Rate, v.opts.cfg.Carousel.Layers = 2_000_000, 4
-	s := v.schedule()
+	s := v.schedules()[0]
 	if got, want := s.Lowest, 8*s.LoopTime; got < 0.99*want || got > 1.01*want {
 		t.Errorf("a loop of the lowest layer takes %v s, want %v", got, want)
 	}
-	v.showRoute(s)
+	v.showRoute([]schedule{s})
 	v.stopped(agent.Stopped{Progress: sender.Progress{Loop: 1, Fraction: 0.5}})
 	v.out.Close(nil)
 	if got := stderr.String(); !strings.Contains(got, ", on the lowest layer alone ") || !strings.Contains(got, "stopped after 0.50 loops of the lowest layer: ") {
@@ -132,7 +132,7 @@ func TestLoopsOfLayersAreCountedAsTheyAreAnnounced(t *testing.T) {
 	}
 	one, stderr := newView(t, 1152)
 	one.opts.cfg.Carousel.Rate, one.opts.cfg.Carousel.Layers = 2_000_000, 1
-	one.showRoute(one.schedule())
+	one.showRoute(one.schedules())
 	one.out.Close(nil)
 	if got := stderr.String(); strings.Contains(got, "lowest") {
 		t.Errorf("of one layer: %q", got)

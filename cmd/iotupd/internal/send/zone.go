@@ -15,7 +15,7 @@ import (
 	"iotupd/sender/multicast"
 )
 
-// arguments are none if the records of DNS are asked for, else the file.
+// arguments are none if the records of DNS are asked for, else the files.
 func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
 	if o.printDNS != "" {
 		if cmd.Flags().Changed("json") {
@@ -23,7 +23,10 @@ func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
 		}
 		return cli.NoArguments(cmd, args)
 	}
-	return cli.OneArgument("FILE")(cmd, args)
+	if len(args) == 0 {
+		return cli.UsageError("want a FILE to send; see %s --help", cmd.CommandPath())
+	}
+	return nil
 }
 
 // printZone prints the records by which receivers find, under a DNS name, what

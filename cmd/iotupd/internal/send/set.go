@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package send
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/internal/reason"
+	"iotupd/proto"
+	"iotupd/proto/manifestfile"
+	"iotupd/sender"
+	"iotupd/sender/agent"
+)
+
+// setOptions are the flags for several files.
+type setOptions struct {
+	share   string
+	weights []string
+}
+
+// shares are the values of --share.
+var (
+	shares     = map[string]sender.Share{"sqrt": sender.ShareSqrt, "size": sender.ShareSize, "shortest": sender.ShareShortest}
+	shareNames = []string{"sqrt", "size", "shortest"}
+)
+
+func (o *setOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.share, "share", "sqrt", "how several files share the rate: sqrt is best if receivers join at random for one file each, size if every receiver wants all files, shortest if all receivers are there at the start")
+	flags.StringArrayVar(&o.weights, "weight", nil, "`name=number`, repeatable: how popular a file is compared with the others (default 1)")
+}
+
+func (o *setOptions) validate() error {
+	if _, ok := shares[o.share]; !ok {
+		return cli.UsageError("--share %q: want %s", o.share, cli.Choice(shareNames))
+	}
+	_, err := o.popularity()
+	return err
+}
+
+// popularity returns the weights by the names of files.
+func (o *setOptions) popularity() (map[string]float64, error) {
+	all := make(map[string]float64)
+	for _, w := range o.weights {
+		name, number, ok := strings.Cut(w, "=")
+		n, err := strconv.ParseFloat(number, 64)
+		if !ok || err != nil || !(n > 0 && n <= 1e6) {
+			return nil, cli.UsageError("--weight %q: want NAME=NUMBER, such as fw.bin=3, with a number up to 1000000", w)
+		}
+		all[name] = n
+	}
+	return all, nil
+}
+
+// manifestSuffix is what sign adds to the name of a file.
+const manifestSuffix = ".iotupd"
+
+// takeManifests reads the manifests that lie beside the files of a set, and sets from
+// them the channel.
+func (o *sendOptions) takeManifests(flags *pflag.FlagSet, paths []string) error {
+	switch {
+	case len(paths) > sender.MaxObjects:
+		return cli.UsageError("%d files: at most %d can be sent together", len(paths), sender.MaxObjects)
+	case o.from != "":
+		return cli.UsageError("--manifest is for one file; of several, manifests are found beside them, as in %s%s", paths[0], manifestSuffix)
+	case flags.Changed("name"):
+		return cli.UsageError("--name is for one file; of several, receivers see the own names")
+	}
+	for _, path := range paths {
+		f := agent.File{Path: path}
+		if _, err := os.Stat(path + manifestSuffix); err == nil {
+			if f.Manifest, err = manifestfile.Read(path + manifestSuffix); err != nil {
+				return err
+			}
+		}
+		o.files = append(o.files, f)
+	}
+	return o.checkSet(flags)
+}
+
+// checkSet refuses files with the same name, or on different channels, and takes the
+// channel of manifests over.
+func (o *sendOptions) checkSet(flags *pflag.FlagSet) error {
+	names := make(map[string]string)
+	var signed *agent.File
+	for i := range o.files {
+		f := &o.files[i]
+		name := filepath.Base(f.Path)
+		if m := f.Manifest; m != nil {
+			name = m.Name
+			if c := flags.Lookup("channel"); cli.OnCommandLine(c) && c.Value.String() != m.Channel {
+				return cli.UsageError("--channel %s: %s is signed for the channel %q", c.Value, f.Path, m.Channel)
+			} else if err := c.Value.Set(m.Channel); err != nil {
+				return cli.UsageError("%s%s: %w", f.Path, manifestSuffix, err)
+			}
+			if signed != nil && !disjoint(signed.Manifest, m) {
+				return cli.UsageError("%s and %s are signed for the same hardware: receivers take the one with the higher sequence; sign each with its own --target, or send them on different channels", signed.Path, f.Path)
+			}
+			signed = f
+		}
+		if other, ok := names[name]; ok {
+			return cli.UsageError("%s and %s have the same name: receivers could not choose by it", other, f.Path)
+		}
+		names[name] = f.Path
+	}
+	weights, err := o.set.popularity()
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		if _, ok := names[name]; !ok && err == nil {
+			err = cli.UsageError("--weight %s: no file has this name", name)
+		}
+	}
+	return err
+}
+
+// disjoint reports whether no hardware takes both.
+func disjoint(a, b *proto.Manifest) bool {
+	return len(a.Targets) > 0 && len(b.Targets) > 0 && !slices.ContainsFunc(a.Targets, func(t string) bool { return slices.Contains(b.Targets, t) })
+}
+
+// setFiles gives the configuration the files of a set.
+func (o *sendOptions) setFiles(cfg *agent.Config) error {
+	weights, err := o.set.popularity()
+	if err != nil {
+		return err
+	}
+	for i := range o.files {
+		f := &o.files[i]
+		name := filepath.Base(f.Path)
+		if f.Manifest != nil {
+			name = f.Manifest.Name
+		}
+		f.Weight = weights[name]
+		size := int64(0)
+		if info, err := os.Stat(f.Path); err == nil { // else the agent says what is wrong
+			size = info.Size()
+		}
+		if f.Encoding, err = o.Policy(size); err != nil {
+			return err
+		}
+	}
+	first := o.files[0]
+	cfg.File, cfg.Manifest, cfg.Encoding, cfg.Weight = first.Path, first.Manifest, first.Encoding, first.Weight
+	cfg.More, cfg.Share = o.files[1:], shares[o.set.share]
+	return nil
+}
+
+// dropped warns that a file is not sent any more.
+func (v *sendView) dropped(e agent.Dropped) {
+	v.out.Warn(cli.Warning{
+		Code: reason.FileDropped,
+		Text: fmt.Sprintf("%s is not sent any more, %d other files are: %v", e.Manifest.Name, e.Left, e.Err),
+		Fix:  "iotupd send FILE...   # again, when the file does not change any more",
+	})
+}
+
+// An objectProgressEvent is the progress of one of several files.
+type objectProgressEvent struct {
+	Name     string  `json:"name"`
+	Loop     int     `json:"loop"`
+	Fraction float64 `json:"fraction"`
+	Packets  uint64  `json:"packets"`
+	Dropped  bool    `json:"dropped"`
+}
+
+// byFile is the progress of each of several files.
+func (v *sendView) byFile(p sender.Progress) (all []objectProgressEvent) {
+	manifests := v.agent.Manifests()
+	for i, o := range p.Objects {
+		all = append(all, objectProgressEvent{manifests[i].Name, o.Loop, o.Fraction, o.Packets, o.Dropped})
+	}
+	return all
+}
