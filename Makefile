@@ -69,7 +69,7 @@ units: ## systemd units, below $(DESTDIR)$(PREFIX)
 
 docs: ## what docs has of the program: causes, JSON schemas
 	go test ./internal/reason -run Page -update
-	go test ./cmd/iotupd -run "SchemaFiles|MessagesAreThose" -update
+	go test ./cmd/iotupd -run "SchemaFiles|MessagesMatchTheGoldenFile" -update
 
 demo: ## a real transfer on this host
 	go run ./internal/demo
