@@ -132,7 +132,7 @@ func TestEveryFlagIsUnderAHeadingAndDescribed(t *testing.T) {
 // noDefault are flags with a value of which none stands in for it: without the flag,
 // nothing is done.
 var noDefault = []string{
-	"recv output", "recv dir", "recv ready", "recv exec", "recv reuse", "recv record", "install exec",
+	"recv output", "recv dir", "recv ready", "recv exec", "recv reuse", "recv record", "install exec", "status dir",
 	"send print-dns", "send for-memory", "sign for-memory", "sign add", "sign sequence", "sign version", "sign notes", "sign metadata",
 	"keygen password-file", "keygen group", "bench sweep", "bench require", "bench out",
 }

@@ -259,6 +259,7 @@ var eventTimes = map[string]string{
 	"signed": "the manifest is written",
 
 	"installation": "for every release of which a record is kept",
+	"unfinished":   "status --dir: for every partial file there that no installation has shown",
 
 	"version": "the program describes its build",
 

@@ -103,6 +103,7 @@ func TestEveryLineOfRealCommandsFitsTheSchema(t *testing.T) {
 	v.run(4, "recv", "-n", "--timeout", "1ms")
 	v.run(4, "inspect", "--for", "1ms")
 	v.leavePartial()
+	v.run(0, "status", "-d", "out")
 	check(t, v.command("keygen", "-q", "--group", "group.key").Run())
 	check(t, os.Chmod(v.path("group.key"), 0o644))
 	v.run(0, "send", "-n", "fw.bin", "-k", "group.key") // warns

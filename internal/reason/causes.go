@@ -69,6 +69,7 @@ const (
 	NotTrusted         = "not-trusted"
 	Refused            = "refused"
 	MemoryDamaged      = "memory-damaged"
+	RecordDamaged      = "record-damaged"
 	NetworkFailed      = "network-failed"
 	LocalIO            = "local-io"
 	NoSpace            = "no-space"
@@ -194,6 +195,7 @@ var failures = []Cause{
 	{NotTrusted, "No key of --trust has signed the file.", "iotupd inspect --trust KEY FILE", exitAuthenticity},
 	{Refused, "A file is refused by a limit, or by what its manifest says.", "iotupd inspect   # on the same channel: shows its manifest", exitPolicy},
 	{MemoryDamaged, "The record of what is installed is damaged.", "find out what is installed, remove the file, and give --min-sequence once", exitPolicy},
+	{RecordDamaged, "The record of an installation is damaged, and whether it has ended is not known.", "find out whether the release is installed, remove the file, and the received file too if it is to be installed", exitPolicy},
 	{NetworkFailed, "The network could not be set up, or failed.", "ip -brief address", 10},
 	{LocalIO, "Local input or output failed.", "look at the path in the text: does it exist, and may this user use it?", 11},
 	{NoSpace, "There is no space left.", "make room, or name another directory", 11},

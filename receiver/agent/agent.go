@@ -150,8 +150,8 @@ func (a *Agent) closeStates() {
 // [Received]. When ctx ends, the error is its cause. Others are of type
 // [*SilenceError] and [*StalledError], [*multicast.Error], [*filestore.Error] and
 // [*filestore.TargetError], [*receiver.StoreError], [*installed.Error] and
-// [*installed.DamagedError], or [receiver.ErrIntegrity]. After an error, Receive may
-// be called again. If somebody else removes or changes the partial file, or replaces
+// [*installed.DamagedError], [*installed.DamagedRecordError], or [receiver.ErrIntegrity].
+// After an error, Receive may be called again. If somebody else removes or changes the partial file, or replaces
 // its directory, what is lost is received again: see [PlaceLost].
 func (a *Agent) Receive(ctx context.Context) (*Received, error) {
 	return a.receive(ctx, a.listen)

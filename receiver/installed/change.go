@@ -14,7 +14,7 @@ import (
 
 // ReadAll returns all records in a directory, of every channel and trust root. It
 // changes nothing. A directory that does not exist has no records. Errors are of type [*Error]
-// and [*DamagedError].
+// and [*DamagedRecordError].
 func ReadAll(dir string) ([]*Record, error) {
 	root, err := os.OpenRoot(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -29,7 +29,7 @@ func ReadAll(dir string) ([]*Record, error) {
 
 // Change has an event happen to all records of a channel in a directory that are wanted,
 // and returns them as they are then: those to which the event means something. Errors
-// are of type [*Error], [*DamagedError] and [*LockedError].
+// are of type [*Error], [*DamagedRecordError] and [*LockedError].
 func Change(dir, channel string, e state.Event, wanted func(*Record) bool) (changed []*Record, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -45,6 +45,16 @@ func (e *DamagedError) Error() string {
 	return e.Path + " is damaged, so that older releases cannot be recognized"
 }
 
+// A DamagedRecordError says that the file of a [Record] cannot be understood: it must not
+// count as none.
+type DamagedRecordError struct{ Path string }
+
+// Error implements error.
+func (e *DamagedRecordError) Error() string {
+	return e.Path + " is damaged, so that it is not known whether a release is still to be installed: " +
+		"find that out, and remove this file; remove the received file too if it is to be received and installed again"
+}
+
 // A PendingError says that it could not be recorded that a file has been installed: it
 // will be installed again.
 type PendingError struct {

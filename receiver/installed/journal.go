@@ -123,7 +123,7 @@ func family(root, path string) string {
 }
 
 // readRecord reads the record called name in dir. It is nil if there is none. Errors are
-// of type [*Error] and [*DamagedError].
+// of type [*Error] and [*DamagedRecordError].
 func readRecord(dir *os.Root, name string) (*Record, error) {
 	path := filepath.Join(dir.Name(), name)
 	f, err := durable.OpenRegularIn(dir, name, os.O_RDONLY)
@@ -140,7 +140,7 @@ func readRecord(dir *os.Root, name string) (*Record, error) {
 	}
 	r, err := parseRecord(string(b))
 	if err != nil || channelPrefix(r.Channel)+family(r.Root, r.Path)+recordSuffix != name {
-		return nil, &DamagedError{Path: path}
+		return nil, &DamagedRecordError{Path: path}
 	}
 	if !durable.OwnedAlone(f) { // who else can write it must not say whose the file shall be
 		r.Terms = ""
@@ -150,7 +150,7 @@ func readRecord(dir *os.Root, name string) (*Record, error) {
 
 // Of returns the record for a file that goes to a path: the latest one of the trusted
 // keys, or of a file that is not signed the one of its path. It is nil if there is none.
-// Errors are of type [*Error] and [*DamagedError].
+// Errors are of type [*Error] and [*DamagedRecordError].
 func (j *Journal) Of(path string) (latest *Record, err error) {
 	if len(j.keys) == 0 {
 		return readRecord(j.dir, j.fileName(Unsigned, path))
@@ -240,7 +240,7 @@ func (j *Journal) roots(m *proto.Manifest, all bool) (roots []string) {
 // Arrive records that the file of m is about to be put to path. A release that is not
 // the one of the record so far begins again. With downgrade, no trusted key keeps a record
 // of a later release. The record of before is for [Journal.TakeBack]. Errors are of type
-// [*Error], [*DamagedError] and [*LockedError].
+// [*Error], [*DamagedRecordError] and [*LockedError].
 func (j *Journal) Arrive(m *proto.Manifest, path, terms string, downgrade bool) (r, before *Record, err error) {
 	err = j.locked(func() error {
 		if before, err = j.Of(path); err != nil {
@@ -276,7 +276,7 @@ func (j *Journal) TakeBack(r, before *Record) {
 // Happens records an event of an installation, and what led to it, and returns the new
 // record. What another process has recorded meanwhile counts: if the event has no
 // meaning any more, nothing changes and ok is false. Errors are of type [*Error],
-// [*DamagedError] and [*LockedError].
+// [*DamagedRecordError] and [*LockedError].
 func (j *Journal) Happens(r *Record, e state.Event, why string) (now *Record, ok bool, err error) {
 	err = j.locked(func() error {
 		now, err = j.Of(r.Path)

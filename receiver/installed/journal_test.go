@@ -135,10 +135,10 @@ func TestADamagedRecordIsRefused(t *testing.T) {
 		strings.Replace(string(whole), "attempts 0", "attempts -1", 1), strings.Repeat("x", 2*maxRecordLen),
 	} {
 		write(t, path, text)
-		if _, err := j.Of(""); !errors.As(err, new(*DamagedError)) {
+		if _, err := j.Of(""); !errors.As(err, new(*DamagedRecordError)) {
 			t.Errorf("%.80q: got %v", text, err)
 		}
-		if _, _, err := j.Arrive(signed(8, key), "", "", false); !errors.As(err, new(*DamagedError)) {
+		if _, _, err := j.Arrive(signed(8, key), "", "", false); !errors.As(err, new(*DamagedRecordError)) {
 			t.Errorf("%.80q was overwritten", text)
 		}
 	}

@@ -212,6 +212,8 @@ func storeCode(err error) string {
 		return reason.DirectoryMoved
 	case isA[*installed.DamagedError](err):
 		return reason.MemoryDamaged
+	case isA[*installed.DamagedRecordError](err):
+		return reason.RecordDamaged
 	case isA[*installed.PendingError](err):
 		return reason.InstalledAgain
 	case isA[*installed.LockedError](err):

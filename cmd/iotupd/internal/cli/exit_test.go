@@ -48,6 +48,7 @@ func TestAnErrorHasACodeAndAnExitCode(t *testing.T) {
 		{WithCode(ExitAuthenticity, errors.New("not signed")), 7, "not-trusted"},
 		{WithCode(ExitPolicy, errors.New("too large")), 8, "refused"},
 		{&installed.DamagedError{Path: "x"}, 8, "memory-damaged"},
+		{&installed.DamagedRecordError{Path: "x"}, 8, "record-damaged"},
 		{WithCode(ExitNetwork, errors.New("no network")), 10, "network-failed"},
 		{&multicast.Error{Err: syscall.ENODEV}, 10, "network-failed"},
 		{&receiver.StoreError{Op: "write", Err: syscall.ENOSPC}, 11, "no-space"},

@@ -86,7 +86,7 @@ var pages = map[string][]task{
 		{"Output", "quiet verbose json", "progress stats"},
 		{"Help", "help help-all", ""},
 	},
-	"status":    {{"Flags", "state channel json help help-all", ""}},
+	"status":    {{"Flags", "state channel dir json help help-all", ""}},
 	"installed": {{"Flags", "state channel quiet help help-all", ""}},
 	"confirm":   {{"Flags", "state channel quiet help help-all", ""}},
 	"retry":     {{"Flags", "state channel quiet help help-all", ""}},

@@ -24,7 +24,8 @@ import (
 
 const statusHelp = `Show what has become of the releases that recv has received: what is installed,
 activated, pending, or given up and why, and partial files beside them. It reads
-the state directory; no recv has to run.`
+the state directory; no recv has to run. The partial file of a first transfer
+that has not finished is beside no release: --dir shows it.`
 
 // A statusEvent is what is known about a channel and a trust root.
 type statusEvent struct {
@@ -52,9 +53,11 @@ type statusEvent struct {
 }
 
 // Events returns the events of these commands, by type.
-func Events() map[string]any { return map[string]any{"installation": statusEvent{}} }
+func Events() map[string]any {
+	return map[string]any{"installation": statusEvent{}, "unfinished": partialFile{}}
+}
 
-// A partialFile is beside the file of a release.
+// A partialFile is beside the file of a release, or in a directory where none is recorded.
 type partialFile struct {
 	Path  cli.Path `json:"partial_path"`
 	Bytes int64    `json:"partial_bytes"`
@@ -62,6 +65,7 @@ type partialFile struct {
 
 type statusOptions struct {
 	placeOptions
+	dir  string
 	json bool
 }
 
@@ -89,8 +93,10 @@ func NewStatusCommand() *cobra.Command {
 	opts.addFlags(cmd.Flags())
 	cmd.Flags().Lookup("channel").DefValue = ""
 	cmd.Flags().Lookup("channel").Usage = "only the channel with this `name` (default all)"
-	cmd.Flags().BoolVar(&opts.json, "json", false, "print an event for each release as a JSON line")
+	cmd.Flags().StringVarP(&opts.dir, "dir", "d", "", "show partial files in this `directory` too: of --dir of recv, or of the file of --output")
+	cmd.Flags().BoolVar(&opts.json, "json", false, "print an event for each release and each other partial file as a JSON line")
 	cmd.MarkFlagDirname("state")
+	cmd.MarkFlagDirname("dir")
 	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"channel": cobra.NoFileCompletions})
 	return cmd
 }
@@ -103,15 +109,33 @@ func (o *statusOptions) run(ctx context.Context, std cli.Stdio) (err error) {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(r *installed.Record) bool { return o.channel != "" && r.Channel != o.channel })
+	var shown []partialFile
 	for _, r := range merge(all) {
 		e := newStatusEvent(r)
+		shown = append(shown, e.Partial...)
 		out.Event("installation", e)
 		if !o.json {
 			out.Result(e.text())
 		}
 	}
 	if len(all) == 0 && !o.json {
-		out.Result("nothing is recorded in " + o.state)
+		out.Result("nothing is recorded in " + o.state + "\n")
+	}
+	if o.dir == "" {
+		return nil
+	}
+	others, err := partialFilesIn(o.dir)
+	if err != nil {
+		return cli.LocalError(o.dir, err)
+	}
+	for _, p := range others {
+		if slices.Contains(shown, p) {
+			continue
+		}
+		out.Event("unfinished", p)
+		if !o.json {
+			out.Result(p.text())
+		}
 	}
 	return nil
 }
@@ -170,13 +194,27 @@ func partialFiles(path string) []partialFile {
 	if path == "" {
 		return all
 	}
-	entries, _ := os.ReadDir(filepath.Dir(path)) // it may have been deleted
+	found, _ := partialFilesIn(filepath.Dir(path)) // it may have been deleted
+	return append(all, found...)
+}
+
+// partialFilesIn finds those in a directory.
+func partialFilesIn(dir string) (all []partialFile, err error) {
+	if dir, err = filepath.Abs(dir); err != nil { // as the paths of records are
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && e.Type().IsRegular() && strings.HasSuffix(e.Name(), filestore.PartSuffix) {
-			all = append(all, partialFile{cli.Path(filepath.Join(filepath.Dir(path), e.Name())), info.Size()})
+			all = append(all, partialFile{cli.Path(filepath.Join(dir, e.Name())), info.Size()})
 		}
 	}
-	return all
+	return all, err
+}
+
+// text is p for a person.
+func (p partialFile) text() string {
+	return fmt.Sprintf("  %-10s %s  %v\n", "partial", printable.Text(string(p.Path)), quantity.Size(p.Bytes))
 }
 
 // releaseText names a release for a person.
@@ -220,9 +258,9 @@ func (e statusEvent) text() string {
 		line("installed", "object %s", e.InstalledObject)
 	}
 	for _, p := range e.Partial {
-		line("partial", "%s  %v", printable.Text(string(p.Path)), quantity.Size(p.Bytes))
+		b.WriteString(p.text())
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return b.String()
 }
 
 func (e statusEvent) stateText() string {

@@ -69,6 +69,7 @@ func TestErrorsInTheWordsOfTheCommandLine(t *testing.T) {
 			&installed.DamagedError{Path: "state"}, cli.ExitPolicy, "state is damaged, so that older releases cannot be recognized: " +
 				"find out which one is installed, remove the file, and give --min-sequence once",
 		},
+		{&installed.DamagedRecordError{Path: "state"}, cli.ExitPolicy, "state is damaged, so that it is not known whether a release is still to be installed: find that out, "},
 		{receiver.ErrIntegrity, cli.ExitIntegrity, receiver.ErrIntegrity.Error()},
 		{&multicast.Error{Err: errors.New("no network")}, cli.ExitNetwork, "no network"},
 	}
