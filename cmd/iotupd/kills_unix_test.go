@@ -44,6 +44,8 @@ func TestKillsBeforeTheEndOfAnInstallation(t *testing.T) {
 	kills := 10
 	if os.Getenv("IOTUPD_E2E_FULL") != "" {
 		kills = 200
+	} else if testing.Short() {
+		kills = 4
 	}
 	from := newReleaser(t)
 	from.send("firmware", "7", "20M")

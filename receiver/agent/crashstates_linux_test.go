@@ -102,6 +102,9 @@ var promises = map[string][]string{
 // them the record is the one of before or the one of after, and the next run installs the
 // release, twice only if the power cut came between the effect and the record.
 func TestEveryStateAfterAPowerCut(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short leaves out the states after a power cut")
+	}
 	work, err := filepath.EvalSymlinks(t.TempDir())
 	check(t, err)
 	check(t, os.WriteFile(filepath.Join(work, "key"), keys.Generate().AppendText(nil, nil), 0o600))
