@@ -22,7 +22,7 @@
 // 12 GiB in the temporary directory and wants a machine with nothing else to do.
 // One figure alone, by -run:
 //
-//	Unlike       packets needed at 0, 1, 10, 30 % loss, as a multiple of the bound
+//	WithDiff     packets needed at 0, 1, 10, 30 % loss, as a multiple of the bound
 //	Late         packets taken by a receiver that joins at any moment
 //	AddUp        time and packets with 1, 2, 3 senders of the same file
 //	Memory       peak memory of a receiver by file size, profile and loss

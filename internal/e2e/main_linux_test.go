@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) int {
 	if !full {
 		// Parallel tests wait for slow packets, not for processors.
-		flag.Set("test.parallel", "6")
+		flag.Set("test.parallel", "10")
 	}
 	if missing = whatIsMissing(); missing != "" {
 		return m.Run()
