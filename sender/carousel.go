@@ -25,8 +25,7 @@ type carousel struct {
 	object   proto.ObjectID // as in headers: keyed if sealed
 	cipher   *seal.Cipher   // nil: datagrams are not sealed
 	name     string
-	manifest []byte  // payload of the MANIFEST packet
-	share    float64 // largest share of the rate
+	manifest []byte // payload of the MANIFEST packet
 	packets  uint64
 	dropped  bool // it is not sent any more
 
@@ -38,7 +37,7 @@ type carousel struct {
 // newCarousel returns the carousel of an object at its start.
 func newCarousel(cfg Config, o *Object) (c carousel, err error) {
 	d := &o.Manifest.Descriptor
-	c.name, c.share = o.Manifest.Name, 1
+	c.name = o.Manifest.Name
 	c.manifests.least, c.manifests.latest = manifestMinPackets, manifestLatest
 	if c.geo, err = d.Geometry(); err != nil {
 		return c, err
@@ -137,5 +136,8 @@ func (c *manifestClock) due(now time.Time) bool {
 		c.packets >= c.least && since >= manifestInterval ||
 		since >= c.latest
 }
+
+// next returns when it is due at the latest.
+func (c *manifestClock) next() time.Time { return c.last.Add(c.latest) }
 
 func (c *manifestClock) sent(now time.Time) { c.last, c.packets = now, 0 }

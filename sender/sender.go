@@ -197,7 +197,7 @@ func (s *Sender) AppendDatagrams(dst []byte, now time.Time, max int) (out []byte
 			break
 		}
 		if dst, err = s.appendDatagram(dst, &h); err != nil {
-			s.packets-- // this packet could not be made
+			s.takeBack()
 			return dst, err
 		}
 	}
@@ -215,11 +215,17 @@ func (s *Sender) AppendLayers(dst [][]byte, now time.Time, max int) error {
 		b := &dst[h.Path.Layer]
 		var err error
 		if *b, err = s.appendDatagram(*b, &h); err != nil {
-			s.packets--
+			s.takeBack()
 			return err
 		}
 	}
 	return nil
+}
+
+// takeBack does not count the last packet, which could not be made.
+func (s *Sender) takeBack() {
+	s.packets--
+	s.decided.packets--
 }
 
 // starved reports whether the payload of the next packet is still being read.
@@ -281,13 +287,13 @@ func (s *Sender) Wake() time.Time {
 	}
 	at := s.pace.wake()
 	if s.turn().empty() && s.bye < 0 {
-		first := s.carousels[0].manifests.last
+		due := s.turn().manifests.next()
 		for i := range s.carousels {
-			if last := s.carousels[i].manifests.last; last.Before(first) {
-				first = last
+			if c := &s.carousels[i]; !c.dropped && c.manifests.next().Before(due) {
+				due = c.manifests.next()
 			}
 		}
-		if due := first.Add(emptyInterval); due.After(at) {
+		if due.After(at) {
 			return due
 		}
 	}

@@ -99,7 +99,6 @@ func NewSet(cfg Config, share Share, members ...Member) (*Sender, error) {
 	s.mix = newMix(share, members, s.carousels)
 	for i := range s.carousels {
 		c := &s.carousels[i]
-		c.share = s.mix.fraction(i)
 		if len(s.carousels) > 1 {
 			c.manifests.least = setManifestMinPackets
 		}
@@ -193,7 +192,7 @@ func visitsOf(members []Member, carousels []carousel) (all []visit) {
 // next goes on to the next round.
 func (m *mix) next() {
 	switch {
-	case m.visits != nil:
+	case len(m.visits) > 0:
 		if m.left--; m.left <= 0 {
 			m.nth = (m.nth + 1) % len(m.visits)
 			m.left = m.visits[m.nth].rounds
@@ -217,7 +216,12 @@ func (m *mix) drop(object int, carousels []carousel) (left bool) {
 		m.sum -= m.weights[object]
 		m.weights[object], m.credit[object] = 0, 0
 	}
-	m.visits = slices.DeleteFunc(m.visits, func(v visit) bool { return v.object == object })
+	if i := slices.IndexFunc(m.visits, func(v visit) bool { return v.object == object }); i >= 0 {
+		m.visits = slices.Delete(m.visits, i, i+1)
+		if i < m.nth {
+			m.nth-- // the same visit goes on
+		}
+	}
 	if m.current != object {
 		return true
 	}
@@ -233,12 +237,4 @@ func (m *mix) drop(object int, carousels []carousel) (left bool) {
 		return i >= 0
 	}
 	return true
-}
-
-// fraction returns the largest share of the rate that an object has.
-func (m *mix) fraction(object int) float64 {
-	if m.sum == 0 {
-		return 1
-	}
-	return float64(m.weights[object]) / float64(m.sum)
 }

@@ -287,6 +287,41 @@ func TestADroppedObjectIsNotSentAnyMore(t *testing.T) {
 	}
 }
 
+func TestWhenOnlyEmptyFilesAreLeftTheirManifestsGoOn(t *testing.T) {
+	for _, share := range []sender.Share{sender.ShareSqrt, sender.ShareShortest} {
+		members := append(setOf(30), sender.Member{Object: headersOnly(1, 0, 0)})
+		members[1].Manifest.Descriptor.Code = proto.CodeNone
+		number := numberOf(members)
+		c := startSet(t, sender.Config{Rate: 1_000_000}, share, members...)
+		for range 100 {
+			c.nextHeader()
+		}
+		if !c.s.Drop(0) {
+			t.Fatal("the empty file is left")
+		}
+		before := c.now
+		for range 10 { // at the time of Wake each, so that nothing spins
+			if h := c.nextHeader(); h.Type != proto.TypeManifest || number(h) != 1 {
+				t.Fatalf("share %d: %+v", share, h)
+			}
+		}
+		if took := c.now.Sub(before); took < time.Second {
+			t.Errorf("share %d: ten manifests in %v", share, took)
+		}
+	}
+}
+
+func TestTheVisitThatIsUnderWayGoesOnWhenAnotherObjectIsDropped(t *testing.T) {
+	members := setOf(10, 100, 1000)
+	c := startSet(t, sender.Config{Rate: -1}, sender.ShareShortest, members...)
+	c.shardsOf(members, 12+50) // in the middle of the second visit, which has 113 rounds
+	c.s.Drop(0)
+	order := slices.Compact(c.shardsOf(members, 200))
+	if want := []int{1, 2}; !slices.Equal(order, want) {
+		t.Errorf("the visits are %v, want %v", order, want)
+	}
+}
+
 func TestSetsThatCannotBeSent(t *testing.T) {
 	same := setOf(10)[0]
 	wide := setOf(10, 11)[1]
