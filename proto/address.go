@@ -12,6 +12,10 @@ import (
 // (spec.md 8.2).
 const DefaultPort = 18868
 
+// DefaultChannel is the name of the channel unless the user chooses another
+// (spec.md 8.1).
+const DefaultChannel = "iotupd"
+
 // MaxLayers is the number of consecutive multicast group addresses of a channel.
 const MaxLayers = 16
 

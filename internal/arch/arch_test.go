@@ -128,7 +128,7 @@ var arrows = map[string][]string{
 
 	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
 	"receiver/agent": {
-		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/seal",
+		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/manifestfile", "proto/seal",
 		"receiver", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 	},
 	"receiver/filestore":       {"internal/durable", "internal/quantity", "proto", "receiver"},

@@ -20,6 +20,7 @@ import (
 	"iotupd/internal/durable"
 	"iotupd/internal/takeover"
 	"iotupd/proto"
+	"iotupd/proto/manifestfile"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 )
@@ -28,7 +29,7 @@ import (
 // directory: the file, under the name of [filestore.Objects], and then its manifest.
 
 // readySuffix ends the name of the manifest, which follows the name of the object.
-const readySuffix = ".iotupd"
+const readySuffix = manifestfile.Suffix
 
 // HandOver returns a function that installs a file by handing it over to
 // [Agent.InstallFrom] of another process: it puts the manifest beside the file. The

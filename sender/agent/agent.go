@@ -72,7 +72,7 @@ type Config struct {
 	Carousel sender.Config
 
 	// Network says where to send. If neither channel nor group is named, it is
-	// the channel of the Manifest, or else [multicast.DefaultChannel].
+	// the channel of the Manifest, or else [proto.DefaultChannel].
 	Network multicast.Config
 
 	// Wait is how long to wait at the start for interfaces that do not exist,
@@ -246,7 +246,7 @@ func (o *object) describe() (err error) {
 func (a *Agent) findRoutes() {
 	n := &a.cfg.Network
 	if n.Channel == "" {
-		n.Channel = multicast.DefaultChannel
+		n.Channel = proto.DefaultChannel
 		if a.cfg.Manifest != nil {
 			n.Channel = a.cfg.Manifest.Channel
 		}
@@ -377,18 +377,14 @@ func (a *Agent) Send(ctx context.Context) error {
 	return nil
 }
 
-// prepareAll encodes the files, one after the other. What is kept in memory of all of
-// them keeps to the limit.
+// prepareAll encodes the files, one after the other.
 func (a *Agent) prepareAll(ctx context.Context) error {
 	total, done := 0.0, 0.0
 	for _, o := range a.objects {
 		total += float64(max(1, o.file.Size()))
 	}
-	memory := cmp.Or(a.cfg.Prepare.Memory, sender.DefaultMemory)
-	for _, o := range a.objects {
-		cfg := a.cfg.Prepare
-		cfg.Memory = max(1, memory)
-		cfg.WithoutDigests = cfg.WithoutDigests || o.Manifest != nil && o.Manifest.Descriptor.Root == proto.Digest{}
+	for i, cfg := range a.Preparations() {
+		o := a.objects[i]
 		share := float64(max(1, o.file.Size())) / total
 		cfg.Progress = func(fraction float64) { a.observe(Preparing{done + share*fraction}) }
 		cfg.Cached = func(u filesource.CacheUse) { a.observe(Cached{u}) }
@@ -396,13 +392,23 @@ func (a *Agent) prepareAll(ctx context.Context) error {
 			return err
 		}
 		done += share
-		used, err := cfg.MemoryBytes(o.geo)
-		if err != nil {
-			return err
-		}
-		memory -= int64(used)
 	}
 	return nil
+}
+
+// Preparations says how each file is encoded. What is kept in memory of all of them keeps
+// to the limit: a file gets what those before it leave.
+func (a *Agent) Preparations() (all []filesource.Config) {
+	memory := cmp.Or(a.cfg.Prepare.Memory, sender.DefaultMemory)
+	for _, o := range a.objects {
+		cfg := a.cfg.Prepare
+		cfg.Memory = max(1, memory)
+		cfg.WithoutDigests = cfg.WithoutDigests || o.Manifest != nil && o.Manifest.Descriptor.Root == proto.Digest{}
+		used, _ := cfg.MemoryBytes(o.geo) // an error shows when it is encoded
+		memory -= int64(used)
+		all = append(all, cfg)
+	}
+	return all
 }
 
 // release frees what was prepared.

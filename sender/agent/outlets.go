@@ -245,6 +245,11 @@ func (o *outlet) send() error {
 	if err != nil {
 		return &ConfigError{err}
 	}
+	t.mu.Lock()
+	for i := range t.dropped { // while this interface was waited for
+		s.Drop(i)
+	}
+	t.mu.Unlock()
 	for _, r := range t.routes() {
 		t.agent.observe(Opened{r})
 	}

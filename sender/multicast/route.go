@@ -20,9 +20,6 @@ import (
 	"iotupd/proto"
 )
 
-// DefaultChannel is the channel that iotupd uses where none is named.
-const DefaultChannel = "iotupd"
-
 // A Family is a set of IP families.
 type Family int
 
@@ -41,7 +38,7 @@ type Config struct {
 	Interfaces []string
 
 	// Channel is the name that the multicast group is derived from (spec.md 8),
-	// see [DefaultChannel]. Group overrides it. SourceSpecific says which of the
+	// see [proto.DefaultChannel]. Group overrides it. SourceSpecific says which of the
 	// channel's groups it is.
 	Channel        string
 	Group          netip.Addr

@@ -25,7 +25,7 @@ var ErrLoopback6 = errors.New("IPv6 multicast is never delivered on a loopback i
 
 // AddFlags declares the flags.
 func (o *ChannelOptions) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.Channel, "channel", "iotupd", "`name` that the multicast addresses are derived from; the same for sender and receivers")
+	flags.StringVar(&o.Channel, "channel", proto.DefaultChannel, "`name` that the multicast addresses are derived from; the same for sender and receivers")
 	flags.Uint16VarP(&o.Port, "port", "p", proto.DefaultPort, "UDP destination `port`")
 	flags.BoolVarP(&o.Only4, "ipv4", "4", false, "use IPv4 only")
 	flags.BoolVarP(&o.Only6, "ipv6", "6", false, "use IPv6 only (default receivers use both, send prefers IPv6)")

@@ -13,6 +13,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/cobra"
+	"iotupd/proto"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/installed/state"
 )
@@ -30,11 +31,9 @@ type placeOptions struct {
 	channel string
 }
 
-const channelName = "iotupd" // that recv has without --channel
-
 func (o *placeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.state, "state", "", "`directory` of --state of recv (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
-	flags.StringVar(&o.channel, "channel", channelName, "`name` of the channel of recv")
+	flags.StringVar(&o.channel, "channel", proto.DefaultChannel, "`name` of the channel of recv")
 }
 
 // find completes the flags by the variables of the command of recv --exec.

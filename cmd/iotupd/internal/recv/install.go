@@ -12,6 +12,7 @@ import (
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/cobra"
+	"iotupd/proto"
 	"iotupd/receiver/agent"
 	"iotupd/receiver/filestore"
 )
@@ -67,7 +68,7 @@ func (o *installOptions) addFlags(flags *pflag.FlagSet) {
 	o.hookOptions.addFlags(flags)
 	o.trustOptions.addFlags(flags)
 	flags.Lookup("state").Usage = "`directory` of this user alone, for records and files (default /var/lib/iotupd-install for root, else ~/.local/state/iotupd-install)"
-	flags.StringVar(&o.Channel, "channel", "iotupd", "`name` of the channel of recv")
+	flags.StringVar(&o.Channel, "channel", proto.DefaultChannel, "`name` of the channel of recv")
 	o.OutputOptions.AddFlags(flags)
 }
 

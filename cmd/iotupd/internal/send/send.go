@@ -74,7 +74,7 @@ func NewCommand() *cobra.Command {
 				if err := opts.takeManifests(cmd.Flags(), args); err != nil {
 					return err
 				}
-			} else if err := opts.takeManifest(cmd.Flags()); err != nil {
+			} else if err := cmp.Or(opts.set.refuseAlone(cmd.Flags()), opts.takeManifest(cmd.Flags())); err != nil {
 				return err
 			}
 			if opts.printDNS != "" {
@@ -241,6 +241,15 @@ func parseSender(s string) (i, n int, err error) {
 	return i, n, nil
 }
 
+// sizeOf returns the size of a file; 0 if it is not known: the agent says why.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // config returns what the flags ask for.
 func (o *sendOptions) config(path string) (cfg agent.Config, err error) {
 	cfg = o.cfg
@@ -250,11 +259,7 @@ func (o *sendOptions) config(path string) (cfg agent.Config, err error) {
 	if cfg.Wait == 0 { // do not
 		cfg.Wait = -1
 	}
-	size := int64(0)
-	if info, err := os.Stat(path); err == nil { // else the agent says what is wrong
-		size = info.Size()
-	}
-	if cfg.Encoding, err = o.Policy(size); err != nil {
+	if cfg.Encoding, err = o.Policy(sizeOf(path)); err != nil {
 		return cfg, err
 	}
 	if cfg.Carousel.Sender, cfg.Carousel.Senders, err = parseSender(o.senderOf); err != nil {

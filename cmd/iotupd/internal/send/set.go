@@ -60,8 +60,15 @@ func (o *setOptions) popularity() (map[string]float64, error) {
 	return all, nil
 }
 
-// manifestSuffix is what sign adds to the name of a file.
-const manifestSuffix = ".iotupd"
+// refuseAlone refuses flags that have no effect on a single file.
+func (o *setOptions) refuseAlone(flags *pflag.FlagSet) error {
+	for _, name := range []string{"share", "weight"} {
+		if cli.OnCommandLine(flags.Lookup(name)) {
+			return cli.UsageError("--%s is for several files, and there is one", name)
+		}
+	}
+	return nil
+}
 
 // takeManifests reads the manifests that lie beside the files of a set, and sets from
 // them the channel.
@@ -70,14 +77,14 @@ func (o *sendOptions) takeManifests(flags *pflag.FlagSet, paths []string) error 
 	case len(paths) > sender.MaxObjects:
 		return cli.UsageError("%d files: at most %d can be sent together", len(paths), sender.MaxObjects)
 	case o.from != "":
-		return cli.UsageError("--manifest is for one file; of several, manifests are found beside them, as in %s%s", paths[0], manifestSuffix)
+		return cli.UsageError("--manifest is for one file; of several, manifests are found beside them, as in %s%s", paths[0], manifestfile.Suffix)
 	case flags.Changed("name"):
 		return cli.UsageError("--name is for one file; of several, receivers see the own names")
 	}
 	for _, path := range paths {
 		f := agent.File{Path: path}
-		if _, err := os.Stat(path + manifestSuffix); err == nil {
-			if f.Manifest, err = manifestfile.Read(path + manifestSuffix); err != nil {
+		if _, err := os.Stat(path + manifestfile.Suffix); err == nil {
+			if f.Manifest, err = manifestfile.Read(path + manifestfile.Suffix); err != nil {
 				return err
 			}
 		}
@@ -90,21 +97,22 @@ func (o *sendOptions) takeManifests(flags *pflag.FlagSet, paths []string) error 
 // channel of manifests over.
 func (o *sendOptions) checkSet(flags *pflag.FlagSet) error {
 	names := make(map[string]string)
-	var signed *agent.File
+	var signed []*agent.File
 	for i := range o.files {
 		f := &o.files[i]
-		name := filepath.Base(f.Path)
+		name := nameOf(f)
 		if m := f.Manifest; m != nil {
-			name = m.Name
 			if c := flags.Lookup("channel"); cli.OnCommandLine(c) && c.Value.String() != m.Channel {
 				return cli.UsageError("--channel %s: %s is signed for the channel %q", c.Value, f.Path, m.Channel)
 			} else if err := c.Value.Set(m.Channel); err != nil {
-				return cli.UsageError("%s%s: %w", f.Path, manifestSuffix, err)
+				return cli.UsageError("%s%s: %w", f.Path, manifestfile.Suffix, err)
 			}
-			if signed != nil && !disjoint(signed.Manifest, m) {
-				return cli.UsageError("%s and %s are signed for the same hardware: receivers take the one with the higher sequence; sign each with its own --target, or send them on different channels", signed.Path, f.Path)
+			for _, other := range signed {
+				if !disjoint(other.Manifest, m) {
+					return cli.UsageError("%s and %s are signed for the same hardware: receivers take the one with the higher sequence; sign each with its own --target, or send them on different channels", other.Path, f.Path)
+				}
 			}
-			signed = f
+			signed = append(signed, f)
 		}
 		if other, ok := names[name]; ok {
 			return cli.UsageError("%s and %s have the same name: receivers could not choose by it", other, f.Path)
@@ -120,6 +128,14 @@ func (o *sendOptions) checkSet(flags *pflag.FlagSet) error {
 	return err
 }
 
+// nameOf returns the name that receivers see of a file of a set.
+func nameOf(f *agent.File) string {
+	if f.Manifest != nil {
+		return f.Manifest.Name
+	}
+	return filepath.Base(f.Path)
+}
+
 // disjoint reports whether no hardware takes both.
 func disjoint(a, b *proto.Manifest) bool {
 	return len(a.Targets) > 0 && len(b.Targets) > 0 && !slices.ContainsFunc(a.Targets, func(t string) bool { return slices.Contains(b.Targets, t) })
@@ -133,16 +149,8 @@ func (o *sendOptions) setFiles(cfg *agent.Config) error {
 	}
 	for i := range o.files {
 		f := &o.files[i]
-		name := filepath.Base(f.Path)
-		if f.Manifest != nil {
-			name = f.Manifest.Name
-		}
-		f.Weight = weights[name]
-		size := int64(0)
-		if info, err := os.Stat(f.Path); err == nil { // else the agent says what is wrong
-			size = info.Size()
-		}
-		if f.Encoding, err = o.Policy(size); err != nil {
+		f.Weight = weights[nameOf(f)]
+		if f.Encoding, err = o.Policy(sizeOf(f.Path)); err != nil {
 			return err
 		}
 	}

@@ -100,14 +100,14 @@ type schedule struct {
 func (v *sendView) schedules() (all []schedule) {
 	geos := v.agent.Geometries()
 	if len(geos) == 1 {
-		return []schedule{v.schedule(geos[0], v.agent.Manifest(), 1)}
+		return []schedule{v.schedule(0, 1)}
 	}
 	weights := make([]float64, len(geos))
 	for i, f := range v.opts.files {
 		weights[i] = f.Weight
 	}
 	for i, fraction := range shares[v.opts.set.share].Fractions(geos, weights) {
-		s := v.schedule(geos[i], v.agent.Manifests()[i], fraction)
+		s := v.schedule(i, fraction)
 		s.Files, s.Share = len(geos), fraction
 		all = append(all, s)
 	}
@@ -115,7 +115,8 @@ func (v *sendView) schedules() (all []schedule) {
 }
 
 // schedule returns the schedule of a file that gets a fraction of the rate.
-func (v *sendView) schedule(g proto.Geometry, m *proto.Manifest, fraction float64) schedule {
+func (v *sendView) schedule(file int, fraction float64) schedule {
+	g, m, p := v.agent.Geometries()[file], v.agent.Manifests()[file], v.agent.Preparations()[file]
 	s := schedule{
 		Name: m.Name, Sequence: m.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
 		Layers: v.opts.cfg.Carousel.Layers, Rate: v.rate(),
@@ -148,8 +149,8 @@ func (v *sendView) schedule(g proto.Geometry, m *proto.Manifest, fraction float6
 	least, fast := describe.ReceiversNeed(g.Params)
 	s.Memory, s.Fast = int64(least), int64(fast)
 	// The file was refused if there is an error.
-	s.Cached, _ = v.opts.Prepare().CacheBytes(g)
-	s.TempFile, _ = v.opts.Prepare().ScratchBytes(g)
+	s.Cached, _ = p.CacheBytes(g)
+	s.TempFile, _ = p.ScratchBytes(g)
 	return s
 }
 

@@ -113,7 +113,7 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 
 	flags.StringVar(&o.sequence, "sequence", "", "`number` of the release, higher than any before, or auto: the time in Unix seconds; required")
 	flags.StringVar(&o.name, "name", "", "file `name` that receivers see (default that of FILE)")
-	flags.StringVar(&o.channel, "channel", "iotupd", "`name` of the channel; receivers refuse the file on any other")
+	flags.StringVar(&o.channel, "channel", proto.DefaultChannel, "`name` of the channel; receivers refuse the file on any other")
 	flags.StringVar(&o.version, "version", "", "version `text`, for people")
 	flags.StringArrayVar(&o.targets, "target", nil, "`hardware` that the file is for, repeatable; receivers with another --target refuse it (default any)")
 	flags.StringVar(&o.notes, "notes", "", "release notes, `text` for people")
