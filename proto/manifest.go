@@ -20,6 +20,8 @@ const (
 	maxVersionLen = 64
 	maxTargetLen  = 64
 
+	maxComponentLen = 64
+
 	manifestFixedLen = 96
 	signatureLen     = 72
 	manifestIDLen    = 16
@@ -40,7 +42,16 @@ type Manifest struct {
 	Targets  []string // hardware the file is for
 	Metadata []byte   // for the install hook
 	Notes    string
-	Unknown  []TLV // fields of a later version, not critical
+
+	// Component names what this is a release of. Releases of different components do not
+	// replace each other.
+	Component string
+
+	Unknown []TLV // fields of a later version, not critical
+
+	// Catalogue is how many objects the object lists, if that is a catalogue (see
+	// [ParseCatalogue]); else 0.
+	Catalogue uint32
 
 	Signatures []Signature
 }
@@ -66,7 +77,11 @@ const (
 	tlvTarget   = 4
 	tlvMetadata = 5
 	tlvNotes    = 6
-	tlvCritical = 1 << 15
+
+	tlvComponent = 7
+
+	tlvCritical  = 1 << 15
+	tlvCatalogue = tlvCritical | 1
 )
 
 var errManifest = errors.New("proto: invalid manifest")
@@ -90,10 +105,14 @@ func (m *Manifest) AppendTo(b []byte) []byte {
 	}
 	b = appendTLV(b, tlvMetadata, m.Metadata)
 	b = appendTLV(b, tlvNotes, m.Notes)
+	b = appendTLV(b, tlvComponent, m.Component)
 	for _, u := range m.Unknown {
 		b = binary.BigEndian.AppendUint16(b, u.Type)
 		b = binary.BigEndian.AppendUint16(b, uint16(len(u.Value)))
 		b = append(b, u.Value...)
+	}
+	if m.Catalogue > 0 {
+		b = appendTLV(b, tlvCatalogue, binary.BigEndian.AppendUint32(nil, m.Catalogue))
 	}
 	binary.BigEndian.PutUint16(b[start+4:], uint16(len(b)-start))
 	b = append(b, byte(len(m.Signatures)))
@@ -282,6 +301,14 @@ func (m *Manifest) setTLV(typ uint16, value []byte) error {
 		return nil
 	case tlvNotes:
 		text, what = &m.Notes, "notes"
+	case tlvComponent:
+		text, what, limit = &m.Component, "component", maxComponentLen
+	case tlvCatalogue:
+		if len(value) != 4 || binary.BigEndian.Uint32(value) == 0 {
+			return fmt.Errorf("%w: %x is not the number of objects of a catalogue", errManifest, value)
+		}
+		m.Catalogue = binary.BigEndian.Uint32(value)
+		return nil
 	default:
 		if typ&tlvCritical != 0 || typ == 0 {
 			return fmt.Errorf("%w: field %#x is unknown and critical", errManifest, typ)
