@@ -72,6 +72,10 @@ func manifestOf(t *testing.T, v vector) *Manifest {
 		Targets:    v.all("target"),
 		Metadata:   v.hex("metadata"),
 		Notes:      strings.ReplaceAll(v.text("notes"), `\n`, "\n"),
+		Component:  v.text("component"),
+	}
+	if v.text("catalogue") != "" {
+		m.Catalogue = uint32(v.num("catalogue"))
 	}
 	for _, line := range v.all("unknown") {
 		typ, value, _ := strings.Cut(line, " ")
@@ -188,6 +192,10 @@ func TestParseManifestRefuses(t *testing.T) {
 		"long version":            withFields(field(tlvVersion, strings.Repeat("v", maxVersionLen+1))...),
 		"long target":             withFields(field(tlvTarget, strings.Repeat("t", maxTargetLen+1))...),
 		"name with a path":        withFields(field(tlvName, "../x")...),
+		"empty component":         withFields(field(tlvComponent, "")...),
+		"long component":          withFields(field(tlvComponent, strings.Repeat("c", maxComponentLen+1))...),
+		"catalogue of none":       withFields(field(tlvCatalogue, "\x00\x00\x00\x00")...),
+		"catalogue of 3 bytes":    withFields(field(tlvCatalogue, "\x00\x00\x01")...),
 		"notes that are not text": withFields(field(tlvNotes, "\xc3\x28")...),
 	} {
 		if m, err := ParseManifestPayload(payloadOf(enc, 1152)); err == nil {
