@@ -2,7 +2,11 @@
 
 package receiver
 
-import "iotupd/proto"
+import (
+	"time"
+
+	"iotupd/proto"
+)
 
 // handleUnchosen handles a packet of an object that is not the chosen one. A
 // manifest that is to be followed (spec.md 7.2) makes its object the chosen
@@ -39,18 +43,25 @@ func (r *Receiver) handleUnchosen(p *packet) error {
 	if r.object != nil {
 		old = r.dropObject("a newer release is sent")
 	}
-	r.choose(p, id, geo, m)
-	r.object.old, r.old = old, nil
-	return r.object.accept(p)
+	o := r.choose(p.from, id, geo, m)
+	o.old, r.old = old, nil
+	return o.accept(p)
 }
 
 // keepWaiting keeps a packet until a manifest of its object arrives. Until then
 // only its bytes are kept: anybody may have invented its object.
 func (r *Receiver) keepWaiting(p *packet) error {
-	if r.object == nil {
-		r.waited++
-	}
+	r.waited++
 	if !r.waiting.keep(r.now, p) {
+		return ReasonDuplicate
+	}
+	return nil
+}
+
+// keepWaiting keeps a packet until the store is open, or its group has been compared
+// with that.
+func (o *object) keepWaiting(p *packet) error {
+	if !o.waiting.keep(o.now, p) {
 		return ReasonDuplicate
 	}
 	return nil
@@ -92,41 +103,44 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 
 // choose begins with the object of a manifest to follow. Its packets wait until its
 // store is open: see openWork.
-func (r *Receiver) choose(p *packet, id identity, geo proto.Geometry, m verifiedManifest) {
-	waited := r.waiting.packetsOf(p.Object)
+func (r *Receiver) choose(from Origin, id identity, geo proto.Geometry, m verifiedManifest) *object {
+	waited := r.waiting.packetsOf(id.wire)
 	since := r.now
 	if len(waited) > 0 {
 		since = waited[0].at
 	}
-	r.object = newObject(&r.shared, id, geo, m.Manifest)
-	r.streams.restart(p.from)
-	r.observe(ObjectFound{Object: p.Object, Params: p.Params, From: p.from, Since: since})
+	o := newObject(&r.shared, id, geo, m.Manifest)
+	r.object = o
+	r.streams.restart(from)
+	r.observe(ObjectFound{Object: id.wire, Params: geo.Params, From: from, Since: since})
 	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
 	for i := range waited {
 		if p := r.waiting.open(&waited[i]); geo.Admits(&p.Header) == nil {
 			if p.Path.Flags&proto.PathSet == 0 { // in a set, packets of other objects, numbered in between, have not waited
 				r.streams.Note(waited[i].at, p.from, &p.Path)
 			}
-			r.object.countPacket(&p, 1+uint64(waited[i].copies))
+			o.countPacket(&p, 1+uint64(waited[i].copies))
 		}
 	}
+	o.waiting, r.waiting = r.waiting, waitingRoom{}
+	o.wake()
+	return o
 }
 
-// takeWaiting takes a packet of the chosen object that has waited, as if it
-// arrived now. It reports whether there was one. Packets go on waiting while the
-// store is opened, or while their group is compared with it.
-func (r *Receiver) takeWaiting() bool {
-	o := r.object
+// takeWaiting takes a packet of an object that has waited, as if it arrived now. It
+// reports whether there was one. Packets go on waiting while the store is opened,
+// or while their group is compared with it.
+func (r *Receiver) takeWaiting(o *object) bool {
 	if o.opening {
 		return false
 	}
-	p, ok := r.waiting.next(func(group uint32) bool { return group >= uint32(o.geo.Groups) || !o.index.groups[group].scanning })
+	p, ok := o.waiting.next(func(group uint32) bool { return group >= uint32(o.geo.Groups) || !o.index.groups[group].scanning })
 	if !ok {
 		return false
 	}
-	err := r.object.geo.Admits(&p.Header)
+	err := o.geo.Admits(&p.Header)
 	if err == nil {
-		err = r.object.takeCounted(&p)
+		err = o.takeCounted(&p)
 	}
 	if _, ignored := err.(proto.Reason); !ignored {
 		r.fail(err)
@@ -139,6 +153,7 @@ func (r *Receiver) dropObject(why string) Store {
 	o := r.object
 	r.observe(Dropped{Object: o.wire, Why: why})
 	o.aborted.Store(true)
+	o.flushAt = time.Time{}
 	r.object = nil
 	return o.places.queue.store
 }

@@ -22,6 +22,9 @@ type object struct {
 	geo      proto.Geometry
 	manifest *proto.Manifest
 
+	waiting waitingRoom // packets that wait for the store
+	ready   bool        // it is in shared.ready
+
 	index  *index
 	places places
 	leaves *leaves // nil: the object has no hash tree
@@ -131,10 +134,19 @@ func (o *object) takeManifest(p *packet) (err error) {
 	return nil
 }
 
+// wake is called when the object may have a job.
+func (o *object) wake() {
+	if !o.ready {
+		o.ready = true
+		o.shared.ready = append(o.shared.ready, o)
+	}
+}
+
 // flushSoon is called when something was gathered to be written.
 func (o *object) flushSoon() {
 	if o.flushAt.IsZero() {
 		o.flushAt = o.now.Add(flushAfter)
+		o.flushing = append(o.flushing, o)
 	}
 }
 

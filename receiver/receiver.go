@@ -14,11 +14,11 @@ import (
 type Receiver struct {
 	shared
 	gate    gate
-	waiting waitingRoom
-	waited  uint64  // packets that came before a manifest to follow
-	object  *object // the chosen one; nil: none yet
-	old     Store   // of an object that was given up without another in its place; nil: none
-	err     error   // why the transfer failed
+	waiting waitingRoom // packets of objects without a manifest
+	waited  uint64      // packets that came before a manifest to follow
+	object  *object     // the chosen one; nil: none yet
+	old     Store       // of an object that was given up without another in its place; nil: none
+	err     error       // why the transfer failed
 }
 
 // shared is the state that all parts of a receiver use.
@@ -27,6 +27,9 @@ type shared struct {
 	now     time.Time // of the call that is handled
 	plain   []byte    // room for the payload of a sealed packet, decrypted
 	streams Streams
+
+	ready    []*object // that may have a job
+	flushing []*object // that have gathered something to be written, in the order in which it is due
 }
 
 func (s *shared) observe(e Event) {
@@ -77,21 +80,26 @@ func (r *Receiver) Streams() *Streams { return &r.streams }
 
 // Wake returns when to call [Receiver.Tick]; the zero time: never.
 func (r *Receiver) Wake() time.Time {
-	if r.object == nil {
-		return time.Time{}
+	for len(r.flushing) > 0 {
+		if at := r.flushing[0].flushAt; !at.IsZero() {
+			return at
+		}
+		r.flushing = r.flushing[1:]
 	}
-	return r.object.flushAt
+	return time.Time{}
 }
 
 // Tick does what is due at now. A call before [Receiver.Wake] has no effect.
 func (r *Receiver) Tick(now time.Time) {
 	r.now = now
-	if at := r.Wake(); at.IsZero() || now.Before(at) {
-		return
-	}
-	r.object.flushAt = time.Time{}
-	if r.object.places.queue.flushBlocks() {
-		r.object.flushSoon()
+	for at := r.Wake(); !at.IsZero() && !now.Before(at); at = r.Wake() {
+		o := r.flushing[0]
+		r.flushing = r.flushing[1:]
+		o.flushAt = time.Time{}
+		if o.places.queue.flushBlocks() {
+			o.flushSoon()
+		}
+		o.wake()
 	}
 }
 
@@ -115,6 +123,9 @@ func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 		return proto.ReasonChecksum
 	}
 	err = r.takePacket(&p)
+	if o := r.find(h.Object); o != nil {
+		o.wake()
+	}
 	if _, ignored := err.(proto.Reason); ignored {
 		return err
 	}
@@ -131,7 +142,7 @@ func (r *Receiver) precheck(p *packet) error {
 		return ReasonUnsealed
 	case r.Done():
 		return ReasonNotNeeded
-	case !r.chosen(p.Object) && r.gate.rulesOut(p, r.object):
+	case r.find(p.Object) == nil && r.gate.rulesOut(p, r.object):
 		return ReasonOtherObject
 	}
 	return nil
@@ -146,30 +157,36 @@ func (r *Receiver) noteOther(p *packet) {
 	}
 }
 
-// chosen reports whether an object is the one being received.
-func (r *Receiver) chosen(wire proto.ObjectID) bool { return r.object != nil && r.object.wire == wire }
+// find returns the object with an id on the wire, if it is being received.
+func (r *Receiver) find(wire proto.ObjectID) *object {
+	if r.object != nil && r.object.wire == wire {
+		return r.object
+	}
+	return nil
+}
 
 // takePacket handles an undamaged packet of an object that is or may be the
 // chosen one, in the order of spec.md 7.1. The error is a Reason to ignore it, or
 // a failure.
 func (r *Receiver) takePacket(p *packet) error {
+	o := r.find(p.Object)
 	switch {
-	case !r.chosen(p.Object):
+	case o == nil:
 		r.noteOther(p)
 		return r.handleUnchosen(p)
-	case r.object.opening && p.Type != proto.TypeManifest:
-		if err := r.object.geo.Admits(&p.Header); err != nil {
+	case o.opening && p.Type != proto.TypeManifest:
+		if err := o.geo.Admits(&p.Header); err != nil {
 			return err
 		}
 		r.streams.Note(r.now, p.from, &p.Path)
-		r.object.countPacket(p, 1)
-		return r.keepWaiting(p)
-	case r.object.places.queue.busy():
+		o.countPacket(p, 1)
+		return o.keepWaiting(p)
+	case o.places.queue.busy():
 		return ReasonBusy
 	}
-	err := r.object.accept(p)
-	if err == ReasonScanning && p.Type != proto.TypeOutline && r.object.index.groups[p.Group].scanning {
-		return r.keepWaiting(p)
+	err := o.accept(p)
+	if err == ReasonScanning && p.Type != proto.TypeOutline && o.index.groups[p.Group].scanning {
+		return o.keepWaiting(p)
 	}
 	return err
 }
@@ -184,7 +201,7 @@ func (r *Receiver) Wants() bool { return r.object == nil || !r.object.collected 
 // be lost. Leave packets in the buffers of the sockets until a job has ended.
 func (r *Receiver) Busy() bool {
 	o := r.object
-	return o != nil && (o.places.queue.busy() || r.waiting.isFull() && o.resume.waiting == 0)
+	return o != nil && (o.places.queue.busy() || o.waiting.isFull() && o.resume.waiting == 0)
 }
 
 // fail ends the transfer with err, if that is a failure.
@@ -200,13 +217,18 @@ func (r *Receiver) fail(err error) {
 // by one, so that the jobs which they cause run as if the packets were just
 // arriving.
 func (r *Receiver) NextJob() *Job {
-	for r.object != nil && !r.Done() {
-		if j := r.object.nextJob(); j != nil {
-			return j
+	for len(r.ready) > 0 && !r.Done() {
+		o := r.ready[0]
+		if r.find(o.wire) == o {
+			if j := o.nextJob(); j != nil {
+				return j
+			}
+			if r.takeWaiting(o) {
+				continue
+			}
 		}
-		if !r.takeWaiting() {
-			break
-		}
+		o.ready = false
+		r.ready = r.ready[1:]
 	}
 	return nil
 }
@@ -216,31 +238,33 @@ func (r *Receiver) NextJob() *Job {
 // [ErrIntegrity].
 func (r *Receiver) Finish(now time.Time, j *Job) {
 	r.now = now
-	if j.object != r.object || r.err != nil {
-		return // its object was dropped meanwhile
+	o := j.object
+	if r.find(o.wire) != o || r.err != nil {
+		return // the object was dropped meanwhile
 	}
-	before := r.object.verified
+	before := o.verified
 	r.fail(j.finish())
+	o.wake()
 	switch {
 	case j.kind == openStore && r.err != nil:
 		r.object = nil // there is no store
+		return
 	case j.kind == openStore:
-		r.waiting.keepOnly(r.object.wire)
-		if r.object.resume.waiting > 0 { // nothing is decoded meanwhile
-			r.waiting.grow(max(1, min(4, r.object.decoders.memory/WaitingMemory)))
+		o.waiting.keepOnly(o.wire)
+		if o.resume.waiting > 0 { // nothing is decoded meanwhile
+			o.waiting.grow(max(1, min(4, o.decoders.memory/WaitingMemory)))
 		}
 	case j.kind.scans():
-		r.waiting.again()
+		o.waiting.again()
 	}
-	if r.object != nil && r.object.verified && !before {
-		r.verified()
+	if o.verified && !before {
+		r.verified(o)
 	}
 }
 
 // verified ends the transfer, or gives the object up: its manifest may have expired
 // meanwhile, or the clock was set.
-func (r *Receiver) verified() {
-	o := r.object
+func (r *Receiver) verified(o *object) {
 	if why := r.gate.refusal(o.manifest); why != nil {
 		r.gate.refuse(Refused{Object: o.wire, Name: o.manifest.Name, Why: why.(proto.Reason)})
 		r.old = r.dropObject("its manifest is not accepted any more")

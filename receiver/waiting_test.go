@@ -171,7 +171,7 @@ func TestPacketsAreLeftInTheSocketWhileTheStoreOpens(t *testing.T) {
 	r := &Receiver{object: &object{opening: true}}
 	n := 0
 	for ; !r.Busy(); n++ {
-		if r.waiting.keep(time.Unix(0, 0), someShard(t, rnd, 1, 1152)); r.waiting.count != n+1 {
+		if r.object.waiting.keep(time.Unix(0, 0), someShard(t, rnd, 1, 1152)); r.object.waiting.count != n+1 {
 			t.Fatal("a packet was pushed out")
 		}
 	}
