@@ -7,8 +7,10 @@ import (
 	"iotupd/proto"
 )
 
-// tableBytes bounds the tables of the codes.
-const tableBytes = 1 << 20
+const (
+	tableBytes  = 1 << 20 // bounds the tables of the codes
+	parkedBytes = 4       // of an index, for each parity shard that is parked
+)
 
 // A Need is how much memory a file takes while it is received, in bytes, beside
 // the program and its sockets.
@@ -38,8 +40,7 @@ func leastNeed(geo proto.Geometry) uint64 {
 // with as much parked parity as possible, tables, and the workspace that rebuilds
 // hash records.
 func fixedNeed(geo proto.Geometry) uint64 {
-	const parked = 4 // bytes
-	need := indexBytes(geo) + parked*geo.Groups*uint64(min(geo.K, geo.M)) + tableBytes + (leastBatches+uint64(regions))*batchBytes
+	need := indexBytes(geo) + parkedBytes*geo.Groups*uint64(min(geo.K, geo.M)) + tableBytes + (leastBatches+uint64(regions))*batchBytes
 	if t, err := geo.Tree(); err == nil && t.Parity > 0 {
 		records := proto.Params{Code: t.Code, K: t.Records, M: t.Parity, ShardSize: t.RecordLen()}
 		need += uint64(t.PerGroup()*t.RecordLen() + fec.DecoderMemory(records, t.RecordLen()))

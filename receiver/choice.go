@@ -2,18 +2,21 @@
 
 package receiver
 
-import (
-	"time"
-
-	"iotupd/proto"
-)
+import "iotupd/proto"
 
 // handleUnchosen handles a packet of an object that is not the chosen one. A
 // manifest that is to be followed (spec.md 7.2) makes its object the chosen
 // one, if no better object is chosen. Other packets wait for the manifest of
 // their object.
 func (r *Receiver) handleUnchosen(p *packet) error {
-	geo, err := r.admissible(&p.Header)
+	if known := r.set.listed[p.Object]; known != nil && r.cfg.Take == TakeAll {
+		o, err := r.begin(known)
+		if err != nil {
+			return err
+		}
+		return r.takeFor(o, p)
+	}
+	_, err := r.admissible(&p.Header)
 	if err != nil {
 		return err
 	}
@@ -21,30 +24,20 @@ func (r *Receiver) handleUnchosen(p *packet) error {
 	switch {
 	case err != nil:
 		return err
-	case p.Type != proto.TypeManifest:
+	case r.cfg.Take != TakeFirst && p.Path.Flags&proto.PathSet != 0:
+		r.hearSet()
+	}
+	if p.Type != proto.TypeManifest {
 		return r.keepWaiting(p)
 	}
 	m, err := r.verifyManifest(p, &id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case r.object == nil:
-	case r.object.opening:
-		return ReasonScanning // it is sent again
-	case !r.supersedes(m.Manifest):
-		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Size: p.Size, Why: ReasonOtherObject})
-		return ReasonOtherObject
 	}
-	if _, fits := r.cfg.budget(geo); !fits {
-		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: ReasonMemory, Memory: r.cfg.leastNeed(geo)})
-		return ReasonMemory
+	o, err := r.found(candidate{verifiedManifest: m, id: id, from: p.from})
+	if err != nil || o == nil {
+		return err
 	}
-	old := r.old
-	if r.object != nil {
-		old = r.dropObject("a newer release is sent")
-	}
-	o := r.choose(p.from, id, geo, m)
-	o.old, r.old = old, nil
 	return o.accept(p)
 }
 
@@ -74,7 +67,7 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 	if m, err = r.gate.authenticate(p, id); err != nil {
 		return m, err
 	}
-	if why := r.gate.refusal(m.Manifest); why != nil {
+	if why := r.gate.refusal(m); why != nil {
 		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: why.(proto.Reason)})
 		return m, why
 	}
@@ -84,8 +77,8 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 
 // supersedes reports whether an object with manifest m, which is a manifest to
 // follow, replaces the chosen one.
-func (r *Receiver) supersedes(m *proto.Manifest) bool {
-	return r.cfg.Trust != nil && m.Sequence > r.object.manifest.Sequence
+func (r *Receiver) supersedes(m verifiedManifest) bool {
+	return r.cfg.Trust != nil && len(m.signers) > 0 && m.Sequence > r.object.manifest.Sequence
 }
 
 // admissible checks that the parameters of a packet are consistent and within
@@ -103,17 +96,20 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 
 // choose begins with the object of a manifest to follow. Its packets wait until its
 // store is open: see openWork.
-func (r *Receiver) choose(from Origin, id identity, geo proto.Geometry, m verifiedManifest) *object {
+func (r *Receiver) choose(c candidate, geo proto.Geometry) *object {
+	id, from := c.id, c.from
 	waited := r.waiting.packetsOf(id.wire)
 	since := r.now
 	if len(waited) > 0 {
 		since = waited[0].at
 	}
-	o := newObject(&r.shared, id, geo, m.Manifest)
+	b, _ := r.cfg.budget(geo)
+	o := newObject(&r.shared, id, geo, c.Manifest, b)
+	o.release, o.signers = c.release, c.signers
 	r.object = o
 	r.streams.restart(from)
 	r.observe(ObjectFound{Object: id.wire, Params: geo.Params, From: from, Since: since})
-	r.observe(Certified{Manifest: m.Manifest, Signers: m.signers})
+	r.observe(Certified{Manifest: c.Manifest, Signers: c.signers, Release: c.release})
 	for i := range waited {
 		if p := r.waiting.open(&waited[i]); geo.Admits(&p.Header) == nil {
 			if p.Path.Flags&proto.PathSet == 0 { // in a set, packets of other objects, numbered in between, have not waited
@@ -152,8 +148,7 @@ func (r *Receiver) takeWaiting(o *object) bool {
 func (r *Receiver) dropObject(why string) Store {
 	o := r.object
 	r.observe(Dropped{Object: o.wire, Why: why})
-	o.aborted.Store(true)
-	o.flushAt = time.Time{}
+	o.drop()
 	r.object = nil
 	return o.places.queue.store
 }

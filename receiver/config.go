@@ -15,6 +15,7 @@ import (
 // Defaults and limits of a [Config].
 const (
 	DefaultMaxSize       = 256 << 30
+	DefaultMaxObjects    = 1 << 14
 	DefaultMemory        = 4400 << 10 // one decoder of the largest usual group is fast with it
 	DefaultLeafMemory    = 4 << 20
 	DefaultSignatureRate = 2000
@@ -48,6 +49,15 @@ type Config struct {
 	// Name reports whether to accept the file name in an object's manifest, which
 	// may be empty. If nil, every name is accepted.
 	Name func(string) bool
+
+	// Take says what to do where several objects are sent.
+	Take Take
+
+	// MaxObjects is how many objects are known at a time at most, where several are sent.
+	// If zero, DefaultMaxObjects. MaxTotal bounds the bytes of all files with [TakeAll]. If
+	// zero, it does not.
+	MaxObjects int
+	MaxTotal   uint64
 
 	// MaxSize is the largest file to receive, in bytes. If zero, DefaultMaxSize.
 	MaxSize uint64
@@ -90,6 +100,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxSize == 0 {
 		c.MaxSize = DefaultMaxSize
 	}
+	if c.MaxObjects == 0 {
+		c.MaxObjects = DefaultMaxObjects
+	}
 	if c.LeafMemory == 0 {
 		c.LeafMemory = DefaultLeafMemory
 	}
@@ -106,7 +119,7 @@ func (c Config) validate() error {
 	if c.Open == nil {
 		return fmt.Errorf("receiver: Config without Open")
 	}
-	if c.MaxSize > 1<<62 || c.Memory < 0 || c.MemoryLimit < 0 || c.Workers < 0 || c.LeafMemory < 0 || c.SignatureRate < 0 {
+	if c.MaxSize > 1<<62 || c.Memory < 0 || c.MemoryLimit < 0 || c.Workers < 0 || c.LeafMemory < 0 || c.SignatureRate < 0 || c.MaxObjects < 0 || c.MaxObjects > proto.MaxCatalogue {
 		return fmt.Errorf("receiver: limit out of range")
 	}
 	if c.Trust != nil && len(c.Trust.Keys) == 0 {

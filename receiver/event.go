@@ -24,6 +24,10 @@ type (
 	Certified struct {
 		Manifest *proto.Manifest
 		Signers  []proto.PublicKey // all trusted ones, in the order of Policy.Keys; nil: no signature was asked for
+
+		// Release is what to remember once the file is installed. Its object is that of the
+		// catalogue, if the signature of that is the only one (spec.md 5.5).
+		Release Release
 	}
 
 	// Resumed: the partial file of an earlier run has been compared with the
@@ -72,6 +76,22 @@ type (
 	// done.
 	Verified struct{}
 
+	// Finished: with [TakeAll], a file is complete, verified and durable in its store.
+	Finished struct {
+		Object   proto.ObjectID
+		Manifest *proto.Manifest
+		Had      bool // Config.Open has returned [ErrHave]
+		Progress Progress
+	}
+
+	// Failed: with [TakeAll], an object was given up. The receiver goes on with the
+	// others.
+	Failed struct {
+		Object   proto.ObjectID
+		Manifest *proto.Manifest
+		Err      error
+	}
+
 	// Corrupt: the SHA-256 was wrong. Everything that no leaf confirms was
 	// dropped, and the receiver goes on.
 	Corrupt struct{ Attempt int }
@@ -86,4 +106,6 @@ func (Refused) receiverEvent()      {}
 func (GroupDecoded) receiverEvent() {}
 func (Collected) receiverEvent()    {}
 func (Verified) receiverEvent()     {}
+func (Finished) receiverEvent()     {}
+func (Failed) receiverEvent()       {}
 func (Corrupt) receiverEvent()      {}

@@ -39,7 +39,7 @@ func newGate(s *shared) gate {
 // acceptable again.
 func (g *gate) rulesOut(p *packet, chosen *object) bool {
 	switch {
-	case len(g.pins) > 0 && !slices.Contains(g.pins, p.Object):
+	case g.isPinned() && !g.isWanted(p.Object):
 		return true
 	case p.Type != proto.TypeManifest:
 		return chosen != nil || g.refused.contains(p.Object)
@@ -53,7 +53,13 @@ func (g *gate) rulesOut(p *packet, chosen *object) bool {
 // follow" in spec.md 7.2 and elsewhere.
 type verifiedManifest struct {
 	*proto.Manifest
-	signers []proto.PublicKey // all trusted ones; nil: no signature was asked for
+	signers []proto.PublicKey // all trusted ones; nil: no signature was asked for, or it is a catalogue
+	release Release           // to be remembered
+}
+
+// releaseOf returns how the object of a manifest is remembered.
+func releaseOf(m *proto.Manifest) Release {
+	return Release{Sequence: m.Sequence, Object: m.Descriptor.Object()}
 }
 
 // authenticate returns the manifest that an undamaged packet of object id carries,
@@ -62,17 +68,27 @@ func (g *gate) authenticate(p *packet, id *identity) (m verifiedManifest, err er
 	if g.plain, err = p.open(id, g.plain); err != nil {
 		return m, err
 	}
+	var unsigned error
 	if g.cfg.Trust != nil {
-		if m.signers, err = g.signers(p); err != nil {
-			return m, err
+		if m.signers, unsigned = g.signers(p); unsigned != nil && unsigned != ReasonSignature {
+			return m, unsigned
 		}
 	}
 	m.Manifest, err = proto.ParseManifestPayload(slices.Clone(p.payload))
-	if err != nil || m.Descriptor.Params != p.Params || !id.proves(m.Descriptor) {
+	switch {
+	case unsigned != nil && (err != nil || m.Catalogue == 0): // a catalogue needs no signature (spec.md 6.6)
+		g.report(&g.unsigned, Refused{Object: p.Object, Why: ReasonSignature})
+		return m, unsigned
+	case err != nil || m.Descriptor.Params != p.Params || !id.proves(m.Descriptor):
 		return m, ReasonManifest
 	}
+	m.release = releaseOf(m.Manifest)
 	return m, nil
 }
+
+// isPinned reports whether only one object is wanted, and isWanted whether it is that.
+func (g *gate) isPinned() bool                    { return len(g.pins) > 0 }
+func (g *gate) isWanted(wire proto.ObjectID) bool { return slices.Contains(g.pins, wire) }
 
 // signers returns the trusted keys that have signed a manifest. Manifests signed by
 // unknown keys are cheap to reject and do not count against the verification budget.
@@ -85,18 +101,20 @@ func (g *gate) signers(p *packet) (signers []proto.PublicKey, err error) {
 		signers = proto.PayloadSigners(p.payload, keys)
 	}
 	if signers == nil {
-		g.report(&g.unsigned, Refused{Object: p.Object, Why: ReasonSignature})
 		return nil, ReasonSignature
 	}
 	return signers, nil
 }
 
 // refusal returns why a genuine manifest is not to be followed, a Reason, or nil.
-func (g *gate) refusal(m *proto.Manifest) error {
-	if g.cfg.Trust != nil {
-		if err := g.cfg.Trust.refusal(g.now, m); err != nil {
+func (g *gate) refusal(m verifiedManifest) error {
+	if g.cfg.Trust != nil && (m.Catalogue == 0 || len(m.signers) > 0) {
+		if err := g.cfg.Trust.refusal(g.now, m.Manifest, m.release, g.cfg.Take == TakeAll); err != nil {
 			return err
 		}
+	}
+	if m.Catalogue > 0 {
+		return nil
 	}
 	if g.cfg.Name != nil && !g.cfg.Name(m.Name) {
 		return ReasonOtherObject

@@ -66,6 +66,9 @@ func (o *object) nextJob() *Job {
 		}
 		if kind.decodes() {
 			o.work.decoding++
+			if o.candidate != nil {
+				o.set.decoder = o
+			}
 		}
 		return &Job{object: o, kind: kind, work: w}
 	}
@@ -77,8 +80,14 @@ func (o *object) hasRoom(kind workKind) bool {
 	w := &o.work
 	switch kind {
 	case reencodeGroup: // takes the memory of all decoders
+		if len(w.lanes[kind]) == 0 || o.candidate != nil && !o.set.takeDecoder(o) {
+			return false
+		}
 		return w.decoding == 0
 	case decodeGroup:
+		if len(w.lanes[kind]) == 0 || o.candidate != nil && !o.set.takeDecoder(o) {
+			return false
+		}
 		_, waits := o.nextTask(reencodeGroup)
 		return !waits && !w.reencoding && w.decoding < o.decoders.atOnce()
 	case hashFile:
@@ -108,6 +117,8 @@ func (o *object) nextWork(kind workKind) work {
 		return newHashWork(o)
 	case syncStore:
 		return newSyncWork(o)
+	case readCatalogue:
+		return newCatalogueWork(o)
 	case scanOutline:
 		w, n, ok := o.nextOutlined()
 		if !ok {

@@ -162,7 +162,8 @@ func (r *Receiver) Opening() bool {
 
 // newOpenObject returns an object with an open store.
 func newOpenObject(s *shared, geo proto.Geometry, store Store, m *proto.Manifest) *object {
-	o := newObject(s, identity{}, geo, m)
+	b, _ := s.cfg.budget(geo)
+	o := newObject(s, identity{}, geo, m, b)
 	o.places.queue.store, o.opening = store, false
 	return o
 }

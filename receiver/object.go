@@ -22,8 +22,18 @@ type object struct {
 	geo      proto.Geometry
 	manifest *proto.Manifest
 
+	signers []proto.PublicKey // of the manifest
+	release Release           // to be remembered
+
+	candidate *candidate // with TakeAll
+	need      uint64     // memory that it counts for, with TakeAll
+	catalogue *candidate // it is a catalogue; nil: it is a file
+	heard     time.Time  // when the last packet came, of a catalogue
+	gone      bool       // it is not received any more
+
 	waiting waitingRoom // packets that wait for the store
 	ready   bool        // it is in shared.ready
+	later   bool        // it is in set.later
 
 	index  *index
 	places places
@@ -50,28 +60,28 @@ type object struct {
 	lossThen Loss   // at the time when everything was collected
 }
 
-// received counts the useful and useless packets of the chosen object.
+// received counts the useful and useless packets of an object.
 type received struct{ data, parity, digests, outlines, manifests uint64 }
 
 // newObject returns an object without shards, whose store is not open.
-func newObject(s *shared, id identity, geo proto.Geometry, m *proto.Manifest) *object {
+func newObject(s *shared, id identity, geo proto.Geometry, m *proto.Manifest, b budget) *object {
 	o := &object{
 		shared: s, identity: id, geo: geo, manifest: m, opening: true,
 		index: newIndex(geo),
 	}
-	b, _ := s.cfg.budget(geo)
 	o.decoders = decoders{params: geo.Params, groups: geo.Groups, memory: b.decoders, workers: s.cfg.Workers}
 	records := int64(0)
 	if tree, err := geo.Tree(); err == nil && m.Descriptor.Root != (proto.Digest{}) {
 		o.leaves = newLeaves(tree, b.records)
 		records = o.leaves.size()
 	}
-	o.places.layout, o.places.queue.most = newLayout(geo, records), b.batches
+	o.places.layout, o.places.queue.most, o.places.queue.total = newLayout(geo, records), b.batches, &s.queued
 	return o
 }
 
 // accept handles an undamaged packet of the object.
 func (o *object) accept(p *packet) error {
+	o.heard = o.now
 	if err := o.geo.Admits(&p.Header); err != nil {
 		return err
 	}
@@ -83,17 +93,22 @@ func (o *object) accept(p *packet) error {
 // countPacket counts a packet that fits the object, of which so many copies have
 // arrived.
 func (o *object) countPacket(p *packet, copies uint64) {
-	switch p.Type {
+	o.received.add(p.Type, copies)
+	o.shared.received.add(p.Type, copies)
+}
+
+func (r *received) add(t proto.Type, copies uint64) {
+	switch t {
 	case proto.TypeManifest:
-		o.received.manifests += copies
+		r.manifests += copies
 	case proto.TypeDigest:
-		o.received.digests += copies
+		r.digests += copies
 	case proto.TypeOutline:
-		o.received.outlines += copies
+		r.outlines += copies
 	case proto.TypeData:
-		o.received.data += copies
+		r.data += copies
 	default:
-		o.received.parity += copies
+		r.parity += copies
 	}
 }
 
@@ -132,6 +147,24 @@ func (o *object) takeManifest(p *packet) (err error) {
 		o.streams.prove(p.from)
 	}
 	return nil
+}
+
+// observe reports an event of the only file that is received: see [Finished] for the
+// others.
+func (o *object) observe(e Event) {
+	if o.isOnly() {
+		o.shared.observe(e)
+	}
+}
+
+// isOnly reports whether the object is the only file that is received.
+func (o *object) isOnly() bool { return o.candidate == nil && o.catalogue == nil }
+
+// drop ends the work on an object that is not received any more.
+func (o *object) drop() {
+	o.places.queue.forget()
+	o.aborted.Store(true)
+	o.gone, o.flushAt = true, time.Time{}
 }
 
 // wake is called when the object may have a job.

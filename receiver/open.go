@@ -17,7 +17,9 @@ func (w *openWork) run() error {
 		}
 	}
 	var err error
-	if w.store, err = w.cfg.Open(w.wire, w.geo.Params); err != nil {
+	if w.catalogue != nil {
+		w.store = &memoryStore{}
+	} else if w.store, err = w.cfg.Open(w.wire, w.geo.Params); err != nil {
 		return err
 	}
 	return storeError("reserve space", w.reserve())

@@ -48,7 +48,7 @@ var plausible = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // refusal returns why a manifest that a trusted key has signed is not to be
 // followed, nil if it is. With a clock that was never set, no manifest has
 // expired.
-func (p *Policy) refusal(now time.Time, m *proto.Manifest) error {
+func (p *Policy) refusal(now time.Time, m *proto.Manifest, release Release, several bool) error {
 	switch {
 	case m.Channel == "" || m.Channel != p.Channel:
 		return ReasonChannel
@@ -58,7 +58,7 @@ func (p *Policy) refusal(now time.Time, m *proto.Manifest) error {
 		return ReasonTarget
 	case m.Expires != 0 && now.After(plausible) && uint64(now.Unix()) >= m.Expires:
 		return ReasonExpired
-	case m.Sequence < p.MinSequence || !p.AllowDowngrade && p.stale(m):
+	case m.Sequence < p.MinSequence || !p.AllowDowngrade && p.stale(release, several):
 		return ReasonRollback
 	}
 	return nil
@@ -76,21 +76,22 @@ func (p *Policy) Verify(now time.Time, manifest []byte) (*proto.Manifest, []prot
 	if err != nil {
 		return nil, nil, ReasonManifest
 	}
-	return m, signers, p.refusal(now, m)
+	return m, signers, p.refusal(now, m, releaseOf(m), false)
 }
 
-// stale reports whether m is older than the last installed release, or has the
-// same sequence and another object. Which of the keys signed does not matter:
-// anybody can change the order of signatures, or leave one out.
-func (p *Policy) stale(m *proto.Manifest) bool {
+// stale reports whether a release is older than the one that was installed last, or, if
+// there are not several of a sequence, has the same sequence and another object. Which of
+// the keys signed does not matter: anybody can change the order of signatures, or leave
+// one out.
+func (p *Policy) stale(r Release, several bool) bool {
 	same, other := false, false
 	for _, key := range p.Keys {
 		last, known := p.Installed[key.ID]
 		switch {
-		case !known || last.Sequence < m.Sequence:
-		case last.Sequence > m.Sequence:
+		case !known || last.Sequence < r.Sequence:
+		case last.Sequence > r.Sequence:
 			return true
-		case last.Object == m.Descriptor.Object():
+		case several || last.Object == r.Object:
 			same = true
 		default:
 			other = true

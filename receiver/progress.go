@@ -36,10 +36,25 @@ type Progress struct {
 
 // Progress returns the state of the transfer.
 func (r *Receiver) Progress() Progress {
-	o := r.object
-	if o == nil {
+	switch {
+	case r.cfg.Take == TakeAll:
+		return r.progressOfAll()
+	case r.object == nil:
 		return Progress{Waiting: r.waited}
 	}
+	return r.progressOf(r.object)
+}
+
+// progressOfAll returns the sums of what is measured in packets.
+func (r *Receiver) progressOfAll() Progress {
+	all := &r.received
+	return Progress{
+		Waiting: r.waited, Loss: r.streams.Loss(),
+		Data: all.data, Parity: all.parity, Digests: all.digests, Outlines: all.outlines, Manifests: all.manifests,
+	}
+}
+
+func (r *Receiver) progressOf(o *object) Progress {
 	p := Progress{
 		Object: o.wire, Params: o.geo.Params, Waiting: r.waited,
 		Needed: o.geo.DataShards, Held: o.index.shards,

@@ -11,6 +11,7 @@ const (
 	ReasonUnsealed      proto.Reason = "unsealed"       // not encrypted, but only sealed packets are accepted
 	ReasonOtherObject   proto.Reason = "other-object"   // an object that was not chosen
 	ReasonTooLarge      proto.Reason = "too-large"      // the object is over a limit
+	ReasonTooMany       proto.Reason = "too-many"       // more objects than Config.MaxObjects
 	ReasonMemory        proto.Reason = "memory"         // the object needs more memory than Config.MemoryLimit
 	ReasonManifest      proto.Reason = "manifest"       // a manifest that does not fit its object
 	ReasonSignatureRate proto.Reason = "signature-rate" // more signatures than are verified in that time

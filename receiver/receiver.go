@@ -28,8 +28,12 @@ type shared struct {
 	plain   []byte    // room for the payload of a sealed packet, decrypted
 	streams Streams
 
+	received received  // of all objects
+	queued   int       // bytes that wait to be written, of all objects
 	ready    []*object // that may have a job
 	flushing []*object // that have gathered something to be written, in the order in which it is due
+
+	set set
 }
 
 func (s *shared) observe(e Event) {
@@ -51,7 +55,12 @@ func New(cfg Config) (*Receiver, error) {
 
 // Done reports whether the object is complete and verified, or the transfer
 // has failed: see [Receiver.Err].
-func (r *Receiver) Done() bool { return r.err != nil || r.object != nil && r.object.verified }
+func (r *Receiver) Done() bool {
+	if r.cfg.Take == TakeAll {
+		return r.err != nil || r.set.doneAll()
+	}
+	return r.err != nil || r.object != nil && r.object.verified
+}
 
 // Err returns why the transfer failed: a [*StoreError], [ErrIntegrity], or an
 // error of Config.Open. It is nil while it goes on and after it succeeded.
@@ -79,7 +88,10 @@ func (r *Receiver) Store() Store {
 func (r *Receiver) Streams() *Streams { return &r.streams }
 
 // Wake returns when to call [Receiver.Tick]; the zero time: never.
-func (r *Receiver) Wake() time.Time {
+func (r *Receiver) Wake() time.Time { return earlier(r.flushAt(), r.set.until) }
+
+// flushAt returns when something that was gathered is to be written.
+func (r *Receiver) flushAt() time.Time {
 	for len(r.flushing) > 0 {
 		if at := r.flushing[0].flushAt; !at.IsZero() {
 			return at
@@ -92,7 +104,8 @@ func (r *Receiver) Wake() time.Time {
 // Tick does what is due at now. A call before [Receiver.Wake] has no effect.
 func (r *Receiver) Tick(now time.Time) {
 	r.now = now
-	for at := r.Wake(); !at.IsZero() && !now.Before(at); at = r.Wake() {
+	r.tickList()
+	for at := r.flushAt(); !at.IsZero() && !now.Before(at); at = r.flushAt() {
 		o := r.flushing[0]
 		r.flushing = r.flushing[1:]
 		o.flushAt = time.Time{}
@@ -114,7 +127,7 @@ func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	}
 	p := packet{from: from, Header: h, datagram: datagram, payload: payload, sealed: h.Sealed}
 	if err := r.precheck(&p); err != nil {
-		if err == ReasonOtherObject && h.Path.Flags&proto.PathSet != 0 && proto.ChecksumOK(datagram) {
+		if (err == ReasonOtherObject || err == ReasonNotNeeded && !r.Done()) && h.Path.Flags&proto.PathSet != 0 && proto.ChecksumOK(datagram) {
 			r.noteOther(&p)
 		}
 		return err
@@ -142,8 +155,13 @@ func (r *Receiver) precheck(p *packet) error {
 		return ReasonUnsealed
 	case r.Done():
 		return ReasonNotNeeded
-	case r.find(p.Object) == nil && r.gate.rulesOut(p, r.object):
+	case r.find(p.Object) != nil:
+		return nil
+	case r.gate.rulesOut(p, r.object):
 		return ReasonOtherObject
+	}
+	if known := r.set.listed[p.Object]; known != nil && known.state == over {
+		return ReasonNotNeeded
 	}
 	return nil
 }
@@ -152,7 +170,7 @@ func (r *Receiver) precheck(p *packet) error {
 // loss, if its sender sends a set: the packets of all objects of a set share
 // their sequence numbers (spec.md 6.5).
 func (r *Receiver) noteOther(p *packet) {
-	if r.object != nil && p.Path.Flags&proto.PathSet != 0 {
+	if (r.object != nil || r.set.objects != nil) && p.Path.Flags&proto.PathSet != 0 {
 		r.streams.Note(r.now, p.from, &p.Path)
 	}
 }
@@ -162,18 +180,26 @@ func (r *Receiver) find(wire proto.ObjectID) *object {
 	if r.object != nil && r.object.wire == wire {
 		return r.object
 	}
-	return nil
+	if c := r.set.catalogue; c != nil && c.wire == wire {
+		return c
+	}
+	return r.set.objects[wire]
 }
 
 // takePacket handles an undamaged packet of an object that is or may be the
 // chosen one, in the order of spec.md 7.1. The error is a Reason to ignore it, or
 // a failure.
 func (r *Receiver) takePacket(p *packet) error {
-	o := r.find(p.Object)
+	if o := r.find(p.Object); o != nil {
+		return r.takeFor(o, p)
+	}
+	r.noteOther(p)
+	return r.handleUnchosen(p)
+}
+
+// takeFor handles an undamaged packet of an object that is being received.
+func (r *Receiver) takeFor(o *object, p *packet) error {
 	switch {
-	case o == nil:
-		r.noteOther(p)
-		return r.handleUnchosen(p)
 	case o.opening && p.Type != proto.TypeManifest:
 		if err := o.geo.Admits(&p.Header); err != nil {
 			return err
@@ -194,12 +220,20 @@ func (r *Receiver) takePacket(p *packet) error {
 // Wants reports whether more packets are needed. They are not when K shards of
 // every group are held and only local work remains. Forged shards may change that
 // again.
-func (r *Receiver) Wants() bool { return r.object == nil || !r.object.collected }
+func (r *Receiver) Wants() bool {
+	if r.cfg.Take == TakeAll {
+		return !r.set.collectedAll()
+	}
+	return r.object == nil || !r.object.collected
+}
 
 // Busy reports whether the queues for writes to the store, or for packets that
 // wait for reads from it, are full, so that further packets of the object would
 // be lost. Leave packets in the buffers of the sockets until a job has ended.
 func (r *Receiver) Busy() bool {
+	if r.cfg.Take == TakeAll {
+		return r.queued >= mostBatches*batchBytes
+	}
 	o := r.object
 	return o != nil && (o.places.queue.busy() || o.waiting.isFull() && o.resume.waiting == 0)
 }
@@ -217,10 +251,15 @@ func (r *Receiver) fail(err error) {
 // by one, so that the jobs which they cause run as if the packets were just
 // arriving.
 func (r *Receiver) NextJob() *Job {
+	r.beginMore()
 	for len(r.ready) > 0 && !r.Done() {
+		if r.cfg.Take == TakeAll && r.set.jobs >= maxJobs {
+			return nil
+		}
 		o := r.ready[0]
 		if r.find(o.wire) == o {
 			if j := o.nextJob(); j != nil {
+				r.set.jobs++
 				return j
 			}
 			if r.takeWaiting(o) {
@@ -238,20 +277,37 @@ func (r *Receiver) NextJob() *Job {
 // [ErrIntegrity].
 func (r *Receiver) Finish(now time.Time, j *Job) {
 	r.now = now
+	r.set.jobs--
 	o := j.object
 	if r.find(o.wire) != o || r.err != nil {
 		return // the object was dropped meanwhile
 	}
 	before := o.verified
-	r.fail(j.finish())
+	err := j.finish()
 	o.wake()
+	if o.work.decoding == 0 {
+		r.freeDecoder(o)
+	}
 	switch {
-	case j.kind == openStore && r.err != nil:
+	case err != nil && o.candidate != nil:
+		r.failObject(o, err)
+		return
+	case err != nil && o.catalogue != nil:
+		r.dropCatalogue()
+		return
+	case err != nil && j.kind == openStore:
+		r.fail(err)
 		r.object = nil // there is no store
+		return
+	case err != nil:
+		r.fail(err)
+		return
+	case j.kind == readCatalogue:
+		r.learn(j.work.(*catalogueWork))
 		return
 	case j.kind == openStore:
 		o.waiting.keepOnly(o.wire)
-		if o.resume.waiting > 0 { // nothing is decoded meanwhile
+		if o.resume.waiting > 0 && o.isOnly() { // nothing is decoded meanwhile
 			o.waiting.grow(max(1, min(4, o.decoders.memory/WaitingMemory)))
 		}
 	case j.kind.scans():
@@ -265,7 +321,18 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 // verified ends the transfer, or gives the object up: its manifest may have expired
 // meanwhile, or the clock was set.
 func (r *Receiver) verified(o *object) {
-	if why := r.gate.refusal(o.manifest); why != nil {
+	switch {
+	case o.catalogue != nil:
+		return // it is read next
+	case o.candidate != nil:
+		if why := r.gate.refusal(o.candidate.verifiedManifest); why != nil {
+			r.failObject(o, why)
+			return
+		}
+		r.finishObject(o)
+		return
+	}
+	if why := r.gate.refusal(verifiedManifest{o.manifest, o.signers, o.release}); why != nil {
 		r.gate.refuse(Refused{Object: o.wire, Name: o.manifest.Name, Why: why.(proto.Reason)})
 		r.old = r.dropObject("its manifest is not accepted any more")
 		return
@@ -277,5 +344,11 @@ func (r *Receiver) verified(o *object) {
 func (r *Receiver) Abort() {
 	if r.object != nil {
 		r.object.aborted.Store(true)
+	}
+	if r.set.catalogue != nil {
+		r.set.catalogue.aborted.Store(true)
+	}
+	for _, o := range r.set.objects {
+		o.aborted.Store(true)
 	}
 }

@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"cmp"
 	"time"
 	"unsafe"
 
@@ -40,6 +41,9 @@ type waitingRoom struct {
 
 	scratch []byte // room for a datagram
 
+	few      int // packets; zero: maxWaiting
+	fewBytes int // of few packets
+
 	// Where next continues: first through all other packets, then through shards.
 	at     int
 	shards bool
@@ -63,7 +67,7 @@ type waitingPacket struct {
 // of another sender, waits already.
 func (w *waitingRoom) keep(now time.Time, p *packet) bool {
 	if w.packets == nil {
-		w.make(maxWaiting, waitingBytes)
+		w.make(cmp.Or(w.few, maxWaiting), cmp.Or(w.fewBytes, waitingBytes))
 	}
 	if same := w.find(p.datagram); same != nil {
 		same.copies++
@@ -88,6 +92,30 @@ func (w *waitingRoom) keep(now time.Time, p *packet) bool {
 func (w *waitingRoom) make(packets, bytes int) {
 	w.packets, w.checksums = make([]waitingPacket, packets), make([]uint32, packets)
 	w.bytes, w.scratch = make([]byte, bytes), make([]byte, 0, proto.MaxDatagramLen)
+}
+
+// limit makes the room a small one, for one of several objects.
+func (w *waitingRoom) limit(geo proto.Geometry) {
+	const few = 64
+	h := proto.Header{Params: geo.Params, Sealed: true}
+	w.few, w.fewBytes = few, few*h.DatagramLen()
+}
+
+// moveTo moves the packets of an object to another room.
+func (w *waitingRoom) moveTo(to *waitingRoom, id proto.ObjectID) {
+	for i := range w.count {
+		e := w.packet(i)
+		if e.gone || e.object != id {
+			continue
+		}
+		p := w.open(e)
+		to.keep(e.at, &p)
+		to.packet(to.count - 1).copies = e.copies
+		e.gone = true
+	}
+	if w.packets != nil {
+		w.free()
+	}
 }
 
 // grow enlarges the room to a multiple, given by times, of its size before an
@@ -209,6 +237,6 @@ func (w *waitingRoom) free() {
 		w.dropFirst()
 	}
 	if w.count == 0 {
-		*w = waitingRoom{shards: true}
+		*w = waitingRoom{shards: true, few: w.few, fewBytes: w.fewBytes}
 	}
 }

@@ -19,6 +19,7 @@ const (
 	hashFile                       // hash the file as it is in the store
 	syncStore                      // make the finished file durable
 	writeStore                     // write what was received
+	readCatalogue                  // read the manifests of a catalogue
 	workKinds
 )
 

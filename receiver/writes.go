@@ -47,6 +47,9 @@ type writeQueue struct {
 	idle   []*batch        // to be used again
 	last   uint32          // number of the batch that was opened last
 	most   int             // batches that may wait to be written
+	small  bool            // of one of several objects: batches take no more memory than bytes
+	bytes  int             // in queued and active
+	total  *int            // the same of all objects; nil: nobody asks
 }
 
 // A batch is some writes to a region of the store. Its first bytes may have
@@ -67,7 +70,7 @@ type write struct {
 // put takes bytes that belong at an offset of the store, and returns the number of
 // their batch.
 func (q *writeQueue) put(r region, offset int64, b []byte) (number uint32) {
-	if o := q.open[r]; o != nil && len(o.buffer)+len(b) > cap(o.buffer) {
+	if o := q.open[r]; o != nil && len(o.buffer)+len(b) > batchBytes {
 		q.enqueue(r)
 	}
 	o := q.openBatch(r)
@@ -99,7 +102,10 @@ func (q *writeQueue) openBatch(r region) *batch {
 // unused returns an empty batch.
 func (q *writeQueue) unused() *batch {
 	n := len(q.idle)
-	if n == 0 {
+	switch {
+	case n == 0 && q.small:
+		return &batch{}
+	case n == 0:
 		return &batch{buffer: make([]byte, 0, batchBytes)}
 	}
 	b := q.idle[n-1]
@@ -137,6 +143,7 @@ func (q *writeQueue) flushBlocks() (rest bool) {
 func (q *writeQueue) enqueue(r region) {
 	full := q.open[r]
 	q.queued, q.open[r] = append(q.queued, full), nil
+	q.count(len(full.buffer))
 	last := &full.writes[len(full.writes)-1]
 	if last.from >= 0 {
 		return
@@ -149,6 +156,7 @@ func (q *writeQueue) enqueue(r region) {
 	next.first = full.first
 	keep := len(full.buffer) - rest
 	next.appendWrite(last.end()-int64(rest), full.buffer[keep:])
+	q.count(-rest)
 	full.buffer, last.n = full.buffer[:keep], last.n-rest
 }
 
@@ -157,6 +165,7 @@ func (q *writeQueue) flush(number uint32) {
 	for r, b := range q.open {
 		if b != nil && b.first <= number {
 			q.queued, q.open[r] = append(q.queued, b), nil
+			q.count(len(b.buffer))
 		}
 	}
 }
@@ -189,10 +198,25 @@ func (q *writeQueue) takeQueued() []*batch {
 // done takes the batches of a job back.
 func (q *writeQueue) done() {
 	for i, b := range q.active {
-		q.idle, q.active[i] = append(q.idle, b), nil
+		q.count(-len(b.buffer))
+		if !q.small {
+			q.idle = append(q.idle, b)
+		}
+		q.active[i] = nil
 	}
 	q.active = q.active[:0]
 }
+
+// count notes that more bytes wait to be written.
+func (q *writeQueue) count(n int) {
+	q.bytes += n
+	if q.total != nil {
+		*q.total += n
+	}
+}
+
+// forget is called when nothing that waits will be written.
+func (q *writeQueue) forget() { q.count(-q.bytes) }
 
 // write writes the batch to the store.
 func (b *batch) write(store Store) error {

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package receiver
+
+import (
+	"io"
+	"sync"
+
+	"iotupd/proto"
+)
+
+// beginCatalogue begins to receive a catalogue (spec.md 6.6), which is kept in memory. One
+// that a trusted key has signed replaces another one.
+func (r *Receiver) beginCatalogue(c candidate) (*object, error) {
+	s := &r.set
+	geo, err := c.Descriptor.Geometry()
+	trusted := len(c.signers) > 0
+	switch {
+	case err != nil:
+		return nil, proto.ReasonGeometry
+	case s.catalogues.contains(c.id.wire):
+		return nil, ReasonNotNeeded
+	case c.Descriptor.Size > proto.MaxCatalogueBytes || int64(c.Catalogue) > int64(r.cfg.MaxObjects):
+		r.gate.refuse(Refused{Object: c.id.wire, Size: c.Descriptor.Size, Why: ReasonTooMany})
+		return nil, ReasonTooMany
+	case r.object != nil && !r.supersedes(c.verifiedManifest):
+		return nil, ReasonOtherObject
+	case s.catalogue != nil && (!trusted || len(s.catalogue.catalogue.signers) > 0):
+		return nil, ReasonBusy // it is sent again
+	}
+	limited := r.cfg
+	limited.InMemory = true
+	limited.Memory = DefaultMemory
+	limited.MemoryLimit /= 2
+	b, fits := limited.budget(geo)
+	if !fits {
+		r.gate.refuse(Refused{Object: c.id.wire, Size: c.Descriptor.Size, Why: ReasonMemory, Memory: 2 * limited.leastNeed(geo)})
+		return nil, ReasonMemory
+	}
+	if s.catalogue != nil {
+		r.dropCatalogue()
+	}
+	o := newObject(&r.shared, c.id, geo, c.Manifest, b)
+	o.catalogue, o.heard = &c, r.now
+	s.catalogue = o
+	s.complete = false
+	if s.until.IsZero() {
+		s.since, s.until = r.now, r.now.Add(listTime)
+	}
+	o.waiting.limit(geo)
+	r.waiting.moveTo(&o.waiting, o.wire)
+	o.wake()
+	return o, nil
+}
+
+// dropCatalogue gives up the catalogue that is being received.
+func (r *Receiver) dropCatalogue() {
+	r.set.catalogues.remember(r.set.catalogue.wire)
+	r.set.catalogue.drop()
+	r.set.catalogue = nil
+}
+
+// A catalogueWork reads a catalogue that has been received.
+type catalogueWork struct {
+	*object
+	found []candidate
+	err   error // it is not a catalogue
+}
+
+func newCatalogueWork(o *object) work {
+	if o.catalogue == nil || !o.verified || o.work.running > 0 {
+		return nil
+	}
+	return &catalogueWork{object: o}
+}
+
+func (w *catalogueWork) run() error {
+	b := make([]byte, w.geo.Size)
+	if _, err := w.places.queue.store.ReadAt(b, 0); err != nil && err != io.EOF {
+		return storeError("read back", err)
+	}
+	all, err := proto.ParseCatalogue(b, w.manifest.Catalogue)
+	if err != nil || all[0].Descriptor.ShardSize != w.geo.ShardSize {
+		w.err = ReasonManifest
+		return nil
+	}
+	for _, m := range all {
+		if w.aborted.Load() {
+			return errAborted
+		}
+		if c, ok := w.entry(m); ok {
+			w.found = append(w.found, c)
+		}
+	}
+	return nil
+}
+
+// entry returns the candidate of a manifest in the catalogue. Where signatures count, it
+// is signed, or the catalogue is (spec.md 5.5).
+func (w *catalogueWork) entry(m *proto.Manifest) (c candidate, ok bool) {
+	c = candidate{id: identity{wire: m.Descriptor.Object(), group: w.group}, from: w.catalogue.from}
+	if w.group != nil {
+		c.id.wire = w.group.Object(c.id.wire)
+	}
+	c.verifiedManifest = verifiedManifest{Manifest: m, release: releaseOf(m)}
+	if w.cfg.Trust == nil {
+		return c, true
+	}
+	c.signers = proto.Signers(m.AppendTo(nil), w.cfg.Trust.Keys)
+	switch {
+	case len(c.signers) > 0:
+		return c, true
+	case len(w.catalogue.signers) == 0 || len(m.Signatures) > 0:
+		return c, false
+	}
+	of := w.catalogue.Manifest
+	m.Channel, m.Sequence, m.Created, m.Expires = of.Channel, of.Sequence, of.Created, of.Expires
+	if m.Component == "" {
+		m.Component = of.Component
+	}
+	c.signers, c.release = w.catalogue.signers, w.catalogue.release
+	return c, true
+}
+
+func (w *catalogueWork) finish() error { return nil }
+
+// learn takes the manifests of a catalogue, as if they had arrived in packets.
+func (r *Receiver) learn(w *catalogueWork) {
+	r.set.catalogues.remember(w.wire)
+	r.set.catalogue.drop()
+	r.set.catalogue = nil
+	if w.err != nil {
+		r.gate.report(&r.gate.reported, Refused{Object: w.wire, Size: w.geo.Size, Why: ReasonManifest})
+		return
+	}
+	for _, c := range w.found {
+		switch why := r.gate.refusal(c.verifiedManifest); {
+		case r.find(c.id.wire) != nil || r.gate.isPinned() && !r.gate.isWanted(c.id.wire):
+		case why != nil:
+			r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Why: why.(proto.Reason)})
+		case r.err == nil:
+			r.found(c)
+		}
+	}
+	if r.cfg.Trust == nil || len(w.catalogue.signers) > 0 {
+		r.endList(true)
+	}
+}
+
+// A memoryStore keeps a catalogue.
+type memoryStore struct {
+	mu    sync.Mutex
+	bytes []byte
+}
+
+// Found implements [Store].
+func (s *memoryStore) Found() int64 { return 0 }
+
+// Reserve implements [Store].
+func (s *memoryStore) Reserve(size int64) error {
+	s.bytes = make([]byte, size)
+	return nil
+}
+
+// ReadAt implements [Store].
+func (s *memoryStore) ReadAt(b []byte, offset int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := copy(b, s.bytes[min(offset, int64(len(s.bytes))):])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// WriteAt implements [Store].
+func (s *memoryStore) WriteAt(b []byte, offset int64) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if end := offset + int64(len(b)); end > int64(len(s.bytes)) {
+		s.bytes = append(s.bytes, make([]byte, end-int64(len(s.bytes)))...)
+	}
+	return copy(s.bytes[offset:], b), nil
+}
+
+// Sync implements [Store].
+func (s *memoryStore) Sync() error { return nil }
+
+// Discard implements [Store].
+func (s *memoryStore) Discard() error { return nil }
