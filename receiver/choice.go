@@ -28,7 +28,7 @@ func (r *Receiver) handleUnchosen(p *packet) error {
 	case r.object.opening:
 		return ReasonScanning // it is sent again
 	case !r.supersedes(m.Manifest):
-		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Size: p.Size, Why: ReasonOtherObject})
+		r.gate.report(&r.gate.reported, Refused{Object: p.Object, Name: m.Name, Component: m.Component, Size: p.Size, Why: ReasonOtherObject})
 		return ReasonOtherObject
 	}
 	if _, fits := r.cfg.budget(geo); !fits {
@@ -64,7 +64,7 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 		return m, err
 	}
 	if why := r.gate.refusal(m.Manifest); why != nil {
-		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: why.(proto.Reason)})
+		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Component: m.Component, Why: why.(proto.Reason)})
 		return m, why
 	}
 	r.gate.refused.remove(p.Object)
@@ -72,9 +72,10 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 }
 
 // supersedes reports whether an object with manifest m, which is a manifest to
-// follow, replaces the chosen one.
+// follow, replaces the chosen one: it is a later release of the same component.
 func (r *Receiver) supersedes(m *proto.Manifest) bool {
-	return r.cfg.Trust != nil && m.Sequence > r.object.manifest.Sequence
+	chosen := r.object.manifest
+	return r.cfg.Trust != nil && m.Component == chosen.Component && m.Sequence > chosen.Sequence
 }
 
 // admissible checks that the parameters of a packet are consistent and within

@@ -49,6 +49,11 @@ type Config struct {
 	// may be empty. If nil, every name is accepted.
 	Name func(string) bool
 
+	// Components are, without Trust, the components of which objects are accepted, by
+	// what their manifests say; "" is the one of all manifests that name none. If empty,
+	// any. With Trust, those of the policy count.
+	Components []string
+
 	// MaxSize is the largest file to receive, in bytes. If zero, DefaultMaxSize.
 	MaxSize uint64
 
