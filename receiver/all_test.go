@@ -410,7 +410,7 @@ func TestManyObjectsTakeLittleMemoryEach(t *testing.T) {
 	h.transfer = nil
 	each := (with - heap()) / n
 	t.Logf("%d bytes an object", each)
-	if each < 500 || each > 16<<10 {
+	if each < 500 || each > 32<<10 {
 		t.Errorf("an object takes %d bytes", each)
 	}
 	runtime.KeepAlive(f)

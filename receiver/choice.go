@@ -68,7 +68,7 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 		return m, err
 	}
 	if why := r.gate.refusal(m); why != nil {
-		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Why: why.(proto.Reason)})
+		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Component: m.Component, Why: why.(proto.Reason)})
 		return m, why
 	}
 	r.gate.refused.remove(p.Object)
@@ -76,9 +76,10 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 }
 
 // supersedes reports whether an object with manifest m, which is a manifest to
-// follow, replaces the chosen one.
+// follow, replaces the chosen one: it is a later release of the same component.
 func (r *Receiver) supersedes(m verifiedManifest) bool {
-	return r.cfg.Trust != nil && len(m.signers) > 0 && m.Sequence > r.object.manifest.Sequence
+	chosen := r.object.manifest
+	return r.cfg.Trust != nil && len(m.signers) > 0 && m.Component == chosen.Component && m.Sequence > chosen.Sequence
 }
 
 // admissible checks that the parameters of a packet are consistent and within

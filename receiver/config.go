@@ -59,6 +59,11 @@ type Config struct {
 	MaxObjects int
 	MaxTotal   uint64
 
+	// Components are, without Trust, the components of which objects are accepted, by
+	// what their manifests say; "" is the one of all manifests that name none. If empty,
+	// any. With Trust, those of the policy count.
+	Components []string
+
 	// MaxSize is the largest file to receive, in bytes. If zero, DefaultMaxSize.
 	MaxSize uint64
 

@@ -61,6 +61,8 @@ type (
 		Size   uint64 // of the file in bytes, with Name
 		Why    proto.Reason
 		Memory uint64 // bytes that it takes at least, for [ReasonMemory]
+
+		Component string // of the manifest, if it is genuine; empty: it names none
 	}
 
 	// GroupDecoded: a group was rebuilt.

@@ -119,6 +119,9 @@ func (g *gate) refusal(m verifiedManifest) error {
 	if g.cfg.Name != nil && !g.cfg.Name(m.Name) {
 		return ReasonOtherObject
 	}
+	if c := g.cfg.Components; g.cfg.Trust == nil && len(c) > 0 && !slices.Contains(c, m.Component) {
+		return ReasonOtherObject
+	}
 	if g.cfg.SHA256 != [32]byte{} && g.cfg.SHA256 != m.Descriptor.SHA256 {
 		return ReasonOtherObject
 	}

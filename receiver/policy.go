@@ -23,17 +23,31 @@ type Policy struct {
 	// one of them. If empty, targets do not matter.
 	Targets []string
 
+	// Components are the components of which releases are accepted; "" is the one
+	// of all manifests that name none. If empty, releases of any component are.
+	Components []string
+
 	// MinSequence is the lowest sequence to accept.
 	MinSequence uint64
 
-	// Installed has, for every key, the release that was installed last with its
-	// signature. Nothing older than any of them is accepted, whoever signed, nor
+	// Running has the sequence that runs of components of which that is known.
+	// Nothing lower is accepted.
+	Running map[string]uint64
+
+	// Installed has, for every series, the release that was installed last. Nothing
+	// older than any of those of its component is accepted, whoever signed, nor
 	// another object of the same sequence. Entries of keys that are not in Keys do
 	// not count.
-	Installed map[proto.KeyID]Release
+	Installed map[Series]Release
 
 	// AllowDowngrade turns Installed off.
 	AllowDowngrade bool
+}
+
+// A Series is the releases of one component that one key has signed.
+type Series struct {
+	Key       proto.KeyID
+	Component string // empty: of manifests that name none
 }
 
 // A Release is an installed sequence and its object.
@@ -56,12 +70,19 @@ func (p *Policy) refusal(now time.Time, m *proto.Manifest, release Release, seve
 		return slices.Contains(p.Targets, t)
 	}):
 		return ReasonTarget
+	case m.Catalogue == 0 && !p.accepts(m.Component):
+		return ReasonOtherObject
 	case m.Expires != 0 && now.After(plausible) && uint64(now.Unix()) >= m.Expires:
 		return ReasonExpired
-	case m.Sequence < p.MinSequence || !p.AllowDowngrade && p.stale(release, several):
+	case m.Sequence < max(p.MinSequence, p.Running[m.Component]) || !p.AllowDowngrade && p.stale(m.Component, release, several):
 		return ReasonRollback
 	}
 	return nil
+}
+
+// accepts reports whether releases of a component are accepted.
+func (p *Policy) accepts(component string) bool {
+	return len(p.Components) == 0 || slices.Contains(p.Components, component)
 }
 
 // Verify returns the keys that have signed a manifest, encoded, and why it is
@@ -79,14 +100,14 @@ func (p *Policy) Verify(now time.Time, manifest []byte) (*proto.Manifest, []prot
 	return m, signers, p.refusal(now, m, releaseOf(m), false)
 }
 
-// stale reports whether a release is older than the one that was installed last, or, if
-// there are not several of a sequence, has the same sequence and another object. Which of
-// the keys signed does not matter: anybody can change the order of signatures, or leave
-// one out.
-func (p *Policy) stale(r Release, several bool) bool {
+// stale reports whether a release is older than the one of its component that was
+// installed last, or, if there are not several of a sequence, has the same sequence and
+// another object. Which of the keys signed does not matter: anybody can change the order
+// of signatures, or leave one out.
+func (p *Policy) stale(component string, r Release, several bool) bool {
 	same, other := false, false
 	for _, key := range p.Keys {
-		last, known := p.Installed[key.ID]
+		last, known := p.Installed[Series{key.ID, component}]
 		switch {
 		case !known || last.Sequence < r.Sequence:
 		case last.Sequence > r.Sequence:

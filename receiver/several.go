@@ -163,7 +163,7 @@ func (r *Receiver) found(c candidate) (o *object, err error) {
 	case r.object.opening:
 		return nil, ReasonScanning // it is sent again
 	case !r.supersedes(c.verifiedManifest):
-		r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Size: c.Descriptor.Size, Why: ReasonOtherObject})
+		r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Size: c.Descriptor.Size, Why: ReasonOtherObject})
 		return nil, ReasonOtherObject
 	}
 	geo, err := c.Descriptor.Geometry()
@@ -171,7 +171,7 @@ func (r *Receiver) found(c candidate) (o *object, err error) {
 		return nil, proto.ReasonGeometry
 	}
 	if _, fits := r.cfg.budget(geo); !fits {
-		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Why: ReasonMemory, Memory: r.cfg.leastNeed(geo)})
+		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Why: ReasonMemory, Memory: r.cfg.leastNeed(geo)})
 		return nil, ReasonMemory
 	}
 	old := r.old
@@ -194,10 +194,10 @@ func (r *Receiver) list(c candidate) (*candidate, error) {
 	}
 	switch {
 	case len(s.listed) >= r.cfg.MaxObjects:
-		r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Size: c.Descriptor.Size, Why: ReasonTooMany})
+		r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Size: c.Descriptor.Size, Why: ReasonTooMany})
 		return nil, ReasonTooMany
 	case r.cfg.MaxTotal > 0 && s.bytes+c.Descriptor.Size > r.cfg.MaxTotal:
-		r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Size: c.Descriptor.Size, Why: ReasonTooLarge})
+		r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Size: c.Descriptor.Size, Why: ReasonTooLarge})
 		return nil, ReasonTooLarge
 	}
 	if s.listed == nil {
@@ -227,7 +227,7 @@ func (r *Receiver) outdated(c *candidate) error {
 	switch {
 	case old == nil || old.Sequence == c.Sequence:
 	case old.Sequence > c.Sequence:
-		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Why: ReasonRollback})
+		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Why: ReasonRollback})
 		return ReasonRollback
 	case old.state != over:
 		r.replace(old)

@@ -137,7 +137,7 @@ func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 	src := newTree(t, "", 30*512, small(proto.CodeLeopard8, 10, 10))
 	installed := func(by keys.SecretKey, n uint64, id proto.ObjectID) func(p *receiver.Policy) {
 		return func(p *receiver.Policy) {
-			p.Installed = map[proto.KeyID]receiver.Release{by.ID: {Sequence: n, Object: id}}
+			p.Installed = map[receiver.Series]receiver.Release{{Key: by.ID}: {Sequence: n, Object: id}}
 		}
 	}
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
@@ -180,7 +180,7 @@ func TestAPolicySaysWhichReleasesAreInstalled(t *testing.T) {
 		{name: "another signer's number", change: sequence(7), policy: installed(other, 7, proto.ObjectID{1}), want: receiver.ReasonRollback},
 		{name: "one of two of a number", change: sequence(7), policy: func(p *receiver.Policy) {
 			installed(other, 7, src.id)(p)
-			p.Installed[key.ID] = receiver.Release{Sequence: 7, Object: proto.ObjectID{1}}
+			p.Installed[receiver.Series{Key: key.ID}] = receiver.Release{Sequence: 7, Object: proto.ObjectID{1}}
 		}},
 		{name: "older than of a key that is not trusted", change: sequence(6), policy: installed(keys.Generate(), 7, proto.ObjectID{1})},
 		{name: "the highest number", change: sequence(1<<64 - 1), policy: installed(key, 1<<64-2, proto.ObjectID{1})},

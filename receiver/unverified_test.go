@@ -158,7 +158,7 @@ func largestObject(t testing.TB, _ keys.SecretKey) iter.Seq[[]byte] {
 // waitingPolicy is the policy of a receiver that has release 1 of key.
 func waitingPolicy(key keys.SecretKey) *receiver.Policy {
 	policy := trusting(key)
-	policy.Installed = map[proto.KeyID]receiver.Release{key.ID: {Sequence: 1}}
+	policy.Installed = map[receiver.Series]receiver.Release{{Key: key.ID}: {Sequence: 1}}
 	return policy
 }
 

@@ -42,7 +42,7 @@ func trusting(change func(p *receiver.Policy)) *receiver.Policy {
 
 func installed(n uint64, id proto.ObjectID) func(p *receiver.Policy) {
 	return func(p *receiver.Policy) {
-		p.Installed = map[proto.KeyID]receiver.Release{vendor.id: {Sequence: n, Object: id}}
+		p.Installed = map[receiver.Series]receiver.Release{{Key: vendor.id}: {Sequence: n, Object: id}}
 	}
 }
 
@@ -180,7 +180,7 @@ func signedAndTooLarge(s *scene) {
 func installedReleases(s *scene) {
 	src := s.source(100_000, params(gf8, 30, 30), withDigests).signed(sequence(8), foreign, partner, vendor)
 	s.receive(receiver.Config{Memory: 16 << 10, Trust: trusting(func(p *receiver.Policy) {
-		p.Installed = map[proto.KeyID]receiver.Release{vendor.id: {Sequence: 7}, foreign.id: {Sequence: 70}}
+		p.Installed = map[receiver.Series]receiver.Release{{Key: vendor.id}: {Sequence: 7}, {Key: foreign.id}: {Sequence: 70}}
 		p.MinSequence = 3
 	})})
 	s.attack = (&attacker{dice: s.dice, src: src, data: 20, parity: 20, digests: 20, manifests: 20}).forgeries
