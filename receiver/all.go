@@ -139,9 +139,14 @@ func (r *Receiver) endObject(o *object) {
 // finishObject is called when an object is complete, verified and durable.
 func (r *Receiver) finishObject(o *object) {
 	r.endObject(o)
+	r.countFinished(o)
+	r.observe(Finished{Object: o.wire, Manifest: o.manifest, Progress: r.progressOf(o)})
+}
+
+func (r *Receiver) countFinished(o *object) {
 	r.set.finished++
 	r.set.done += o.geo.Size
-	r.observe(Finished{Object: o.wire, Manifest: o.manifest, Progress: r.progressOf(o)})
+	r.set.held += dataShards(o.candidate)
 }
 
 // failObject gives an object up after an error that concerns nothing else.
@@ -149,8 +154,7 @@ func (r *Receiver) failObject(o *object, err error) {
 	r.endObject(o)
 	switch {
 	case errors.Is(err, ErrHave):
-		r.set.finished++
-		r.set.done += o.geo.Size
+		r.countFinished(o)
 		r.observe(Finished{Object: o.wire, Manifest: o.manifest, Had: true, Progress: r.progressOf(o)})
 	default:
 		r.set.failed++

@@ -148,8 +148,9 @@ func TestAllObjectsOfASetAreReceivedAtOnce(t *testing.T) {
 	want := receiver.Totals{Objects: 12, Finished: 12, Complete: true}
 	for _, f := range files {
 		want.Bytes += uint64(len(f.file))
+		want.Needed += f.geo.DataShards
 	}
-	want.Done = want.Bytes
+	want.Done, want.Held = want.Bytes, want.Needed
 	if got := h.r.Totals(); got != want || h.r.Err() != nil {
 		t.Errorf("%+v, %v, want %+v", got, h.r.Err(), want)
 	}

@@ -47,8 +47,9 @@ func (r *Receiver) Progress() Progress {
 
 // progressOfAll returns the sums of what is measured in packets.
 func (r *Receiver) progressOfAll() Progress {
-	all := &r.received
+	all, totals := &r.received, r.Totals()
 	return Progress{
+		Needed: totals.Needed, Held: totals.Held,
 		Waiting: r.waited, Loss: r.streams.Loss(),
 		Data: all.data, Parity: all.parity, Digests: all.digests, Outlines: all.outlines, Manifests: all.manifests,
 	}

@@ -100,7 +100,15 @@ type Status struct {
 	Datagrams uint64                  // taken from the sockets
 	Dropped   uint64                  // of Datagrams, by RunOptions.Lost
 	Ignored   map[proto.Reason]uint64 // valid during the call of Report only
+
+	// With [TakeAll]: the sums over all objects, and the progress of a few of those that
+	// are being received.
+	Totals  Totals
+	Objects []Progress
 }
+
+// reportObjects is how many objects a Status lists.
+const reportObjects = 8
 
 // Run feeds r from conns until it is done, and does its jobs on goroutines of its
 // own. Before it returns, it closes conns and waits for its goroutines. The
@@ -413,10 +421,14 @@ func (s *shell) reportNow(now time.Time) error {
 	if s.opts.Report == nil {
 		return nil
 	}
-	return s.opts.Report(now, Status{
+	status := Status{
 		Progress:  s.r.Progress(),
 		Datagrams: s.datagrams,
 		Dropped:   s.dropped,
 		Ignored:   s.ignored,
-	})
+	}
+	if s.r.cfg.Take == TakeAll {
+		status.Totals, status.Objects = s.r.Totals(), s.r.Objects(reportObjects)
+	}
+	return s.opts.Report(now, status)
 }

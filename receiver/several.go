@@ -75,6 +75,7 @@ type set struct {
 	settling         []*object    // objects that were not settled lately: see unsettled
 	finished, failed int
 	done             uint64 // bytes of finished files
+	needed, held     uint64 // data shards of listed and of finished files
 }
 
 // A candidate is an object with a manifest to follow.
@@ -96,21 +97,28 @@ const (
 
 // Totals are the sums over all objects of a receiver with [TakeAll].
 type Totals struct {
-	Objects  int  // that are known
-	Finished int  // of Objects
-	Failed   int  // of Objects
-	Complete bool // there are no others
+	Objects    int  // that are known
+	Finished   int  // of Objects
+	Failed     int  // of Objects
+	Complete   bool // there are no others
+	Catalogued bool // a catalogue says so
 
 	Bytes uint64 // of all files
 	Done  uint64 // of Bytes, at hand or finished
+
+	Needed, Held uint64 // data shards, as in [Progress]
 }
 
 // Totals returns the sums over all objects.
 func (r *Receiver) Totals() Totals {
 	s := &r.set
-	t := Totals{Objects: len(s.listed), Finished: s.finished, Failed: s.failed, Complete: s.complete, Bytes: s.bytes, Done: s.done}
+	t := Totals{
+		Objects: len(s.listed), Finished: s.finished, Failed: s.failed, Complete: s.complete, Catalogued: s.catalogued,
+		Bytes: s.bytes, Done: s.done, Needed: s.needed, Held: s.held,
+	}
 	for _, o := range s.objects {
 		t.Done += min(o.geo.Size, o.index.shards*uint64(o.geo.ShardSize))
+		t.Held += o.index.shards
 	}
 	return t
 }
@@ -118,18 +126,23 @@ func (r *Receiver) Totals() Totals {
 // Objects returns the progress of at most so many objects that are being received with
 // [TakeAll], first the one that lacks least.
 func (r *Receiver) Objects(most int) []Progress {
-	all := make([]*object, 0, len(r.set.objects))
+	first := make([]*object, 0, most+1) // there may be thousands, which are not sorted several times a second
 	for _, o := range r.set.objects {
-		all = append(all, o)
+		i, _ := slices.BinarySearchFunc(first, o, compareLack)
+		if i < most {
+			first = slices.Insert(first, i, o)
+			first = first[:min(most, len(first))]
+		}
 	}
-	slices.SortFunc(all, func(a, b *object) int {
-		return cmp.Or(cmp.Compare(a.geo.DataShards-a.index.shards, b.geo.DataShards-b.index.shards), bytes.Compare(a.wire[:], b.wire[:]))
-	})
-	list := make([]Progress, 0, min(most, len(all)))
-	for _, o := range all[:min(most, len(all))] {
+	list := make([]Progress, 0, len(first))
+	for _, o := range first {
 		list = append(list, r.progressOf(o))
 	}
 	return list
+}
+
+func compareLack(a, b *object) int {
+	return cmp.Or(cmp.Compare(a.geo.DataShards-a.index.shards, b.geo.DataShards-b.index.shards), bytes.Compare(a.wire[:], b.wire[:]))
 }
 
 // hearSet notes that an undamaged packet comes from a sender of several objects.
@@ -208,6 +221,7 @@ func (r *Receiver) list(c candidate) (*candidate, error) {
 	}
 	s.listed[c.id.wire] = &c
 	s.bytes += c.Descriptor.Size
+	s.needed += dataShards(&c)
 	if r.cfg.Take == TakeAll {
 		s.queue = append(s.queue, &c)
 	}
@@ -249,6 +263,7 @@ func (r *Receiver) replace(c *candidate) {
 	c.state = over
 	delete(s.listed, c.id.wire)
 	s.bytes -= c.Descriptor.Size
+	s.needed -= dataShards(c)
 }
 
 // endList is called when the list of objects has ended.
@@ -279,6 +294,12 @@ func (r *Receiver) chooseOnly(c candidate) {
 	s.listed, s.bytes = nil, 0
 	r.cfg.Take = TakeFirst
 	r.found(c)
+}
+
+// dataShards returns the number of data shards of an object.
+func dataShards(c *candidate) uint64 {
+	size := uint64(c.Descriptor.ShardSize)
+	return (c.Descriptor.Size + size - 1) / size
 }
 
 // sorted returns the list in the order of the names.

@@ -147,6 +147,29 @@ type (
 		Collected time.Time // when all had come over the network
 	}
 
+	// FileDone: in [Agent.ReceiveAll], one more file is in place; Done are.
+	FileDone struct {
+		At   time.Time
+		File *Received
+		Done int
+	}
+
+	// FileFailed: in [Agent.ReceiveAll], a file was given up. The others go on.
+	FileFailed struct {
+		At       time.Time
+		Manifest *proto.Manifest
+		Err      *FileError
+	}
+
+	// AllDone: [Agent.ReceiveAll] has ended.
+	AllDone struct {
+		At     time.Time
+		All    All
+		Status receiver.Status
+		Drops  uint64
+		First  time.Time // packet of an object
+	}
+
 	// Stopped: the context of [Agent.Receive] has ended, or that of [Agent.Follow].
 	Stopped struct {
 		Status  receiver.Status
@@ -205,6 +228,9 @@ func (PlaceLost) agentEvent()      {}
 func (Silent) agentEvent()         {}
 func (AlreadyThere) agentEvent()   {}
 func (Done) agentEvent()           {}
+func (FileDone) agentEvent()       {}
+func (FileFailed) agentEvent()     {}
+func (AllDone) agentEvent()        {}
 func (Stopped) agentEvent()        {}
 func (InstallPending) agentEvent() {}
 func (Installed) agentEvent()      {}
