@@ -54,12 +54,9 @@ type FileTarget struct {
 
 	byObject bool // files are named by their objects
 
-	dir     *os.Root
-	name    string      // empty: the manifest's
-	mode    fs.FileMode // of a new file here
-	longest int         // name of a file here, in bytes
+	dir  *folder
+	name string // empty: the manifest's
 
-	fixed    bool                        // one owner and mode for all files, whoever makes them
 	withhold bool                        // see Withhold
 	verified atomic.Pointer[fs.FileInfo] // of the file that Has or Commit has verified; nil: none
 
@@ -98,24 +95,25 @@ func ObjectName(m *proto.Manifest) string { return m.Descriptor.Object().String(
 // Prepare opens the directory, and checks that a file can be put there, under its
 // name if that is known. Symbolic links are followed now, so that the file that a
 // link points to is the one replaced.
-func (t *FileTarget) Prepare() error {
+func (t *FileTarget) Prepare() (err error) {
 	if t.dir != nil {
 		return nil
 	}
 	if t.isDir {
-		return t.openDir(t.asked)
+		t.dir, err = openFolder(t.asked)
+		return err
 	}
 	path, err := whereToWrite(t.asked)
 	if err != nil {
 		return &TargetError{Path: t.asked, Err: err}
 	}
 	t.name = filepath.Base(path)
-	if err := t.openDir(filepath.Dir(path)); err != nil {
+	if t.dir, err = openFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
-	err = t.possible(t.name)
+	err = t.dir.possible(t.name)
 	if err == nil {
-		err = t.movable(t.hidden(t.name)) // an earlier run may have left it
+		err = t.dir.movable(t.hidden(t.name)) // an earlier run may have left it
 	}
 	if err != nil {
 		t.dir.Close()
@@ -146,49 +144,14 @@ func whereToWrite(path string) (string, error) {
 	return path, durable.Cause(err)
 }
 
-// openDir opens the directory at path, and tries at once whether files can be put
-// there.
-func (t *FileTarget) openDir(path string) error {
-	dir, err := os.OpenRoot(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &Error{Path: path, Err: fmt.Errorf("directory %s does not exist; make it first", path)}
-	}
-	if err != nil {
-		return &Error{Path: path, Err: fmt.Errorf("directory %s: %w", path, durable.Cause(err))}
-	}
-	t.dir = dir
-	if err := t.try(); err != nil {
-		t.dir.Close()
-		t.dir = nil
-		return dirError(path, "cannot make a file in it: ", err)
-	}
-	return nil
-}
-
-// ofDir reports whether an error concerns the directory itself.
-func ofDir(err error) bool {
-	return errors.Is(err, durable.ErrDirImmutable) || errors.Is(err, durable.ErrDirAppendOnly)
-}
-
-// dirError returns an error of the directory at path. An error that names the
-// directory itself needs no further words.
-func dirError(path, words string, err error) error {
-	if ofDir(err) {
-		return &Error{Path: path, Err: fmt.Errorf("directory %s %w", path, err)}
-	}
-	return &Error{Path: path, Err: fmt.Errorf("directory %s: %s%w", path, words, durable.Cause(err))}
-}
-
-func (t *FileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
-
 // Has implements [Target]. It reads the whole file if the size is right. Errors are of
 // type [*Error].
 func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error) {
-	if err := t.checkDir(); err != nil {
+	if err := t.dir.check(); err != nil {
 		return "", err
 	}
 	name := t.finalName(m)
-	impossible := t.possible(name)
+	impossible := t.dir.possible(name)
 	info, err := t.dir.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() || uint64(info.Size()) != m.Descriptor.Size {
 		return "", impossible
@@ -205,7 +168,7 @@ func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error)
 	if info, err = f.Stat(); err == nil {
 		t.verified.Store(&info)
 	}
-	return t.path(name), nil
+	return t.dir.path(name), nil
 }
 
 // hash reads r to its end, or until ctx ends.
@@ -234,11 +197,11 @@ func (t *FileTarget) finalName(m *proto.Manifest) string {
 // Check. After an error the partial file is unchanged.
 func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
 	name, size := t.finalName(m), int64(m.Descriptor.Size)
-	path := t.path(name)
+	path := t.dir.path(name)
 	if err := t.Check(); err != nil {
 		return "", err
 	}
-	if err := t.replaceable(name); err != nil {
+	if err := t.dir.replaceable(name); err != nil {
 		return "", err // nothing has been changed
 	}
 	behind, err := t.behind(size)
@@ -246,7 +209,7 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 		err = t.seal(name, size)
 	}
 	if err == nil && t.inspect != nil {
-		if err := t.inspect(t.path(t.partName)); err != nil {
+		if err := t.inspect(t.dir.path(t.partName)); err != nil {
 			t.unseal(behind)
 			return "", err
 		}
@@ -263,7 +226,7 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	}
 	t.part.Close() // not before: it is locked
 	t.part = nil
-	if err := durable.SyncDir(t.dir); err != nil {
+	if err := durable.SyncDir(t.dir.Root); err != nil {
 		return path, &Error{Path: path, Err: err}
 	}
 	return path, nil
@@ -281,9 +244,9 @@ func (t *FileTarget) HasName() bool { return t.name != "" }
 // form of it. If the name of the target is known, m may be nil.
 func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
 	if m == nil && t.name == "" {
-		return t.dir, ""
+		return t.dir.Root, ""
 	}
-	return t.dir, t.shorten(t.finalName(m))
+	return t.dir.Root, t.dir.shorten(t.finalName(m))
 }
 
 // Inspect has Commit call a function with the path of the finished file, before it takes
@@ -292,7 +255,7 @@ func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
 func (t *FileTarget) Inspect(inspect func(path string) error) { t.inspect = inspect }
 
 // PathOf returns the path that the file of m gets.
-func (t *FileTarget) PathOf(m *proto.Manifest) string { return t.path(t.finalName(m)) }
+func (t *FileTarget) PathOf(m *proto.Manifest) string { return t.dir.path(t.finalName(m)) }
 
 // newError returns an Error of an operation of the system.
 func newError(path string, err error) error {

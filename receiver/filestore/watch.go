@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"syscall"
 )
 
 // A placed file is the partial file under its name, while it is written.
@@ -26,7 +25,7 @@ func (t *FileTarget) place() {
 // [ErrRemoved] or [ErrTruncated]. It may be called from any goroutine between
 // Prepare and Commit. If the check itself fails, no change is reported.
 func (t *FileTarget) Check() error {
-	if err := t.checkDir(); err != nil {
+	if err := t.dir.check(); err != nil {
 		return err
 	}
 	p := t.placed.Load()
@@ -40,23 +39,6 @@ func (t *FileTarget) Check() error {
 	return err
 }
 
-// checkDir reports whether the directory is where it was.
-func (t *FileTarget) checkDir() error {
-	path := t.dir.Name()
-	mine, err := t.dir.Stat(".")
-	if err != nil {
-		return nil
-	}
-	named, err := os.Stat(path)
-	switch {
-	case err == nil && os.SameFile(mine, named):
-		return nil
-	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return newError("directory "+path, ErrMoved)
-	}
-	return nil
-}
-
 func (t *FileTarget) checkPart(p *placed) error {
 	mine, err := p.file.Stat()
 	if err != nil {
@@ -65,9 +47,9 @@ func (t *FileTarget) checkPart(p *placed) error {
 	named, err := t.dir.Lstat(p.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(mine, named):
-		return newError(t.path(p.name), ErrRemoved)
+		return newError(t.dir.path(p.name), ErrRemoved)
 	case mine.Size() < p.store.reserved.Load():
-		return newError(t.path(p.name), ErrTruncated)
+		return newError(t.dir.path(p.name), ErrTruncated)
 	}
 	return nil
 }
