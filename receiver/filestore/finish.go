@@ -9,19 +9,45 @@ import (
 	"iotupd/internal/durable"
 )
 
+// finish makes f, which is the partial file, the file called name, of size bytes.
+// Errors are of type [*Error], and those of Inspect.
+func (t *FileTarget) finish(f *os.File, name string, size int64) error {
+	behind, err := t.behind(f, size)
+	if err == nil {
+		err = t.seal(f, name, size)
+	}
+	if err == nil && t.inspect != nil {
+		if err := t.inspect(t.dir.path(t.part.name)); err != nil {
+			t.unseal(f, behind)
+			return err
+		}
+	}
+	if err == nil {
+		err = t.dir.Rename(t.part.name, name)
+	}
+	if err != nil {
+		t.unseal(f, behind)
+		return newError(t.dir.path(name), err)
+	}
+	if info, err := f.Stat(); err == nil {
+		t.verified.Store(&info)
+	}
+	return nil
+}
+
 // seal gives the partial file its final size, the mode and the owner of the old file if
 // there is one, and makes it durable.
-func (t *FileTarget) seal(name string, size int64) error {
+func (t *FileTarget) seal(f *os.File, name string, size int64) error {
 	t.placed.Store(nil)
-	if err := t.setOwners(name); err != nil {
+	if err := t.setOwners(f, name); err != nil {
 		return err
 	}
 	t.store.dropBallast()
-	durable.Compact(t.part, size)
-	if err := t.part.Truncate(size); err != nil {
+	durable.Compact(f, size)
+	if err := f.Truncate(size); err != nil {
 		return err
 	}
-	return t.part.Sync()
+	return f.Sync()
 }
 
 // maxBehind is how many bytes behind the file are kept in memory until the file
@@ -36,8 +62,8 @@ type workspace struct {
 }
 
 // behind returns the bytes that seal cuts off, all of them or only the end.
-func (t *FileTarget) behind(size int64) (w workspace, err error) {
-	info, err := t.part.Stat()
+func (t *FileTarget) behind(f *os.File, size int64) (w workspace, err error) {
+	info, err := f.Stat()
 	if err != nil || info.Size() <= size {
 		return w, err
 	}
@@ -46,7 +72,7 @@ func (t *FileTarget) behind(size int64) (w workspace, err error) {
 		w.at = w.size - lastBehind
 	}
 	w.bytes = make([]byte, w.size-w.at)
-	if _, err := t.part.ReadAt(w.bytes, w.at); err != nil && err != io.EOF {
+	if _, err := f.ReadAt(w.bytes, w.at); err != nil && err != io.EOF {
 		return workspace{}, err
 	}
 	return w, nil
@@ -57,11 +83,11 @@ const lastBehind = 4096
 
 // unseal restores the partial file as it was before seal, so that the next run
 // continues from it. The hashes of a large file have to be received again.
-func (t *FileTarget) unseal(w workspace) {
+func (t *FileTarget) unseal(f *os.File, w workspace) {
 	ours := owners{user: os.Geteuid(), group: os.Getegid(), mode: partMode}
-	ours.give(t.part)
-	t.part.Chmod(partMode)
-	if len(w.bytes) > 0 && durable.Allocate(t.part, w.size) == nil {
-		t.part.WriteAt(w.bytes, w.at)
+	ours.give(f)
+	f.Chmod(partMode)
+	if len(w.bytes) > 0 && durable.Allocate(f, w.size) == nil {
+		f.WriteAt(w.bytes, w.at)
 	}
 }

@@ -81,10 +81,10 @@ func TestAfterAFailedCommitThePartialFileIsAsBefore(t *testing.T) {
 		},
 		"renaming fails, which is the last step": func(d *delivery) error {
 			write(t, filepath.Join(d.dir, "fw.bin"), "old")
-			behind, err := d.behind(int64(len(file)))
+			behind, err := d.behind(d.part.file, int64(len(file)))
 			check(t, err)
-			check(t, d.seal("fw.bin", int64(len(file))))
-			d.unseal(behind)
+			check(t, d.seal(d.part.file, "fw.bin", int64(len(file))))
+			d.unseal(d.part.file, behind)
 			return syscall.EIO
 		},
 	}

@@ -25,6 +25,7 @@ type folder struct {
 	mode    fs.FileMode // of a new file here
 	longest int         // name of a file here, in bytes
 	fixed   bool        // one owner and mode for all files, whoever makes them
+	parts   *pool       // partial files here
 }
 
 // openFolder opens the directory at path, and tries at once whether files can be put
@@ -37,7 +38,7 @@ func openFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, &Error{Path: path, Err: fmt.Errorf("directory %s: %w", path, durable.Cause(err))}
 	}
-	d := &folder{Root: root}
+	d := &folder{Root: root, parts: newPool(0)}
 	if err := d.try(); err != nil {
 		d.Close()
 		return nil, dirError(path, "cannot make a file in it: ", err)

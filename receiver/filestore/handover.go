@@ -96,18 +96,18 @@ func (t *FileTarget) finalOwners(name string) owners {
 	return owners{user: -1, group: -1, mode: t.dir.mode}
 }
 
-// setOwners gives the partial file the owners that the final file has at first.
-func (t *FileTarget) setOwners(name string) error {
+// setOwners gives f, the partial file, the owners that the final file has at first.
+func (t *FileTarget) setOwners(f *os.File, name string) error {
 	final := t.finalOwners(name)
 	if t.withhold {
 		final = final.withheld()
 	}
-	mode := final.give(t.part)
-	info, err := t.part.Stat()
+	mode := final.give(f)
+	info, err := f.Stat()
 	if err == nil && info.Mode().Perm() == mode { // some file systems have one mode for all
 		return nil
 	}
-	if err := t.part.Chmod(mode); err != nil && !t.dir.fixed {
+	if err := f.Chmod(mode); err != nil && !t.dir.fixed {
 		return durable.Cause(err)
 	}
 	return nil

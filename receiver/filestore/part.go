@@ -4,6 +4,7 @@ package filestore
 
 import (
 	"cmp"
+	"os"
 	"time"
 
 	"iotupd/proto"
@@ -41,9 +42,9 @@ func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, er
 		return nil, newError(t.dir.path(name), err)
 	}
 	if t.name == "" {
-		t.dir.sweep(time.Now(), t.part)
+		t.part.use(func(f *os.File) error { t.dir.sweep(time.Now(), f); return nil })
 	}
-	t.store = &store{file: t.part, dir: t.dir.Root, place: t.dir.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
+	t.store = &store{part: t.part, dir: t.dir.Root, place: t.dir.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
 	t.place()
 	return t.store, nil
 }
@@ -57,49 +58,56 @@ func (t *FileTarget) hidden(name string) string { return "." + t.dir.shorten(nam
 // has much in common with it.
 func (t *FileTarget) takePart(name string) (size int64, err error) {
 	t.placed.Store(nil)
-	if t.part != nil && !t.dir.means(t.partName, t.part) {
+	if t.part != nil && !t.has(t.part) {
 		t.leave() // it was removed
 	}
-	if t.part == nil || t.partName != name {
+	if t.part == nil || t.part.name != name {
 		if err := t.change(name); err != nil {
 			return 0, err
 		}
 	}
-	info, err := t.part.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	err = t.part.use(func(f *os.File) error {
+		info, err := f.Stat()
+		if err == nil {
+			size = info.Size()
+		}
+		return err
+	})
+	return size, err
 }
 
 // change makes a file of another name the partial file.
 func (t *FileTarget) change(name string) error {
-	f, err := t.dir.reopen(name)
-	made := f == nil
+	made := false
+	next, err := t.dir.parts.add(t.dir, name, func() (*os.File, error) {
+		f, err := t.dir.reopen(name)
+		if made = f == nil; err == nil && made && t.part == nil {
+			f, err = t.dir.create(name)
+		}
+		return f, err
+	})
 	switch {
 	case err != nil:
 		return err
-	case made && t.part != nil:
-		if err := t.dir.Rename(t.partName, name); err != nil {
-			return err
-		}
-		t.partName = name
-		return nil
-	case made:
-		if f, err = t.dir.create(name); err != nil {
-			return err
-		}
+	case next == nil:
+		return t.part.rename(name)
 	}
 	t.Discard() // one transfer leaves one file behind
-	t.part, t.partName, t.made = f, name, made
+	t.part, t.made = next, made
 	return nil
+}
+
+// has reports whether a partial file still has its name.
+func (t *FileTarget) has(f *part) bool {
+	named, err := t.dir.Lstat(f.name)
+	return err == nil && f.is(named)
 }
 
 // Discard removes the partial file, if it is still this process's.
 func (t *FileTarget) Discard() {
 	t.placed.Store(nil)
-	if t.part != nil && t.dir.means(t.partName, t.part) {
-		t.dir.Remove(t.partName)
+	if t.part != nil && t.has(t.part) {
+		t.dir.Remove(t.part.name)
 	}
 	t.leave()
 }
@@ -107,7 +115,7 @@ func (t *FileTarget) Discard() {
 // giveBack frees the space that this run has taken, and lets others have the file.
 func (t *FileTarget) giveBack() {
 	if !t.made {
-		t.part.Truncate(t.store.found)
+		t.part.use(func(f *os.File) error { return f.Truncate(t.store.found) })
 		t.leave()
 		return
 	}
@@ -121,7 +129,7 @@ func (t *FileTarget) leave() {
 		t.store.dropBallast()
 	}
 	if t.part != nil {
-		t.part.Close()
+		t.part.close()
 		t.part = nil
 	}
 }
@@ -141,9 +149,9 @@ func (t *FileTarget) Close() {
 // not if no received object was wanted or fit, nor if the object has no hashes
 // that show which bytes are right.
 func (t *FileTarget) worthwhile() bool {
-	info, err := t.part.Stat()
+	info, err := t.dir.Lstat(t.part.name)
 	switch {
-	case err != nil:
+	case err != nil, !t.part.is(info):
 		return true
 	case info.Size() == 0:
 		return false

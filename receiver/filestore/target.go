@@ -62,11 +62,10 @@ type FileTarget struct {
 
 	inspect func(path string) error // see Inspect
 
-	part     *os.File // the hidden file, locked; nil: none
-	partName string
-	made     bool   // this run made the hidden file
-	store    *store // of the object in the hidden file
-	placed   atomic.Pointer[placed]
+	part   *part  // the hidden file, locked; nil: none
+	made   bool   // this run made the hidden file
+	store  *store // of the object in the hidden file
+	placed atomic.Pointer[placed]
 }
 
 // File returns a target that replaces the file at path, or makes it. The name of the
@@ -204,27 +203,16 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	if err := t.dir.replaceable(name); err != nil {
 		return "", err // nothing has been changed
 	}
-	behind, err := t.behind(size)
-	if err == nil {
-		err = t.seal(name, size)
-	}
-	if err == nil && t.inspect != nil {
-		if err := t.inspect(t.dir.path(t.partName)); err != nil {
-			t.unseal(behind)
-			return "", err
-		}
-	}
-	if err == nil {
-		err = t.dir.Rename(t.partName, name)
-	}
+	f, err := t.part.acquire()
 	if err != nil {
-		t.unseal(behind)
-		return "", newError(path, err)
+		return "", newError(t.dir.path(t.part.name), err)
 	}
-	if info, err := t.part.Stat(); err == nil {
-		t.verified.Store(&info)
+	err = t.finish(f, name, size)
+	t.part.release()
+	if err != nil {
+		return "", err
 	}
-	t.part.Close() // not before: it is locked
+	t.part.close() // not before: it is locked
 	t.part = nil
 	if err := durable.SyncDir(t.dir.Root); err != nil {
 		return path, &Error{Path: path, Err: err}

@@ -5,19 +5,18 @@ package filestore
 import (
 	"errors"
 	"io/fs"
-	"os"
 )
 
 // A placed file is the partial file under its name, while it is written.
 type placed struct {
 	name  string
-	file  *os.File
+	part  *part
 	store *store
 }
 
 // place notes the partial file, for Check.
 func (t *FileTarget) place() {
-	t.placed.Store(&placed{name: t.partName, file: t.part, store: t.store})
+	t.placed.Store(&placed{name: t.part.name, part: t.part, store: t.store})
 }
 
 // Check reports a change of the directory or the partial file by another program,
@@ -40,15 +39,11 @@ func (t *FileTarget) Check() error {
 }
 
 func (t *FileTarget) checkPart(p *placed) error {
-	mine, err := p.file.Stat()
-	if err != nil {
-		return nil
-	}
 	named, err := t.dir.Lstat(p.name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(mine, named):
+	case errors.Is(err, fs.ErrNotExist), err == nil && !p.part.is(named):
 		return newError(t.dir.path(p.name), ErrRemoved)
-	case mine.Size() < p.store.reserved.Load():
+	case err == nil && named.Size() < p.store.reserved.Load():
 		return newError(t.dir.path(p.name), ErrTruncated)
 	}
 	return nil
