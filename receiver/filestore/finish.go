@@ -23,7 +23,7 @@ func (t *FileTarget) finish(f *os.File, name string, size int64) error {
 		}
 	}
 	if err == nil {
-		err = t.dir.Rename(t.part.name, name)
+		err = t.dir.names.take(t, name, func() error { return t.dir.Rename(t.part.name, name) })
 	}
 	if err != nil {
 		t.unseal(f, behind)

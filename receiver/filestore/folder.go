@@ -26,6 +26,13 @@ type folder struct {
 	longest int         // name of a file here, in bytes
 	fixed   bool        // one owner and mode for all files, whoever makes them
 	parts   *pool       // partial files here
+
+	// readers has an entry for each file that Has reads. The disk is not faster with
+	// more of them.
+	readers chan struct{}
+
+	shared bool   // by the targets of a Collection
+	names  *names // nil: one target may replace its own files
 }
 
 // openFolder opens the directory at path, and tries at once whether files can be put
@@ -38,12 +45,28 @@ func openFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, &Error{Path: path, Err: fmt.Errorf("directory %s: %w", path, durable.Cause(err))}
 	}
-	d := &folder{Root: root, parts: newPool(0)}
+	d := &folder{Root: root, parts: newPool(0), readers: make(chan struct{}, 4)}
 	if err := d.try(); err != nil {
 		d.Close()
 		return nil, dirError(path, "cannot make a file in it: ", err)
 	}
 	return d, nil
+}
+
+// leave is called by a target that does not use the directory any more.
+func (d *folder) leave() {
+	if !d.shared {
+		d.Close()
+	}
+}
+
+// ballastDir returns the directory for ballast, of which there is too much with many
+// files: nil.
+func (d *folder) ballastDir() *os.Root {
+	if d.shared {
+		return nil
+	}
+	return d.Root
 }
 
 // ofDir reports whether an error concerns the directory itself.

@@ -110,16 +110,17 @@ func (d *folder) means(name string, f *os.File) bool {
 }
 
 // isPartOfObject reports whether name is the name of a partial file of --dir: a
-// dot, the id of an object and PartSuffix.
-func isPartOfObject(name string) bool {
-	id, ok := strings.CutSuffix(name, PartSuffix)
+// dot, the id of an object, a tag and PartSuffix.
+func isPartOfObject(name, tag string) bool {
+	id, ok := strings.CutSuffix(name, tag+PartSuffix)
 	return ok && len(id) == 33 && id[0] == '.' && strings.Trim(id[1:], "0123456789abcdef") == ""
 }
 
 // isLeft reports whether name belongs to a file that a killed process may have
-// left behind in --dir.
-func isLeft(name string) bool {
-	return isPartOfObject(name) || strings.HasPrefix(name, ".") && strings.HasSuffix(name, durable.RoomSuffix)
+// left behind in --dir. The files of a collection are its own, since they have no locks.
+func (d *folder) isLeft(name string) bool {
+	return isPartOfObject(name, "") || d.shared && isPartOfObject(name, collected) ||
+		strings.HasPrefix(name, ".") && strings.HasSuffix(name, durable.RoomSuffix)
 }
 
 // sweep removes the partial files of other objects that have not been written to
@@ -132,7 +133,7 @@ func (d *folder) sweep(now time.Time, own *os.File) {
 	}
 	entries, _ := fs.ReadDir(d.FS(), ".")
 	for _, e := range entries {
-		if !e.Type().IsRegular() || !isLeft(e.Name()) {
+		if !e.Type().IsRegular() || !d.isLeft(e.Name()) {
 			continue
 		}
 		if info, err := e.Info(); err != nil || now.Sub(info.ModTime()) < keepParts {

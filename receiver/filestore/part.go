@@ -36,15 +36,15 @@ const (
 // this object or of the one before. Errors are of type [*Error]; one of them wraps
 // [ErrInUse].
 func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
-	name := t.hidden(cmp.Or(t.name, id.String()))
+	name := t.hidden(cmp.Or(t.name, id.String()+t.tag))
 	found, err := t.takePart(name)
 	if err != nil {
 		return nil, newError(t.dir.path(name), err)
 	}
-	if t.name == "" {
+	if t.sweeps {
 		t.part.use(func(f *os.File) error { t.dir.sweep(time.Now(), f); return nil })
 	}
-	t.store = &store{part: t.part, dir: t.dir.Root, place: t.dir.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
+	t.store = &store{part: t.part, dir: t.dir.ballastDir(), place: t.dir.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
 	t.place()
 	return t.store, nil
 }
@@ -99,8 +99,13 @@ func (t *FileTarget) change(name string) error {
 
 // has reports whether a partial file still has its name.
 func (t *FileTarget) has(f *part) bool {
-	named, err := t.dir.Lstat(f.name)
-	return err == nil && f.is(named)
+	return f.use(func(*os.File) error {
+		named, err := t.dir.Lstat(f.name)
+		if err == nil && !f.is(named) {
+			err = ErrRemoved
+		}
+		return err
+	}) == nil
 }
 
 // Discard removes the partial file, if it is still this process's.
@@ -141,7 +146,7 @@ func (t *FileTarget) Close() {
 	}
 	t.leave()
 	if t.dir != nil {
-		t.dir.Close()
+		t.dir.leave()
 	}
 }
 

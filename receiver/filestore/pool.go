@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 
 	"iotupd/internal/durable"
 )
@@ -35,6 +36,7 @@ type part struct {
 	pool *pool
 	dir  *folder     // nil: the file stays open
 	info fs.FileInfo // of the file when it was opened first: another file is not opened
+	born time.Time   // zero: unknown
 
 	// Guarded by pool.mu.
 	name    string
@@ -64,6 +66,7 @@ func (p *pool) add(dir *folder, name string, open func() (*os.File, error)) (*pa
 		return nil, err
 	}
 	f := &part{pool: p, dir: dir, name: name, info: info}
+	f.born, _ = durable.Birth(file)
 	f.opened(file)
 	return f, nil
 }
@@ -171,15 +174,23 @@ func (f *part) reopen() error {
 // openSame opens the file called name if it is the one that it was.
 func (f *part) openSame(name string) (*os.File, error) {
 	file, err := durable.OpenRegularIn(f.dir.Root, name, os.O_RDWR)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrNotRegular) {
-		return nil, ErrRemoved
-	}
 	if err != nil {
+		if info, e := f.dir.Lstat(name); errors.Is(e, fs.ErrNotExist) || e == nil && !f.is(info) {
+			err = ErrRemoved
+		}
 		return nil, err
 	}
-	if info, err := file.Stat(); err != nil || !f.is(info) {
+	info, err := file.Stat()
+	if err == nil {
+		// The number of a removed file may be another one's now.
+		born, _ := durable.Birth(file)
+		if !f.is(info) || !born.Equal(f.born) {
+			err = ErrRemoved
+		}
+	}
+	if err != nil {
 		file.Close()
-		return nil, errors.Join(err, ErrRemoved)
+		return nil, err
 	}
 	return file, nil
 }
@@ -224,8 +235,11 @@ func (f *part) use(do func(file *os.File) error) error {
 	return do(file)
 }
 
-// is reports whether info is of the same file.
-func (f *part) is(info fs.FileInfo) bool { return os.SameFile(f.info, info) }
+// is reports whether info is of the same file, while that is open. Otherwise another file
+// may have got its number.
+func (f *part) is(info fs.FileInfo) bool {
+	return info.Mode().IsRegular() && os.SameFile(f.info, info)
+}
 
 // rename gives the file another name.
 func (f *part) rename(name string) error {
@@ -238,6 +252,18 @@ func (f *part) rename(name string) error {
 		}
 		return err
 	})
+}
+
+// close closes all files for good.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for e := p.recent.Front(); e != nil; {
+		f := e.Value.(*part)
+		e = e.Next()
+		f.closed = true
+		f.drop()
+	}
 }
 
 // hold returns the part of a file that stays open until its owner closes it.

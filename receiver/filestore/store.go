@@ -20,7 +20,7 @@ type store struct {
 	part     *part
 	place    string   // name of the file in errors
 	hint     string   // what to do if there is no space; may be empty
-	dir      *os.Root // that file is in; nil: unknown
+	dir      *os.Root // for ballast; nil: none
 	size     int64    // of the object in bytes, as its first packet says
 	found    int64    // of the file when it was opened
 	giveBack func()   // called when the file cannot be written any further

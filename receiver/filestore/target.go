@@ -3,6 +3,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -49,10 +50,13 @@ type Target interface {
 // renamed over the old file once it is verified. The new file gets the mode of the
 // old one, and its owner as far as the system allows. Make one by [File] or [Dir].
 type FileTarget struct {
-	asked string // path of the file, or of the directory
-	isDir bool   // asked is the directory
+	asked string                  // path of the file
+	enter func() (*folder, error) // opens the directory, where that is what was asked for
 
-	byObject bool // files are named by their objects
+	isDir    bool   // the directory was asked for
+	sweeps   bool   // Open deletes old partial files
+	tag      string // in names of partial files, after the object
+	byObject bool   // files are named by their objects
 
 	dir  *folder
 	name string // empty: the manifest's
@@ -79,11 +83,16 @@ func File(path string) *FileTarget { return &FileTarget{asked: path} }
 // since the sender does not know where it leads to: the file replaces the link.
 // Nothing happens before Prepare, whose errors are of type [*Error]. Partial
 // files in the directory that nobody has written to for a week are deleted.
-func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true} }
+func Dir(path string) *FileTarget { return inDir(path, false) }
 
 // Objects returns a target that puts files into the directory at path, like [Dir], but
 // under names that nobody can choose: see [ObjectName].
-func Objects(path string) *FileTarget { return &FileTarget{asked: path, isDir: true, byObject: true} }
+func Objects(path string) *FileTarget { return inDir(path, true) }
+
+func inDir(path string, byObject bool) *FileTarget {
+	enter := func() (*folder, error) { return openFolder(path) }
+	return &FileTarget{isDir: true, enter: enter, sweeps: true, byObject: byObject}
+}
 
 // ObjectSuffix ends the names of files in [Objects].
 const ObjectSuffix = ".file"
@@ -99,7 +108,7 @@ func (t *FileTarget) Prepare() (err error) {
 		return nil
 	}
 	if t.isDir {
-		t.dir, err = openFolder(t.asked)
+		t.dir, err = t.enter()
 		return err
 	}
 	path, err := whereToWrite(t.asked)
@@ -150,9 +159,15 @@ func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error)
 		return "", err
 	}
 	name := t.finalName(m)
-	impossible := t.dir.possible(name)
+	impossible := cmp.Or(t.dir.possible(name), t.dir.names.free(t, name))
 	info, err := t.dir.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() || uint64(info.Size()) != m.Descriptor.Size {
+		return "", impossible
+	}
+	select {
+	case t.dir.readers <- struct{}{}:
+		defer func() { <-t.dir.readers }()
+	case <-ctx.Done():
 		return "", impossible
 	}
 	f, err := t.dir.Open(name)
@@ -167,6 +182,7 @@ func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error)
 	if info, err = f.Stat(); err == nil {
 		t.verified.Store(&info)
 	}
+	t.dir.names.take(t, name, func() error { return nil }) // two objects may be one file
 	return t.dir.path(name), nil
 }
 
@@ -200,7 +216,7 @@ func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error
 	if err := t.Check(); err != nil {
 		return "", err
 	}
-	if err := t.dir.replaceable(name); err != nil {
+	if err := cmp.Or(t.dir.replaceable(name), t.dir.names.free(t, name)); err != nil {
 		return "", err // nothing has been changed
 	}
 	f, err := t.part.acquire()

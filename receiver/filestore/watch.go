@@ -60,7 +60,7 @@ func Lost(err error) bool {
 func (t *FileTarget) Reset() {
 	t.leave()
 	if t.dir != nil {
-		t.dir.Close()
+		t.dir.leave()
 		t.dir = nil
 	}
 }
