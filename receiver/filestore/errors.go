@@ -18,6 +18,14 @@ var (
 // ErrInUse says that the partial file is locked by another process.
 var ErrInUse = errors.New("another iotupd receives the same file")
 
+// errWholeInUse is ErrInUse of a [Collection].
+var errWholeInUse error = wholeInUse{}
+
+type wholeInUse struct{}
+
+func (wholeInUse) Error() string        { return "another iotupd receives all files into it" }
+func (wholeInUse) Is(target error) bool { return target == ErrInUse }
+
 // What another program did to the file that is being received: see
 // [FileTarget.Check].
 var (

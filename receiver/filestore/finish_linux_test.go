@@ -226,10 +226,10 @@ func TestOnBtrfsReservedSpaceHoldsHoweverOftenBlocksAreWritten(t *testing.T) {
 	s, err := d.Open(proto.ObjectID{1}, proto.Params{Size: size})
 	check(t, err)
 	check(t, s.Reserve(size))
-	check(t, unix.Syncfs(int(d.part.Fd())))
+	check(t, unix.Syncfs(int(d.part.file.Fd())))
 	hog := freeOn(t, dir) - room
 	write(t, filepath.Join(dir, "hog"), strings.Repeat("x", int(hog)))
-	check(t, unix.Syncfs(int(d.part.Fd())))
+	check(t, unix.Syncfs(int(d.part.file.Fd())))
 	content := make([]byte, size)
 	for round := range 4 { // every other block, and then again
 		for at := 0; at < size; at += 2 * 4096 {
@@ -238,7 +238,7 @@ func TestOnBtrfsReservedSpaceHoldsHoweverOftenBlocksAreWritten(t *testing.T) {
 				t.Fatalf("round %d, at %d: %v", round, at, err)
 			}
 		}
-		check(t, unix.Syncfs(int(d.part.Fd())))
+		check(t, unix.Syncfs(int(d.part.file.Fd())))
 	}
 	_, err = d.Commit(t.Context(), objectOf("", string(content)))
 	check(t, err)

@@ -17,7 +17,7 @@ func TestThePartialFileHasANameThatFits(t *testing.T) {
 	for _, longest := range []int{30, 45, 143, 255} {
 		for _, name := range []string{"fw.bin", strings.Repeat("n", longest), strings.Repeat("é", longest/2)} {
 			d := to(t, name)
-			d.longest = longest
+			d.FileTarget.dir.longest = longest
 			d.receive("half of")
 			d.Close()
 			entries, err := os.ReadDir(d.dir)
@@ -26,13 +26,13 @@ func TestThePartialFileHasANameThatFits(t *testing.T) {
 				t.Errorf("%d bytes: the partial file of %s is %v", longest, name, entries)
 			}
 			d = d.again(name)
-			d.longest = longest
+			d.FileTarget.dir.longest = longest
 			d.openObject(2, 7) // another release
 			d.Discard()
 			d.wantFiles()
 		}
 	}
-	a, b := &FileTarget{longest: 143}, strings.Repeat("n", 143)
+	a, b := &folder{longest: 143}, strings.Repeat("n", 143)
 	if x, y := a.shorten(b+"x"), a.shorten(b+"y"); x == y {
 		t.Errorf("two names are both shortened to %s", x)
 	}
@@ -40,7 +40,7 @@ func TestThePartialFileHasANameThatFits(t *testing.T) {
 
 func TestANameThatIsTooLongForTheFileSystemIsRefusedBeforeAnythingIsReceived(t *testing.T) {
 	d := to(t, "")
-	d.longest = 143
+	d.FileTarget.dir.longest = 143
 	_, err := d.Has(t.Context(), objectOf(strings.Repeat("n", 144), "content"))
 	d.wantError(err, "the name has 144 bytes, and the file system has room for 143")
 	_, err = d.Has(t.Context(), objectOf(strings.Repeat("n", 143), "content"))
@@ -63,7 +63,7 @@ func TestALinkInADirectoryIsReplacedAndNotFollowed(t *testing.T) {
 	_, err := d.Commit(t.Context(), m)
 	check(t, err)
 	info, err := os.Lstat(filepath.Join(d.dir, "sent.bin"))
-	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != d.mode {
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != d.FileTarget.dir.mode {
 		t.Errorf("got %v, %v, want a file as any new one", info.Mode(), err)
 	}
 	d.wantContent("real", "content")
@@ -81,10 +81,10 @@ func TestAfterAFailedCommitThePartialFileIsAsBefore(t *testing.T) {
 		},
 		"renaming fails, which is the last step": func(d *delivery) error {
 			write(t, filepath.Join(d.dir, "fw.bin"), "old")
-			behind, err := d.behind(int64(len(file)))
+			behind, err := d.behind(d.part.file, int64(len(file)))
 			check(t, err)
-			check(t, d.seal("fw.bin", int64(len(file))))
-			d.unseal(behind)
+			check(t, d.seal(d.part.file, "fw.bin", int64(len(file))))
+			d.unseal(d.part.file, behind)
 			return syscall.EIO
 		},
 	}

@@ -31,7 +31,7 @@ const othersWrite fs.FileMode = 0o022
 func (t *FileTarget) Withhold(m *proto.Manifest) (terms string) {
 	t.withhold = true
 	final := t.finalOwners(t.finalName(m))
-	if t.fixed || !final.strangers() {
+	if t.dir.fixed || !final.strangers() {
 		return ""
 	}
 	return fmt.Sprintf("owner:%d:%d:%o", final.user, final.group, final.mode)
@@ -52,7 +52,7 @@ func (t *FileTarget) Release(m *proto.Manifest, terms string) error {
 		return nil
 	}
 	if err != nil {
-		return newError(t.path(name), err)
+		return newError(t.dir.path(name), err)
 	}
 	defer f.Close()
 	verified := t.verified.Load()
@@ -61,10 +61,10 @@ func (t *FileTarget) Release(m *proto.Manifest, terms string) error {
 	}
 	// Chown takes bits away, so the mode comes after it.
 	if err := f.Chmod(o.give(f) & fs.ModePerm); err != nil {
-		return newError(t.path(name), err)
+		return newError(t.dir.path(name), err)
 	}
 	if err := f.Sync(); err != nil {
-		return newError(t.path(name), err)
+		return newError(t.dir.path(name), err)
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (t *FileTarget) Exclusive(m *proto.Manifest) bool {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	return err == nil && (t.fixed || durable.OwnedAlone(f) && !ownersOf(info).strangers())
+	return err == nil && (t.dir.fixed || durable.OwnedAlone(f) && !ownersOf(info).strangers())
 }
 
 // finalOwners returns the owners of the old file called name. If it does not
@@ -93,21 +93,21 @@ func (t *FileTarget) finalOwners(name string) owners {
 	if old, err := t.dir.Lstat(name); err == nil && old.Mode().IsRegular() {
 		return ownersOf(old)
 	}
-	return owners{user: -1, group: -1, mode: t.mode}
+	return owners{user: -1, group: -1, mode: t.dir.mode}
 }
 
-// setOwners gives the partial file the owners that the final file has at first.
-func (t *FileTarget) setOwners(name string) error {
+// setOwners gives f, the partial file, the owners that the final file has at first.
+func (t *FileTarget) setOwners(f *os.File, name string) error {
 	final := t.finalOwners(name)
 	if t.withhold {
 		final = final.withheld()
 	}
-	mode := final.give(t.part)
-	info, err := t.part.Stat()
+	mode := final.give(f)
+	info, err := f.Stat()
 	if err == nil && info.Mode().Perm() == mode { // some file systems have one mode for all
 		return nil
 	}
-	if err := t.part.Chmod(mode); err != nil && !t.fixed {
+	if err := f.Chmod(mode); err != nil && !t.dir.fixed {
 		return durable.Cause(err)
 	}
 	return nil

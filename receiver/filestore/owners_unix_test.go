@@ -68,7 +68,7 @@ func TestAPartialFileThatAnotherUserHasLeftIsNamed(t *testing.T) {
 		{other, "the user with the number 1234; remove it, or receive as that user: sudo rm " + part},
 		{info, "permission denied"}, // of this user: something else is in the way
 	} {
-		if err := d.foreign(".fw.bin.iotupd-part", test.info); !strings.Contains(err.Error(), test.want) {
+		if err := d.FileTarget.dir.foreign(".fw.bin.iotupd-part", test.info); !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, want %q", err, test.want)
 		}
 	}

@@ -4,14 +4,9 @@ package filestore
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"strings"
 	"time"
 
-	"iotupd/internal/durable"
 	"iotupd/proto"
 	"iotupd/receiver"
 )
@@ -41,21 +36,21 @@ const (
 // this object or of the one before. Errors are of type [*Error]; one of them wraps
 // [ErrInUse].
 func (t *FileTarget) Open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
-	name := t.hidden(cmp.Or(t.name, id.String()))
+	name := t.hidden(cmp.Or(t.name, id.String()+t.tag))
 	found, err := t.takePart(name)
 	if err != nil {
-		return nil, newError(t.path(name), err)
+		return nil, newError(t.dir.path(name), err)
 	}
-	if t.name == "" {
-		t.sweep(time.Now())
+	if t.sweeps {
+		t.part.use(func(f *os.File) error { t.dir.sweep(time.Now(), f); return nil })
 	}
-	t.store = &store{file: t.part, dir: t.dir, place: t.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
+	t.store = &store{part: t.part, dir: t.dir.ballastDir(), place: t.dir.path(name), size: int64(p.Size), found: found, giveBack: t.giveBack}
 	t.place()
 	return t.store, nil
 }
 
 // hidden returns the name of the partial file of a file, or of an object.
-func (t *FileTarget) hidden(name string) string { return "." + t.shorten(name) + PartSuffix }
+func (t *FileTarget) hidden(name string) string { return "." + t.dir.shorten(name) + PartSuffix }
 
 // takePart makes the file called name the partial file, and returns its size. It is
 // the file of an earlier run. If there is none, the current partial file is
@@ -63,180 +58,61 @@ func (t *FileTarget) hidden(name string) string { return "." + t.shorten(name) +
 // has much in common with it.
 func (t *FileTarget) takePart(name string) (size int64, err error) {
 	t.placed.Store(nil)
-	if t.part != nil && !t.means(t.partName, t.part) {
+	if t.part != nil && !t.has(t.part) {
 		t.leave() // it was removed
 	}
-	if t.part == nil || t.partName != name {
+	if t.part == nil || t.part.name != name {
 		if err := t.change(name); err != nil {
 			return 0, err
 		}
 	}
-	info, err := t.part.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
+	err = t.part.use(func(f *os.File) error {
+		info, err := f.Stat()
+		if err == nil {
+			size = info.Size()
+		}
+		return err
+	})
+	return size, err
 }
 
 // change makes a file of another name the partial file.
 func (t *FileTarget) change(name string) error {
-	f, err := t.reopen(name)
-	made := f == nil
+	made := false
+	next, err := t.dir.parts.add(t.dir, name, func() (*os.File, error) {
+		f, err := t.dir.reopen(name)
+		if made = f == nil; err == nil && made && t.part == nil {
+			f, err = t.dir.create(name)
+		}
+		return f, err
+	})
 	switch {
 	case err != nil:
 		return err
-	case made && t.part != nil:
-		if err := t.dir.Rename(t.partName, name); err != nil {
-			return err
-		}
-		t.partName = name
-		return nil
-	case made:
-		if f, err = t.create(name); err != nil {
-			return err
-		}
+	case next == nil:
+		return t.part.rename(name)
 	}
 	t.Discard() // one transfer leaves one file behind
-	t.part, t.partName, t.made = f, name, made
+	t.part, t.made = next, made
 	return nil
 }
 
-// reopen opens and locks the partial file that an earlier run left behind. If no
-// file can be continued, it returns nil and the name is free: links are not
-// followed, and a file that has another name, or that belongs to another user, is
-// removed. A file that another process is writing is an error.
-func (t *FileTarget) reopen(name string) (*os.File, error) {
-	info, err := t.dir.Lstat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, t.dir.Remove(name)
-	}
-	f, err := t.dir.OpenFile(name, os.O_RDWR, 0)
-	readOnly := errors.Is(err, fs.ErrPermission)
-	if readOnly {
-		f, err = t.dir.Open(name)
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, t.foreign(name, info)
-	}
-	if err != nil {
-		return nil, err
-	}
-	// Without locks, two processes could continue from the same file.
-	locks, err := t.lock(name, f)
-	if err == nil && locks && !readOnly && durable.OwnedAlone(f) {
-		f.Chmod(partMode) // it may have another; some file systems have one mode for all
-		return f, nil
-	}
-	if err == nil {
-		err = t.dir.Remove(name)
-	}
-	f.Close() // unlocks, after the removal
-	return nil, err
-}
-
-// foreign returns the error for the file called name, which this user may not
-// open: it names the owner.
-func (t *FileTarget) foreign(name string, info fs.FileInfo) error {
-	whose := "another user"
-	switch user := ownersOf(info).user; {
-	case user == os.Geteuid():
-		return fs.ErrPermission // for another reason
-	case user == 0:
-		whose = "root, as with sudo"
-	case user > 0:
-		whose = fmt.Sprintf("the user with the number %d", user)
-	}
-	return fmt.Errorf("%w, %s; remove it, or receive as that user: sudo rm %s", ErrForeign, whose, shellWord(t.path(name)))
-}
-
-// shellWord quotes a path for a shell.
-func shellWord(path string) string {
-	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-}
-
-// create makes and locks a new partial file.
-func (t *FileTarget) create(name string) (*os.File, error) {
-	f, err := t.dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, partMode)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.lock(name, f); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// lock locks f, which was opened by name, for this process, and reports whether
-// this file system has locks. It fails if another process has the lock, or has
-// removed or replaced the file before it was locked.
-func (t *FileTarget) lock(name string, f *os.File) (locks bool, err error) {
-	free, err := durable.Lock(f)
-	locks = !errors.Is(err, durable.ErrNoLocks)
-	if locks && err != nil {
-		return true, err
-	}
-	if locks && !free || !t.means(name, f) {
-		return locks, ErrInUse
-	}
-	return locks, nil
-}
-
-// means reports whether name is still the name of f.
-func (t *FileTarget) means(name string, f *os.File) bool {
-	mine, err1 := f.Stat()
-	named, err2 := t.dir.Lstat(name)
-	return err1 == nil && err2 == nil && os.SameFile(mine, named)
-}
-
-// isPartOfObject reports whether name is the name of a partial file of --dir: a
-// dot, the id of an object and PartSuffix.
-func isPartOfObject(name string) bool {
-	id, ok := strings.CutSuffix(name, PartSuffix)
-	return ok && len(id) == 33 && id[0] == '.' && strings.Trim(id[1:], "0123456789abcdef") == ""
-}
-
-// isLeft reports whether name belongs to a file that a killed process may have
-// left behind in --dir.
-func isLeft(name string) bool {
-	return isPartOfObject(name) || strings.HasPrefix(name, ".") && strings.HasSuffix(name, durable.RoomSuffix)
-}
-
-// sweep removes the partial files of other objects that have not been written to
-// for long, and the space that was kept for notes. A partial file in use is
-// locked; without lock support, every file counts as in use.
-func (t *FileTarget) sweep(now time.Time) {
-	if _, err := durable.Lock(t.part); err != nil { // a second time, which has no effect
-		return
-	}
-	entries, _ := fs.ReadDir(t.dir.FS(), ".")
-	for _, e := range entries {
-		if e.Name() == t.partName || !e.Type().IsRegular() || !isLeft(e.Name()) {
-			continue
+// has reports whether a partial file still has its name.
+func (t *FileTarget) has(f *part) bool {
+	return f.use(func(*os.File) error {
+		named, err := t.dir.Lstat(f.name)
+		if err == nil && !f.is(named) {
+			err = ErrRemoved
 		}
-		if info, err := e.Info(); err != nil || now.Sub(info.ModTime()) < keepParts {
-			continue
-		}
-		if f, _ := t.reopen(e.Name()); f != nil {
-			t.dir.Remove(e.Name())
-			f.Close()
-		}
-	}
+		return err
+	}) == nil
 }
 
 // Discard removes the partial file, if it is still this process's.
 func (t *FileTarget) Discard() {
 	t.placed.Store(nil)
-	if t.part != nil && t.means(t.partName, t.part) {
-		t.dir.Remove(t.partName)
+	if t.part != nil && t.has(t.part) {
+		t.dir.Remove(t.part.name)
 	}
 	t.leave()
 }
@@ -244,7 +120,7 @@ func (t *FileTarget) Discard() {
 // giveBack frees the space that this run has taken, and lets others have the file.
 func (t *FileTarget) giveBack() {
 	if !t.made {
-		t.part.Truncate(t.store.found)
+		t.part.use(func(f *os.File) error { return f.Truncate(t.store.found) })
 		t.leave()
 		return
 	}
@@ -258,7 +134,7 @@ func (t *FileTarget) leave() {
 		t.store.dropBallast()
 	}
 	if t.part != nil {
-		t.part.Close()
+		t.part.close()
 		t.part = nil
 	}
 }
@@ -270,7 +146,7 @@ func (t *FileTarget) Close() {
 	}
 	t.leave()
 	if t.dir != nil {
-		t.dir.Close()
+		t.dir.leave()
 	}
 }
 
@@ -278,9 +154,9 @@ func (t *FileTarget) Close() {
 // not if no received object was wanted or fit, nor if the object has no hashes
 // that show which bytes are right.
 func (t *FileTarget) worthwhile() bool {
-	info, err := t.part.Stat()
+	info, err := t.dir.Lstat(t.part.name)
 	switch {
-	case err != nil:
+	case err != nil, !t.part.is(info):
 		return true
 	case info.Size() == 0:
 		return false

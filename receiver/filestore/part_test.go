@@ -267,7 +267,7 @@ func TestAnErrorOfThePartialFileNamesItsPlace(t *testing.T) {
 	d := to(t, "")
 	check(t, d.receive("version 1").Discard())
 	s := d.openObject(2, 9)
-	check(t, d.part.Close())
+	check(t, d.part.file.Close())
 	_, err := s.WriteAt([]byte("version 2"), 0)
 	if err == nil || !strings.HasPrefix(err.Error(), filepath.Join(d.dir, partOf(2))+": ") || strings.Contains(err.Error(), partOf(1)) {
 		t.Errorf("got %v, want the name of %s and no other", err, partOf(2))

@@ -36,7 +36,7 @@ func (t *ScratchTarget) Open(_ proto.ObjectID, p proto.Params) (receiver.Store, 
 		return nil, err
 	}
 	place := "temporary file in " + filepath.Dir(t.file.Name())
-	return &store{file: t.file, size: int64(p.Size), place: place, hint: durable.MoreRoom, giveBack: t.Close}, nil
+	return &store{part: hold(t.file), size: int64(p.Size), place: place, hint: durable.MoreRoom, giveBack: t.Close}, nil
 }
 
 // Prepare implements [Target].

@@ -17,10 +17,10 @@ import (
 
 // A store is a receiver.Store in a file that belongs to its target.
 type store struct {
-	file     *os.File
+	part     *part
 	place    string   // name of the file in errors
 	hint     string   // what to do if there is no space; may be empty
-	dir      *os.Root // that file is in; nil: unknown
+	dir      *os.Root // for ballast; nil: none
 	size     int64    // of the object in bytes, as its first packet says
 	found    int64    // of the file when it was opened
 	giveBack func()   // called when the file cannot be written any further
@@ -42,8 +42,8 @@ type store struct {
 var errDiscarded = errors.New("the object was given up")
 
 func (s *store) ReadAt(b []byte, offset int64) (int, error) {
-	n, err := s.access(func() (int, error) {
-		n, err := s.file.ReadAt(b, offset)
+	n, err := s.access(func(f *os.File) (int, error) {
+		n, err := f.ReadAt(b, offset)
 		if err == io.EOF && offset+int64(len(b)) <= s.reserved.Load() {
 			err = ErrTruncated
 		}
@@ -53,14 +53,16 @@ func (s *store) ReadAt(b []byte, offset int64) (int, error) {
 }
 
 func (s *store) WriteAt(b []byte, offset int64) (int, error) {
-	write := func() (int, error) {
-		n, err := s.file.WriteAt(b, offset)
-		s.startWriting(offset + int64(n))
+	copies := false
+	write := func(f *os.File) (int, error) {
+		n, err := f.WriteAt(b, offset)
+		copies = isFull(err) && durable.CopiesOnWrite(f)
+		s.startWriting(f, offset+int64(n))
 		return n, err
 	}
 	compacted := s.compacted.Load()
 	n, err := s.access(write)
-	if isFull(err) && durable.CopiesOnWrite(s.file) {
+	if copies {
 		s.compact(compacted)
 		n, err = s.access(write)
 	}
@@ -78,14 +80,17 @@ func (s *store) compact(times uint32) {
 		return
 	}
 	s.compacted.Add(1)
-	s.dropBallast()
-	durable.Compact(s.file, s.reserved.Load())
-	s.takeBallast()
+	s.part.use(func(f *os.File) error {
+		s.dropBallast()
+		durable.Compact(f, s.reserved.Load())
+		s.takeBallast(f)
+		return nil
+	})
 }
 
-func (s *store) takeBallast() {
+func (s *store) takeBallast(f *os.File) {
 	if s.dir != nil && s.ballast == nil {
-		s.ballast = durable.Ballast(s.dir, s.file, s.size)
+		s.ballast = durable.Ballast(s.dir, f, s.size)
 	}
 }
 
@@ -108,21 +113,26 @@ const (
 // startWriting makes the system begin to write the next writingStep bytes once
 // end, the end of the bytes that have arrived in order, is well behind them. Lost
 // shards among them arrive later, and are written again.
-func (s *store) startWriting(end int64) {
+func (s *store) startWriting(f *os.File, end int64) {
 	began := s.began.Load()
 	if s.size < largeFile || end < began+2*writingStep || end > s.size || !s.began.CompareAndSwap(began, began+writingStep) {
 		return
 	}
-	durable.StartWriting(s.file, began, writingStep)
+	durable.StartWriting(f, began, writingStep)
 }
 
-func (s *store) access(do func() (int, error)) (int, error) {
+func (s *store) access(do func(*os.File) (int, error)) (int, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.discarded {
 		return 0, errDiscarded
 	}
-	return do()
+	f, err := s.part.acquire()
+	if err != nil {
+		return 0, err
+	}
+	defer s.part.release()
+	return do(f)
 }
 
 // noteFailure records that an access failed, and describes its error.
@@ -149,15 +159,21 @@ func (s *store) failure(err error, details ...string) error {
 
 // free says how much space there is, if a lack of space made an access after
 // Reserve fail.
-func (s *store) free(err error) string {
-	free, known := durable.Free(s.file)
-	if !isFull(err) || !known {
+func (s *store) free(err error) (text string) {
+	if !isFull(err) {
 		return ""
 	}
-	text := fmt.Sprintf(": the file takes %v, and %v are free", quantity.Size(s.reserved.Load()), quantity.Size(free))
-	if durable.CopiesOnWrite(s.file) {
-		text += "; on this file system, what is written again takes more for a while"
-	}
+	s.part.use(func(f *os.File) error {
+		free, known := durable.Free(f)
+		if !known {
+			return nil
+		}
+		text = fmt.Sprintf(": the file takes %v, and %v are free", quantity.Size(s.reserved.Load()), quantity.Size(free))
+		if durable.CopiesOnWrite(f) {
+			text += "; on this file system, what is written again takes more for a while"
+		}
+		return nil
+	})
 	return text
 }
 
@@ -166,34 +182,39 @@ func (s *store) Found() int64 { return s.found }
 // Reserve frees the reserved space again if the disk is too small for all of it.
 func (s *store) Reserve(size int64) error {
 	s.bare = size == s.size
-	info, err := s.file.Stat()
+	f, err := s.part.acquire()
 	if err != nil {
 		return s.failure(err)
 	}
-	err = durable.Allocate(s.file, size)
+	defer s.part.release()
+	info, err := f.Stat()
+	if err != nil {
+		return s.failure(err)
+	}
+	err = durable.Allocate(f, size)
 	if s.refused = err != nil; s.refused {
-		s.file.Truncate(info.Size())
-		return s.failure(err, ": it needs "+s.needs(size))
+		f.Truncate(info.Size())
+		return s.failure(err, ": it needs "+s.needs(f, size))
 	}
 	s.reserved.Store(size)
-	s.takeBallast()
+	s.takeBallast(f)
 	return nil
 }
 
-// needs compares the space that a file of size bytes needs with what there is.
-func (s *store) needs(size int64) string {
+// needs compares the space that f needs for size bytes with what there is.
+func (s *store) needs(f *os.File, size int64) string {
 	text := quantity.Size(size).String()
 	if hashes := size - s.size; hashes > 0 {
 		text += fmt.Sprintf(" (%v of file, %v of hashes)", quantity.Size(s.size), quantity.Size(hashes))
 	}
-	if room, known := durable.Room(s.file); known {
+	if room, known := durable.Room(f); known {
 		text += fmt.Sprintf(", and there is room for %v", quantity.Size(room))
 	}
 	return text
 }
 
 func (s *store) Sync() error {
-	err := s.file.Sync()
+	err := s.part.use((*os.File).Sync)
 	return s.failure(err, s.free(err))
 }
 

@@ -13,7 +13,7 @@ func TestALargeFileIsWrittenBehindTheReceivedBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	s := &store{file: f, size: largeFile}
+	s := &store{part: hold(f), size: largeFile}
 	const piece = 8 << 20
 	b := make([]byte, 4096) // the rest of each piece is a hole
 	for end := int64(piece); end <= s.size; end += piece {
@@ -28,7 +28,7 @@ func TestALargeFileIsWrittenBehindTheReceivedBytes(t *testing.T) {
 	if s.WriteAt(b, s.size); s.began.Load() != 0 { // behind the file
 		t.Error("hash records count as bytes of the file")
 	}
-	small := &store{file: f, size: largeFile - 1}
+	small := &store{part: hold(f), size: largeFile - 1}
 	if small.WriteAt(b, 100<<20); small.began.Load() != 0 {
 		t.Error("a small file is written early")
 	}

@@ -3,6 +3,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -49,27 +50,26 @@ type Target interface {
 // renamed over the old file once it is verified. The new file gets the mode of the
 // old one, and its owner as far as the system allows. Make one by [File] or [Dir].
 type FileTarget struct {
-	asked string // path of the file, or of the directory
-	isDir bool   // asked is the directory
+	asked string                  // path of the file
+	enter func() (*folder, error) // opens the directory, where that is what was asked for
 
-	byObject bool // files are named by their objects
+	isDir    bool   // the directory was asked for
+	sweeps   bool   // Open deletes old partial files
+	tag      string // in names of partial files, after the object
+	byObject bool   // files are named by their objects
 
-	dir     *os.Root
-	name    string      // empty: the manifest's
-	mode    fs.FileMode // of a new file here
-	longest int         // name of a file here, in bytes
+	dir  *folder
+	name string // empty: the manifest's
 
-	fixed    bool                        // one owner and mode for all files, whoever makes them
 	withhold bool                        // see Withhold
 	verified atomic.Pointer[fs.FileInfo] // of the file that Has or Commit has verified; nil: none
 
 	inspect func(path string) error // see Inspect
 
-	part     *os.File // the hidden file, locked; nil: none
-	partName string
-	made     bool   // this run made the hidden file
-	store    *store // of the object in the hidden file
-	placed   atomic.Pointer[placed]
+	part   *part  // the hidden file, locked; nil: none
+	made   bool   // this run made the hidden file
+	store  *store // of the object in the hidden file
+	placed atomic.Pointer[placed]
 }
 
 // File returns a target that replaces the file at path, or makes it. The name of the
@@ -83,11 +83,16 @@ func File(path string) *FileTarget { return &FileTarget{asked: path} }
 // since the sender does not know where it leads to: the file replaces the link.
 // Nothing happens before Prepare, whose errors are of type [*Error]. Partial
 // files in the directory that nobody has written to for a week are deleted.
-func Dir(path string) *FileTarget { return &FileTarget{asked: path, isDir: true} }
+func Dir(path string) *FileTarget { return inDir(path, false) }
 
 // Objects returns a target that puts files into the directory at path, like [Dir], but
 // under names that nobody can choose: see [ObjectName].
-func Objects(path string) *FileTarget { return &FileTarget{asked: path, isDir: true, byObject: true} }
+func Objects(path string) *FileTarget { return inDir(path, true) }
+
+func inDir(path string, byObject bool) *FileTarget {
+	enter := func() (*folder, error) { return openFolder(path) }
+	return &FileTarget{isDir: true, enter: enter, sweeps: true, byObject: byObject}
+}
 
 // ObjectSuffix ends the names of files in [Objects].
 const ObjectSuffix = ".file"
@@ -98,24 +103,25 @@ func ObjectName(m *proto.Manifest) string { return m.Descriptor.Object().String(
 // Prepare opens the directory, and checks that a file can be put there, under its
 // name if that is known. Symbolic links are followed now, so that the file that a
 // link points to is the one replaced.
-func (t *FileTarget) Prepare() error {
+func (t *FileTarget) Prepare() (err error) {
 	if t.dir != nil {
 		return nil
 	}
 	if t.isDir {
-		return t.openDir(t.asked)
+		t.dir, err = t.enter()
+		return err
 	}
 	path, err := whereToWrite(t.asked)
 	if err != nil {
 		return &TargetError{Path: t.asked, Err: err}
 	}
 	t.name = filepath.Base(path)
-	if err := t.openDir(filepath.Dir(path)); err != nil {
+	if t.dir, err = openFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
-	err = t.possible(t.name)
+	err = t.dir.possible(t.name)
 	if err == nil {
-		err = t.movable(t.hidden(t.name)) // an earlier run may have left it
+		err = t.dir.movable(t.hidden(t.name)) // an earlier run may have left it
 	}
 	if err != nil {
 		t.dir.Close()
@@ -146,51 +152,22 @@ func whereToWrite(path string) (string, error) {
 	return path, durable.Cause(err)
 }
 
-// openDir opens the directory at path, and tries at once whether files can be put
-// there.
-func (t *FileTarget) openDir(path string) error {
-	dir, err := os.OpenRoot(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &Error{Path: path, Err: fmt.Errorf("directory %s does not exist; make it first", path)}
-	}
-	if err != nil {
-		return &Error{Path: path, Err: fmt.Errorf("directory %s: %w", path, durable.Cause(err))}
-	}
-	t.dir = dir
-	if err := t.try(); err != nil {
-		t.dir.Close()
-		t.dir = nil
-		return dirError(path, "cannot make a file in it: ", err)
-	}
-	return nil
-}
-
-// ofDir reports whether an error concerns the directory itself.
-func ofDir(err error) bool {
-	return errors.Is(err, durable.ErrDirImmutable) || errors.Is(err, durable.ErrDirAppendOnly)
-}
-
-// dirError returns an error of the directory at path. An error that names the
-// directory itself needs no further words.
-func dirError(path, words string, err error) error {
-	if ofDir(err) {
-		return &Error{Path: path, Err: fmt.Errorf("directory %s %w", path, err)}
-	}
-	return &Error{Path: path, Err: fmt.Errorf("directory %s: %s%w", path, words, durable.Cause(err))}
-}
-
-func (t *FileTarget) path(name string) string { return filepath.Join(t.dir.Name(), name) }
-
 // Has implements [Target]. It reads the whole file if the size is right. Errors are of
 // type [*Error].
 func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error) {
-	if err := t.checkDir(); err != nil {
+	if err := t.dir.check(); err != nil {
 		return "", err
 	}
 	name := t.finalName(m)
-	impossible := t.possible(name)
+	impossible := cmp.Or(t.dir.possible(name), t.dir.names.free(t, name))
 	info, err := t.dir.Lstat(name)
 	if err != nil || !info.Mode().IsRegular() || uint64(info.Size()) != m.Descriptor.Size {
+		return "", impossible
+	}
+	select {
+	case t.dir.readers <- struct{}{}:
+		defer func() { <-t.dir.readers }()
+	case <-ctx.Done():
 		return "", impossible
 	}
 	f, err := t.dir.Open(name)
@@ -205,7 +182,8 @@ func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error)
 	if info, err = f.Stat(); err == nil {
 		t.verified.Store(&info)
 	}
-	return t.path(name), nil
+	t.dir.names.take(t, name, func() error { return nil }) // two objects may be one file
+	return t.dir.path(name), nil
 }
 
 // hash reads r to its end, or until ctx ends.
@@ -234,36 +212,25 @@ func (t *FileTarget) finalName(m *proto.Manifest) string {
 // Check. After an error the partial file is unchanged.
 func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
 	name, size := t.finalName(m), int64(m.Descriptor.Size)
-	path := t.path(name)
+	path := t.dir.path(name)
 	if err := t.Check(); err != nil {
 		return "", err
 	}
-	if err := t.replaceable(name); err != nil {
+	if err := cmp.Or(t.dir.replaceable(name), t.dir.names.free(t, name)); err != nil {
 		return "", err // nothing has been changed
 	}
-	behind, err := t.behind(size)
-	if err == nil {
-		err = t.seal(name, size)
-	}
-	if err == nil && t.inspect != nil {
-		if err := t.inspect(t.path(t.partName)); err != nil {
-			t.unseal(behind)
-			return "", err
-		}
-	}
-	if err == nil {
-		err = t.dir.Rename(t.partName, name)
-	}
+	f, err := t.part.acquire()
 	if err != nil {
-		t.unseal(behind)
-		return "", newError(path, err)
+		return "", newError(t.dir.path(t.part.name), err)
 	}
-	if info, err := t.part.Stat(); err == nil {
-		t.verified.Store(&info)
+	err = t.finish(f, name, size)
+	t.part.release()
+	if err != nil {
+		return "", err
 	}
-	t.part.Close() // not before: it is locked
+	t.part.close() // not before: it is locked
 	t.part = nil
-	if err := durable.SyncDir(t.dir); err != nil {
+	if err := durable.SyncDir(t.dir.Root); err != nil {
 		return path, &Error{Path: path, Err: err}
 	}
 	return path, nil
@@ -281,9 +248,9 @@ func (t *FileTarget) HasName() bool { return t.name != "" }
 // form of it. If the name of the target is known, m may be nil.
 func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
 	if m == nil && t.name == "" {
-		return t.dir, ""
+		return t.dir.Root, ""
 	}
-	return t.dir, t.shorten(t.finalName(m))
+	return t.dir.Root, t.dir.shorten(t.finalName(m))
 }
 
 // Inspect has Commit call a function with the path of the finished file, before it takes
@@ -292,7 +259,7 @@ func (t *FileTarget) Beside(m *proto.Manifest) (dir *os.Root, name string) {
 func (t *FileTarget) Inspect(inspect func(path string) error) { t.inspect = inspect }
 
 // PathOf returns the path that the file of m gets.
-func (t *FileTarget) PathOf(m *proto.Manifest) string { return t.path(t.finalName(m)) }
+func (t *FileTarget) PathOf(m *proto.Manifest) string { return t.dir.path(t.finalName(m)) }
 
 // newError returns an Error of an operation of the system.
 func newError(path string, err error) error {

@@ -5,20 +5,18 @@ package filestore
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"syscall"
 )
 
 // A placed file is the partial file under its name, while it is written.
 type placed struct {
 	name  string
-	file  *os.File
+	part  *part
 	store *store
 }
 
 // place notes the partial file, for Check.
 func (t *FileTarget) place() {
-	t.placed.Store(&placed{name: t.partName, file: t.part, store: t.store})
+	t.placed.Store(&placed{name: t.part.name, part: t.part, store: t.store})
 }
 
 // Check reports a change of the directory or the partial file by another program,
@@ -26,7 +24,7 @@ func (t *FileTarget) place() {
 // [ErrRemoved] or [ErrTruncated]. It may be called from any goroutine between
 // Prepare and Commit. If the check itself fails, no change is reported.
 func (t *FileTarget) Check() error {
-	if err := t.checkDir(); err != nil {
+	if err := t.dir.check(); err != nil {
 		return err
 	}
 	p := t.placed.Load()
@@ -40,34 +38,13 @@ func (t *FileTarget) Check() error {
 	return err
 }
 
-// checkDir reports whether the directory is where it was.
-func (t *FileTarget) checkDir() error {
-	path := t.dir.Name()
-	mine, err := t.dir.Stat(".")
-	if err != nil {
-		return nil
-	}
-	named, err := os.Stat(path)
-	switch {
-	case err == nil && os.SameFile(mine, named):
-		return nil
-	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return newError("directory "+path, ErrMoved)
-	}
-	return nil
-}
-
 func (t *FileTarget) checkPart(p *placed) error {
-	mine, err := p.file.Stat()
-	if err != nil {
-		return nil
-	}
 	named, err := t.dir.Lstat(p.name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && !os.SameFile(mine, named):
-		return newError(t.path(p.name), ErrRemoved)
-	case mine.Size() < p.store.reserved.Load():
-		return newError(t.path(p.name), ErrTruncated)
+	case errors.Is(err, fs.ErrNotExist), err == nil && !p.part.is(named):
+		return newError(t.dir.path(p.name), ErrRemoved)
+	case err == nil && named.Size() < p.store.reserved.Load():
+		return newError(t.dir.path(p.name), ErrTruncated)
 	}
 	return nil
 }
@@ -83,7 +60,7 @@ func Lost(err error) bool {
 func (t *FileTarget) Reset() {
 	t.leave()
 	if t.dir != nil {
-		t.dir.Close()
+		t.dir.leave()
 		t.dir = nil
 	}
 }
