@@ -248,7 +248,7 @@ func TestADamagedCatalogueListsNothing(t *testing.T) {
 			return
 		}
 	}
-	t.Error("nobody was told")
+	t.Error("no event says so")
 }
 
 func TestTheNumberAndTheSizeOfAllObjectsAreBounded(t *testing.T) {

@@ -61,7 +61,7 @@ type Config struct {
 
 	// Components are, without Trust, the components of which objects are accepted, by
 	// what their manifests say; "" is the one of all manifests that name none. If empty,
-	// any. With Trust, those of the policy count.
+	// any. With Trust, Policy.Components counts.
 	Components []string
 
 	// MaxSize is the largest file to receive, in bytes. If zero, DefaultMaxSize.

@@ -25,8 +25,8 @@ type (
 		Manifest *proto.Manifest
 		Signers  []proto.PublicKey // all trusted ones, in the order of Policy.Keys; nil: no signature was asked for
 
-		// Release is what to remember once the file is installed. Its object is that of the
-		// catalogue, if the signature of that is the only one (spec.md 5.5).
+		// Release is what to remember once the file is installed. It has the object id of the
+		// catalogue if only that is signed (spec.md 5.5).
 		Release Release
 	}
 

@@ -101,7 +101,7 @@ type Status struct {
 	Dropped   uint64                  // of Datagrams, by RunOptions.Lost
 	Ignored   map[proto.Reason]uint64 // valid during the call of Report only
 
-	// With [TakeAll]: the sums over all objects, and the progress of a few of those that
+	// With [TakeAll]: the sums over all objects, and the progress of a few that
 	// are being received.
 	Totals  Totals
 	Objects []Progress
