@@ -54,6 +54,7 @@ const (
 	SendCache             = "cache"
 	RateNotReached        = "rate-not-reached"
 	FileDropped           = "file-dropped"
+	FileFailed            = "file-failed"
 	ListenersBeyondRouter = "listeners-beyond-router"
 	Jumbo                 = "jumbo"
 	SenderDrops           = "sender-drops"
@@ -63,6 +64,7 @@ const (
 const (
 	Failed             = "failed"
 	Usage              = "usage"
+	SeveralFiles       = "several-files"
 	NothingHeard       = "silence"
 	Incomplete         = "incomplete"
 	Integrity          = "integrity"
@@ -178,6 +180,7 @@ var warnings = []Cause{
 	{TakeOverFailed, "A file that recv --ready has handed over is not the one of its manifest, or cannot be taken over.", "look for another program that writes to the directory of --ready", 0},
 	{SendExpired, "The manifest has expired: receivers refuse the file.", "sign the file again, or set the clock", exitPolicy},
 	{SendCache, "The prepared data of the file could not be written to the cache, or read from it.", "look at the directory of --cache", 0},
+	{FileFailed, "One of the files of recv --all was not received, or could not be put into place.", "iotupd recv --all again: it receives only what is missing", 0},
 	{FileDropped, "One of several files has changed, or cannot be read, and is not sent any more.", "start send again with a file that does not change", 0},
 	{RateNotReached, "The sender is slower than --rate asks for.", "a lower --rate, or --rate max", 0},
 	{ListenersBeyondRouter, "Receivers behind a router may not be noticed by --when-listened.", "an IGMP or MLD proxy on the router", 0},
@@ -189,6 +192,7 @@ var warnings = []Cause{
 var failures = []Cause{
 	{Failed, "Something failed for which there is no other code.", "read the text of the error", 1},
 	{Usage, "The command line is wrong.", "iotupd COMMAND --help", 3},
+	{SeveralFiles, "Several files are sent, and nothing says which one to receive.", "iotupd recv --name GLOB   # or --component, --target, --object, or --all -d DIR", 3},
 	{NothingHeard, "Nothing was heard that could be received.", "see the warnings before it, which name the likely causes", 4},
 	{Incomplete, "The stream went silent before the file was complete.", "run it again: it continues, if hashes were heard", 5},
 	{Integrity, "The received file does not match its SHA-256.", "prepare and sign the file again at the sender", 6},

@@ -89,6 +89,9 @@ var table = []Explanation{
 		Reason: receiver.ReasonTooLarge, Failure: Policy, Packets: "of a file over the limit of size", Fix: lookAround,
 		File: "is larger than --max-size, or cut into so many groups that their index takes too much memory",
 	}, {
+		Reason: receiver.ReasonTooMany, Failure: Policy, Packets: "of more objects than --max-objects", Fix: "iotupd recv --max-objects N",
+		File: "is one of more files than --max-objects allows",
+	}, {
 		Reason: receiver.ReasonMemory, Failure: Policy, Packets: "of a file that needs more memory than there is", Fix: "iotupd recv --memory SIZE   # if this host has more",
 		File: "needs more memory than --memory or this system allows; give it more, or have it sent by --profile tiny",
 	}, {

@@ -133,6 +133,9 @@ func (a *Agent) openJournal() (err error) {
 // [Received] of this agent must not be used any more.
 func (a *Agent) Close() {
 	a.cfg.Target.Close()
+	if a.cfg.Collection != nil {
+		a.cfg.Collection.Close()
+	}
 	a.closeStates()
 }
 

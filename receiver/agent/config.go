@@ -71,6 +71,17 @@ type Config struct {
 	// name will do.
 	Name func(string) bool
 
+	// Take says what to do where several files are sent. [Agent.ReceiveAll] does not need
+	// it, but Collection, and takes the place of Target.
+	Take       receiver.Take
+	Collection *filestore.Collection
+
+	// MaxObjects is how many files are known at a time at most, where several are sent, and
+	// MaxTotal how many bytes all of them may have in ReceiveAll. If zero,
+	// [receiver.DefaultMaxObjects], and any number.
+	MaxObjects int
+	MaxTotal   uint64
+
 	// MaxSize is the largest file to receive, in bytes. If zero,
 	// [receiver.DefaultMaxSize].
 	MaxSize uint64
@@ -211,7 +222,7 @@ func (c Config) withDefaults() Config {
 	if c.Observe == nil {
 		c.Observe = func(Event) {}
 	}
-	if c.DryRun {
+	if c.DryRun || c.Collection != nil {
 		c.Target = filestore.Scratch(nil)
 	}
 	if c.State == "" {
@@ -289,6 +300,7 @@ func (c Config) receiver(policy *receiver.Policy) receiver.Config {
 	return receiver.Config{
 		MemoryLimit: limit, InMemory: c.InMemory,
 		Object: c.Object, SHA256: c.SHA256, Trust: policy, GroupKeys: c.GroupKeys, Seeds: c.Reuse, Name: name,
+		Take: c.Take, MaxObjects: c.MaxObjects, MaxTotal: c.MaxTotal,
 		MaxSize: c.MaxSize, Memory: c.Memory, LeafMemory: c.LeafMemory, SignatureRate: c.SignatureRate,
 	}
 }

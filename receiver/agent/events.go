@@ -147,6 +147,10 @@ type (
 		Collected time.Time // when all had come over the network
 	}
 
+	// SeveralSent: several files are sent, and none was chosen. [Agent.Receive] ends with
+	// Err.
+	SeveralSent struct{ Err *receiver.SeveralError }
+
 	// FileDone: in [Agent.ReceiveAll], one more file is in place; Done are.
 	FileDone struct {
 		At   time.Time
@@ -228,6 +232,7 @@ func (PlaceLost) agentEvent()      {}
 func (Silent) agentEvent()         {}
 func (AlreadyThere) agentEvent()   {}
 func (Done) agentEvent()           {}
+func (SeveralSent) agentEvent()    {}
 func (FileDone) agentEvent()       {}
 func (FileFailed) agentEvent()     {}
 func (AllDone) agentEvent()        {}

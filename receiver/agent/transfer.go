@@ -220,6 +220,9 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 		a.emit(AlreadyThere{file})
 		return file, nil
 	}
+	if several := (*receiver.SeveralError)(nil); errors.As(err, &several) {
+		a.emit(SeveralSent{several})
+	}
 	if err != nil {
 		t.cleanUp(err)
 		return nil, t.stopped(ctx, err)

@@ -52,7 +52,8 @@ var exitMeanings = []ExitMeaning{
 	{0, "done", "send sign keygen inspect bench fit compare version install installed confirm retry status"},
 	{0, "done, or the file was already there or installed", "iotupd recv"},
 	{1, "any other error", ""},
-	{3, "wrong usage", ""},
+	{3, "wrong usage, or several files are sent and none was chosen", "iotupd recv"},
+	{3, "wrong usage", "send sign keygen inspect bench fit compare version install installed confirm retry status completion"},
 	{4, "nothing arrived within --timeout", "iotupd recv"},
 	{4, "nothing arrived within --for", "inspect"},
 	{5, "packets stopped for --stall before the file was complete", "iotupd recv"},
@@ -179,6 +180,8 @@ func codeOf(err error) string {
 		return reason.NotAManifest
 	case errors.Is(err, receiver.ErrIntegrity):
 		return reason.Integrity
+	case isA[*receiver.SeveralError](err):
+		return reason.SeveralFiles
 	}
 	if code := senderCode(err); code != "" {
 		return code

@@ -125,6 +125,10 @@ func (v *view) progress(e agent.Progress) {
 		v.out.ProgressLine(" 100%  decoding and verifying")
 		return
 	}
+	if v.opts.all {
+		v.progressAll(e)
+		return
+	}
 	left := v.gain.Left(s.Needed - s.Held)
 	v.out.Event("progress", progressEvent{
 		Object: s.Object.String(), Held: s.Held, Needed: s.Needed, Groups: s.Groups, Complete: s.Decoded,

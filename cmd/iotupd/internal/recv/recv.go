@@ -96,6 +96,7 @@ type options struct {
 	layerOptions
 	hookOptions
 	dnsOptions
+	severalOptions
 	output string
 	dir    string
 	ready  string
@@ -168,6 +169,7 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.object, "object", "", "only the object with this `id` (default any)")
 	flags.StringVar(&o.sha256, "sha256", "", "only the file with this SHA-256, in `hex`adecimal (default any)")
 	flags.Var(&o.maxSize, "max-size", "refuse larger files")
+	o.severalOptions.addFlags(flags)
 	flags.DurationVar(&o.timeout, "timeout", 0, "give up (exit code 4) after this `time` without packets before the first one (default never)")
 	flags.DurationVar(&o.stall, "stall", 0, "give up (exit code 5) after this `time` without packets after the first one (default never)")
 	flags.BoolVar(&o.follow, "follow", false, "keep running, and receive every newer release; needs --trust")
@@ -286,7 +288,7 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	if err := opts.checkStdout(std.Out); err != nil {
 		return err
 	}
-	if err := cfg.Target.Prepare(); err != nil {
+	if err := opts.prepare(&cfg); err != nil {
 		return outputError(err)
 	}
 	if opts.record != "" {
@@ -297,6 +299,14 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	}
 	unit.ready(ctx, a)
 	return opts.explain(opts.receive(ctx, a))
+}
+
+// prepare looks at once whether the target can be written to.
+func (o *options) prepare(cfg *agent.Config) error {
+	if o.all {
+		return cfg.Collection.Prepare()
+	}
+	return cfg.Target.Prepare()
 }
 
 // checkStdout refuses a stdout that is of no use for -o -.
@@ -330,6 +340,8 @@ func (o *options) receive(ctx context.Context, a *agent.Agent) error {
 	switch {
 	case err != nil:
 		return err
+	case o.all:
+		return o.receiveAll(ctx, a)
 	case o.follow:
 		return a.Follow(ctx, install)
 	}
@@ -394,7 +406,7 @@ func (o *options) validate() error {
 	var err error
 	o.loss, err = cli.ReadLoss("drop", o.drop)
 	return cmp.Or(err, o.ChannelOptions.Validate(), o.OutputOptions.Validate(), o.trustOptions.validate(), o.dnsOptions.validate(),
-		o.layerOptions.validate(), o.hookOptions.validate())
+		o.layerOptions.validate(), o.hookOptions.validate(), o.validateSeveral())
 }
 
 // lost returns what --drop asks for, nil if nothing.
@@ -425,7 +437,12 @@ func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Con
 	if cfg.Trust, names, err = o.readTrusted(); err != nil {
 		return cfg, nil, err
 	}
-	cfg.Target = o.target(stdout)
+	cfg.Take, cfg.MaxObjects, cfg.MaxTotal = o.take(), o.maxObjects, uint64(o.maxTotal)
+	if o.all {
+		cfg.Collection = filestore.NewCollection(o.dir, openFiles)
+	} else {
+		cfg.Target = o.target(stdout)
+	}
 	var errs [5]error
 	cfg.State, errs[0] = o.stateDir()
 	errs[1] = o.choose(&cfg)

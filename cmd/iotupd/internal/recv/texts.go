@@ -38,7 +38,10 @@ func (o *options) explain(err error) error {
 	var pending *installed.PendingError
 	var install *agent.InstallError
 	var given *agent.GivenUpError
+	var several *receiver.SeveralError
 	switch {
+	case errors.As(err, &several):
+		return &explained{severalText(several), err}
 	case errors.As(err, &silence):
 		return &explained{silenceText(silence), err}
 	case errors.As(err, &stalled):

@@ -48,6 +48,14 @@ func (v *view) observe(e agent.Event) {
 		v.progress(e)
 	case agent.AlreadyThere:
 		v.alreadyThere(e.File)
+	case agent.SeveralSent:
+		v.several(e)
+	case agent.FileDone:
+		v.fileDone(e)
+	case agent.FileFailed:
+		v.fileFailed(e)
+	case agent.AllDone:
+		v.allDone(e)
 	case agent.Done:
 		v.done(e)
 	case agent.Stopped:
@@ -63,13 +71,20 @@ func (v *view) observe(e agent.Event) {
 func (v *view) transfer(t agent.Transfer) {
 	switch e := t.Event.(type) {
 	case receiver.ObjectFound:
+		if v.opts.all && !v.first.IsZero() {
+			return // speeds are those of all files
+		}
 		v.first, v.from = e.Since, e.From
 		v.arrival, v.gain = cli.Speed{}, cli.Speed{}
 		v.arrival.Add(t.At, 0)
 		v.gain.Add(t.At, 0)
-		v.found(e)
+		if !v.opts.all {
+			v.found(e)
+		}
 	case receiver.Certified:
-		v.object(e)
+		if !v.opts.all {
+			v.object(e)
+		}
 	case receiver.Dropped:
 		v.out.Line("object %s... given up: %s", e.Object.Short(), e.Why)
 	case receiver.Resumed:
