@@ -50,9 +50,6 @@ func (r *Receiver) begin(c *candidate) (*object, error) {
 	case !fits:
 		return nil, ReasonBusy
 	}
-	if c.id.group != nil && c.id.cipher == nil {
-		c.id.cipher = c.id.group.Cipher(c.id.wire)
-	}
 	o := newObject(&r.shared, c.id, geo, c.Manifest, b)
 	o.candidate, o.need = c, need
 	c.state = begun

@@ -33,6 +33,8 @@ const (
 	foundSome // its store has bytes of an earlier run
 	withSeed
 	lateJobs // come back one packet later
+	takeAll
+	takeOnly // unless it takes all
 )
 
 // fuzzMaxSize is the largest file of FuzzHandle.
@@ -83,6 +85,15 @@ func newPool(f *testing.F) *pool {
 	if len(p.all[0]) > whichMask+1 {
 		f.Fatalf("a pool of %d datagrams", len(p.all[0]))
 	}
+	catalogue := catalogueOf(f, nil, first)
+	p.files[catalogue.id], p.files[newKey.Object(catalogue.id)] = catalogue.file, catalogue.file
+	p.add(catalogue, catalogue.manifest())
+	for _, shard := range catalogue.real()[:catalogue.geo.DataShards] {
+		p.add(catalogue, catalogue.shard(uint32(shard[0]), shard[1]))
+	}
+	if len(p.all[0]) > whichMask+1 {
+		f.Fatalf("a pool of %d datagrams", len(p.all[0]))
+	}
 	tr := first.receive(receiver.Config{})
 	tr.hearFor(8, nothing, first.sender(sender.Config{}))
 	tr.later(time.Second)
@@ -102,32 +113,42 @@ type fuzzed struct {
 	t        *testing.T
 	r        *receiver.Receiver
 	store    *receiver.MemStore
+	all      map[proto.ObjectID]*receiver.MemStore // of a receiver that takes all
 	verified bool
 	late     *receiver.Job
 }
 
 func (p *pool) receive(t *testing.T, setting byte) *fuzzed {
-	z := &fuzzed{t: t}
+	z := &fuzzed{t: t, all: make(map[proto.ObjectID]*receiver.MemStore)}
 	cfg := receiver.Config{
 		MaxSize: fuzzMaxSize,
 		Memory:  1 << 20,
 		Workers: 1,
-		Open: func(_ proto.ObjectID, params proto.Params) (receiver.Store, error) {
+		Open: func(id proto.ObjectID, params proto.Params) (receiver.Store, error) {
 			if params.Size > fuzzMaxSize {
 				t.Fatalf("opened a store of %d bytes", params.Size)
 			}
-			if z.store != nil && !z.store.Discarded {
+			if z.store != nil && !z.store.Discarded && setting&takeAll == 0 {
 				t.Fatal("opened a second store")
 			}
 			z.store = receiver.NewMemStore(int(params.Size))
 			if setting&foundSome != 0 {
 				z.store = p.before.AgainFor(int(params.Size))
 			}
+			z.all[id] = z.store
 			return z.store, nil
 		},
 		Observe: func(_ time.Time, e receiver.Event) {
-			if _, ok := e.(receiver.Verified); ok {
+			switch e := e.(type) {
+			case receiver.Verified:
 				z.verified = true
+			case receiver.Finished:
+				if !bytes.Equal(z.all[e.Object].Bytes(), p.files[e.Object]) {
+					t.Errorf("finished with bytes that are not those of object %v", e.Object)
+				}
+				if setting&signedOnly != 0 && len(e.Manifest.Signatures) == 0 {
+					t.Errorf("finished %+v, which nobody signed", e.Manifest)
+				}
 			}
 		},
 	}
@@ -139,6 +160,12 @@ func (p *pool) receive(t *testing.T, setting byte) *fuzzed {
 	}
 	if setting&withSeed != 0 {
 		cfg.Seeds = []io.ReaderAt{bytes.NewReader(p.seed)}
+	}
+	switch {
+	case setting&takeAll != 0:
+		cfg.Take = receiver.TakeAll
+	case setting&takeOnly != 0:
+		cfg.Take = receiver.TakeOnly
 	}
 	var err error
 	if z.r, err = receiver.New(cfg); err != nil {
@@ -199,7 +226,7 @@ func FuzzHandle(f *testing.F) {
 		inOrder = append(inOrder, byte(i)|asItIs, 0, 0, 0)
 		backwards = append(backwards, byte(len(p.all[0])-1-i)|asItIs, 0, 0, 0)
 	}
-	for setting := range byte(2 * lateJobs) {
+	for setting := range byte(2*takeOnly - 1) {
 		f.Add(setting, inOrder)
 		f.Add(setting, backwards)
 	}
@@ -211,6 +238,12 @@ func FuzzHandle(f *testing.F) {
 		z := p.receive(t, setting)
 		p.play(z, setting, script)
 		got := z.r.Progress()
+		if setting&takeAll != 0 {
+			if got.Held > got.Needed || z.r.Totals().Finished > z.r.Totals().Objects {
+				t.Errorf("progress %+v, %+v", got, z.r.Totals())
+			}
+			return
+		}
 		if got.Held > got.Needed || got.Decoded > got.Groups || got.Rebuilt > got.Needed || got.Records > got.AllRecords {
 			t.Errorf("progress %+v", got)
 		}

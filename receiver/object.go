@@ -65,6 +65,9 @@ type received struct{ data, parity, digests, outlines, manifests uint64 }
 
 // newObject returns an object without shards, whose store is not open.
 func newObject(s *shared, id identity, geo proto.Geometry, m *proto.Manifest, b budget) *object {
+	if id.group != nil && id.cipher == nil { // the manifest comes from a catalogue
+		id.cipher = id.group.Cipher(id.wire)
+	}
 	o := &object{
 		shared: s, identity: id, geo: geo, manifest: m, opening: true,
 		index: newIndex(geo),
