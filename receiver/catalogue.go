@@ -102,7 +102,7 @@ func (w *catalogueWork) entry(m *proto.Manifest) (c candidate, ok bool) {
 	if w.group != nil {
 		c.id.wire = w.group.Object(c.id.wire)
 	}
-	c.verifiedManifest = verifiedManifest{Manifest: m, release: releaseOf(m)}
+	c.verifiedManifest = verifiedManifest{Manifest: m, release: ReleaseOf(m)}
 	if w.cfg.Trust == nil {
 		return c, true
 	}

@@ -34,7 +34,7 @@ type Config struct {
 	SHA256 [32]byte
 
 	// Trust says which signed manifests to accept. If nil, the origin of the file
-	// is not verified. It must not be changed while the receiver is used.
+	// is not verified. Nobody but Observe may change it while the receiver is used.
 	Trust *Policy
 
 	// GroupKeys open sealed packets. If there are any, only packets sealed with

@@ -57,8 +57,8 @@ type verifiedManifest struct {
 	release Release           // to be remembered
 }
 
-// releaseOf returns how the object of a manifest is remembered.
-func releaseOf(m *proto.Manifest) Release {
+// ReleaseOf returns how the object of a manifest is remembered.
+func ReleaseOf(m *proto.Manifest) Release {
 	return Release{Sequence: m.Sequence, Object: m.Descriptor.Object()}
 }
 
@@ -82,7 +82,7 @@ func (g *gate) authenticate(p *packet, id *identity) (m verifiedManifest, err er
 	case err != nil || m.Descriptor.Params != p.Params || !id.proves(m.Descriptor):
 		return m, ReasonManifest
 	}
-	m.release = releaseOf(m.Manifest)
+	m.release = ReleaseOf(m.Manifest)
 	return m, nil
 }
 

@@ -97,7 +97,7 @@ func (p *Policy) Verify(now time.Time, manifest []byte) (*proto.Manifest, []prot
 	if err != nil {
 		return nil, nil, ReasonManifest
 	}
-	return m, signers, p.refusal(now, m, releaseOf(m), false)
+	return m, signers, p.refusal(now, m, ReleaseOf(m), false)
 }
 
 // stale reports whether a release is older than the one of its component that was

@@ -105,7 +105,7 @@ func (g *gathering) run(ctx context.Context) (All, error) {
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	g.ctx = running
-	g.watcher.certified = func(*proto.Manifest, []proto.PublicKey) {}
+	g.watcher.certified = func(receiver.Certified) {}
 	g.watcher.dropped = func() {}
 	var watching, settling sync.WaitGroup
 	watching.Go(func() { g.watch(cancel) })

@@ -45,6 +45,7 @@ type alreadyThereError struct {
 	path     string
 	manifest *proto.Manifest
 	signers  []proto.PublicKey
+	release  receiver.Release
 	record   *installed.Record // nil: there is none
 }
 
@@ -60,8 +61,8 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t.watcher.certified = func(m *proto.Manifest, signers []proto.PublicKey) {
-		t.check.start(running, func(ctx context.Context) error { return t.look(ctx, m, signers) }, cancel)
+	t.watcher.certified = func(c receiver.Certified) {
+		t.check.start(running, func(ctx context.Context) error { return t.look(ctx, c) }, cancel)
 	}
 	t.watcher.dropped = t.check.stop
 	defer t.check.stop()
@@ -83,10 +84,10 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	return t.finish(ctx, err)
 }
 
-// look returns an error by which the transfer ends if the file of m need not be
+// look returns an error by which the transfer ends if the file of a manifest need not be
 // received, or cannot be put into place.
-func (t *transfer) look(ctx context.Context, m *proto.Manifest, signers []proto.PublicKey) error {
-	a := t.agent
+func (t *transfer) look(ctx context.Context, c receiver.Certified) error {
+	a, m := t.agent, c.Manifest
 	record, err := a.known(m)
 	runs, err2 := a.runs(m)
 	path, impossible := a.cfg.Target.Has(ctx, m)
@@ -96,14 +97,14 @@ func (t *transfer) look(ctx context.Context, m *proto.Manifest, signers []proto.
 	case err != nil:
 		return err
 	case a.installs() && (runs || record != nil && record.State.Done()):
-		return &alreadyThereError{path, m, signers, record}
+		return &alreadyThereError{path, m, c.Signers, c.Release, record}
 	case record != nil && record.State.GivenUp():
 		return &GivenUpError{Manifest: m, State: record.State, Why: record.Why}
-	case path != "" && !a.found(path, m, signers, record).exposed():
-		return &alreadyThereError{path, m, signers, record}
+	case path != "" && !a.found(path, m, c.Signers, record).exposed():
+		return &alreadyThereError{path, m, c.Signers, c.Release, record}
 	}
 	if a.journal != nil {
-		impossible = cmp.Or(impossible, a.journal.CanRecord(a.pathOf(m)))
+		impossible = cmp.Or(impossible, a.journal.CanRecord(a.pathOf(m), m.Component))
 	}
 	return impossible
 }
@@ -136,6 +137,7 @@ func (t *transfer) observe(now time.Time, e receiver.Event) {
 		t.from = e.From
 	case receiver.Certified:
 		t.current.Store(e.Manifest)
+		t.agent.keepTo(e.Manifest.Component)
 	case receiver.Dropped:
 		t.current.Store(nil)
 	case receiver.GroupDecoded, receiver.Forged:
@@ -210,7 +212,7 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 	var there *alreadyThereError
 	if errors.As(err, &there) {
 		a.cfg.Target.Discard()
-		if err := a.remember(there.manifest, there.signers); err != nil {
+		if err := a.remember(there.manifest, there.signers, there.release); err != nil {
 			return nil, err
 		}
 		file := a.found(there.path, there.manifest, there.signers, there.record)
@@ -227,7 +229,7 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 		t.cleanUp(err)
 		return nil, t.stopped(ctx, err)
 	}
-	m, signers := t.core.Manifest(), t.watcher.signers
+	m, signers, release := t.core.Manifest(), t.watcher.signers, t.watcher.release
 	file := a.newReceived("", m, signers)
 	file.New, file.Pending = true, true
 	if err := file.arrive(file.withhold()); err != nil {
@@ -237,7 +239,7 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 		return nil, t.stopped(ctx, err)
 	}
 	if !a.cfg.DryRun {
-		err = a.remember(m, signers)
+		err = a.remember(m, signers, release)
 	}
 	if err == nil && !a.cfg.KeepPending {
 		err = cmp.Or(file.recordInstalled(), file.release())

@@ -20,8 +20,11 @@ type watcher struct {
 	emit      func(Event)
 	signed    bool // only what a trusted key has signed counts
 	following bool
+	keeps     bool    // it is to keep to the component of the first release
+	kept      *string // that component; nil: it is not known yet
+	warnedFor *bool   // OtherComponent was reported
 
-	certified func(m *proto.Manifest, signers []proto.PublicKey)
+	certified func(receiver.Certified)
 	dropped   func()
 	receiving func(now time.Time) // something has arrived of an object
 
@@ -30,6 +33,7 @@ type watcher struct {
 	first     time.Time // the first packet of the object
 	collected time.Time // when all had come over the network; zero: it has not
 	signers   []proto.PublicKey
+	release   receiver.Release
 	name      string          // of the file that is received; may be empty
 	status    receiver.Status // of the last report
 	level     int             // of layers that are received
@@ -61,6 +65,7 @@ type moment time.Time
 func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
 	return &watcher{
 		cfg: &a.cfg, listener: l, emit: a.emit, signed: a.policy != nil, following: a.following,
+		keeps: a.following && len(a.cfg.Components) == 0, kept: a.kept.Load(), warnedFor: &a.warned,
 		start: now, idle: now, heard: now, looked: now,
 		refusals: refusals{warned: make(map[proto.Reason]bool)},
 		silence:  silence{since: now, wait: silentAfter},
@@ -100,9 +105,12 @@ func (w *watcher) observe(t Transfer) {
 		if t.Progress.Needed > 0 { // a report now must not say that nothing was heard
 			w.status.Progress = t.Progress
 		}
-		w.signers, w.name = e.Signers, e.Manifest.Name
+		w.signers, w.release, w.name = e.Signers, e.Release, e.Manifest.Name
+		if w.kept == nil {
+			w.kept = &e.Manifest.Component
+		}
 		w.emit(t)
-		w.certified(e.Manifest, e.Signers)
+		w.certified(e)
 		return
 	case receiver.Dropped:
 		w.idle = t.At
@@ -124,7 +132,11 @@ func (w *watcher) restart(now time.Time) { w.collected, w.heard = time.Time{}, n
 // report sees a report of the receiver. An error says that it is time to give up.
 func (w *watcher) report(now time.Time, s receiver.Status) error {
 	w.status, w.looked = s, now
-	if n := s.Waiting + s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests; n != w.useful {
+	n := s.Waiting + s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests
+	if s.Totals.Objects > 0 {
+		n += s.Ignored[receiver.ReasonNotNeeded] // of files that are complete, among others that are not
+	}
+	if n != w.useful {
 		w.useful, w.heard = n, now
 		if s.Needed > 0 && w.receiving != nil {
 			w.receiving(now)

@@ -63,7 +63,7 @@ func newStub(t *testing.T, cfg Config) *stubWatcher {
 			p.events = append(p.events, e)
 		}
 	}
-	p.watcher.certified = func(*proto.Manifest, []proto.PublicKey) {}
+	p.watcher.certified = func(receiver.Certified) {}
 	p.watcher.dropped = func() {}
 	return p
 }

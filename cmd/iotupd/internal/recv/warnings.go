@@ -11,6 +11,7 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/diagnose"
+	"iotupd/internal/printable"
 	"iotupd/internal/quantity"
 	"iotupd/internal/reason"
 	"iotupd/proto"
@@ -60,6 +61,8 @@ func (v *view) warn(e agent.Event) {
 			Code: reason.AlsoSent, Text: fmt.Sprintf("another file is sent here, too: %s; the file whose manifest came first is received", v.other(e.Object, e.Name, e.Size)),
 			Fix: "iotupd recv --object " + e.Object.String() + "   # that one; or --name, or sign and --trust, so that the newer one is received",
 		})
+	case agent.OtherComponent:
+		v.out.Warn(otherComponentWarning(e))
 	case agent.OtherVersion:
 		v.out.Warn(cli.Warning{
 			Code: reason.OtherVersion,
@@ -78,6 +81,33 @@ func (v *view) warn(e agent.Event) {
 	case agent.Silent:
 		v.silent(e)
 	}
+}
+
+// otherComponentWarning says which component is kept to, and what to do if that is the wrong
+// one.
+func otherComponentWarning(e agent.OtherComponent) cli.Warning {
+	file := strings.TrimSpace("object " + e.Object.Short() + "... " + e.Name)
+	return cli.Warning{
+		Code: reason.OtherComponent,
+		Text: fmt.Sprintf("%s is a release of %s, and this receiver keeps to %s", file, componentText(e.Component), keptText(e.Kept)),
+		Fix:  "iotupd recv --follow --component NAME   # which of them this device wants; '' is for releases that name none",
+	}
+}
+
+// componentText names the component of a release for a person.
+func componentText(name string) string {
+	if name == "" {
+		return "no component"
+	}
+	return "component " + printable.Text(name)
+}
+
+// keptText names the component of other releases.
+func keptText(name string) string {
+	if name == "" {
+		return "releases without a component"
+	}
+	return componentText(name)
 }
 
 func takeOverWarning(e agent.TakeOverFailed) cli.Warning {
