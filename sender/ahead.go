@@ -51,7 +51,12 @@ func newAhead(size int, rate int64, objects int) *ahead {
 	if rate >= 0 {
 		chunks = min(aheadMost, 2+int(rate/8*int64(aheadTime)/int64(time.Second)/aheadChunk))
 	}
-	bytes := max(1, aheadChunk/objects/size) * size
+	return makeAhead(size, aheadChunk/objects, chunks)
+}
+
+// makeAhead returns payloads of size bytes, in so many chunks of about so many bytes.
+func makeAhead(size, bytes, chunks int) *ahead {
+	bytes = max(1, bytes/size) * size
 	a := &ahead{size: size, full: make(chan *chunk, chunks), free: make(chan *chunk, chunks)}
 	for range chunks {
 		a.free <- &chunk{b: make([]byte, 0, bytes)}
@@ -100,15 +105,14 @@ func (a *ahead) wait(done <-chan struct{}, t *time.Timer) {
 	}
 }
 
-// fill prepares the payloads of a track from its position on, until ctx ends or a
-// read fails.
-func (a *ahead) fill(ctx context.Context, t track) {
+// fill prepares the payloads that appendNext appends, until ctx ends or a read fails.
+func (a *ahead) fill(ctx context.Context, appendNext func(b []byte) ([]byte, error)) {
 	for {
 		select {
 		case c := <-a.free:
 			c.b, c.err = c.b[:0], nil
 			for len(c.b)+a.size <= cap(c.b) && c.err == nil {
-				c.b, c.err = t.appendNext(c.b)
+				c.b, c.err = appendNext(c.b)
 			}
 			a.full <- c // never waits
 			if c.err != nil {
@@ -124,8 +128,11 @@ func (a *ahead) fill(ctx context.Context, t track) {
 // shards that the layer sends. stop ends the goroutines and waits for them.
 // There is no read-ahead for an empty file, nor for a carousel in another
 // [Order]: it would go through the [Walk] a second time, which a Walk need not
-// allow.
+// allow. A large set has one goroutine for all.
 func (s *Sender) readAhead() (stop func()) {
+	if s.large() {
+		return s.readSetAhead()
+	}
 	ctx, cancel := context.WithCancel(context.Background()) // a stopped sender goes on for a while
 	var running sync.WaitGroup
 	for i := range s.carousels {
@@ -143,7 +150,7 @@ func (s *Sender) readAhead() (stop func()) {
 			t.ahead = a
 			walk := *t
 			walk.shards, walk.digests = view(t.shards), view(t.digests)
-			running.Go(func() { a.fill(ctx, walk) })
+			running.Go(func() { a.fill(ctx, walk.appendNext) })
 		}
 	}
 	return func() { cancel(); running.Wait() }

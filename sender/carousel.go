@@ -16,41 +16,43 @@ const (
 	manifestMinPackets    = 32               //
 	setManifestMinPackets = 64               // of an object of a set, so that all manifests take 2 % at most
 	manifestLatest        = 10 * time.Second // or after this in any case
+	manifestNever         = 1 << 62          // longer than any program runs
 	emptyInterval         = 200 * time.Millisecond
 )
 
 // A carousel is an object that is being sent, and the position in its loop.
 type carousel struct {
+	number   int // among the members of the set
+	of       *Object
 	geo      proto.Geometry
 	object   proto.ObjectID // as in headers: keyed if sealed
 	cipher   *seal.Cipher   // nil: datagrams are not sealed
-	name     string
-	manifest []byte // payload of the MANIFEST packet
+	manifest []byte         // payload of the MANIFEST packet; nil: it is made when it is sent
 	packets  uint64
 	dropped  bool // it is not sent any more
+	finished bool // it was sent Config.Loops times
 
 	tracks    []track // of the layers
 	manifests manifestClock
 	outlines  outlines
 }
 
-// newCarousel returns the carousel of an object at its start.
-func newCarousel(cfg Config, o *Object) (c carousel, err error) {
+// init makes c the carousel of an object at its start.
+func (c *carousel) init(cfg Config, o *Object) (err error) {
 	d := &o.Manifest.Descriptor
-	c.name = o.Manifest.Name
+	c.of = o
 	c.manifests.least, c.manifests.latest = manifestMinPackets, manifestLatest
 	if c.geo, err = d.Geometry(); err != nil {
-		return c, err
+		return err
 	}
 	if c.manifest, err = o.Manifest.AppendPayload(nil); err != nil {
-		return c, err
+		return err
 	}
-	for layer := range cfg.Layers {
-		t, err := newTrack(cfg, o, layer)
-		if err != nil {
-			return c, err
+	c.tracks = make([]track, cfg.Layers)
+	for layer := range c.tracks {
+		if err := c.tracks[layer].init(cfg, o, layer); err != nil {
+			return err
 		}
-		c.tracks = append(c.tracks, t)
 	}
 	if c.empty() {
 		c.manifests.latest = emptyInterval
@@ -61,7 +63,7 @@ func newCarousel(cfg Config, o *Object) (c carousel, err error) {
 		c.object = cfg.Seal.Object(c.object)
 		c.cipher = cfg.Seal.Cipher(c.object)
 	}
-	return c, nil
+	return nil
 }
 
 // empty reports whether the object is an empty file, of which only manifests are sent.
@@ -75,7 +77,13 @@ func (c *carousel) walked() (loop, walked uint64) {
 // progress returns the position.
 func (c *carousel) progress() ObjectProgress {
 	loop, walked := c.walked()
-	return ObjectProgress{Loop: int(walked/loop) + 1, Fraction: float64(walked%loop) / float64(loop), Packets: c.packets}
+	return ObjectProgress{Loop: int(walked/loop) + 1, Fraction: float64(walked%loop) / float64(loop), Packets: c.packets, Dropped: c.dropped}
+}
+
+// walkedLoops reports whether it has passed so many loops.
+func (c *carousel) walkedLoops(n uint64) bool {
+	loop, walked := c.walked()
+	return walked >= n*loop
 }
 
 // packet moves the carousel on by one packet, and fills in its header. The
@@ -109,6 +117,8 @@ func (c *carousel) packet(h *proto.Header, now time.Time) (slot bool) {
 func (c *carousel) appendPayload(b []byte, h *proto.Header) ([]byte, error) {
 	t := &c.tracks[h.Path.Layer]
 	switch {
+	case h.Type == proto.TypeManifest && c.manifest == nil:
+		return c.of.Manifest.AppendPayload(b)
 	case h.Type == proto.TypeManifest:
 		return append(b, c.manifest...), nil
 	case h.Type == proto.TypeOutline:
@@ -128,6 +138,10 @@ type manifestClock struct {
 	least  int           // other packets without which it is not due after manifestInterval
 	latest time.Duration // after which it is due in any case
 }
+
+// byPackets is the clock of an object in a large set: its manifest is due when the object
+// first has its turn, and then after other packets of it.
+var byPackets = manifestClock{least: manifestPackets, latest: manifestNever}
 
 func (c *manifestClock) due(now time.Time) bool {
 	since := now.Sub(c.last)

@@ -85,7 +85,7 @@ func (o *order) at(pos uint64) (group uint32, row int) {
 		return o.other.At(pos, o.lap)
 	}
 	r, column := o.dyadic.row(o.turn(pos)), pos%o.groups
-	if r != o.row || !o.cached {
+	if o.groups > 1 && (r != o.row || !o.cached) {
 		o.row, o.first, o.cached = r, Rotation(o.object, uint32(r))%o.groups, true
 	}
 	return uint32((o.first + column) % o.groups), int(r)

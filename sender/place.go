@@ -33,6 +33,16 @@ func (p *place) write(b []byte, at int64) error {
 // read fills b from the scratch.
 func (p *place) read(b []byte, at int64) error { return readFull(p.scratch, b, p.offset+at) }
 
+// appendFrom appends n bytes at offset at.
+func (p *place) appendFrom(b []byte, at int64, n int) ([]byte, error) {
+	if p.memory != nil {
+		return append(b, p.memory[at:][:n]...), nil
+	}
+	start := len(b)
+	b = append(b, make([]byte, n)...)
+	return b, p.read(b[start:], at)
+}
+
 // A run is the last read of a file. The zero value is empty.
 type run struct {
 	b      []byte

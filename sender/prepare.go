@@ -4,6 +4,7 @@ package sender
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -47,6 +48,11 @@ type PrepareConfig struct {
 	// error of that read.
 	Repaired func(group uint32, err error) error
 
+	// Sparse makes an object that keeps nothing in memory of what it reads, so that it
+	// reads for each packet. Sets of thousands of objects need that: the buffers of so many
+	// would be too large. It excludes Keep.
+	Sparse bool
+
 	// WithoutDigests makes an object without a hash tree. Otherwise a file for
 	// which a hash tree is not possible is refused with [proto.ErrNoTree].
 	WithoutDigests bool
@@ -68,6 +74,9 @@ func (cfg PrepareConfig) memory() int64 {
 // manifest has nothing but its descriptor. The object reads src, and Keep or
 // the scratch, as long as it is used.
 func Prepare(ctx context.Context, src io.ReaderAt, p proto.Params, cfg PrepareConfig) (*Object, error) {
+	if cfg.Sparse && cfg.Keep != nil {
+		return nil, errors.New("sender: a sparse object cannot be kept")
+	}
 	geo, err := p.Geometry()
 	if err != nil {
 		return nil, err
@@ -153,6 +162,16 @@ func (d *derived) encode(ctx context.Context, src io.ReaderAt, memory int, work 
 // object returns the object of a file, once all bytes have been derived from
 // it.
 func (d *derived) object(src io.ReaderAt, descriptor proto.Descriptor, nodes *proto.Nodes, cfg PrepareConfig) *Object {
+	if cfg.Sparse {
+		o := &Object{
+			Manifest: proto.Manifest{Descriptor: descriptor},
+			Shards:   &sparseShards{geo: d.geo, src: src, parity: d.parity},
+		}
+		if nodes != nil {
+			o.Digests = &sparseDigests{sum: descriptor.SHA256, tree: d.tree, nodes: nodes, records: d.records}
+		}
+		return o
+	}
 	var keeper *keeper
 	if cfg.Keep != nil && nodes != nil {
 		keeper = newKeeper(d, nodes, src, cfg)

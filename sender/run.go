@@ -317,7 +317,7 @@ func (l *shell) failed(err error) error {
 	if err == nil || l.opts.Failed == nil {
 		return err
 	}
-	object := l.s.numberOf(l.s.decided)
+	object := l.s.decided.number
 	if !l.s.Drop(object) {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"iotupd/proto"
@@ -156,6 +155,7 @@ func (c Config) start(loop uint64) uint64 {
 type Sender struct {
 	cfg       Config
 	carousels []carousel // of the objects, one at least
+	catalogue int        // which of them is the catalogue; -1: none
 	mix       mix        // which of them is next
 	lanes     []lane     // of the layers
 	pace      pacer
@@ -166,6 +166,14 @@ type Sender struct {
 	bye     int       // BYE packets still to send; -1: not stopping
 	paused  bool
 	packets uint64
+
+	timed      []*carousel // whose manifests are due after a time; others by their packets alone
+	left       int         // objects that are still sent, without the catalogue
+	unfinished int         // objects that were not sent Config.Loops times yet
+	least      leastFar
+
+	readAgain func() // starts the read-ahead of a large set; nil: there is none
+	stale     bool   // objects were dropped since
 }
 
 // New returns a sender of an object at the start of its carousel.
@@ -230,6 +238,10 @@ func (s *Sender) takeBack() {
 
 // starved reports whether the payload of the next packet is still being read.
 func (s *Sender) starved() bool {
+	if s.stale {
+		s.stale = false
+		s.readAgain()
+	}
 	t := s.track()
 	return t.ahead != nil && !t.ahead.ready()
 }
@@ -288,8 +300,8 @@ func (s *Sender) Wake() time.Time {
 	at := s.pace.wake()
 	if s.turn().empty() && s.bye < 0 {
 		due := s.turn().manifests.next()
-		for i := range s.carousels {
-			if c := &s.carousels[i]; !c.dropped && c.manifests.next().Before(due) {
+		for _, c := range s.timed {
+			if !c.dropped && c.manifests.next().Before(due) {
 				due = c.manifests.next()
 			}
 		}
@@ -304,7 +316,7 @@ func (s *Sender) Wake() time.Time {
 // about to stop, unless it is paused.
 func (s *Sender) Stop() {
 	if s.bye < 0 {
-		s.bye = max(byePackets, len(s.carousels))
+		s.bye = max(byePackets, len(s.timed))
 	}
 }
 
@@ -317,19 +329,34 @@ func (s *Sender) stateRate(rate float64) {
 }
 
 // Drop stops sending one of several objects, by its number among the members of the set,
-// and reports whether any is left. If none is, nothing more is sent, and the sender is
-// done.
+// and reports whether any is left. If none is, or without the catalogue, nothing more is
+// sent, and the sender is done.
 func (s *Sender) Drop(object int) (left bool) {
-	s.carousels[object].dropped = true
-	if !s.mix.drop(object, s.carousels) {
-		s.bye = 0
-		return false
+	c := &s.carousels[object]
+	if !c.dropped {
+		c.dropped = true
+		if s.left--; object == s.catalogue {
+			s.left = 0
+		}
+		s.mix.drop(object, s.carousels)
+		s.stale = s.readAgain != nil
+		s.finish(c)
 	}
-	return true
+	if s.left == 0 {
+		s.bye = 0
+	}
+	return s.left > 0
 }
 
-func (s *Sender) numberOf(c *carousel) int {
-	return slices.IndexFunc(s.carousels, func(o carousel) bool { return o.object == c.object })
+// finish notes that an object has been sent often enough.
+func (s *Sender) finish(c *carousel) {
+	if c.finished || s.large() && c.empty() {
+		return
+	}
+	c.finished = true
+	if s.unfinished--; s.unfinished == 0 && s.cfg.Loops > 0 {
+		s.Stop()
+	}
 }
 
 // Pause stops sending. The carousel keeps its place.
@@ -345,50 +372,13 @@ func (s *Sender) Resume(now time.Time) {
 // Done reports whether the carousel has ended.
 func (s *Sender) Done() bool { return s.bye == 0 || s.paused && s.bye > 0 }
 
-// Progress is the position of a carousel, and more about it. With several objects
-// it is the position of the one that is least far.
-type Progress struct {
-	Loop     int     // of layer 0; 1 in the first one
-	Fraction float64 // of this loop, 0 to 1
-	Packets  uint64  // of all types, since the start
-	Paused   bool    // see [Sender.Pause]
-	Bound    Bound   // as [Run] measured lately; else ByRate
-
-	Objects []ObjectProgress // nil if there is only one
-}
-
-// An ObjectProgress is the position of one of several carousels.
-type ObjectProgress struct {
-	Loop     int     // of layer 0; 1 in the first one
-	Fraction float64 // of this loop, 0 to 1
-	Packets  uint64  // of all types, since the start
-	Dropped  bool    // it is not sent any more
-}
-
-// Progress returns the state of the carousels.
-func (s *Sender) Progress() Progress {
-	p := Progress{Packets: s.packets, Paused: s.paused}
-	for i := range s.carousels {
-		o := s.carousels[i].progress()
-		if s.carousels[i].dropped {
-			o.Dropped = true
-		} else if p.Loop == 0 || o.Loop < p.Loop || o.Loop == p.Loop && o.Fraction < p.Fraction {
-			p.Loop, p.Fraction = o.Loop, o.Fraction
-		}
-		if len(s.carousels) > 1 {
-			p.Objects = append(p.Objects, o)
-		}
-	}
-	return p
-}
-
 // decide moves a carousel on by one packet.
 func (s *Sender) decide(now time.Time) proto.Header {
 	c, l := s.turn(), &s.lanes[s.layer()]
 	bye := l.path.Layer == 0 && s.bye > 0
 	if bye {
 		s.bye--
-		if c = &s.carousels[s.bye%len(s.carousels)]; c.dropped {
+		if c = s.timed[s.bye%len(s.timed)]; c.dropped {
 			c = s.turn()
 		}
 	} else if l.path.Layer == 0 && len(s.carousels) > 1 {
@@ -400,41 +390,33 @@ func (s *Sender) decide(now time.Time) proto.Header {
 	l.path.Seq++
 	s.decided = c
 	c.packets++
-	switch {
-	case bye:
+	if bye {
 		h.Path.Flags |= proto.PathBye
-	case !c.packet(&h, now) || c != s.turn():
-		return h // does not take a slot of a layer, so that the layers stay in step
+		s.skipAhead()
+	} else {
+		slot := c.packet(&h, now) && c == s.turn()
+		if s.cfg.Loops > 0 && c.walkedLoops(uint64(s.cfg.Loops)) {
+			s.finish(c)
+		}
+		if !slot {
+			return h // does not take a slot of a layer, so that the layers stay in step
+		}
 	}
 	if s.slot++; s.slot%(1<<(len(s.lanes)-1)) == 0 {
-		s.mix.next()
-	}
-	if s.cfg.Loops > 0 && s.walkedAll(uint64(s.cfg.Loops)) {
-		s.Stop()
+		s.mix.next(s.carousels)
 	}
 	return h
 }
 
-// manifestDue returns the carousel whose manifest is due, and was sent longest ago; nil
-// if none is.
+// manifestDue returns the carousel whose manifest is due after a time, and was sent longest
+// ago; nil if none is.
 func (s *Sender) manifestDue(now time.Time) (due *carousel) {
-	for i := range s.carousels {
-		c := &s.carousels[i]
+	for _, c := range s.timed {
 		if !c.dropped && c.manifests.due(now) && (due == nil || c.manifests.last.Before(due.manifests.last)) {
 			due = c
 		}
 	}
 	return due
-}
-
-// walkedAll reports whether all objects have been sent so many times.
-func (s *Sender) walkedAll(loops uint64) bool {
-	for i := range s.carousels {
-		if loop, walked := s.carousels[i].walked(); !s.carousels[i].dropped && walked < loops*loop {
-			return false
-		}
-	}
-	return true
 }
 
 // layerOf returns the layer of a slot. Of 2^(layers-1) slots, layer 0 has one,

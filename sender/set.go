@@ -7,14 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"iotupd/proto"
 )
 
-// MaxObjects is the largest number of objects of a set (spec.md 6.5): the manifests of
-// more could not be repeated often enough.
-const MaxObjects = 16
+const (
+	// MaxObjects is the largest number of objects of a set, without its catalogue.
+	MaxObjects = proto.MaxCatalogue
+	// MaxUnlisted is the largest number of objects of a set without a catalogue (spec.md
+	// 6.5): the manifests of more could not be repeated often enough.
+	MaxUnlisted = 16
+)
 
 // A Share is the rule by which the objects of a set share the rate (spec.md 6.5).
 type Share int
@@ -63,40 +66,97 @@ type Member struct {
 	*Object
 
 	// Weight is the popularity of the object relative to others. If zero, 1. It has no
-	// effect on ShareSize.
+	// effect on ShareSize, nor on a catalogue.
 	Weight float64
 }
 
 // NewSet returns a sender of several objects, each at the start of its carousel. All of
-// them have shards of the same size, and no two are the same object.
+// them have shards of the same size, and no two are the same object. One of them may be
+// the catalogue of all others, by its manifest; of more than [MaxUnlisted], one has to be.
 func NewSet(cfg Config, share Share, members ...Member) (*Sender, error) {
 	cfg = cfg.withDefaults()
-	switch n := len(members); {
-	case n == 0 || n > MaxObjects:
-		return nil, fmt.Errorf("sender: %d objects are not from 1 to %d", n, MaxObjects)
-	case n > 1 && cfg.Order != nil:
+	catalogue, err := catalogueOf(members)
+	if err != nil {
+		return nil, err
+	}
+	if len(members) > 1 && cfg.Order != nil {
 		return nil, errors.New("sender: several objects have an order of their own, and no other")
 	}
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Sender{cfg: cfg, lanes: newLanes(cfg), bye: -1}
-	for _, m := range members {
-		c, err := newCarousel(cfg, m.Object)
-		if err != nil {
-			return nil, err
-		}
-		for _, other := range s.carousels {
-			switch {
-			case other.object == c.object:
-				return nil, fmt.Errorf("sender: %q and %q are the same object", other.name, c.name)
-			case other.geo.ShardSize != c.geo.ShardSize:
-				return nil, fmt.Errorf("sender: %q has shards of %d bytes, and %q of %d", other.name, other.geo.ShardSize, c.name, c.geo.ShardSize)
-			}
-		}
-		s.carousels = append(s.carousels, c)
+	s := &Sender{cfg: cfg, lanes: newLanes(cfg), bye: -1, catalogue: catalogue}
+	if err := s.addCarousels(members); err != nil {
+		return nil, err
 	}
-	s.mix = newMix(share, members, s.carousels)
+	s.mix = newMix(share, members, s.carousels, catalogue)
+	s.startManifests()
+	s.pace = newPacer(cfg.pace(s.packetBytes()), s.packetBytes())
+	return s, nil
+}
+
+// catalogueOf returns which member is the catalogue, -1 if none is.
+func catalogueOf(members []Member) (catalogue int, err error) {
+	catalogue = -1
+	for i, m := range members {
+		if m.Manifest.Catalogue == 0 {
+			continue
+		}
+		if catalogue >= 0 {
+			return 0, errors.New("sender: two of the objects are catalogues")
+		}
+		catalogue = i
+	}
+	n := len(members)
+	if catalogue >= 0 {
+		n--
+	}
+	switch {
+	case n == 0 || n > MaxObjects:
+		return 0, fmt.Errorf("sender: %d objects are not from 1 to %d", n, MaxObjects)
+	case catalogue < 0 && n > MaxUnlisted:
+		return 0, fmt.Errorf("sender: %d objects need a catalogue", n)
+	case catalogue >= 0 && uint64(members[catalogue].Manifest.Catalogue) != uint64(n):
+		return 0, fmt.Errorf("sender: a catalogue of %d objects for %d", members[catalogue].Manifest.Catalogue, n)
+	case catalogue >= 0 && members[catalogue].Manifest.Descriptor.Size == 0:
+		return 0, errors.New("sender: the catalogue is empty")
+	}
+	return catalogue, nil
+}
+
+// addCarousels makes the carousels of all members.
+func (s *Sender) addCarousels(members []Member) error {
+	s.carousels = make([]carousel, len(members))
+	numbers := make(map[proto.ObjectID]int, len(members))
+	first := &s.carousels[0]
+	for i, m := range members {
+		c := &s.carousels[i]
+		if err := c.init(s.cfg, m.Object); err != nil {
+			return err
+		}
+		if other, ok := numbers[c.object]; ok {
+			return fmt.Errorf("sender: %q and %q are the same object", members[other].Manifest.Name, m.Manifest.Name)
+		}
+		if c.geo.ShardSize != first.geo.ShardSize {
+			return fmt.Errorf("sender: %q has shards of %d bytes, and %q of %d", members[0].Manifest.Name, first.geo.ShardSize, m.Manifest.Name, c.geo.ShardSize)
+		}
+		numbers[c.object], c.number = i, i
+		if i != s.catalogue {
+			s.left++
+		}
+		if !s.large() || !c.empty() {
+			s.unfinished++
+		}
+	}
+	return nil
+}
+
+// large reports whether there are so many objects that most of their manifests travel in
+// the catalogue alone.
+func (s *Sender) large() bool { return s.catalogue >= 0 && len(s.carousels)-1 > MaxUnlisted }
+
+// startManifests says when the manifest of each object is due.
+func (s *Sender) startManifests() {
 	for i := range s.carousels {
 		c := &s.carousels[i]
 		if len(s.carousels) > 1 {
@@ -105,136 +165,11 @@ func NewSet(cfg Config, share Share, members ...Member) (*Sender, error) {
 		if !s.turn().empty() {
 			c.manifests.latest = manifestLatest
 		}
-	}
-	s.pace = newPacer(cfg.pace(s.packetBytes()), s.packetBytes())
-	return s, nil
-}
-
-// A mix says which object's carousel has the next round of slots. The zero value
-// is for a single object.
-type mix struct {
-	current int
-
-	// Weighted round robin: in each round every object gets its weight as
-	// credit, and the object with the highest credit is sent and pays the sum
-	// of all weights.
-	weights []int64 // zero: an empty file, which has no rounds
-	credit  []int64
-	sum     int64
-
-	// Visits, one after the other.
-	visits []visit
-	nth    int   // of visits
-	left   int64 // rounds of it
-}
-
-// A visit is the number of rounds for which an object is sent without another one.
-type visit struct {
-	object int
-	rounds int64
-}
-
-const (
-	// weightUnit is the sum of all weights, about.
-	weightUnit = 1 << 32
-	// visitParity is the number of data packets for each parity packet of a
-	// visit. Eight data packets for one parity packet are enough for a loss of
-	// 1/9.
-	visitParity = 8
-)
-
-func newMix(share Share, members []Member, carousels []carousel) (m mix) {
-	if len(members) == 1 {
-		return m
-	}
-	if share == ShareShortest {
-		m.visits = visitsOf(members, carousels)
-		m.left = m.visits[0].rounds
-		m.current = m.visits[0].object
-		return m
-	}
-	geos, weights := make([]proto.Geometry, len(members)), make([]float64, len(members))
-	for i := range members {
-		geos[i], weights[i] = carousels[i].geo, members[i].Weight
-	}
-	m.weights, m.credit = make([]int64, len(members)), make([]int64, len(members))
-	for i, f := range share.Fractions(geos, weights) {
-		if f > 0 {
-			m.weights[i] = max(1, int64(f*weightUnit))
+		if s.large() && i != s.catalogue {
+			c.manifests = byPackets
+			c.manifest = nil // thousands of them take memory
+			continue
 		}
-		m.sum += m.weights[i]
+		s.timed = append(s.timed, c)
 	}
-	m.next()
-	return m
-}
-
-// visitsOf returns the visits of all objects, ordered by the packets needed for
-// each waiting receiver, fewest first.
-func visitsOf(members []Member, carousels []carousel) (all []visit) {
-	order := make([]int, len(members))
-	cost := make([]float64, len(members))
-	for i := range members {
-		order[i], cost[i] = i, float64(carousels[i].geo.DataShards)/cmp.Or(members[i].Weight, 1)
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(cost[a], cost[b]) })
-	for _, i := range order {
-		if c := &carousels[i]; !c.empty() {
-			data := int64(c.geo.DataShards)
-			all = append(all, visit{i, data + data/visitParity + 1})
-		}
-	}
-	if len(all) == 0 {
-		return []visit{{rounds: 1}} // empty files alone
-	}
-	return all
-}
-
-// next goes on to the next round.
-func (m *mix) next() {
-	switch {
-	case len(m.visits) > 0:
-		if m.left--; m.left <= 0 {
-			m.nth = (m.nth + 1) % len(m.visits)
-			m.left = m.visits[m.nth].rounds
-		}
-		m.current = m.visits[m.nth].object
-	case m.sum > 0:
-		m.current = -1
-		for i, w := range m.weights {
-			m.credit[i] += w
-			if w > 0 && (m.current < 0 || m.credit[i] > m.credit[m.current]) {
-				m.current = i
-			}
-		}
-		m.credit[m.current] -= m.sum
-	}
-}
-
-// drop leaves an object out, and reports whether any is left.
-func (m *mix) drop(object int, carousels []carousel) (left bool) {
-	if m.weights != nil {
-		m.sum -= m.weights[object]
-		m.weights[object], m.credit[object] = 0, 0
-	}
-	if i := slices.IndexFunc(m.visits, func(v visit) bool { return v.object == object }); i >= 0 {
-		m.visits = slices.Delete(m.visits, i, i+1)
-		if i < m.nth {
-			m.nth-- // the same visit goes on
-		}
-	}
-	if m.current != object {
-		return true
-	}
-	switch {
-	case len(m.visits) > 0:
-		m.nth %= len(m.visits)
-		m.current, m.left = m.visits[m.nth].object, m.visits[m.nth].rounds
-	case m.sum > 0:
-		m.next()
-	default: // empty files, which have no rounds, or none
-		i := slices.IndexFunc(carousels, func(c carousel) bool { return !c.dropped })
-		m.current = max(0, i)
-		return i >= 0
-	}
-	return true
 }

@@ -156,9 +156,9 @@ func TestEachShareIsBestForItsReceivers(t *testing.T) {
 func TestManifestsOfASetComeFirstAndOften(t *testing.T) {
 	// "A sender of a set starts with the manifests of all objects ... at most 2 % of the
 	// packets": spec.md 6.5.
-	members := setOf(slices.Repeat([]int{50, 5000}, sender.MaxObjects/2)...)
-	members = append(members[:sender.MaxObjects-1], sender.Member{Object: headersOnly(1, 0, 0)})
-	members[sender.MaxObjects-1].Manifest.Descriptor.Code = proto.CodeNone
+	members := setOf(slices.Repeat([]int{50, 5000}, sender.MaxUnlisted/2)...)
+	members = append(members[:sender.MaxUnlisted-1], sender.Member{Object: headersOnly(1, 0, 0)})
+	members[sender.MaxUnlisted-1].Manifest.Descriptor.Code = proto.CodeNone
 	number := numberOf(members)
 	c := startSet(t, sender.Config{Rate: 10_000_000}, sender.ShareSqrt, members...)
 	last := make([]time.Time, len(members))
@@ -326,12 +326,12 @@ func TestSetsThatCannotBeSent(t *testing.T) {
 	same := setOf(10)[0]
 	wide := setOf(10, 11)[1]
 	wide.Manifest.Descriptor.ShardSize = 1408
-	many := setOf(slices.Repeat([]int{30}, sender.MaxObjects+1)...)
+	many := setOf(slices.Repeat([]int{30}, sender.MaxUnlisted+1)...)
 	for want, members := range map[string][]sender.Member{
-		"0 objects are not from 1 to 16":  nil,
-		"17 objects are not from 1 to 16": many,
-		"are the same object":             {same, same},
-		"has shards of":                   {same, wide},
+		"0 objects are not from 1 to 65536": nil,
+		"17 objects need a catalogue":       many,
+		"are the same object":               {same, same},
+		"has shards of":                     {same, wide},
 	} {
 		if _, err := sender.NewSet(sender.Config{}, sender.ShareSqrt, members...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)

@@ -19,15 +19,15 @@ type track struct {
 	records int    // how many of the records that travel before the shard at pos were sent
 }
 
-// newTrack returns the track of a layer at its start.
-func newTrack(cfg Config, o *Object, layer int) (t track, err error) {
+// init makes t the track of a layer at its start.
+func (t *track) init(cfg Config, o *Object, layer int) (err error) {
 	d := &o.Manifest.Descriptor
 	if t.geo, err = d.Geometry(); err != nil {
-		return t, err
+		return err
 	}
 	if o.Digests != nil {
 		if t.tree, err = t.geo.Tree(); err != nil {
-			return t, err
+			return err
 		}
 	}
 	t.shards, t.digests = view(o.Shards), view(o.Digests)
@@ -38,7 +38,7 @@ func newTrack(cfg Config, o *Object, layer int) (t track, err error) {
 	// The same turn of the same block in all layers.
 	t.pos = start * t.order.dyadic.share()
 	t.settle()
-	return t, nil
+	return nil
 }
 
 // packet moves on by one packet and fills in what it carries.

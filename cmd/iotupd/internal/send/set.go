@@ -74,8 +74,8 @@ func (o *setOptions) refuseAlone(flags *pflag.FlagSet) error {
 // them the channel.
 func (o *sendOptions) takeManifests(flags *pflag.FlagSet, paths []string) error {
 	switch {
-	case len(paths) > sender.MaxObjects:
-		return cli.UsageError("%d files: at most %d can be sent together", len(paths), sender.MaxObjects)
+	case len(paths) > sender.MaxUnlisted:
+		return cli.UsageError("%d files: at most %d can be sent together", len(paths), sender.MaxUnlisted)
 	case o.from != "":
 		return cli.UsageError("--manifest is for one file; of several, manifests are found beside them, as in %s%s", paths[0], manifestfile.Suffix)
 	case flags.Changed("name"):
