@@ -36,6 +36,8 @@ type Monitor struct {
 	Ignored   map[proto.Reason]uint64 // datagrams
 
 	byID map[objectID]*Object
+
+	catalogue *catalogue
 }
 
 // An objectID distinguishes objects: the id in the header, which differs between
@@ -86,12 +88,40 @@ func New(trusted []proto.PublicKey, groupKey *seal.GroupKey) *Monitor {
 	return &Monitor{
 		trusted: trusted, groupKey: groupKey,
 		Layers: 1, Ignored: make(map[proto.Reason]uint64), byID: make(map[objectID]*Object),
+		catalogue: newCatalogue(groupKey),
 	}
+}
+
+// Listed returns the objects of a catalogue, in the order of their names; nil if none was
+// received. Their signatures are not verified.
+func (m *Monitor) Listed() []receiver.Listed { return m.catalogue.listed }
+
+// Of returns the share of the packets of a stream's sender that are of an object, and how
+// long it takes to receive as many as the object has data shards.
+func (m *Monitor) Of(o *Object, now time.Time) (share float64, needs time.Duration) {
+	seconds := now.Sub(o.First).Seconds()
+	all, own := uint64(0), uint64(0)
+	for _, t := range o.Counts {
+		own += t.Packets
+	}
+	for _, other := range m.Objects {
+		if len(o.Streams) > 0 && len(other.Streams) > 0 && other.Streams[0].Origin == o.Streams[0].Origin {
+			for _, t := range other.Counts {
+				all += t.Packets
+			}
+		}
+	}
+	shards := o.Counts[proto.TypeData].Packets + o.Counts[proto.TypeParity].Packets
+	if geo, err := o.Params.Geometry(); err == nil && shards > 0 {
+		needs = time.Duration(float64(geo.DataShards) / float64(shards) * seconds * float64(time.Second))
+	}
+	return float64(own) / float64(max(1, all)), needs
 }
 
 // Handle notes one datagram, which may be reused afterwards.
 func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 	m.Datagrams++
+	m.catalogue.hear(now, from, datagram)
 	h, payload, err := proto.Parse(datagram)
 	switch {
 	case err != nil:

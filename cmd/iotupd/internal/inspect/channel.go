@@ -72,12 +72,13 @@ func (v *channelView) show(now time.Time, drops uint64) {
 	print := func(format string, args ...any) { v.out.Result(fmt.Sprintf(format+"\n", args...)) }
 	m := v.monitor
 	for _, o := range m.Objects {
-		e := newHeardEvent(o, now, v.trusted)
+		e := newHeardEvent(m, o, now, v.trusted)
 		v.out.Final("heard", e, "")
 		print("%s", e.text()) // and an empty line
 	}
+	v.list(now, print)
 	end := listenedEvent{
-		Objects: len(m.Objects), Datagrams: m.Datagrams, Beyond: m.Beyond,
+		Objects: len(m.Objects), Listed: len(m.Listed()), Datagrams: m.Datagrams, Beyond: m.Beyond,
 		OwnDrops: drops, Ignored: describe.Ignored(m.Ignored),
 	}
 	v.out.Final("listened", end, "")
@@ -90,4 +91,22 @@ func (v *channelView) show(now time.Time, drops uint64) {
 	if drops > 0 {
 		print("this host dropped %d packets itself, which count as lost", drops)
 	}
+}
+
+// list prints the objects of a catalogue.
+func (v *channelView) list(now time.Time, print func(format string, args ...any)) {
+	all := v.monitor.Listed()
+	if len(all) == 0 {
+		return
+	}
+	heard := make(map[proto.ObjectID]bool)
+	for _, o := range v.monitor.Objects {
+		heard[o.ID] = true
+	}
+	print("catalogue   %d objects", len(all))
+	for _, l := range all {
+		v.out.Final("listed", listedEvent{Object: l.Object.String(), Heard: heard[l.Object], Manifest: describe.NewManifestEvent(l.Manifest, v.trusted, now)}, "")
+		print("  %s", describe.Listed(l.Manifest))
+	}
+	print("")
 }

@@ -99,7 +99,7 @@ func (l *listening) shows() string {
 	if len(l.Objects) != 1 {
 		l.Fatalf("got %d objects, want one", len(l.Objects))
 	}
-	e := newHeardEvent(l.Objects[0], l.now, l.trusted)
+	e := newHeardEvent(l.Monitor, l.Objects[0], l.now, l.trusted)
 	return e.text()
 }
 
@@ -306,7 +306,7 @@ func FuzzMonitor(f *testing.F) {
 			a.Handle(epoch, receiver.Origin{}, in)
 		}
 		for _, o := range a.Objects {
-			e := newHeardEvent(o, epoch, nil)
+			e := newHeardEvent(a, o, epoch, nil)
 			if text := e.text(); strings.Contains(text, "\x1b") {
 				t.Errorf("%q is not safe to print", text)
 			}

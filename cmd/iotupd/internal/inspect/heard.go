@@ -29,6 +29,8 @@ type heardEvent struct {
 	Streams  []streamEvent           `json:"streams"`
 	More     uint64                  `json:"packets_of_more_streams,omitempty"`
 	Seconds  float64                 `json:"seconds"` // since the first packet
+	Share    float64                 `json:"share_of_sender"`
+	Needs    float64                 `json:"seconds_to_receive,omitempty"` // as many shards as the file has, at this rate
 	otherKey bool                    // sealed, not by the key that is here
 }
 
@@ -53,16 +55,25 @@ type streamEvent struct {
 	Stopping  bool    `json:"stopping"`
 }
 
+// A listedEvent is an object of a catalogue.
+type listedEvent struct {
+	Object   string                 `json:"object"`
+	Heard    bool                   `json:"heard"` // it is one of those before
+	Manifest describe.ManifestEvent `json:"manifest"`
+}
+
 // A listenedEvent ends the list.
 type listenedEvent struct {
 	Objects   int               `json:"objects"`
+	Listed    int               `json:"objects_listed,omitempty"` // in a catalogue
 	Datagrams uint64            `json:"datagrams"`
 	Beyond    uint64            `json:"packets_of_more_objects,omitempty"`
 	OwnDrops  uint64            `json:"own_drops"`
 	Ignored   map[string]uint64 `json:"ignored,omitempty"`
 }
 
-func newHeardEvent(o *monitor.Object, now time.Time, trusted []proto.PublicKey) heardEvent {
+func newHeardEvent(m *monitor.Monitor, o *monitor.Object, now time.Time, trusted []proto.PublicKey) heardEvent {
+	share, needs := m.Of(o, now)
 	seconds := now.Sub(o.First).Seconds()
 	e := heardEvent{
 		ObjectEvent: describe.NewObjectEvent(o.ID, o.Params),
@@ -71,6 +82,8 @@ func newHeardEvent(o *monitor.Object, now time.Time, trusted []proto.PublicKey) 
 		Streams:     []streamEvent{},
 		More:        o.MoreFrom,
 		Seconds:     seconds,
+		Share:       share,
+		Needs:       needs.Seconds(),
 		otherKey:    o.OtherKey,
 	}
 	if o.Manifest != nil {
@@ -154,6 +167,12 @@ func (e *heardEvent) text() string {
 			add("%-10s  %.1f packets/s  %v", name, t.PerSecond, quantity.Rate(t.Rate))
 		}
 	}
+	if e.Share < 1 {
+		add("share       %.1f %% of the packets of its sender", 100*e.Share)
+	}
+	if e.Needs > 0 {
+		add("needs       %s at this rate", quantity.Duration(time.Duration(e.Needs*float64(time.Second))))
+	}
 	for _, s := range e.Streams {
 		add("from %s on %s  %s", net.JoinHostPort(s.From, strconv.Itoa(int(s.FromPort))), s.Interface, s.text())
 	}
@@ -187,7 +206,7 @@ func counts(m map[string]uint64) string {
 // Events returns an example of every event of inspect, by type, for docs/json.md.
 func Events() map[string]any {
 	return map[string]any{
-		"listening": listen.Event{}, "heard": heardEvent{}, "listened": listenedEvent{},
+		"listening": listen.Event{}, "heard": heardEvent{}, "listed": listedEvent{}, "listened": listenedEvent{},
 		"manifest": describe.ManifestEvent{}, "partial": partEvent{},
 	}
 }

@@ -3,12 +3,10 @@
 package recv
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -177,28 +175,12 @@ func (v *view) several(e agent.SeveralSent) {
 	for i, l := range e.Err.Objects {
 		v.out.Event("listed", v.newListedEvent(l.Manifest, l.Signers))
 		if i < mostListed {
-			v.out.Line("  %s", listedLine(l))
+			v.out.Line("  %s", describe.Listed(l.Manifest))
 		}
 	}
 	if more := len(e.Err.Objects) - mostListed; more > 0 {
 		v.out.Line("  and %d more", more)
 	}
-}
-
-// listedLine describes one of several files.
-func listedLine(l receiver.Listed) string {
-	m := l.Manifest
-	words := []string{cmp.Or(m.Name, "(no name)"), quantity.Size(m.Descriptor.Size).String()}
-	if m.Version != "" {
-		words = append(words, "version "+m.Version)
-	}
-	if m.Component != "" {
-		words = append(words, "component "+m.Component)
-	}
-	if len(m.Targets) > 0 {
-		words = append(words, "for "+strings.Join(m.Targets, ", "))
-	}
-	return strings.Join(append(words, "object "+m.Descriptor.Object().String()), "  ")
 }
 
 // fileDone reports one of several files.

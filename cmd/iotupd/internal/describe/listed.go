@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package describe
+
+import (
+	"cmp"
+	"strings"
+
+	"iotupd/internal/printable"
+	"iotupd/internal/quantity"
+	"iotupd/proto"
+)
+
+// Listed describes one of several files in a line.
+func Listed(m *proto.Manifest) string {
+	words := []string{cmp.Or(m.Name, "(no name)"), quantity.Size(m.Descriptor.Size).String()}
+	if m.Version != "" {
+		words = append(words, "version "+printable.Text(m.Version))
+	}
+	if m.Component != "" {
+		words = append(words, "component "+printable.Text(m.Component))
+	}
+	if len(m.Targets) > 0 {
+		words = append(words, "for "+printable.Text(strings.Join(m.Targets, ", ")))
+	}
+	return strings.Join(append(words, "object "+m.Descriptor.Object().String()), "  ")
+}
