@@ -52,8 +52,11 @@ func fill(b []byte, rnd *rand.Rand) {
 }
 
 // loop returns the number of DATA and PARITY packets that a sender sends in a
-// loop.
+// loop, or after which several objects are about where they were.
 func (c *cell) loop() uint64 {
+	if c.mixture != nil {
+		return c.mixture.window
+	}
 	data, parity := c.geo.LoopPackets()
 	return (data + parity) * uint64(max(1, c.scheme.times))
 }

@@ -32,6 +32,10 @@
 // choose their layers by the policy of package receiver. A router goes on with a
 // layer for 2 s after the last of them left it.
 //
+// A [Set] has a sender of several objects. Each receiver wants one of them, or all. Its
+// figures are packets of all objects, over the packets that all objects fill: 1 is the
+// time in which an ideal code brings all of them.
+//
 // There is no code behind the schemes raptorq and ideal. They count packets on
 // the same losses: the one by the failure law that is published for RaptorQ, the
 // other until K have arrived.

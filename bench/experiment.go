@@ -259,6 +259,7 @@ type cell struct {
 	attack *attack // nil: there is none
 
 	layering *layering // nil: there is one layer
+	mixture  *mixture  // nil: there is one object
 }
 
 // cells returns all rows to be, point by point.

@@ -10,7 +10,7 @@ type Result struct {
 	Format     string   `json:"format"` // [ResultFormat]
 	Mode       string   `json:"mode"`   // sim, model or net
 	Seed       uint64   `json:"seed"`
-	Parameter  string   `json:"parameter"` // that the sweep varies: loss, burst, parity, size, senders, receivers; forged in a Pollution; empty: none
+	Parameter  string   `json:"parameter"` // that the sweep varies: loss, burst, parity, size, senders, receivers; forged in a Pollution, bottleneck in a Layers, case in a Set; empty: none
 	Parameters []string `json:"fixed"`     // the others, as name=value
 	Rows       []Row    `json:"rows"`
 }
@@ -45,6 +45,8 @@ type Row struct {
 	Measured *Measured `json:"measured,omitempty"` // mode net only
 	Forged   *Forged   `json:"forged,omitempty"`   // a [Pollution] only
 	Layered  *Layered  `json:"layered,omitempty"`  // a [Layers] only
+
+	Set *SetFigures `json:"set,omitempty"` // a [Set] only
 }
 
 // A Summary describes a distribution over receivers. Every figure is rounded,
@@ -106,6 +108,13 @@ type Layered struct {
 	Off     float64   `json:"off"`              // share of the time without any layer
 	Changes float64   `json:"changes_per_hour"` // of the level of a receiver, mean
 	Lost    float64   `json:"lost_ratio"`       // share of the packets of joined layers
+}
+
+// SetFigures are the least means of a [Set] that an ideal code makes possible, in the unit
+// of Sent, whose K is the number of packets of all objects.
+type SetFigures struct {
+	Optimum  float64 `json:"optimum"`          // in any order
+	Constant float64 `json:"optimum_constant"` // with packets of all objects that alternate at constant shares
 }
 
 // Measured are what real processes took: they differ from machine to machine.

@@ -59,8 +59,11 @@ func (c *cell) simulated() (*work, error) {
 			return c.simulate(ctx, trial, from, outcomes[trial*c.Receivers:][from:min(from+block, c.Receivers)])
 		},
 		finish: func() Row {
-			if c.attack != nil {
+			switch {
+			case c.attack != nil:
 				return c.polluted(outcomes)
+			case c.mixture != nil:
+				return c.mixed(outcomes)
 			}
 			return c.row(outcomes)
 		},
@@ -74,9 +77,20 @@ func (c *cell) blockSize() int {
 	}
 	memory := int64(c.geo.DataShards)*8 + int64(c.geo.Groups)*64 // of an index
 	if c.WithBytes {
-		memory += c.Size + int64(fec.DecoderMemory(c.geo.Params, c.ShardSize))
+		memory += c.Size
+		for _, geo := range c.geometries() {
+			memory += int64(fec.DecoderMemory(geo.Params, c.ShardSize))
+		}
 	}
 	return int(max(1, min(blockReceivers, blockMemory/memory)))
+}
+
+// geometries returns the geometry of every object.
+func (c *cell) geometries() []proto.Geometry {
+	if c.mixture != nil {
+		return c.mixture.geos
+	}
+	return []proto.Geometry{c.geo}
 }
 
 // simulate finds the outcomes of receivers, of which from is the first.
@@ -106,6 +120,9 @@ func (c *cell) simulate(ctx context.Context, trial, from int, outcomes []outcome
 // begin makes the sources for receivers of which key is the first. newSink
 // makes what listens to them.
 func (a *medium) begin(ctx context.Context, key simnet.Key) (newSink func(simnet.Key) (sink, error), err error) {
+	if a.mixture != nil {
+		return a.beginSet(ctx, key)
+	}
 	if a.scheme.fountain() {
 		f := newFountain(a.scheme, a.geo.DataShards)
 		for i := range a.Senders {

@@ -71,6 +71,8 @@ func fields() []field {
 			{"levels", "shares of the time at each level, with blanks between", layered(func(l bench.Layered) string { return shares(l.Levels) })},
 			{"changes_per_hour", "of the level", layered(func(l bench.Layered) string { return shortest(l.Changes) })},
 			{"lost", "share of the packets of joined layers", layered(func(l bench.Layered) string { return shortest(l.Lost) })},
+			{"optimum", "least mean that an ideal code makes possible, in the unit of sent_mean; this and all that follow: set only", ofSet(func(s bench.SetFigures) float64 { return s.Optimum })},
+			{"optimum_constant", "the same where packets of all files alternate", ofSet(func(s bench.SetFigures) float64 { return s.Constant })},
 		},
 	)
 }
@@ -174,6 +176,16 @@ func layered(of func(bench.Layered) string) func(bench.Result, bench.Row) string
 			return ""
 		}
 		return of(*r.Layered)
+	}
+}
+
+// ofSet is empty but in an experiment with several files.
+func ofSet(of func(bench.SetFigures) float64) func(bench.Result, bench.Row) string {
+	return func(_ bench.Result, r bench.Row) string {
+		if r.Set == nil {
+			return ""
+		}
+		return shortest(of(*r.Set))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // findings sums up the figures in sentences. It leaves out whatever this Result
 // does not contain.
 func (g grid) findings() []string {
-	if g.polluted() || g.layered() {
+	if g.polluted() || g.layered() || g.mixed() {
 		return nil // its notes do
 	}
 	c := g.contest()

@@ -182,6 +182,23 @@ func layers() bench.Result {
 	return r
 }
 
+// set is of several files, one share of which starves a receiver.
+func set() bench.Result {
+	r := bench.Result{Format: bench.ResultFormat, Mode: "sim", Seed: 1, Parameter: "case",
+		Parameters: []string{"size=210M", "loss=bernoulli:5%", "objects=1M*10,100M*2"}}
+	for i, want := range []string{"random", "start", "all"} {
+		for j, share := range []string{"sqrt", "size", "shortest"} {
+			mean := [3][3]float64{{1.362, 2.001, 1.615}, {1.362, 2, 1.159}, {1.436, 1.012, math.Inf(1)}}[i][j]
+			row := fixtureRow(share, "10 of gf16 911+2048 x 1, 2 of gf16 7002+16384 x 13", mean, 100)
+			row.X, row.XValue, row.P, row.Loss = want, float64(i+1), 0.05, "bernoulli:5%"
+			row.Times = times(row.Sent, 204, 1)
+			row.Set = &bench.SetFigures{Optimum: [3]float64{0.249, 0.149, 1}[i], Constant: [3]float64{0.357, 0.357, 1}[i]}
+			r.Rows = append(r.Rows, row)
+		}
+	}
+	return r
+}
+
 // fixtureRow makes up a row for n receivers around the mean of what is sent.
 // If that is infinite, 30 of n receivers never completed.
 func fixtureRow(scheme, code string, mean float64, n int) bench.Row {

@@ -27,6 +27,7 @@ var fixtures = []struct {
 	{"net", oneNet(), []string{"schemes"}},
 	{"pollution", pollution(), []string{"completion"}},
 	{"layers", layers(), []string{"completion"}},
+	{"set", set(), []string{"distribution-2"}},
 }
 
 // The same Result gives the same bytes on every CPU. The golden files are also

@@ -183,6 +183,8 @@ func (g grid) summary() []block {
 	var blocks []block
 	if g.layered() {
 		blocks = g.layersBlocks()
+	} else if g.mixed() {
+		blocks = g.setBlocks()
 	} else if g.polluted() {
 		blocks = append(blocks, g.pollutionBlock())
 	} else if g.swept() {
@@ -204,6 +206,9 @@ func (g grid) summary() []block {
 func (g grid) full() []block {
 	if g.layered() {
 		return g.layersBlocks()
+	}
+	if g.mixed() {
+		return g.setBlocks()
 	}
 	if g.polluted() {
 		return g.pollutionBlocks()

@@ -140,6 +140,9 @@ func checkRow(r bench.Row) error {
 			return fmt.Errorf("%d levels", len(l.Levels))
 		}
 	}
+	if s := r.Set; s != nil {
+		figures = append(figures, s.Optimum, s.Constant)
+	}
 	if f := r.Forged; f != nil {
 		figures = append(figures, f.Failed.Low, f.Failed.Value, f.Failed.High, float64(f.Restarts), float64(f.Wrong))
 	}

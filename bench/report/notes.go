@@ -31,6 +31,9 @@ func (g grid) notes() []string {
 	if g.polluted() {
 		return append(notes, g.pollutionNotes()...)
 	}
+	if g.mixed() {
+		return slices.Concat(notes, g.setNotes(), g.missing())
+	}
 	return slices.Concat(notes, g.caveats(), g.codes(), g.missing())
 }
 

@@ -42,6 +42,9 @@ func Plots(r bench.Result) []Plot {
 	if len(g.points) == 0 {
 		return nil
 	}
+	if g.mixed() {
+		return g.distributions() // cases are not numbers
+	}
 	if !g.swept() {
 		return slices.Concat(g.ranges(), g.distributions())
 	}

@@ -156,6 +156,8 @@ func (v *validator) bench() {
 	check(v.T, errors.Join(err, validate(schema, out)))
 	out, err = v.command("bench", "--experiment", "pollution", "--size", "50K", "--receivers", "2", "--loss", "bernoulli:5%", "-q", "--format", "json").Output()
 	check(v.T, errors.Join(err, validate(schema, out)))
+	out, err = v.command("bench", "--objects", "50K,90K", "--receivers", "2", "-q", "--format", "json").Output()
+	check(v.T, errors.Join(err, validate(schema, out)))
 	check(v.T, v.command(append(small, "--sweep", "parity=50%,100%", "--out", "result")...).Run())
 	for _, name := range []string{"result/run.json", "result/result.json"} {
 		b, err := os.ReadFile(v.path(name))

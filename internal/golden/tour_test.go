@@ -26,6 +26,10 @@ func TestGoldenBench(t *testing.T) {
 		Experiment:  bench.Experiment{Size: 100_000, Rate: 64_000, Receivers: 4, Seed: 1},
 		Bottlenecks: []int64{150_000, 600_000}, Sharing: 2, Time: 4 * time.Minute,
 	}
+	set := bench.Set{
+		Experiment: bench.Experiment{Receivers: 5, Seed: 1},
+		Objects:    []bench.ObjectSize{{Size: 30_000}, {Size: 50_000, Weight: 3}, {Size: 300_000}},
+	}
 	for _, test := range []struct {
 		name string
 		run  func(context.Context) (bench.Result, error)
@@ -34,6 +38,7 @@ func TestGoldenBench(t *testing.T) {
 		{"tour-bytes", bytesToo.Run},
 		{"pollution", pollution.Run},
 		{"layers", layers.Run},
+		{"set", set.Run},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, err := test.run(t.Context())

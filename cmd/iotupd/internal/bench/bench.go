@@ -40,6 +40,20 @@ it runs as root on Linux, else on the loopback interface.
 Experiments: completion is all of the above. pollution sends forged packets, and
 measures how long receivers take and how many fail, with and without digests.
 layers has receivers behind bottlenecks find out how many layers these carry.
+set sends several files together, whose rate is shared by their size and
+popularity (sqrt), by their size (size), or given to one after the other, the
+smallest first (shortest). Its figures are packets of all files until a receiver
+is done, over the packets that all files fill / (1-p), in three cases: receivers
+join at random and want one file each; all are there at the start and want one
+each; they join at random and want all. optimum is the least mean that an ideal
+code makes possible, in any order of the packets, and constant is the least mean
+where packets of all files alternate. With n packets of a file, and w the share
+of the receivers that want it, they are, over the sum of n:
+  random    optimum: the least sum of w*n*(1/(2f)+1-f/2), the sum of all f
+            being 1; constant: (sum of sqrt(w*n))^2
+  start     optimum: the sum of w*m, where m is n of the file and of all files
+            with a smaller n/w; constant: (sum of sqrt(w*n))^2
+  all       both: 1
 
 Loss models: bernoulli: every packet is lost with this probability. gilbert:
 mean loss, and the mean number of packets lost in a row. ge: probabilities per
@@ -80,6 +94,7 @@ type benchOptions struct {
 	forge     string
 	seed      uint64
 	layersOptions
+	setOptions
 
 	require  []string
 	format   string
@@ -103,6 +118,7 @@ func NewCommand() *cobra.Command {
   iotupd bench --loss trace:field.trace --require 'p99<=1.05'
   iotupd bench --experiment pollution --forge smart
   iotupd bench --experiment layers --bottleneck 1.5M,10M --sharing 5
+  iotupd bench --objects 1M*10,100M*2 --share sqrt --loss bernoulli:5%
   iotupd bench --mode net --size 64M --rate 100M --loss bernoulli:5%`,
 		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: benchDetails + benchForms()},
 		DisableFlagsInUseLine: true,
@@ -126,7 +142,7 @@ func NewCommand() *cobra.Command {
 	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{
 		"experiment": cli.OneOf(experimentNames()...), "forge": cli.OneOf(benchForgeries...),
 		"mode": cli.OneOf(benchModes...), "join": cli.OneOf(benchJoins...), "starts": cli.OneOf(benchStarts...),
-		"format": cli.OneOf(formatNames...), "progress": cli.OneOf(cli.ProgressKinds...),
+		"share": cli.OneOf(benchShares...), "format": cli.OneOf(formatNames...), "progress": cli.OneOf(cli.ProgressKinds...),
 	})
 	cmd.AddCommand(newFitCommand(), newCompareCommand())
 	return cmd
@@ -139,6 +155,7 @@ func benchForms() string {
 		{"--scheme", bench.SchemeForms + "; ,order=" + bench.OrderForms},
 		{"--loss", simnet.LossForms},
 		{"--sweep", bench.SweepForms},
+		{"--objects", bench.ObjectsForms},
 		{"--require", bench.RequirementForms},
 	} {
 		label := fmt.Sprintf("  %-10s", form.label)
@@ -171,6 +188,7 @@ func (o *benchOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.loopback, "loopback", false, "net: use the loopback interface instead of network namespaces")
 	flags.StringVar(&o.forge, "forge", benchForgeries[0], "pollution: `kind` of forged packets, "+cli.Choice(benchForgeries))
 	o.layersOptions.addFlags(flags)
+	o.setOptions.addFlags(flags)
 	flags.Uint64Var(&o.seed, "seed", 1, "`number` that makes random choices repeatable")
 
 	flags.StringArrayVar(&o.require, "require", nil, "exit with code 13 unless all rows are within this `bound`, such as p99<=1.05, repeatable")
@@ -292,6 +310,7 @@ func (o *benchOptions) checkChoices() error {
 		choices     []string
 	}{
 		{"mode", o.mode, benchModes}, {"join", o.join, benchJoins}, {"starts", o.starts, benchStarts}, {"forge", o.forge, benchForgeries},
+		{"share", o.share, benchShares},
 	} {
 		if !slices.Contains(of.choices, of.value) {
 			return cli.UsageError("--%s %.40q: want %s", of.flag, of.value, cli.Choice(of.choices))

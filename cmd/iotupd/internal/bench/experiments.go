@@ -27,9 +27,10 @@ const completion = "completion"
 
 // experiments are all there are, the default first.
 var experiments = []experiment{
-	{completion, measurement(measureCompletion).run, append([]string{"forge"}, layersFlags...)},
-	{"pollution", measurement(measurePollution).run, append([]string{"mode", "sweep", "senders", "starts", "with-bytes", "loopback"}, layersFlags...)},
-	{"layers", measurement(measureLayers).run, []string{"forge", "mode", "sweep", "starts", "join", "with-bytes", "loopback"}},
+	{completion, measurement(measureCompletion).run, slices.Concat([]string{"forge"}, layersFlags, setFlags)},
+	{"pollution", measurement(measurePollution).run, slices.Concat([]string{"mode", "sweep", "senders", "starts", "with-bytes", "loopback"}, layersFlags, setFlags)},
+	{"layers", measurement(measureLayers).run, slices.Concat([]string{"forge", "mode", "sweep", "starts", "join", "with-bytes", "loopback"}, setFlags)},
+	{setName, measurement(measureSet).run, slices.Concat([]string{"forge", "mode", "sweep", "size", "senders", "starts", "join", "loopback"}, layersFlags)},
 }
 
 func experimentNames() (names []string) {
@@ -48,6 +49,9 @@ var benchForgeries = func() (names []string) {
 
 // experimentNamed returns the experiment asked for.
 func (o *benchOptions) experimentNamed(flags *pflag.FlagSet) (x experiment, err error) {
+	if cli.OnCommandLine(flags.Lookup("objects")) && !flags.Changed("experiment") {
+		o.subject = setName
+	}
 	i := slices.Index(experimentNames(), o.subject)
 	if i < 0 {
 		return x, cli.UsageError("--experiment %.40q: want %s", o.subject, cli.Choice(experimentNames()))

@@ -77,6 +77,7 @@ var pages = map[string][]task{
 		{"What to measure", "experiment mode scheme loss sweep", "forge with-bytes loopback"},
 		{"File, senders and receivers", "size receivers trials seed", "rate shard-size senders starts join"},
 		{"Experiment layers", "", "layers bottleneck sharing queue time"},
+		{"Experiment set", "", "objects share"},
 		{"Output", "require format out quiet", "progress"},
 		{"Help", "help help-all", ""},
 	},
