@@ -45,6 +45,17 @@ func AppendCatalogue(b []byte, manifests []*Manifest) ([]byte, error) {
 	return b, nil
 }
 
+// CatalogueLen returns the length in bytes of the catalogue of a set.
+func CatalogueLen(manifests []*Manifest) (n int) {
+	n = len(catalogueMagic)
+	var b []byte
+	for _, m := range manifests {
+		b = m.AppendTo(b[:0])
+		n += 2 + len(b)
+	}
+	return n
+}
+
 // compareObjects orders manifests by the ids of their objects.
 func compareObjects(a, b *Manifest) int {
 	x, y := a.Descriptor.Object(), b.Descriptor.Object()

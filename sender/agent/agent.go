@@ -18,7 +18,9 @@
 // The file is read from where it is, again and again. Its parity and digests are
 // kept in memory up to [filesource.Config.Memory], and beyond that in a temporary
 // file, or in the cache if there is one. What the cache had before is read from there,
-// verified and sent, a few MiB at a time. While the file is encoded, buffers of
+// verified and sent, a few MiB at a time. Of more than [sender.MaxUnlisted] files, few
+// are open at a time: others are opened when they are read, and have to be the same files
+// still. They have no cache, and one temporary file together. While the file is encoded, buffers of
 // half as much again are used, and all cores. Unless there are no digests, 32 bytes
 // more are kept for every digest packet.
 package agent
@@ -29,7 +31,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -61,6 +62,11 @@ type Config struct {
 	// the rule by which they share the rate.
 	More  []File
 	Share sender.Share
+
+	// Catalogue is a catalogue that was signed, for example. All files have to be the ones
+	// that it lists, and are sent with the manifests in it. If nil, and there are more
+	// than [sender.MaxUnlisted] files, a catalogue without a signature is made.
+	Catalogue *Catalogue
 
 	// Prepare says how much memory encoding may take, and where to keep the
 	// result for the next time. Its callbacks are not used: see Observe. A
@@ -104,6 +110,13 @@ type File struct {
 	Name     string
 	Encoding fec.Policy
 	Weight   float64
+}
+
+// A Catalogue lists the manifests of all files (spec.md 6.6), and has a manifest itself.
+type Catalogue struct {
+	Path     string // for messages
+	Content  []byte
+	Manifest *proto.Manifest
 }
 
 // files returns all files.
@@ -157,22 +170,16 @@ func (e *MismatchError) Error() string {
 
 // An Agent sends files.
 type Agent struct {
-	cfg      Config
-	objects  []*object
-	routes   []multicast.Route
-	routeErr error
+	cfg       Config
+	objects   []*object
+	catalogue *catalogue            // nil: none
+	entries   map[entryKey]*entries // of a catalogue that was given; nil: none was
+	pool      *filesource.Pool      // of files; nil: there are few, which stay open
+	scratch   *filesource.Scratch   // that all files share; nil: none
+	routes    []multicast.Route
+	routeErr  error
 
 	observing sync.Mutex // held during cfg.Observe
-}
-
-// An object is a file that is sent.
-type object struct {
-	File
-	file     *filesource.File
-	manifest proto.Manifest
-	geo      proto.Geometry
-	check    func() error // whether the file is still the same
-	prepared *filesource.Prepared
 }
 
 // New opens the files and chooses how to encode them and where to send them. It does
@@ -185,61 +192,12 @@ func New(cfg Config) (*Agent, error) {
 		cfg.Wait = DefaultWait
 	}
 	a := &Agent{cfg: cfg}
-	for _, f := range cfg.files() {
-		if err := a.open(f); err != nil {
-			a.Close()
-			return nil, err
-		}
+	if err := a.openAll(); err != nil {
+		a.Close()
+		return nil, err
 	}
 	a.findRoutes()
 	return a, nil
-}
-
-// open opens a file.
-func (a *Agent) open(f File) error {
-	file, err := filesource.Open(f.Path)
-	if err != nil {
-		return err
-	}
-	o := &object{File: f, file: file, check: file.Check}
-	a.objects = append(a.objects, o)
-	if err := o.describe(); err != nil {
-		return err
-	}
-	first := a.objects[0]
-	switch {
-	case o.geo.ShardSize != first.geo.ShardSize:
-		return &ConfigError{fmt.Errorf("%s has shards of %d bytes and %s of %d: files that are sent together need equal ones", first.Path, first.geo.ShardSize, f.Path, o.geo.ShardSize)}
-	case f.Manifest != nil && first.Manifest != nil && f.Manifest.Channel != first.Manifest.Channel:
-		return &ConfigError{fmt.Errorf("%s is signed for the channel %q and %s for %q", first.Path, first.Manifest.Channel, f.Path, f.Manifest.Channel)}
-	}
-	return nil
-}
-
-// describe makes the manifest, whose descriptor has parameters only unless it
-// was given, and the geometry.
-func (o *object) describe() (err error) {
-	if given := o.Manifest; given != nil {
-		o.manifest = *given
-		if size := uint64(o.file.Size()); size != given.Descriptor.Size {
-			return &MismatchError{Path: o.Path, Want: given.Descriptor, Got: proto.Descriptor{Params: proto.Params{Size: size}}}
-		}
-	} else {
-		o.manifest.Name = cmp.Or(o.Name, filepath.Base(o.Path))
-		if err := proto.CheckName(o.manifest.Name); err != nil {
-			return &NameError{err}
-		}
-		if o.manifest.Descriptor.Params, err = o.Encoding.Params(uint64(o.file.Size())); err != nil {
-			return err
-		}
-	}
-	if _, err := o.manifest.AppendPayload(nil); err != nil {
-		return &ConfigError{err}
-	}
-	if o.geo, err = o.manifest.Descriptor.Geometry(); err != nil {
-		return &ConfigError{err}
-	}
-	return nil
 }
 
 // findRoutes finds the routes, and whether the datagrams fit them.
@@ -249,6 +207,8 @@ func (a *Agent) findRoutes() {
 		n.Channel = proto.DefaultChannel
 		if a.cfg.Manifest != nil {
 			n.Channel = a.cfg.Manifest.Channel
+		} else if a.cfg.Catalogue != nil {
+			n.Channel = cmp.Or(a.cfg.Catalogue.Manifest.Channel, n.Channel)
 		}
 	}
 	a.routes, a.routeErr = multicast.FindRoutes(*n)
@@ -375,111 +335,4 @@ func (a *Agent) Send(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// prepareAll encodes the files, one after the other.
-func (a *Agent) prepareAll(ctx context.Context) error {
-	total, done := 0.0, 0.0
-	for _, o := range a.objects {
-		total += float64(max(1, o.file.Size()))
-	}
-	for i, cfg := range a.Preparations() {
-		o := a.objects[i]
-		share := float64(max(1, o.file.Size())) / total
-		cfg.Progress = func(fraction float64) { a.observe(Preparing{done + share*fraction}) }
-		cfg.Cached = func(u filesource.CacheUse) { a.observe(Cached{u}) }
-		if err := o.prepare(ctx, cfg); err != nil {
-			return err
-		}
-		done += share
-	}
-	return nil
-}
-
-// Preparations says how each file is encoded. What is kept in memory of all of them keeps
-// to the limit: a file gets what those before it leave.
-func (a *Agent) Preparations() (all []filesource.Config) {
-	memory := cmp.Or(a.cfg.Prepare.Memory, sender.DefaultMemory)
-	for _, o := range a.objects {
-		cfg := a.cfg.Prepare
-		cfg.Memory = max(1, memory)
-		cfg.WithoutDigests = cfg.WithoutDigests || o.Manifest != nil && o.Manifest.Descriptor.Root == proto.Digest{}
-		used, _ := cfg.MemoryBytes(o.geo) // an error shows when it is encoded
-		memory -= int64(used)
-		all = append(all, cfg)
-	}
-	return all
-}
-
-// release frees what was prepared.
-func (a *Agent) release() {
-	for _, o := range a.objects {
-		if o.prepared != nil {
-			o.prepared.Close()
-		}
-	}
-}
-
-// prepare encodes the file, and puts the manifest to send into the object. One
-// that was given has to be of that object.
-func (o *object) prepare(ctx context.Context, cfg filesource.Config) (err error) {
-	if o.prepared, err = filesource.Prepare(ctx, o.file, o.geo.Params, cfg); err != nil {
-		return err
-	}
-	d := o.prepared.Manifest.Descriptor
-	if o.Manifest == nil {
-		o.manifest.Descriptor = d
-	}
-	if o.manifest.Descriptor != d {
-		return &MismatchError{Path: o.Path, Want: o.manifest.Descriptor, Got: d}
-	}
-	o.prepared.Manifest = o.manifest
-	return nil
-}
-
-// checkEvery is the time between two looks at the files.
-const checkEvery = time.Second
-
-// watch looks at the files again and again. It has a goroutine of its own, since a file
-// system may take long to answer. stop waits for its end.
-func (t *transfer) watch() (stop func()) {
-	stopped := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		tick := time.NewTicker(checkEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-stopped:
-				return
-			}
-			for i, o := range t.agent.objects {
-				if err := o.check(); err != nil {
-					t.drop(i, err)
-				}
-			}
-		}
-	})
-	return func() { close(stopped); watching.Wait() }
-}
-
-// drop has a file not sent any more. If none is left, or there was only one, that is the
-// end of the transfer.
-func (t *transfer) drop(i int, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.dropped[i] {
-		return
-	}
-	t.dropped[i] = true
-	left := len(t.agent.objects) - len(t.dropped)
-	if left == 0 {
-		t.changed = err
-		return
-	}
-	for _, o := range t.outlets {
-		o.drops <- i // has room for all
-	}
-	t.lost = append(t.lost, Dropped{Manifest: &t.agent.objects[i].manifest, Err: err, Left: left})
 }

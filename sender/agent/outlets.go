@@ -241,6 +241,9 @@ func (o *outlet) send() error {
 	for _, o := range t.agent.objects {
 		members = append(members, sender.Member{Object: o.prepared.Object, Weight: o.Weight})
 	}
+	if c := t.agent.catalogue; c != nil {
+		members = append(members, sender.Member{Object: c.prepared.Object})
+	}
 	s, err := sender.NewSet(cfg, t.agent.cfg.Share, members...)
 	if err != nil {
 		return &ConfigError{err}

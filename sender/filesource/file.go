@@ -3,6 +3,8 @@
 package filesource
 
 import (
+	"container/list"
+	"crypto/sha256"
 	"io"
 	"io/fs"
 	"os"
@@ -13,31 +15,46 @@ import (
 // that was opened: a carousel of two versions would cost each receiver a whole
 // transfer before the wrong SHA-256 shows. It is safe for concurrent use.
 type File struct {
-	file *os.File
 	path string
 	size int64
 	time time.Time
+	sum  *[sha256.Size]byte // of its content; nil: not known yet
+
+	pool    *Pool         // nil: it is always open
+	file    *os.File      // nil: it is not open. With a pool, this and all below is guarded by it
+	readers int           // that use file at present
+	idle    *list.Element // in the list of the pool; nil: it is being read, or not open
+	info    fs.FileInfo   // of the file that was opened first
+	id      string        // its identity, for files of a pool
 }
 
 // Open opens the file to send. The caller closes it, after all that was prepared
 // of it. Errors are of type [*FileError] or [*KindError].
 func Open(path string) (*File, error) {
-	info, err := os.Stat(path) // first: to open a pipe would wait for its writer
+	f, info, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	return &File{file: f, path: path, size: info.Size(), time: info.ModTime()}, nil
+}
+
+// openRegular opens a regular file.
+func openRegular(path string) (f *os.File, info fs.FileInfo, err error) {
+	info, err = os.Stat(path) // first: to open a pipe would wait for its writer
 	switch {
 	case err != nil:
-		return nil, newFileError(path, err)
+		return nil, nil, newFileError(path, err)
 	case !info.Mode().IsRegular():
-		return nil, &KindError{Path: path, Directory: info.IsDir()}
+		return nil, nil, &KindError{Path: path, Directory: info.IsDir()}
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, newFileError(path, err)
+	if f, err = os.Open(path); err != nil {
+		return nil, nil, newFileError(path, err)
 	}
 	if info, err = f.Stat(); err != nil {
 		f.Close()
-		return nil, newFileError(path, err)
+		return nil, nil, newFileError(path, err)
 	}
-	return &File{file: f, path: path, size: info.Size(), time: info.ModTime()}, nil
+	return f, info, nil
 }
 
 // Path returns the path that the file was opened by.
@@ -49,8 +66,13 @@ func (f *File) Size() int64 { return f.size }
 // ReadAt implements [io.ReaderAt]. Errors are of type [*FileError] or
 // [*ChangedError], or [io.EOF].
 func (f *File) ReadAt(b []byte, offset int64) (int, error) {
-	n, err := f.file.ReadAt(b, offset)
-	if _, changed := f.unchanged(); changed != nil {
+	file, err := f.acquire()
+	if err != nil {
+		return 0, err
+	}
+	defer f.release()
+	n, err := file.ReadAt(b, offset)
+	if _, changed := f.unchanged(file); changed != nil {
 		return 0, changed
 	}
 	if err != nil && err != io.EOF {
@@ -59,10 +81,31 @@ func (f *File) ReadAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
+// acquire returns the open file, until release.
+func (f *File) acquire() (*os.File, error) {
+	if f.pool == nil {
+		return f.file, nil
+	}
+	return f.pool.acquire(f)
+}
+
+func (f *File) release() {
+	if f.pool != nil {
+		f.pool.release(f)
+	}
+}
+
 // Check returns a [*ChangedError] if the file has changed, or if another one has
-// taken its name. A file that was deleted can still be sent.
+// taken its name. A file that was deleted can still be sent, unless it is of a [Pool].
 func (f *File) Check() error {
-	opened, err := f.unchanged()
+	if f.pool != nil {
+		named, err := os.Stat(f.path)
+		if err != nil {
+			return newFileError(f.path, err)
+		}
+		return f.sameAs(named)
+	}
+	opened, err := f.unchanged(f.file)
 	if err != nil {
 		return err
 	}
@@ -73,8 +116,8 @@ func (f *File) Check() error {
 	return nil
 }
 
-func (f *File) unchanged() (fs.FileInfo, error) {
-	info, err := f.file.Stat()
+func (f *File) unchanged(file *os.File) (fs.FileInfo, error) {
+	info, err := file.Stat()
 	switch {
 	case err != nil:
 		return nil, newFileError(f.path, err)
@@ -85,4 +128,9 @@ func (f *File) unchanged() (fs.FileInfo, error) {
 }
 
 // Close closes the file. What was prepared of it cannot be read any more.
-func (f *File) Close() error { return f.file.Close() }
+func (f *File) Close() error {
+	if f.pool != nil {
+		return f.pool.close(f)
+	}
+	return f.file.Close()
+}

@@ -3,6 +3,7 @@
 package filesource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -20,6 +21,13 @@ type Config struct {
 	// $TMPDIR, or else /var/tmp, or to the cache. What the cache has already is
 	// read from there.
 	Memory int64
+
+	// Scratch, if not nil, is the temporary file, shared with other files.
+	Scratch *Scratch
+
+	// Sparse makes an object that keeps no buffers: see [sender.PrepareConfig]. It
+	// excludes Cache.
+	Sparse bool
 
 	// WithoutDigests makes an object whose packets receivers cannot verify one by
 	// one. It excludes Cache.
@@ -42,7 +50,7 @@ type Config struct {
 
 // prepare returns the configuration for the core.
 func (c Config) prepare() sender.PrepareConfig {
-	return sender.PrepareConfig{Memory: c.Memory, WithoutDigests: c.WithoutDigests, Progress: c.Progress}
+	return sender.PrepareConfig{Memory: c.Memory, WithoutDigests: c.WithoutDigests, Sparse: c.Sparse, Progress: c.Progress}
 }
 
 // ScratchBytes returns how many bytes of parity and digests will go to a
@@ -83,6 +91,9 @@ func (p *Prepared) Close() { p.release() }
 // errCacheWithoutDigests: the cache is verified by the digests.
 var errCacheWithoutDigests = errors.New("filesource: a cache needs digests, by which it is verified")
 
+// errCacheOfSparse: what is read from a cache is verified by buffers.
+var errCacheOfSparse = errors.New("filesource: no cache for sparse objects")
+
 // Prepare encodes a file with parameters p on all cores, or takes what the cache
 // has of it. It returns when all is done, and starts no goroutine that outlives
 // it. The result reads f as long as it is used. A cache that cannot be used is
@@ -90,23 +101,17 @@ var errCacheWithoutDigests = errors.New("filesource: a cache needs digests, by w
 // ctx ends, the error is its cause.
 func Prepare(ctx context.Context, f *File, p proto.Params, cfg Config) (*Prepared, error) {
 	if cfg.Cache != "" {
-		if cfg.WithoutDigests {
+		switch {
+		case cfg.WithoutDigests:
 			return nil, errCacheWithoutDigests
+		case cfg.Sparse:
+			return nil, errCacheOfSparse
 		}
 		if found, err := prepareCached(ctx, f, p, cfg); found != nil || err != nil {
 			return found, Cause(err)
 		}
 	}
-	release := func() {}
-	core := cfg.prepare()
-	core.Scratch = func(size int64) (sender.Scratch, error) {
-		file, remove, err := durable.Scratch(size)
-		if err != nil {
-			return nil, err
-		}
-		release = remove
-		return scratchFile{File: file}, nil
-	}
+	core, release := cfg.scratch()
 	o, err := prepare(ctx, f, p, core)
 	if err != nil {
 		release()
@@ -115,12 +120,43 @@ func Prepare(ctx context.Context, f *File, p proto.Params, cfg Config) (*Prepare
 	return &Prepared{o, release}, nil
 }
 
+// PrepareBytes is Prepare of a file that is in memory, without a cache.
+func PrepareBytes(ctx context.Context, content []byte, p proto.Params, cfg Config) (*Prepared, error) {
+	core, release := cfg.scratch()
+	core.Sparse = false
+	o, err := sender.Prepare(ctx, bytes.NewReader(content), p, core)
+	if err != nil {
+		release()
+		return nil, Cause(err)
+	}
+	return &Prepared{o, release}, nil
+}
+
+// scratch returns the configuration for the core with a temporary file, which release
+// removes unless it is shared.
+func (c Config) scratch() (core sender.PrepareConfig, release func()) {
+	core, remove := c.prepare(), func() {}
+	core.Scratch = func(size int64) (sender.Scratch, error) {
+		if c.Scratch != nil {
+			return c.Scratch.take(size)
+		}
+		file, r, err := durable.Scratch(size)
+		if err != nil {
+			return nil, err
+		}
+		remove = r
+		return scratchFile{File: file}, nil
+	}
+	return core, func() { remove() }
+}
+
 // prepare is [sender.Prepare] of a file that has not changed meanwhile.
 func prepare(ctx context.Context, f *File, p proto.Params, cfg sender.PrepareConfig) (*sender.Object, error) {
 	src := &source{File: f}
 	o, err := sender.Prepare(ctx, src, p, cfg)
 	if err == nil {
 		err = f.Check()
+		f.sum = &o.Manifest.Descriptor.SHA256
 	}
 	src.prepared.Store(true)
 	return o, err
@@ -136,11 +172,21 @@ type source struct {
 // ReadAt implements [io.ReaderAt], as [File.ReadAt] does.
 func (s *source) ReadAt(b []byte, offset int64) (int, error) {
 	if !s.prepared.Load() {
-		if n, err := s.file.ReadAt(b, offset); err == nil {
+		if n, err := s.read(b, offset); err == nil {
 			return n, nil
 		}
 	}
 	return s.File.ReadAt(b, offset)
+}
+
+// read is ReadAt without checks.
+func (s *source) read(b []byte, offset int64) (int, error) {
+	file, err := s.acquire()
+	if err != nil {
+		return 0, err
+	}
+	defer s.release()
+	return file.ReadAt(b, offset)
 }
 
 // A CacheUse is what the cache contributed.
