@@ -33,7 +33,7 @@ type Config struct {
 	SHA256 [32]byte
 
 	// Trust says which signed manifests to accept. If nil, the origin of the file
-	// is not verified. It must not be changed while the receiver is used.
+	// is not verified. Nobody but Observe may change it while the receiver is used.
 	Trust *Policy
 
 	// GroupKeys open sealed packets. If there are any, only packets sealed with
@@ -51,7 +51,7 @@ type Config struct {
 
 	// Components are, without Trust, the components of which objects are accepted, by
 	// what their manifests say; "" is the one of all manifests that name none. If empty,
-	// any. With Trust, those of the policy count.
+	// any. With Trust, Policy.Components counts.
 	Components []string
 
 	// MaxSize is the largest file to receive, in bytes. If zero, DefaultMaxSize.

@@ -40,6 +40,7 @@ const (
 	MaxRate              = "max-rate"
 	AlsoSent             = "also-sent"
 	OtherVersion         = "other-version"
+	OtherComponent       = "other-component"
 	Discovery            = "discovery"
 	Network              = "network"
 	Corrupt              = "corrupt"
@@ -166,6 +167,7 @@ var warnings = []Cause{
 	{MaxRate, "The lowest layer is faster than --max-rate, and is received anyway.", "iotupd send --layers 4 --rate RATE FILE   # --rate is for the lowest layer", 0},
 	{AlsoSent, "Another file that could be received is sent here, too.", "iotupd recv --object ID   # or --name, or sign and --trust", 0},
 	{OtherVersion, "The file that is being received is silent, and another one of its name is sent.", "stop recv and start it again   # or sign releases and use --trust", 0},
+	{OtherComponent, "Signed releases of another component are sent, too; recv --follow keeps to the component of the first release that it took.", "iotupd recv --follow --component NAME   # the component that this device wants", 0},
 	{Discovery, "DNS has not answered with senders.", "iotupd send --print-dns NAME   # prints what DNS should say", 0},
 	{Network, "Something about an interface or a membership has failed; it is tried again.", "ip -brief address", 0},
 	{Corrupt, "The SHA-256 of the file was wrong; shards that no hash confirms are received again.", "iotupd inspect   # is the same file sent by all senders?", 0},

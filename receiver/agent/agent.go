@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"iotupd/proto"
@@ -22,9 +23,11 @@ type Agent struct {
 
 	journal *installed.Journal // of installations; nil: nothing is installed
 
-	following bool // Follow has called
-	later     bool // and received a file before
-	listened  bool // where has been reported
+	following bool                   // Follow has called
+	kept      atomic.Pointer[string] // component to which it keeps since then, unless Config.Components says; nil: not known yet
+	warned    bool                   // OtherComponent was reported
+	later     bool                   // and received a file before
+	listened  bool                   // where has been reported
 
 	look time.Time // when to look at the records again, at the earliest
 
@@ -58,12 +61,12 @@ func (a *Agent) open() (err error) {
 		}
 	}
 	if len(cfg.Trust) > 0 {
-		if a.memory, err = installed.Open(cfg.State, cfg.Channel, cfg.Trust); err != nil {
+		if a.memory, err = installed.Open(cfg.State, cfg.Channel, cfg.Trust, cfg.Components...); err != nil {
 			return err
 		}
 		a.memory.AllowDowngrade = cfg.AllowDowngrade
 		a.policy = &receiver.Policy{
-			Keys: cfg.Trust, Channel: cfg.Channel, Targets: cfg.Hardware, MinSequence: cfg.MinSequence, AllowDowngrade: cfg.AllowDowngrade,
+			Keys: cfg.Trust, Channel: cfg.Channel, Targets: cfg.Hardware, Components: cfg.Components, MinSequence: cfg.MinSequence, AllowDowngrade: cfg.AllowDowngrade,
 		}
 		if a.policy.Installed, err = a.memory.Releases(); err != nil {
 			return err
@@ -107,9 +110,10 @@ func (a *Agent) raiseFloor() error {
 	if a.journal == nil {
 		return nil
 	}
-	record, err := a.journal.Of("")
-	if record != nil {
-		a.policy.MinSequence = max(a.policy.MinSequence, record.Running.Sequence)
+	all, err := a.journal.All()
+	a.policy.Running = make(map[string]uint64)
+	for _, r := range all {
+		a.policy.Running[r.Component] = r.Running.Sequence
 	}
 	return err
 }
@@ -122,10 +126,11 @@ func (a *Agent) openJournal() (err error) {
 	if a.cfg.State == "" {
 		return errNoState
 	}
-	if a.journal, err = installed.OpenJournal(a.cfg.State, a.cfg.Channel, a.cfg.Trust); err == nil {
-		a.journal.Rules = a.cfg.Install.rules()
+	if a.journal, err = installed.OpenJournal(a.cfg.State, a.cfg.Channel, a.cfg.Trust, a.cfg.Components...); err != nil {
+		return err
 	}
-	return err
+	a.journal.Rules = a.cfg.Install.rules()
+	return a.takeEarly()
 }
 
 // Close closes the target, and lets go of the memory. What was received of a file
@@ -190,7 +195,11 @@ func (a *Agent) prepare() error {
 		return nil
 	}
 	if t, ok := a.cfg.Target.(interface{ HasName() bool }); ok && t.HasName() {
-		if err := a.journal.CanRecord(a.pathOf(nil)); err != nil {
+		component := ""
+		if accepted := a.accepted(); len(accepted) > 0 {
+			component = accepted[0]
+		}
+		if err := a.journal.CanRecord(a.pathOf(nil), component); err != nil {
 			return err
 		}
 	}
@@ -202,7 +211,12 @@ func (a *Agent) remember(m *proto.Manifest, signers []proto.PublicKey) error {
 	if a.memory == nil {
 		return nil
 	}
-	return a.memory.Record(signers, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
+	if a.following {
+		if err := a.memory.Keep(a.place(), m.Component); err != nil {
+			return err
+		}
+	}
+	return a.memory.Record(signers, m.Component, receiver.Release{Sequence: m.Sequence, Object: m.Descriptor.Object()})
 }
 
 // emit reports an event.

@@ -20,7 +20,7 @@ import (
 // Command returns a function that installs a file by a command, which runs without
 // a shell for at most limit. It is cut into words as a shell does; {} stands for the
 // path of the file, and variables IOTUPD_FILE, IOTUPD_FILE_NAME, _SIZE, _SHA256,
-// _VERSION, _SEQUENCE, _CHANNEL, _OBJECT, _SIGNED_BY, _VERIFIED and _METADATA say
+// _VERSION, _COMPONENT, _SEQUENCE, _CHANNEL, _OBJECT, _SIGNED_BY, _VERIFIED and _METADATA say
 // what it is, IOTUPD_ATTEMPT is the number of the attempt, and IOTUPD_FILE_STATE the
 // directory of the record. What the command prints, and how it ended, are events. Its
 // exit code 75 is ErrLater, and 65 is ErrRejected. It is an error if there is no such
@@ -102,6 +102,7 @@ func (r *Received) environment(path string) []string {
 		{"IOTUPD_FILE_SIZE", strconv.FormatUint(d.Size, 10)},
 		{"IOTUPD_FILE_SHA256", hex.EncodeToString(d.SHA256[:])},
 		{"IOTUPD_FILE_VERSION", m.Version},
+		{"IOTUPD_FILE_COMPONENT", m.Component},
 		{"IOTUPD_FILE_SEQUENCE", sequence},
 		{"IOTUPD_FILE_CHANNEL", r.Channel()},
 		{"IOTUPD_FILE_OBJECT", d.Object().String()},

@@ -47,6 +47,10 @@ type Config struct {
 	// hardware must list one of them. If empty, every manifest will do.
 	Hardware []string
 
+	// Components are the components to receive, by what the manifests say; "" is the one
+	// of all manifests that name none. If empty, any: see [Agent.Follow].
+	Components []string
+
 	// MinSequence is, with Trust, the lowest sequence to take.
 	MinSequence uint64
 
@@ -288,7 +292,7 @@ func (c Config) receiver(policy *receiver.Policy) receiver.Config {
 	}
 	return receiver.Config{
 		MemoryLimit: limit, InMemory: c.InMemory,
-		Object: c.Object, SHA256: c.SHA256, Trust: policy, GroupKeys: c.GroupKeys, Seeds: c.Reuse, Name: name,
+		Object: c.Object, SHA256: c.SHA256, Trust: policy, Components: c.Components, GroupKeys: c.GroupKeys, Seeds: c.Reuse, Name: name,
 		MaxSize: c.MaxSize, Memory: c.Memory, LeafMemory: c.LeafMemory, SignatureRate: c.SignatureRate,
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"iotupd/proto"
 	"iotupd/proto/keys"
+	"iotupd/receiver"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 )
@@ -211,7 +212,7 @@ func (d *crashDevice) floor() (uint64, error) {
 	}
 	defer m.Close()
 	all, err := m.Releases()
-	return all[d.key.ID].Sequence, err
+	return all[receiver.Series{Key: d.key.ID}].Sequence, err
 }
 
 // put makes the directories hold a state of the disk.

@@ -99,6 +99,15 @@ type (
 		Choice bool
 	}
 
+	// OtherComponent: in [Agent.Follow] without Config.Components, releases of another
+	// component than the one of the first release are sent. Only those count that a
+	// trusted key has signed. Reported once.
+	OtherComponent struct {
+		Kept, Component string // empty: of releases that name none
+		Object          proto.ObjectID
+		Name            string // may be empty
+	}
+
 	// OtherVersion: the file that is being received is silent, and another one of that
 	// name is sent instead. Without Config.Trust nothing says which is newer. Reported
 	// once an object.
@@ -199,6 +208,7 @@ func (OwnDrops) agentEvent()       {}
 func (OverRate) agentEvent()       {}
 func (Rejected) agentEvent()       {}
 func (AlsoSent) agentEvent()       {}
+func (OtherComponent) agentEvent() {}
 func (OtherVersion) agentEvent()   {}
 func (OnlyOthers) agentEvent()     {}
 func (PlaceLost) agentEvent()      {}

@@ -16,7 +16,8 @@ import (
 var errNoTrust = errors.New("agent: Follow needs Config.Trust, which says what is newer")
 
 // Follow receives files and has each of them installed, one after the other, each
-// newer than the one before. An installation that fails is tried again as Config.Install
+// newer than the one before. Without Config.Components it keeps to the component of the
+// first one, across restarts too, and reports an [OtherComponent] if there are more. An installation that fails is tried again as Config.Install
 // says, while newer files are received. Follow returns an error in any case: the cause of
 // ctx when that ends, or those of Receive and of [Received.Install], but no
 // [*InstallError]: that is an event [InstallFailed]. If install is nil, nothing is to be
@@ -38,6 +39,9 @@ func (a *Agent) follow(ctx context.Context, install InstallFunc, listen listenFu
 		if err := a.openJournal(); err != nil {
 			return err
 		}
+	}
+	if err := a.keepToInstalled(); err != nil {
+		return err
 	}
 	file, err := a.Pending(ctx)
 	for ; err == nil; file, err = a.next(ctx, listen) {
@@ -84,13 +88,14 @@ func (a *Agent) next(ctx context.Context, listen listenFunc) (*Received, error) 
 	return file, err
 }
 
-// onlyNewer refuses from now on all but what is newer than m, be a downgrade
-// allowed or not: no object has the id zero, so that nothing of the same sequence
-// will do.
+// onlyNewer refuses from now on, of the component of m, all but what is newer than m, be a
+// downgrade allowed or not: no object has the id zero, so that nothing of the same
+// sequence will do.
 func (a *Agent) onlyNewer(m *proto.Manifest) {
+	a.keepTo(m.Component)
 	a.policy.AllowDowngrade, a.memory.AllowDowngrade = false, false
 	for _, key := range a.policy.Keys {
-		a.policy.Installed[key.ID] = receiver.Release{Sequence: m.Sequence}
+		a.policy.Installed[receiver.Series{Key: key.ID, Component: m.Component}] = receiver.Release{Sequence: m.Sequence}
 	}
 }
 

@@ -62,7 +62,7 @@ func (a *Agent) records() (records []*installed.Record, err error) {
 		return nil, err
 	}
 	for _, r := range all {
-		if r.Manifest != nil && (len(a.cfg.Trust) > 0 || r.Path == a.pathOf(r.Manifest)) {
+		if a.mine(r) {
 			records = append(records, r)
 		}
 	}
@@ -176,7 +176,7 @@ func (a *Agent) whenDue() (wait time.Duration, due, more bool) {
 // is to be installed and its file is not there.
 func (a *Agent) excludes(r *installed.Record) bool {
 	return a.policy != nil && slices.ContainsFunc(a.policy.Keys, func(key proto.PublicKey) bool {
-		last := a.policy.Installed[key.ID]
+		last := a.policy.Installed[receiver.Series{Key: key.ID, Component: r.Component}]
 		return last.Object == (proto.ObjectID{}) && last.Sequence >= r.Manifest.Sequence
 	})
 }
@@ -196,7 +196,7 @@ func (a *Agent) known(m *proto.Manifest) (*installed.Record, error) {
 	if a.journal == nil {
 		return nil, nil
 	}
-	r, err := a.journal.Of(a.pathOf(m))
+	r, err := a.journal.Of(a.pathOf(m), m.Component)
 	if err != nil || !r.Is(m) {
 		return nil, err
 	}

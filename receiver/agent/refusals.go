@@ -28,6 +28,7 @@ type refusals struct {
 
 // refused reports an object that is not received.
 func (w *watcher) refused(e receiver.Refused) {
+	w.checkComponent(e)
 	if w.following && e.Why == receiver.ReasonRollback {
 		w.warned[e.Why] = true // what is installed may well be sent
 		e.Why = receiver.ReasonOtherObject
@@ -48,6 +49,16 @@ func (w *watcher) refused(e receiver.Refused) {
 	if w.name != "" && e.Name == w.name {
 		w.version = e
 	}
+}
+
+// checkComponent reports once that releases of another component are sent than the one that
+// a follower keeps to that was not given any.
+func (w *watcher) checkComponent(e receiver.Refused) {
+	if !w.keeps || *w.warnedFor || w.kept == nil || e.Why != receiver.ReasonOtherObject || e.Component == *w.kept {
+		return
+	}
+	*w.warnedFor = true
+	w.emit(OtherComponent{Kept: *w.kept, Component: e.Component, Object: e.Object, Name: e.Name})
 }
 
 // undecided reports whether any file would do, and one is being received.

@@ -33,7 +33,7 @@ const readySuffix = manifestfile.Suffix
 
 // HandOver returns a function that installs a file by handing it over to
 // [Agent.InstallFrom] of another process: it puts the manifest beside the file. The
-// target is [filestore.Objects]. Files of earlier releases are removed.
+// target is [filestore.Objects]. Files of earlier releases of the same component are removed.
 func HandOver() InstallFunc {
 	return func(_ context.Context, file *Received) error {
 		path := strings.TrimSuffix(file.Path, filestore.ObjectSuffix) + readySuffix
@@ -45,18 +45,29 @@ func HandOver() InstallFunc {
 			return err
 		}
 		defer dir.Close()
-		return removeOthers(dir, file.Manifest)
+		return file.agent.removeOthers(dir, file.Manifest)
 	}
 }
 
-// removeOthers removes all files in a directory that were handed over, except the two of m.
-func removeOthers(dir *os.Root, m *proto.Manifest) error {
+// removeOthers removes the files in a directory that were handed over, except the two of m,
+// files of other components, and what by the records is still needed for one.
+func (a *Agent) removeOthers(dir *os.Root, m *proto.Manifest) error {
+	var needed map[string]bool
+	if a.journal != nil {
+		needed = a.journal.Needed(m.Component)
+	}
 	entries, err := fs.ReadDir(dir.FS(), ".")
 	for _, e := range entries {
 		id, _, _ := strings.Cut(e.Name(), ".")
-		if _, err := proto.ParseObjectID(id); err == nil && id != m.Descriptor.Object().String() {
-			dir.Remove(e.Name())
+		if _, err := proto.ParseObjectID(id); err != nil || id == m.Descriptor.Object().String() || needed[id] {
+			continue
 		}
+		if b, err := dir.ReadFile(id + readySuffix); err == nil {
+			if o, err := proto.ParseManifest(b); err == nil && o.Component != m.Component {
+				continue
+			}
+		}
+		dir.Remove(e.Name())
 	}
 	return err
 }
@@ -64,8 +75,9 @@ func removeOthers(dir *os.Root, m *proto.Manifest) error {
 // handedEvery is how often the directory is looked at while an installation is due later.
 const handedEvery = 10 * time.Second
 
-// InstallFrom takes the newest release over that another process has put into the
-// directory at path by [HandOver], and has it installed, or goes on with an earlier one.
+// InstallFrom takes the newest release of each component over that another process has put
+// into the directory at path by [HandOver], and has it installed, or goes on with an earlier
+// one.
 // Other users may write to the directory: the file is moved or copied to where only this
 // user can write, and verified there like a file that is received. InstallFrom makes all attempts, and returns nil when nothing is due any more,
 // also if they have failed: that is an event [InstallFailed]. Nothing is received. It needs
@@ -82,15 +94,15 @@ func (a *Agent) InstallFrom(ctx context.Context, path string, install InstallFun
 	defer dir.Close()
 	file, err := a.Pending(ctx)
 	for err == nil {
-		var newer *Received
-		if newer, err = a.takeOver(ctx, dir); err != nil {
+		var files []*Received
+		if files, err = a.takeOver(ctx, dir); err != nil {
 			break
 		}
-		if newer != nil {
-			file = newer
+		if file != nil && !slices.ContainsFunc(files, func(newer *Received) bool { return newer.Manifest.Component == file.Manifest.Component }) {
+			files = append(files, file)
 		}
-		if file != nil {
-			err = a.installTaken(ctx, file, install)
+		for i := 0; err == nil && i < len(files); i++ {
+			err = a.installTaken(ctx, files[i], install)
 		}
 		wait, due := a.dueAgain()
 		if err != nil || !due {
@@ -133,30 +145,55 @@ func (a *Agent) dueAgain() (wait time.Duration, due bool) {
 	return 0, false
 }
 
-// takeOver takes the newest release over that is in dir and that the policy accepts; nil:
-// there is none.
-func (a *Agent) takeOver(ctx context.Context, dir *os.Root) (*Received, error) {
+// takeOver takes the newest release of each component over that is in dir and that the
+// policy accepts.
+func (a *Agent) takeOver(ctx context.Context, dir *os.Root) (files []*Received, err error) {
 	own, _ := a.cfg.Target.(besides).Beside(nil)
 	all, err := a.takeManifests(dir, own)
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	best := slices.MaxFunc(all, func(m, o *offer) int { return cmp.Compare(m.Sequence, o.Sequence) })
-	record, err := a.known(best.Manifest)
-	runs, err2 := a.runs(best.Manifest)
+	for _, best := range newest(all) {
+		wanted, err := a.wants(best.Manifest)
+		if err != nil {
+			return nil, err
+		}
+		if !wanted {
+			own.Remove(manifestName(best.Manifest))
+			dir.Remove(filestore.ObjectName(best.Manifest))
+			continue
+		}
+		file, err := a.takeFile(ctx, dir, own, best)
+		if err != nil {
+			return nil, err
+		}
+		if file != nil {
+			files = append(files, file)
+		}
+	}
+	return files, nil
+}
+
+// newest returns the newest offer of each component.
+func newest(all []*offer) (best []*offer) {
+	slices.SortStableFunc(all, func(m, o *offer) int {
+		return cmp.Or(cmp.Compare(m.Component, o.Component), -cmp.Compare(m.Sequence, o.Sequence))
+	})
+	return slices.CompactFunc(all, func(m, o *offer) bool { return m.Component == o.Component })
+}
+
+// wants reports whether the release of m is to be taken over.
+func (a *Agent) wants(m *proto.Manifest) (bool, error) {
+	record, err := a.known(m)
+	runs, err2 := a.runs(m)
 	if err = errors.Join(err, err2); err != nil {
-		return nil, err
+		return false, err
 	}
-	switch {
-	case record != nil && record.State.GivenUp():
-		a.emit(GivenUp{&GivenUpError{Manifest: best.Manifest, State: record.State, Why: record.Why}})
-		fallthrough
-	case runs || record != nil && record.State.Done():
-		own.Remove(manifestName(best.Manifest))
-		dir.Remove(filestore.ObjectName(best.Manifest))
-		return nil, nil
+	if record != nil && record.State.GivenUp() {
+		a.emit(GivenUp{&GivenUpError{Manifest: m, State: record.State, Why: record.Why}})
+		return false, nil
 	}
-	return a.takeFile(ctx, dir, own, best)
+	return !runs && (record == nil || !record.State.Done()), nil
 }
 
 // An offer is a manifest that the policy accepts.
@@ -260,7 +297,7 @@ func (a *Agent) takeFile(ctx context.Context, dir, own *os.Root, o *offer) (*Rec
 	if err := file.arrive(""); err != nil {
 		return nil, err
 	}
-	removeOthers(own, o.Manifest)
+	a.removeOthers(own, o.Manifest)
 	own.Remove(manifestName(o.Manifest))
 	return file, a.remember(o.Manifest, o.signers)
 }

@@ -198,6 +198,7 @@ func (r release) manifest(t *testing.T) *proto.Manifest {
 	o, err := sender.Prepare(t.Context(), bytes.NewReader(r.content), params, sender.PrepareConfig{})
 	check(t, err)
 	o.Manifest.Name, o.Manifest.Channel, o.Manifest.Sequence = r.name, "test", r.sequence
+	o.Manifest.Component = r.component
 	o.Manifest.Signatures = []proto.Signature{r.key.Sign(&o.Manifest)}
 	return &o.Manifest
 }

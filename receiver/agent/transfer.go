@@ -103,7 +103,7 @@ func (t *transfer) look(ctx context.Context, m *proto.Manifest, signers []proto.
 		return &alreadyThereError{path, m, signers, record}
 	}
 	if a.journal != nil {
-		impossible = cmp.Or(impossible, a.journal.CanRecord(a.pathOf(m)))
+		impossible = cmp.Or(impossible, a.journal.CanRecord(a.pathOf(m), m.Component))
 	}
 	return impossible
 }
@@ -136,6 +136,7 @@ func (t *transfer) observe(now time.Time, e receiver.Event) {
 		t.from = e.From
 	case receiver.Certified:
 		t.current.Store(e.Manifest)
+		t.agent.keepTo(e.Manifest.Component)
 	case receiver.Dropped:
 		t.current.Store(nil)
 	case receiver.GroupDecoded, receiver.Forged:

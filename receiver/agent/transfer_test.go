@@ -43,6 +43,8 @@ type release struct {
 	content  []byte
 	sequence uint64
 	key      *keys.SecretKey
+
+	component string
 }
 
 func (r release) broadcast(t *testing.T) *broadcast {
@@ -52,6 +54,7 @@ func (r release) broadcast(t *testing.T) *broadcast {
 	o, err := sender.Prepare(t.Context(), bytes.NewReader(r.content), params, sender.PrepareConfig{})
 	check(t, err)
 	o.Manifest.Name, o.Manifest.Channel, o.Manifest.Sequence = r.name, "test", r.sequence
+	o.Manifest.Component = r.component
 	if r.key != nil {
 		o.Manifest.Signatures = []proto.Signature{r.key.Sign(&o.Manifest)}
 	}

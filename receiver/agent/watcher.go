@@ -20,6 +20,9 @@ type watcher struct {
 	emit      func(Event)
 	signed    bool // only what a trusted key has signed counts
 	following bool
+	keeps     bool    // it is to keep to the component of the first release
+	kept      *string // that component; nil: it is not known yet
+	warnedFor *bool   // OtherComponent was reported
 
 	certified func(m *proto.Manifest, signers []proto.PublicKey)
 	dropped   func()
@@ -61,6 +64,7 @@ type moment time.Time
 func newWatcher(a *Agent, l multicast.Listener, now time.Time) *watcher {
 	return &watcher{
 		cfg: &a.cfg, listener: l, emit: a.emit, signed: a.policy != nil, following: a.following,
+		keeps: a.following && len(a.cfg.Components) == 0, kept: a.kept.Load(), warnedFor: &a.warned,
 		start: now, idle: now, heard: now, looked: now,
 		refusals: refusals{warned: make(map[proto.Reason]bool)},
 		silence:  silence{since: now, wait: silentAfter},
@@ -101,6 +105,9 @@ func (w *watcher) observe(t Transfer) {
 			w.status.Progress = t.Progress
 		}
 		w.signers, w.name = e.Signers, e.Manifest.Name
+		if w.kept == nil {
+			w.kept = &e.Manifest.Component
+		}
 		w.emit(t)
 		w.certified(e.Manifest, e.Signers)
 		return

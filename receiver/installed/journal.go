@@ -3,8 +3,6 @@
 package installed
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -26,25 +24,27 @@ import (
 // step that it is about. One goroutine uses a Journal; any number of processes and of
 // Journals may share a directory.
 type Journal struct {
-	dir     *os.Root
-	path    string // of dir, absolute
-	channel string
-	keys    []proto.PublicKey // that are trusted; none: files are not signed
-	spares  []*durable.Spare
+	dir        *os.Root
+	path       string // of dir, absolute
+	channel    string
+	keys       []proto.PublicKey // that are trusted; none: files are not signed
+	components []string          // that matter; none: all
+	spares     []*durable.Spare
 
 	// Rules are how often and when an installation is tried.
 	Rules state.Rules
 }
 
 // OpenJournal opens the records of a channel that belong to the given keys, or without
-// keys the records of files that are not signed. It makes the directory if need be, and tries
-// at once that something can be written there. Errors are of type [*DirError].
-func OpenJournal(dir, channel string, keys []proto.PublicKey) (*Journal, error) {
+// keys the records of files that are not signed. With components, only the records of these
+// matter. It makes the directory if need be, and tries at once that something can be
+// written there. Errors are of type [*DirError].
+func OpenJournal(dir, channel string, keys []proto.PublicKey, components ...string) (*Journal, error) {
 	root, err := openDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{dir: root, path: dir, channel: channel, keys: keys}
+	j := &Journal{dir: root, path: dir, channel: channel, keys: keys, components: components}
 	if path, err := filepath.Abs(dir); err == nil {
 		j.path = path
 	}
@@ -64,15 +64,15 @@ func (j *Journal) Reserve() (err error) {
 	return err
 }
 
-// CanRecord reports why no record can be written of a file that goes to a path. Errors
-// are of type [*Error].
-func (j *Journal) CanRecord(path string) error {
-	names := []string{j.fileName(Unsigned, path)}
+// CanRecord reports why no record can be written of a file of a component that goes to a
+// path. Errors are of type [*Error].
+func (j *Journal) CanRecord(path, component string) error {
+	names := []string{j.fileName(Unsigned, path, "")}
 	if len(j.keys) > 0 {
 		names = nil
 	}
 	for _, key := range j.keys {
-		names = append(names, j.fileName(key.ID.String(), ""))
+		names = append(names, j.fileName(key.ID.String(), "", component))
 	}
 	for _, name := range names {
 		err := durable.Replaceable(j.dir, name)
@@ -97,19 +97,36 @@ func (j *Journal) Close() {
 // Now returns the present moment.
 func Now() state.Moment { return state.Moment{Boot: boot.ID(), Uptime: boot.Uptime()} }
 
+// Versions of this program that know no components read all files with the first suffix,
+// and must not find what they cannot understand.
 const (
-	recordSuffix = ".state"
-	lockSuffix   = ".lock"
+	recordSuffix    = ".state"
+	componentSuffix = ".component-state"
+	lockSuffix      = ".lock"
 )
 
-func channelPrefix(channel string) string {
-	sum := sha256.Sum256([]byte(channel))
-	return hex.EncodeToString(sum[:8]) + "-"
+func channelPrefix(channel string) string { return shortHash(channel) + "-" }
+
+// fileName names the record of a trust root and a component.
+func (j *Journal) fileName(root, path, component string) string {
+	return recordName(j.channel, root, path, component)
 }
 
-// fileName names the record of a trust root. A channel and a path may be any text.
-func (j *Journal) fileName(root, path string) string {
-	return channelPrefix(j.channel) + family(root, path) + recordSuffix
+// recordName names a record. A channel, a path and a component may be any text.
+func recordName(channel, root, path, component string) string {
+	suffix := recordSuffix
+	if component != "" {
+		suffix = componentSuffix
+	}
+	return channelPrefix(channel) + family(root, path) + componentPart(component) + suffix
+}
+
+// fileName names the file that r was read from.
+func (r *Record) fileName() string {
+	if r.early {
+		return recordName(r.Channel, r.Root, r.Path, "")
+	}
+	return recordName(r.Channel, r.Root, r.Path, r.Component)
 }
 
 // family names the records of which one stands for all: for a key by its id, and for a
@@ -118,8 +135,7 @@ func family(root, path string) string {
 	if root != Unsigned {
 		return root
 	}
-	sum := sha256.Sum256([]byte(path))
-	return Unsigned + "-" + hex.EncodeToString(sum[:8])
+	return Unsigned + "-" + shortHash(path)
 }
 
 // readRecord reads the record called name in dir. It is nil if there is none. Errors are
@@ -139,7 +155,7 @@ func readRecord(dir *os.Root, name string) (*Record, error) {
 		return nil, &Error{Path: path, Err: durable.Cause(err)}
 	}
 	r, err := parseRecord(string(b))
-	if err != nil || channelPrefix(r.Channel)+family(r.Root, r.Path)+recordSuffix != name {
+	if err != nil || r.fileName() != name {
 		return nil, &DamagedRecordError{Path: path}
 	}
 	if !durable.OwnedAlone(f) { // who else can write it must not say whose the file shall be
@@ -148,15 +164,15 @@ func readRecord(dir *os.Root, name string) (*Record, error) {
 	return r, nil
 }
 
-// Of returns the record for a file that goes to a path: the latest one of the trusted
-// keys, or of a file that is not signed the one of its path. It is nil if there is none.
-// Errors are of type [*Error] and [*DamagedRecordError].
-func (j *Journal) Of(path string) (latest *Record, err error) {
+// Of returns the record for a file of a component that goes to a path: the latest one of the
+// trusted keys, or of a file that is not signed the one of its path, whatever its component.
+// It is nil if there is none. Errors are of type [*Error] and [*DamagedRecordError].
+func (j *Journal) Of(path, component string) (latest *Record, err error) {
 	if len(j.keys) == 0 {
-		return readRecord(j.dir, j.fileName(Unsigned, path))
+		return readRecord(j.dir, j.fileName(Unsigned, path, ""))
 	}
 	for _, key := range j.keys {
-		r, err := readRecord(j.dir, j.fileName(key.ID.String(), ""))
+		r, err := j.read(key.ID.String(), component)
 		if err != nil {
 			return nil, err
 		}
@@ -169,28 +185,19 @@ func (j *Journal) Of(path string) (latest *Record, err error) {
 
 // All returns all records that [Journal.Of] can return.
 func (j *Journal) All() (all []*Record, err error) {
-	if len(j.keys) > 0 {
-		r, err := j.Of("")
-		if r != nil {
-			all = append(all, r)
-		}
-		return all, err
+	if len(j.keys) == 0 {
+		return readAll(j.dir, func(name string) bool {
+			return strings.HasPrefix(name, channelPrefix(j.channel)+Unsigned+"-")
+		})
 	}
-	return readAll(j.dir, func(name string) bool {
-		return strings.HasPrefix(name, channelPrefix(j.channel)+Unsigned+"-")
-	})
-}
-
-func readAll(dir *os.Root, wanted func(name string) bool) (all []*Record, err error) {
-	entries, err := fs.ReadDir(dir.FS(), ".")
-	if err != nil {
-		return nil, &Error{Path: dir.Name(), Err: durable.Cause(err)}
-	}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), recordSuffix) || !wanted(e.Name()) {
-			continue
+	components := j.components
+	if len(components) == 0 {
+		if components, err = j.recorded(); err != nil {
+			return nil, err
 		}
-		r, err := readRecord(dir, e.Name())
+	}
+	for _, c := range components {
+		r, err := j.Of("", c)
 		if err != nil {
 			return nil, err
 		}
@@ -201,25 +208,107 @@ func readAll(dir *os.Root, wanted func(name string) bool) (all []*Record, err er
 	return all, nil
 }
 
+// recorded returns the components of which there are records of the trusted keys.
+func (j *Journal) recorded() (components []string, err error) {
+	of := func(name string) bool {
+		return slices.ContainsFunc(j.keys, func(key proto.PublicKey) bool {
+			return strings.HasPrefix(name, channelPrefix(j.channel)+key.ID.String())
+		})
+	}
+	all, err := readAll(j.dir, of)
+	for _, r := range all {
+		components = append(components, r.Component)
+	}
+	slices.Sort(components)
+	return slices.Compact(components), err
+}
+
+// Needed returns the objects of the files that are still to be installed of other components
+// of the channel than the given one, by their ids. Records that cannot be read are left out.
+func (j *Journal) Needed(component string) map[string]bool {
+	needed := make(map[string]bool)
+	entries, _ := fs.ReadDir(j.dir.FS(), ".")
+	for _, e := range entries {
+		if !isRecord(e.Name()) || !strings.HasPrefix(e.Name(), channelPrefix(j.channel)) {
+			continue
+		}
+		if r, err := readRecord(j.dir, e.Name()); err == nil && r != nil && r.Manifest != nil && r.Component != component && r.State.Pending() {
+			needed[r.Manifest.Descriptor.Object().String()] = true
+		}
+	}
+	return needed
+}
+
+func isRecord(name string) bool {
+	return strings.HasSuffix(name, recordSuffix) || strings.HasSuffix(name, componentSuffix)
+}
+
+// readAll reads the wanted records. An early one is left out if there is a later one of its
+// component.
+func readAll(dir *os.Root, wanted func(name string) bool) (all []*Record, err error) {
+	entries, err := fs.ReadDir(dir.FS(), ".")
+	if err != nil {
+		return nil, &Error{Path: dir.Name(), Err: durable.Cause(err)}
+	}
+	for _, e := range entries {
+		if !isRecord(e.Name()) || !wanted(e.Name()) {
+			continue
+		}
+		r, err := readRecord(dir, e.Name())
+		if err != nil {
+			return nil, err
+		}
+		if r != nil {
+			all = append(all, r)
+		}
+	}
+	return slices.DeleteFunc(all, func(r *Record) bool {
+		return r.early && slices.ContainsFunc(all, func(o *Record) bool {
+			return !o.early && o.Channel == r.Channel && o.Root == r.Root && o.Component == r.Component
+		})
+	}), nil
+}
+
 // write replaces the record for each of the trust roots. When it returns nil, that
 // survives a power cut. Errors are of type [*Error].
 func (j *Journal) write(r *Record, roots []string) error {
 	for _, root := range roots {
 		mine := *r
-		mine.Root = root
+		mine.Root, mine.early = root, false
 		if len(mine.Why) > maxWhy {
 			mine.Why = mine.Why[:maxWhy]
 		}
-		var room *durable.Spare
-		if i := slices.IndexFunc(j.spares, func(s *durable.Spare) bool { return !s.Used() }); i >= 0 {
-			room = j.spares[i]
+		err := j.moveEarly(root, r.Component)
+		if err == nil {
+			err = j.put(&mine)
 		}
-		name := j.fileName(root, r.Path)
-		if err := room.Replace(j.dir, name, []byte(mine.text()), 0o600); err != nil {
-			return &Error{Path: filepath.Join(j.path, name), Err: fmt.Errorf("the state of the installation cannot be recorded: %w", durable.Cause(err))}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// put replaces the file of a record.
+func (j *Journal) put(r *Record) error {
+	var room *durable.Spare
+	if i := slices.IndexFunc(j.spares, func(s *durable.Spare) bool { return !s.Used() }); i >= 0 {
+		room = j.spares[i]
+	}
+	name := r.fileName()
+	if err := room.Replace(j.dir, name, []byte(r.text()), 0o600); err != nil {
+		return &Error{Path: filepath.Join(j.path, name), Err: fmt.Errorf("the state of the installation cannot be recorded: %w", durable.Cause(err))}
+	}
+	return nil
+}
+
+// componentOf is the component by which the release of m is recorded. Whoever can make an
+// unsigned file can name any.
+func (j *Journal) componentOf(m *proto.Manifest) string {
+	if len(j.keys) == 0 {
+		return ""
+	}
+	return m.Component
 }
 
 // roots are those by which the release of a manifest is recorded.
@@ -243,10 +332,11 @@ func (j *Journal) roots(m *proto.Manifest, all bool) (roots []string) {
 // [*Error], [*DamagedRecordError] and [*LockedError].
 func (j *Journal) Arrive(m *proto.Manifest, path, terms string, downgrade bool) (r, before *Record, err error) {
 	err = j.locked(func() error {
-		if before, err = j.Of(path); err != nil {
+		component := j.componentOf(m)
+		if before, err = j.Of(path, component); err != nil {
 			return err
 		}
-		r = &Record{Channel: j.channel, Manifest: m, Path: path, Terms: terms}
+		r = &Record{Channel: j.channel, Component: component, Manifest: m, Path: path, Terms: terms}
 		if before != nil {
 			r.Running = before.Last()
 		}
@@ -267,7 +357,7 @@ func (j *Journal) TakeBack(r, before *Record) {
 			return j.write(before, roots)
 		}
 		for _, root := range roots {
-			j.dir.Remove(j.fileName(root, r.Path))
+			j.dir.Remove(j.fileName(root, r.Path, r.Component))
 		}
 		return nil
 	})
@@ -279,7 +369,7 @@ func (j *Journal) TakeBack(r, before *Record) {
 // [*DamagedRecordError] and [*LockedError].
 func (j *Journal) Happens(r *Record, e state.Event, why string) (now *Record, ok bool, err error) {
 	err = j.locked(func() error {
-		now, err = j.Of(r.Path)
+		now, err = j.Of(r.Path, r.Component)
 		if err != nil || r.Manifest == nil || !now.Is(r.Manifest) {
 			return err
 		}
@@ -288,7 +378,7 @@ func (j *Journal) Happens(r *Record, e state.Event, why string) (now *Record, ok
 			return nil
 		}
 		changed := *now
-		changed.Progress, changed.Why = next, why
+		changed.Progress, changed.Why, changed.early = next, why, false
 		if next.State == state.Confirmed {
 			changed.Running = changed.release()
 		}
@@ -302,11 +392,11 @@ func (j *Journal) Happens(r *Record, e state.Event, why string) (now *Record, ok
 // installed any more. Errors as of [Journal.Happens].
 func (j *Journal) Overtaken(r *Record, by Running) error {
 	return j.locked(func() error {
-		now, err := j.Of(r.Path)
+		now, err := j.Of(r.Path, r.Component)
 		if err != nil || !now.Is(r.Manifest) {
 			return err
 		}
-		return j.write(&Record{Channel: j.channel, Path: r.Path, Running: by}, j.roots(r.Manifest, false))
+		return j.write(&Record{Channel: j.channel, Component: r.Component, Path: r.Path, Running: by}, j.roots(r.Manifest, false))
 	})
 }
 

@@ -62,7 +62,7 @@ func TestARecordIsReadAsItWasWritten(t *testing.T) {
 	dir := t.TempDir()
 	j := journalIn(t, dir, key)
 	r := happens(t, j, arrive(t, j, signed(7, key)), state.Starts, state.Fails)
-	got, err := journalIn(t, dir, key).Of("")
+	got, err := journalIn(t, dir, key).Of("", "")
 	r.Root = key.Public().ID.String()
 	r.At.Uptime = r.At.Uptime.Truncate(time.Millisecond)
 	if err != nil || got.text() != r.text() || got.State != state.Received || got.Attempts != 1 || !got.Is(r.Manifest) || got.Why != r.Why {
@@ -77,11 +77,11 @@ func TestARecordIsKeptForEveryKeyThatHasSigned(t *testing.T) {
 	j := journalIn(t, dir, one, two, other)
 	happens(t, j, arrive(t, j, signed(7, one, two)), state.Starts, state.Succeeds)
 	for _, k := range []keys.SecretKey{one, two} {
-		if r, err := journalIn(t, dir, k).Of(""); err != nil || r == nil || r.State != state.Installed {
+		if r, err := journalIn(t, dir, k).Of("", ""); err != nil || r == nil || r.State != state.Installed {
 			t.Errorf("got %+v, %v", r, err)
 		}
 	}
-	if r, err := journalIn(t, dir, other).Of(""); r != nil || err != nil {
+	if r, err := journalIn(t, dir, other).Of("", ""); r != nil || err != nil {
 		t.Errorf("a key that has not signed it: got %+v, %v", r, err)
 	}
 }
@@ -92,12 +92,12 @@ func TestTheLatestOfTwoRecordsCounts(t *testing.T) {
 	dir := t.TempDir()
 	j := journalIn(t, dir, one, two)
 	r := happens(t, j, arrive(t, j, signed(7, one, two)), state.Starts)
-	old, err := os.ReadFile(filepath.Join(dir, j.fileName(two.Public().ID.String(), "")))
+	old, err := os.ReadFile(filepath.Join(dir, j.fileName(two.Public().ID.String(), "", "")))
 	check(t, err)
 	happens(t, j, r, state.Succeeds)
-	check(t, os.WriteFile(filepath.Join(dir, j.fileName(two.Public().ID.String(), "")), old, 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, j.fileName(two.Public().ID.String(), "", "")), old, 0o600))
 	for _, order := range [][]keys.SecretKey{{one, two}, {two, one}} {
-		if r, err := journalIn(t, dir, order...).Of(""); err != nil || r.State != state.Installed {
+		if r, err := journalIn(t, dir, order...).Of("", ""); err != nil || r.State != state.Installed {
 			t.Errorf("got %+v, %v, want that it is installed", r, err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestADamagedRecordIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	j := journalIn(t, dir, key)
 	arrive(t, j, signed(7, key))
-	path := filepath.Join(dir, j.fileName(key.Public().ID.String(), ""))
+	path := filepath.Join(dir, j.fileName(key.Public().ID.String(), "", ""))
 	whole, err := os.ReadFile(path)
 	check(t, err)
 	for _, text := range []string{
@@ -135,7 +135,7 @@ func TestADamagedRecordIsRefused(t *testing.T) {
 		strings.Replace(string(whole), "attempts 0", "attempts -1", 1), strings.Repeat("x", 2*maxRecordLen),
 	} {
 		write(t, path, text)
-		if _, err := j.Of(""); !errors.As(err, new(*DamagedRecordError)) {
+		if _, err := j.Of("", ""); !errors.As(err, new(*DamagedRecordError)) {
 			t.Errorf("%.80q: got %v", text, err)
 		}
 		if _, _, err := j.Arrive(signed(8, key), "", "", false); !errors.As(err, new(*DamagedRecordError)) {
@@ -165,7 +165,7 @@ func TestALockThatCannotBeHadIsAnError(t *testing.T) {
 	lock, err := lockFile(root, "lock", lockTimeout)
 	check(t, err)
 	var locked *LockedError
-	if err := memory.Record(only(oldKey), release(7)); !errors.As(err, &locked) {
+	if err := memory.Record(only(oldKey), "", release(7)); !errors.As(err, &locked) {
 		t.Errorf("got %v", err)
 	}
 	if _, _, err := j.Happens(r, state.Starts, ""); !errors.As(err, &locked) {

@@ -15,14 +15,20 @@ import (
 // as long as the command runs.
 type Lock struct{ file *os.File }
 
-// Lock takes the lock of the installations that a record is about. Errors are of type
-// [*LockedError].
+// Lock takes the lock of the installations of the component that a record is about. Errors are of type [*LockedError].
 func (j *Journal) Lock(r *Record) (*Lock, error) {
 	which := "signed"
 	if len(j.keys) == 0 {
 		which = family(Unsigned, r.Path)
 	}
-	return lockFile(j.dir, channelPrefix(j.channel)+which+lockSuffix, lockTimeout)
+	if r.early { // a command that an earlier version has started has the lock of the channel
+		l, err := lockFile(j.dir, channelPrefix(j.channel)+which+lockSuffix, lockTimeout)
+		if err != nil {
+			return nil, err
+		}
+		l.Close()
+	}
+	return lockFile(j.dir, channelPrefix(j.channel)+which+componentPart(r.Component)+lockSuffix, lockTimeout)
 }
 
 // File is what the command inherits.

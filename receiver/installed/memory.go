@@ -6,6 +6,8 @@
 package installed
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -22,17 +24,19 @@ import (
 	"iotupd/receiver"
 )
 
-// A Memory remembers in a directory what was installed last of a channel, by each
-// key that signed it, so that nobody can pass off an older release (spec.md
-// 5.5). Every key has a file of its own, so that a key that is not trusted any
-// more has no say. It is replaced as a whole, and the highest sequence stays,
+// A Memory remembers in a directory what was installed last of each component of a
+// channel, by each key that signed it, so that nobody can pass off an older release
+// (spec.md 5.5). Every series has a file of its own, so that a key that is not trusted
+// any more has no say. The files of releases without a component are those of earlier
+// versions of this program, which knows no components. It is replaced as a whole, and the highest sequence stays,
 // whichever process is the last to write. One goroutine uses a Memory; any
 // number of processes and of Memories may share a directory.
 type Memory struct {
-	dir     *os.Root
-	channel string
-	keys    []proto.PublicKey // that are trusted
-	spares  []*durable.Spare  // for their files
+	dir        *os.Root
+	channel    string
+	keys       []proto.PublicKey // that are trusted
+	components []string          // that matter; none: all
+	spares     []*durable.Spare  // for the files of keys
 
 	// AllowDowngrade makes Record take what was installed for what counts, be it
 	// older than what had been installed before.
@@ -67,15 +71,15 @@ func VolatileDir() string {
 	return ""
 }
 
-// Open opens the states in a directory, and makes it if need be. That
-// something can be written there is tried at once, and room is kept: after the transfer
+// Open opens the states in a directory, of the given components or, without any, of all
+// components, and makes it if need be. That something can be written there is tried at once, and room is kept: after the transfer
 // it would be too late. Errors are of type [*DirError].
-func Open(dir, channel string, keys []proto.PublicKey) (*Memory, error) {
+func Open(dir, channel string, keys []proto.PublicKey, components ...string) (*Memory, error) {
 	root, err := openDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	m := &Memory{dir: root, channel: channel, keys: keys}
+	m := &Memory{dir: root, channel: channel, keys: keys, components: components}
 	if err := m.Reserve(); err != nil {
 		m.Close()
 		return nil, err
@@ -101,9 +105,13 @@ func openDir(dir string) (root *os.Root, err error) {
 // Reserve sees that Record can replace the files of all keys, and keeps room for new
 // ones. Errors are of type [*DirError].
 func (m *Memory) Reserve() (err error) {
-	for _, key := range m.keys {
-		if err := durable.Replaceable(m.dir, m.fileName(key.ID)); err != nil {
-			return &DirError{Path: m.path(key.ID), Err: err}
+	names, err := m.names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := durable.Replaceable(m.dir, name); err != nil {
+			return &DirError{Path: m.path(name), Err: err}
 		}
 	}
 	m.spares, err = keepSpares(m.dir, m.spares, len(m.keys))
@@ -136,79 +144,144 @@ func (m *Memory) Close() {
 	m.dir.Close()
 }
 
-// Releases returns what was installed last, by the key that signed it. A file
-// that cannot be understood is a [*DamagedError]: it must not count as none.
-func (m *Memory) Releases() (map[proto.KeyID]receiver.Release, error) {
-	all := make(map[proto.KeyID]receiver.Release)
-	for _, key := range m.keys {
-		r, known, err := m.read(key.ID)
+// Releases returns what was installed last, by the series. A file that cannot be
+// understood is a [*DamagedError]: it must not count as none.
+func (m *Memory) Releases() (map[receiver.Series]receiver.Release, error) {
+	names, err := m.names()
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[receiver.Series]receiver.Release)
+	for _, name := range names {
+		s, r, known, err := m.read(name)
 		if err != nil {
 			return nil, err
 		}
 		if known {
-			all[key.ID] = r
+			all[s] = r
 		}
 	}
 	return all, nil
 }
 
-// fileName is the name of a key's state file. A channel may be any text.
-func (m *Memory) fileName(key proto.KeyID) string {
-	return channelPrefix(m.channel) + key.String() + ".installed"
+const stateSuffix = ".installed"
+
+// names are the names of the state files that matter, which need not exist. Errors are of
+// type [*DirError].
+func (m *Memory) names() (names []string, err error) {
+	for _, key := range m.keys {
+		for _, c := range m.components {
+			names = append(names, m.fileName(receiver.Series{Key: key.ID, Component: c}))
+		}
+	}
+	if len(m.components) > 0 {
+		return names, nil
+	}
+	entries, err := fs.ReadDir(m.dir.FS(), ".")
+	if err != nil {
+		return nil, &DirError{Path: m.dir.Name(), Err: durable.Cause(err)}
+	}
+	for _, key := range m.keys {
+		names = append(names, m.fileName(receiver.Series{Key: key.ID}))
+		prefix := channelPrefix(m.channel) + key.ID.String() + "-"
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), prefix) && strings.HasSuffix(e.Name(), stateSuffix) {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	return names, nil
 }
 
-func (m *Memory) path(key proto.KeyID) string { return filepath.Join(m.dir.Name(), m.fileName(key)) }
+// fileName is the name of the state file of a series. A channel and a component may be
+// any text.
+func (m *Memory) fileName(s receiver.Series) string {
+	return channelPrefix(m.channel) + s.Key.String() + componentPart(s.Component) + stateSuffix
+}
+
+// componentPart stands for a component in the name of a file. Files of releases without a
+// component have the names that they had before there were components.
+func componentPart(component string) string {
+	if component == "" {
+		return ""
+	}
+	return "-" + shortHash(component)
+}
+
+// shortHash stands for any text in the name of a file.
+func shortHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (m *Memory) path(name string) string { return filepath.Join(m.dir.Name(), name) }
 
 // text is the whole content of a state file. The checksum detects damage only:
 // anybody who can write the file can do anything anyway.
-func (m *Memory) text(key proto.KeyID, r receiver.Release) string {
-	text := fmt.Sprintf("iotupd installed v1\nchannel %q\nkey %v\nsequence %d\nobject %v\n", m.channel, key, r.Sequence, r.Object)
+func (m *Memory) text(s receiver.Series, r receiver.Release) string {
+	text := fmt.Sprintf("iotupd installed v1\nchannel %q\nkey %v\n", m.channel, s.Key)
+	if s.Component != "" {
+		text += fmt.Sprintf("component %q\n", s.Component)
+	}
+	text += fmt.Sprintf("sequence %d\nobject %v\n", r.Sequence, r.Object)
 	return text + fmt.Sprintf("checksum %08x\n", crc32.ChecksumIEEE([]byte(text)))
 }
 
 // maxStateLen is more than any text has.
 const maxStateLen = 4096
 
-func (m *Memory) read(key proto.KeyID) (r receiver.Release, known bool, err error) {
-	f, err := durable.OpenRegularIn(m.dir, m.fileName(key), os.O_RDONLY)
+func (m *Memory) read(name string) (s receiver.Series, r receiver.Release, known bool, err error) {
+	f, err := durable.OpenRegularIn(m.dir, name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, false, nil
+		return s, r, false, nil
 	}
 	if err != nil {
-		return r, false, &Error{Path: m.path(key), Err: durable.Cause(err)}
+		return s, r, false, &Error{Path: m.path(name), Err: durable.Cause(err)}
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxStateLen))
 	if err != nil {
-		return r, false, &Error{Path: m.path(key), Err: durable.Cause(err)}
+		return s, r, false, &Error{Path: m.path(name), Err: durable.Cause(err)}
 	}
-	if r, err = m.parse(key, string(b)); err != nil {
-		return r, false, &DamagedError{Path: m.path(key)}
+	if s, r, err = m.parse(string(b)); err != nil || m.fileName(s) != name {
+		return s, r, false, &DamagedError{Path: m.path(name)}
 	}
-	return r, true, nil
+	return s, r, true, nil
 }
 
 var errState = errors.New("not a state file")
 
-// parse reads what text wrote, for the same channel and key, and nothing else: what
-// is found in it must make the same text.
-func (m *Memory) parse(key proto.KeyID, text string) (r receiver.Release, err error) {
-	_, rest, _ := strings.Cut(text, "\nsequence ")
-	sequence, rest, _ := strings.Cut(rest, "\nobject ")
-	object, _, _ := strings.Cut(rest, "\n")
-	if r.Sequence, err = strconv.ParseUint(sequence, 10, 64); err != nil {
-		return r, errState
+// parse reads what text wrote, for the same channel and a trusted key, and nothing else:
+// what is found in it must make the same text.
+func (m *Memory) parse(text string) (s receiver.Series, r receiver.Release, err error) {
+	fields := make(map[string]string)
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		fields[name] = value
 	}
-	if r.Object, err = proto.ParseObjectID(object); err != nil || m.text(key, r) != text {
-		return r, errState
+	i := slices.IndexFunc(m.keys, func(key proto.PublicKey) bool { return key.ID.String() == fields["key"] })
+	if i < 0 {
+		return s, r, errState
 	}
-	return r, nil
+	s.Key = m.keys[i].ID
+	if quoted, ok := fields["component"]; ok {
+		if s.Component, err = strconv.Unquote(quoted); err != nil {
+			return s, r, errState
+		}
+	}
+	if r.Sequence, err = strconv.ParseUint(fields["sequence"], 10, 64); err != nil {
+		return s, r, errState
+	}
+	if r.Object, err = proto.ParseObjectID(fields["object"]); err != nil || m.text(s, r) != text {
+		return s, r, errState
+	}
+	return s, r, nil
 }
 
-// Record remembers for each of signers that r is installed now. Whoever trusts
-// one of them alone some day must not take what is older either. Errors are of type
+// Record remembers for each of signers that r, of a component, is installed now. Whoever
+// trusts one of them alone some day must not take what is older either. Errors are of type
 // [*Error], [*DamagedError] and [*LockedError].
-func (m *Memory) Record(signers []proto.PublicKey, r receiver.Release) error {
+func (m *Memory) Record(signers []proto.PublicKey, component string, r receiver.Release) error {
 	l, err := lockFile(m.dir, "lock", lockTimeout)
 	if err != nil {
 		return err
@@ -218,31 +291,32 @@ func (m *Memory) Record(signers []proto.PublicKey, r receiver.Release) error {
 		signers = m.keys // none of them may say more
 	}
 	for _, key := range signers {
-		if err := m.raise(key.ID, r); err != nil {
+		if err := m.raise(receiver.Series{Key: key.ID, Component: component}, r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// raise replaces what was installed by key, unless that is newer.
-func (m *Memory) raise(key proto.KeyID, r receiver.Release) error {
+// raise replaces what was installed of a series, unless that is newer.
+func (m *Memory) raise(s receiver.Series, r receiver.Release) error {
 	if !m.AllowDowngrade {
-		last, known, err := m.read(key)
+		_, last, known, err := m.read(m.fileName(s))
 		if err != nil || known && last.Sequence >= r.Sequence {
 			return err
 		}
 	}
-	return m.write(key, r)
+	return m.write(s, r)
 }
 
-func (m *Memory) write(key proto.KeyID, r receiver.Release) error {
+func (m *Memory) write(s receiver.Series, r receiver.Release) error {
 	var room *durable.Spare
 	if i := slices.IndexFunc(m.spares, func(s *durable.Spare) bool { return !s.Used() }); i >= 0 {
 		room = m.spares[i]
 	}
-	if err := room.Replace(m.dir, m.fileName(key), []byte(m.text(key, r)), 0o600); err != nil {
-		return &Error{Path: m.path(key), Err: fmt.Errorf("the file is installed, but that cannot be remembered: %w", durable.Cause(err))}
+	name := m.fileName(s)
+	if err := room.Replace(m.dir, name, []byte(m.text(s, r)), 0o600); err != nil {
+		return &Error{Path: m.path(name), Err: fmt.Errorf("the file is installed, but that cannot be remembered: %w", durable.Cause(err))}
 	}
 	return nil
 }

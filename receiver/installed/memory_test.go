@@ -36,6 +36,8 @@ func release(sequence uint64) receiver.Release {
 	return receiver.Release{Sequence: sequence, Object: proto.ObjectID{byte(sequence)}}
 }
 
+func series(key proto.PublicKey) receiver.Series { return receiver.Series{Key: key.ID} }
+
 func only(key proto.PublicKey) []proto.PublicKey { return []proto.PublicKey{key} }
 
 // stateIn opens the states of a directory as another process would, one that
@@ -56,7 +58,7 @@ func wantInstalled(t *testing.T, s *Memory, want ...receiver.Release) {
 	t.Helper()
 	all, err := s.Releases()
 	for i, key := range s.keys {
-		if got := all[key.ID]; err != nil || got != want[i] {
+		if got := all[series(key)]; err != nil || got != want[i] {
 			t.Errorf("got %+v, %v, want %+v", got, err, want[i])
 		}
 	}
@@ -66,11 +68,11 @@ func TestWhatWasInstalledIsRememberedByChannel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "state")
 	s := stateIn(t, dir, "fw")
 	wantInstalled(t, s, receiver.Release{})
-	check(t, s.Record(only(oldKey), release(7)))
+	check(t, s.Record(only(oldKey), "", release(7)))
 	wantInstalled(t, stateIn(t, dir, "fw"), release(7))
 	hostile := stateIn(t, dir, "../fw\"\n\x00é/")
 	wantInstalled(t, hostile, receiver.Release{})
-	check(t, hostile.Record(only(oldKey), release(2)))
+	check(t, hostile.Record(only(oldKey), "", release(2)))
 	wantInstalled(t, hostile, release(2))
 	wantInstalled(t, stateIn(t, dir, "fw"), release(7))
 }
@@ -78,11 +80,11 @@ func TestWhatWasInstalledIsRememberedByChannel(t *testing.T) {
 // A key that is not trusted any more has no say.
 func TestInstalledReleasesAreThoseSignedByTrustedKeys(t *testing.T) {
 	dir := t.TempDir()
-	check(t, stateIn(t, dir, "fw", oldKey).Record(only(oldKey), release(7)))
+	check(t, stateIn(t, dir, "fw", oldKey).Record(only(oldKey), "", release(7)))
 	wantInstalled(t, stateIn(t, dir, "fw", newKey), receiver.Release{})
 	both := stateIn(t, dir, "fw", newKey, oldKey)
 	wantInstalled(t, both, receiver.Release{}, release(7))
-	check(t, both.Record(only(newKey), release(8)))
+	check(t, both.Record(only(newKey), "", release(8)))
 	wantInstalled(t, both, release(8), release(7))
 	wantInstalled(t, stateIn(t, dir, "fw", oldKey), release(7))
 }
@@ -93,8 +95,8 @@ func TestInstalledReleasesAreThoseSignedByTrustedKeys(t *testing.T) {
 func TestEverySignerIsRemembered(t *testing.T) {
 	dir := t.TempDir()
 	both := stateIn(t, dir, "fw", oldKey, newKey)
-	check(t, both.Record(only(newKey), release(12)))
-	check(t, both.Record([]proto.PublicKey{oldKey, newKey}, release(10)))
+	check(t, both.Record(only(newKey), "", release(12)))
+	check(t, both.Record([]proto.PublicKey{oldKey, newKey}, "", release(10)))
 	wantInstalled(t, stateIn(t, dir, "fw", oldKey), release(10))
 	wantInstalled(t, stateIn(t, dir, "fw", newKey), release(12))
 }
@@ -106,7 +108,7 @@ func TestTheHighestSequenceStays(t *testing.T) {
 		s := stateIn(t, dir, "fw")
 		writers.Go(func() {
 			defer s.Close()
-			if err := s.Record(only(oldKey), release(sequence)); err != nil {
+			if err := s.Record(only(oldKey), "", release(sequence)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -121,44 +123,44 @@ func TestTheHighestSequenceStays(t *testing.T) {
 	for _, e := range entries {
 		files = append(files, e.Name())
 	}
-	if want := []string{s.fileName(oldKey.ID), "lock"}; !slices.Equal(files, want) {
+	if want := []string{s.fileName(series(oldKey)), "lock"}; !slices.Equal(files, want) {
 		t.Errorf("got files %q, want %q", files, want)
 	}
 }
 
 func TestAnAllowedDowngradeIsWhatIsInstalled(t *testing.T) {
 	s := stateIn(t, t.TempDir(), "fw", oldKey, newKey)
-	check(t, s.Record(only(oldKey), release(7)))
+	check(t, s.Record(only(oldKey), "", release(7)))
 	s.AllowDowngrade = true
-	check(t, s.Record(only(newKey), release(5)))
+	check(t, s.Record(only(newKey), "", release(5)))
 	wantInstalled(t, s, release(5), release(5))
 }
 
 // A state that cannot be read must not count as none.
 func TestADamagedStateIsRefused(t *testing.T) {
 	s := stateIn(t, t.TempDir(), "fw", newKey, oldKey)
-	whole := s.text(oldKey.ID, release(7))
+	whole := s.text(series(oldKey), release(7))
 	damaged := []string{
 		"", "iotupd installed v1\n", whole[:len(whole)-1], whole + "\n", whole + whole,
 		strings.Replace(whole, "sequence 7", "sequence 6", 1),
 		strings.Replace(whole, "sequence 7", "sequence 07", 1),
 		strings.Replace(whole, "v1", "v2", 1),
 		strings.Replace(whole, "object 07", "object 08", 1),
-		s.text(newKey.ID, release(7)),
-		(&Memory{channel: "other"}).text(oldKey.ID, release(7)),
+		s.text(series(newKey), release(7)),
+		(&Memory{channel: "other"}).text(series(oldKey), release(7)),
 		strings.Repeat("x", 2*maxStateLen),
 	}
 	for _, text := range damaged {
-		write(t, s.path(oldKey.ID), text)
+		write(t, s.path(s.fileName(series(oldKey))), text)
 		_, err := s.Releases()
-		if damaged := new(*DamagedError); !errors.As(err, damaged) || (*damaged).Path != s.path(oldKey.ID) {
+		if damaged := new(*DamagedError); !errors.As(err, damaged) || (*damaged).Path != s.path(s.fileName(series(oldKey))) {
 			t.Errorf("%q: got %v, want that it is damaged", text, err)
 		}
-		if err := s.Record(only(oldKey), release(8)); !errors.As(err, new(*DamagedError)) {
+		if err := s.Record(only(oldKey), "", release(8)); !errors.As(err, new(*DamagedError)) {
 			t.Errorf("%q was overwritten", text)
 		}
 	}
-	write(t, s.path(oldKey.ID), whole)
+	write(t, s.path(s.fileName(series(oldKey))), whole)
 	wantInstalled(t, s, receiver.Release{}, release(7))
 }
 
@@ -195,8 +197,8 @@ func TestTheDefaultPlaceOfStates(t *testing.T) {
 
 func TestAStateThatCannotBeWrittenIsAnError(t *testing.T) {
 	s := stateIn(t, t.TempDir(), "fw")
-	check(t, os.Mkdir(s.path(oldKey.ID), 0o777))
-	if err := s.Record(only(oldKey), release(1)); !errors.As(err, new(*Error)) {
+	check(t, os.Mkdir(s.path(s.fileName(series(oldKey))), 0o777))
+	if err := s.Record(only(oldKey), "", release(1)); !errors.As(err, new(*Error)) {
 		t.Errorf("got %v", err)
 	}
 }

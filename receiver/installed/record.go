@@ -15,11 +15,12 @@ import (
 	"iotupd/receiver/installed/state"
 )
 
-// A Record says what became of the latest release of a channel, as far as one trust
-// root goes: a key, or for files that are not signed the path of the file.
+// A Record says what became of the latest release of a component of a channel, as far as
+// one trust root goes: a key, or for files that are not signed the path of the file.
 type Record struct {
-	Channel string
-	Root    string // id of the key; [Unsigned]
+	Channel   string
+	Root      string // id of the key; [Unsigned]
+	Component string // empty: of releases that name none, or that are not signed
 
 	// Manifest of the release; nil: it is not known.
 	Manifest *proto.Manifest
@@ -33,6 +34,10 @@ type Record struct {
 
 	// Running is the last release that is known to run.
 	Running Running
+
+	// early says that a version of this program has written it that did not know
+	// components: its file is the one of releases without a component.
+	early bool
 }
 
 // Unsigned is the trust root of files that are not signed.
@@ -107,8 +112,11 @@ func (r *Record) text() string {
 	if r.Running.Known() {
 		running = fmt.Sprintf("%d %v", r.Running.Sequence, r.Running.Object)
 	}
-	text := recordHead + fmt.Sprintf("channel %q\nroot %s\nrunning %s\nmanifest %s\npath %q\nterms %q\n",
-		r.Channel, r.Root, running, manifest, r.Path, r.Terms)
+	text := recordHead + fmt.Sprintf("channel %q\nroot %s\n", r.Channel, r.Root)
+	if r.Component != "" && !r.early {
+		text += fmt.Sprintf("component %q\n", r.Component)
+	}
+	text += fmt.Sprintf("running %s\nmanifest %s\npath %q\nterms %q\n", running, manifest, r.Path, r.Terms)
 	text += fmt.Sprintf("state %v\nattempts %d\ncut %d\nconfirm %t\nboot %q\nuptime %d\nwhy %q\n",
 		r.State, r.Attempts, r.Cut, r.Confirm, r.At.Boot, r.At.Uptime.Milliseconds(), r.Why)
 	return text + fmt.Sprintf("checksum %08x\n", crc32.ChecksumIEEE([]byte(text)))
@@ -139,6 +147,11 @@ func parseRecord(text string) (*Record, error) {
 	r := &Record{
 		Channel: p.text("channel"), Root: fields["root"], Running: p.running(), Manifest: p.manifest(),
 		Path: p.text("path"), Terms: p.text("terms"),
+	}
+	if _, ok := fields["component"]; ok {
+		r.Component = p.text("component")
+	} else if r.Root != Unsigned && r.Manifest != nil && r.Manifest.Component != "" {
+		r.Component, r.early = r.Manifest.Component, true
 	}
 	r.State = p.state()
 	r.Attempts, r.Cut = int(p.number("attempts")), int(p.number("cut"))

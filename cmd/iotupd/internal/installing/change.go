@@ -8,11 +8,14 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/cobra"
+	"iotupd/internal/printable"
 	"iotupd/proto"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/installed/state"
@@ -23,17 +26,23 @@ const (
 	stateVariable   = "IOTUPD_FILE_STATE"
 	channelVariable = "IOTUPD_FILE_CHANNEL"
 	objectVariable  = "IOTUPD_FILE_OBJECT"
+
+	componentVariable = "IOTUPD_FILE_COMPONENT"
 )
 
 // placeOptions are the flags that say which records are meant.
 type placeOptions struct {
 	state   string
 	channel string
+
+	component string
+	ofOne     bool // component was stated
 }
 
 func (o *placeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.state, "state", "", "`directory` of --state of recv (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
 	flags.StringVar(&o.channel, "channel", proto.DefaultChannel, "`name` of the channel of recv")
+	flags.StringVar(&o.component, "component", "", "`name` of the component, if there are several on the channel; - is for releases that name none (default the only one)")
 }
 
 // find completes the flags by the variables of the command of recv --exec.
@@ -44,10 +53,23 @@ func (o *placeOptions) find(flags *pflag.FlagSet) error {
 	if !flags.Changed("channel") {
 		o.channel = cmp.Or(os.Getenv(channelVariable), o.channel)
 	}
+	if o.ofOne = flags.Changed("component"); o.ofOne {
+		var err error
+		if o.component, err = cli.ReadComponent(o.component); err != nil {
+			return err
+		}
+	} else if component, ok := os.LookupEnv(componentVariable); ok {
+		o.component, o.ofOne = component, true
+	}
 	if o.state == "" {
 		return cli.UsageError("there is no default directory of states for this user; name one by --state")
 	}
 	return nil
+}
+
+// means reports whether a record is of the component that was stated, if one was.
+func (o *placeOptions) means(r *installed.Record) bool {
+	return !o.ofOne || componentOf(r) == o.component
 }
 
 // A change is a command that records something.
@@ -111,9 +133,13 @@ func (c change) newCommand() *cobra.Command {
 
 func (c change) run(opts placeOptions, quiet bool, std cli.Stdio) error {
 	object := os.Getenv(objectVariable)
-	changed, err := installed.Change(opts.state, opts.channel, c.event, func(r *installed.Record) bool {
-		return object == "" || r.Manifest.Descriptor.Object().String() == object
-	})
+	meant := func(r *installed.Record) bool {
+		return opts.means(r) && (object == "" || r.Manifest.Descriptor.Object().String() == object)
+	}
+	if err := c.unambiguous(opts, meant); err != nil {
+		return err
+	}
+	changed, err := installed.Change(opts.state, opts.channel, c.event, meant)
 	if err != nil {
 		return err
 	}
@@ -127,4 +153,35 @@ func (c change) run(opts placeOptions, quiet bool, std cli.Stdio) error {
 		cli.Say(std.Err, "%s: %s\n", releaseText(r.Manifest), c.done)
 	}
 	return nil
+}
+
+// unambiguous refuses a change that would concern releases of several components, of which
+// the caller has named none.
+func (c change) unambiguous(opts placeOptions, meant func(*installed.Record) bool) error {
+	all, err := installed.ReadAll(opts.state)
+	if err != nil {
+		return err
+	}
+	var components []string
+	for _, r := range all {
+		if r.Channel != opts.channel || r.Manifest == nil || !meant(r) {
+			continue
+		}
+		if _, ok := r.After(c.event, installed.Now(), state.Rules{}); ok {
+			components = append(components, componentOf(r))
+		}
+	}
+	slices.Sort(components)
+	components = slices.Compact(components)
+	if len(components) < 2 {
+		return nil
+	}
+	for i, name := range components {
+		components[i] = printable.Text(name)
+		if name == "" {
+			components[i] = "- (none)"
+		}
+	}
+	return cli.UsageError("channel %q has releases of several components to which this applies; name one by --component: %s",
+		opts.channel, strings.Join(components, ", "))
 }

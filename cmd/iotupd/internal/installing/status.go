@@ -29,8 +29,9 @@ that has not finished is beside no release: --dir shows it.`
 
 // A statusEvent is what is known about a channel and a trust root.
 type statusEvent struct {
-	Channel string   `json:"channel"`
-	Keys    []string `json:"trusted_keys,omitempty"` // ids of the keys that have signed; empty: it is not signed
+	Channel   string   `json:"channel"`
+	Component string   `json:"component,omitempty"`
+	Keys      []string `json:"trusted_keys,omitempty"` // ids of the keys that have signed; empty: it is not signed
 
 	State    string   `json:"state"`
 	Object   string   `json:"object,omitempty"` // of the release that state is about
@@ -93,6 +94,7 @@ func NewStatusCommand() *cobra.Command {
 	opts.addFlags(cmd.Flags())
 	cmd.Flags().Lookup("channel").DefValue = ""
 	cmd.Flags().Lookup("channel").Usage = "only the channel with this `name` (default all)"
+	cmd.Flags().Lookup("component").Usage = "only the component with this `name`; - is for releases that name none (default all)"
 	cmd.Flags().StringVarP(&opts.dir, "dir", "d", "", "show partial files in this `directory` too: of --dir of recv, or of the file of --output")
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print an event for each release and each other partial file as a JSON line")
 	cmd.MarkFlagDirname("state")
@@ -108,7 +110,7 @@ func (o *statusOptions) run(ctx context.Context, std cli.Stdio) (err error) {
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(r *installed.Record) bool { return o.channel != "" && r.Channel != o.channel })
+	all = slices.DeleteFunc(all, func(r *installed.Record) bool { return o.channel != "" && r.Channel != o.channel || !o.means(r) })
 	var shown []partialFile
 	for _, r := range merge(all) {
 		e := newStatusEvent(r)
@@ -150,7 +152,7 @@ type merged struct {
 func merge(all []*installed.Record) (releases []*merged) {
 	for _, r := range all {
 		i := slices.IndexFunc(releases, func(m *merged) bool {
-			return r.Root != installed.Unsigned && m.Channel == r.Channel && r.Manifest != nil && m.Is(r.Manifest) && m.Progress == r.Progress
+			return r.Root != installed.Unsigned && m.Channel == r.Channel && m.Component == r.Component && r.Manifest != nil && m.Is(r.Manifest) && m.Progress == r.Progress
 		})
 		if i < 0 {
 			i = len(releases)
@@ -165,7 +167,7 @@ func merge(all []*installed.Record) (releases []*merged) {
 
 func newStatusEvent(r *merged) statusEvent {
 	e := statusEvent{
-		Channel: r.Channel, Keys: r.keys, State: r.State.String(), Path: cli.Path(r.Path),
+		Channel: r.Channel, Component: printable.Text(componentOf(r.Record)), Keys: r.keys, State: r.State.String(), Path: cli.Path(r.Path),
 		Attempts: r.Attempts, CutOff: r.Cut, Why: r.Why, Partial: partialFiles(r.Path),
 	}
 	if m := r.Manifest; m != nil {
@@ -186,6 +188,15 @@ func newStatusEvent(r *merged) statusEvent {
 		}
 	}
 	return e
+}
+
+// componentOf is the component of the release that r is about, for those that are not signed
+// too.
+func componentOf(r *installed.Record) string {
+	if r.Component == "" && r.Manifest != nil {
+		return r.Manifest.Component
+	}
+	return r.Component
 }
 
 // partialFiles finds those in the directory of a file.
@@ -239,6 +250,9 @@ func (e statusEvent) text() string {
 		whose = "signed by " + strings.Join(e.Keys, ", ")
 	}
 	fmt.Fprintf(&b, "channel %s   %s\n", printable.Text(e.Channel), whose)
+	if e.Component != "" {
+		line("component", "%s", e.Component)
+	}
 	if e.Object != "" {
 		line("release", "%s", strings.TrimSpace(fmt.Sprintf("%s  %s  %v  object %s", e.Name, e.Version, quantity.Size(e.Bytes), e.Object)))
 	}

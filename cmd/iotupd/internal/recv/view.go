@@ -52,7 +52,7 @@ func (v *view) observe(e agent.Event) {
 		v.done(e)
 	case agent.Stopped:
 		v.out.Line("%s", v.stopped(e))
-	case agent.OwnDrops, agent.OverRate, agent.Rejected, agent.AlsoSent, agent.OtherVersion, agent.OnlyOthers, agent.PlaceLost, agent.Silent, agent.TakeOverFailed:
+	case agent.OwnDrops, agent.OverRate, agent.Rejected, agent.AlsoSent, agent.OtherComponent, agent.OtherVersion, agent.OnlyOthers, agent.PlaceLost, agent.Silent, agent.TakeOverFailed:
 		v.warn(e)
 	case agent.InstallPending, agent.Installed, agent.CommandPrinted, agent.CommandEnded, agent.InstallFailed, agent.GivenUp:
 		v.installing(e)

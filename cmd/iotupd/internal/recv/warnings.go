@@ -60,6 +60,8 @@ func (v *view) warn(e agent.Event) {
 			Code: reason.AlsoSent, Text: fmt.Sprintf("another file is sent here, too: %s; the file whose manifest came first is received", v.other(e.Object, e.Name, e.Size)),
 			Fix: "iotupd recv --object " + e.Object.String() + "   # that one; or --name, or sign and --trust, so that the newer one is received",
 		})
+	case agent.OtherComponent:
+		v.out.Warn(otherComponentWarning(e))
 	case agent.OtherVersion:
 		v.out.Warn(cli.Warning{
 			Code: reason.OtherVersion,
@@ -77,6 +79,17 @@ func (v *view) warn(e agent.Event) {
 		v.out.Warn(takeOverWarning(e))
 	case agent.Silent:
 		v.silent(e)
+	}
+}
+
+// otherComponentWarning says which component is kept to, and what to do if that is the wrong
+// one.
+func otherComponentWarning(e agent.OtherComponent) cli.Warning {
+	file := strings.TrimSpace("object " + e.Object.Short() + "... " + e.Name)
+	return cli.Warning{
+		Code: reason.OtherComponent,
+		Text: fmt.Sprintf("%s is a release of %s, and this receiver keeps to releases of %s", file, describe.Component(e.Component), describe.Component(e.Kept)),
+		Fix:  "iotupd recv --follow --component NAME   # which of them this device wants; - is for releases that name none",
 	}
 }
 
