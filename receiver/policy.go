@@ -35,8 +35,8 @@ type Policy struct {
 	Running map[string]uint64
 
 	// Installed has, for every series, the release that was installed last. Nothing
-	// older than one of its component is accepted, whoever signed, nor
-	// another object of the same sequence. Entries of keys that are not in Keys do
+	// older than any release of the same component there is accepted, whoever signed,
+	// nor another object of the same sequence. Entries of keys that are not in Keys do
 	// not count.
 	Installed map[Series]Release
 

@@ -301,8 +301,8 @@ func TestAManifestThatExpiresMeanwhileIsNotInstalled(t *testing.T) {
 }
 
 func TestANewerReleaseTakesOver(t *testing.T) {
-	// "A manifest to follow with a higher sequence takes the place of the object
-	// that is being received" spec.md 7.2
+	// "A manifest to follow of the same component with a higher sequence takes the
+	// place of the object that is being received" spec.md 7.2
 	key := keys.Generate()
 	p := small(proto.CodeLeopard8, 10, 10)
 	a, b := newTree(t, "a", 30*512, p), newTree(t, "b", 40*512, p)

@@ -49,6 +49,7 @@ var jsonKeys = map[string]jsonKey{
 
 	// Where.
 	"channel":              {"", "name of the channel"},
+	"component":            {"", "component that the release is a release of; missing: its manifest names none"},
 	"interface":            {"", "name of the network interface; in waiting the one that was named, if any"},
 	"interfaces":           {"", "names of the network interfaces that are listened on"},
 	"multicast_group":      {"", "multicast address that is sent to; missing: there is no network yet"},

@@ -13,7 +13,7 @@ import (
 
 func TestACommandLearnsAboutTheFile(t *testing.T) {
 	t.Setenv("IOTUPD_RATE", "5M")
-	m := &proto.Manifest{Name: "fw.bin", Version: "1.0\n\x1b[2J\x00é", Sequence: 42, Metadata: []byte("{}")}
+	m := &proto.Manifest{Name: "fw.bin", Version: "1.0\n\x1b[2J\x00é", Component: "boot\n", Sequence: 42, Metadata: []byte("{}")}
 	m.Descriptor.Size, m.Descriptor.SHA256 = 7, [32]byte{0x45, 0x67}
 	file := &Received{
 		Manifest: m, Signers: []proto.PublicKey{{ID: proto.KeyID{0x89, 0xab}}}, Verified: true,
@@ -22,7 +22,7 @@ func TestACommandLearnsAboutTheFile(t *testing.T) {
 	env := file.environment("/fw/fw.bin")
 	want := []string{
 		"IOTUPD_FILE=/fw/fw.bin", "IOTUPD_FILE_NAME=fw.bin", "IOTUPD_FILE_SIZE=7", "IOTUPD_FILE_SHA256=4567" + strings.Repeat("0", 60),
-		"IOTUPD_FILE_VERSION=1.0[2Jé", "IOTUPD_FILE_SEQUENCE=42", "IOTUPD_FILE_CHANNEL=channel",
+		"IOTUPD_FILE_VERSION=1.0[2Jé", "IOTUPD_FILE_COMPONENT=boot", "IOTUPD_FILE_SEQUENCE=42", "IOTUPD_FILE_CHANNEL=channel",
 		"IOTUPD_FILE_OBJECT=" + m.Descriptor.Object().String(), "IOTUPD_FILE_SIGNED_BY=" + file.Signers[0].ID.String(),
 		"IOTUPD_FILE_VERIFIED=true", "IOTUPD_FILE_METADATA=e30=",
 	}

@@ -52,7 +52,7 @@ func (w *watcher) refused(e receiver.Refused) {
 }
 
 // checkComponent reports once that releases of another component are sent than the one that
-// a follower keeps to without having been told.
+// a follower keeps to that was not given any.
 func (w *watcher) checkComponent(e receiver.Refused) {
 	if !w.keeps || *w.warnedFor || w.kept == nil || e.Why != receiver.ReasonOtherObject || e.Component == *w.kept {
 		return

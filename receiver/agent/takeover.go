@@ -51,8 +51,7 @@ func HandOver() InstallFunc {
 }
 
 // removeOthers removes the files in a directory that were handed over, except the two of m,
-// those of other components, and those of which the records say that they are still needed
-// for one.
+// files of other components, and what by the records is still needed for one.
 func (a *Agent) removeOthers(dir *os.Root, m *proto.Manifest) error {
 	var needed map[string]bool
 	if a.journal != nil {

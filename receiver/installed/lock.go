@@ -15,8 +15,7 @@ import (
 // as long as the command runs.
 type Lock struct{ file *os.File }
 
-// Lock takes the lock of the installations that a record is about: those of its component.
-// Errors are of type [*LockedError].
+// Lock takes the lock of the installations of the component that a record is about. Errors are of type [*LockedError].
 func (j *Journal) Lock(r *Record) (*Lock, error) {
 	which := "signed"
 	if len(j.keys) == 0 {

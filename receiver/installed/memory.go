@@ -71,8 +71,8 @@ func VolatileDir() string {
 	return ""
 }
 
-// Open opens the states in a directory, those of the given components or, without any, of
-// all, and makes it if need be. That something can be written there is tried at once, and room is kept: after the transfer
+// Open opens the states in a directory, of the given components or, without any, of all
+// components, and makes it if need be. That something can be written there is tried at once, and room is kept: after the transfer
 // it would be too late. Errors are of type [*DirError].
 func Open(dir, channel string, keys []proto.PublicKey, components ...string) (*Memory, error) {
 	root, err := openDir(dir)

@@ -44,7 +44,7 @@ var pages = map[string][]task{
 	"recv": {
 		{"Target", "output dir exec", "ready check exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object dry-run reuse"},
 		{"When to stop", "timeout stall follow", ""},
-		{"Which file", "", "name object sha256 max-size"},
+		{"Which file", "", "name component object sha256 max-size"},
 		{"Signed and encrypted transfers", "trust group-key", "target min-sequence allow-downgrade state signature-rate"},
 		{"Network", "interface channel", "group port ipv4 ipv6 wait receive-buffer"},
 		{"Finding the sender", "", "source resolver failover"},
@@ -56,7 +56,7 @@ var pages = map[string][]task{
 	},
 	"sign": {
 		{"Signing", "secret password-file output add", ""},
-		{"Manifest", "sequence version expires target channel", "name notes metadata created"},
+		{"Manifest", "sequence version expires target channel", "component name notes metadata created"},
 		{"Forward error correction", "parity profile", "for-memory shard-size digest"},
 		{"Preparing the file", "", "memory cache"},
 		{"Output", "quiet json", "verbose progress stats"},
@@ -83,14 +83,14 @@ var pages = map[string][]task{
 	},
 	"install": {
 		{"Installing", "exec", "exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object"},
-		{"Signed transfers", "trust target channel state", "min-sequence allow-downgrade"},
+		{"Signed transfers", "trust target component channel state", "min-sequence allow-downgrade"},
 		{"Output", "quiet verbose json", "progress stats"},
 		{"Help", "help help-all", ""},
 	},
-	"status":    {{"Flags", "state channel dir json help help-all", ""}},
-	"installed": {{"Flags", "state channel quiet help help-all", ""}},
-	"confirm":   {{"Flags", "state channel quiet help help-all", ""}},
-	"retry":     {{"Flags", "state channel quiet help help-all", ""}},
+	"status":    {{"Flags", "state channel component dir json help help-all", ""}},
+	"installed": {{"Flags", "state channel component quiet help help-all", ""}},
+	"confirm":   {{"Flags", "state channel component quiet help help-all", ""}},
+	"retry":     {{"Flags", "state channel component quiet help help-all", ""}},
 
 	"fit":     {{"Flags", "help help-all", ""}},
 	"compare": {{"Flags", "help help-all", ""}},

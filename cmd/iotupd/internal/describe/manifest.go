@@ -21,6 +21,7 @@ type ManifestEvent struct {
 	Groups     uint64           `json:"groups"`
 	Digests    bool             `json:"digests"`
 	Channel    string           `json:"channel,omitempty"`
+	Component  string           `json:"component,omitempty"`
 	Version    string           `json:"version,omitempty"`
 	Sequence   uint64           `json:"sequence"`
 	Created    uint64           `json:"created_unix_seconds"` // 0: not stated
@@ -62,7 +63,7 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 		ObjectEvent: NewObjectEvent(d.Object(), d.Params),
 		Groups:      geo.Groups,
 		Digests:     d.Root != proto.Digest{},
-		Channel:     printable.Text(m.Channel), Version: printable.Text(m.Version),
+		Channel:     printable.Text(m.Channel), Component: printable.Text(m.Component), Version: printable.Text(m.Version),
 		Sequence: m.Sequence, Created: m.Created, Expires: m.Expires, Expired: m.Expires != 0 && m.Expires <= uint64(now.Unix()),
 		Notes: cli.Lines(printable.Lines(m.Notes)), Metadata: m.Metadata,
 		Signatures: []signatureEvent{}, // not null in JSON
@@ -124,6 +125,7 @@ func (e *ManifestEvent) Text() string {
 		add("memory", "%s", Memory(e.Memory, e.FastMemory))
 	}
 	addText("channel", e.Channel)
+	addText("component", e.Component)
 	addText("version", e.Version)
 	if e.Sequence != 0 || len(e.Signatures) > 0 {
 		add("sequence", "%d", e.Sequence)

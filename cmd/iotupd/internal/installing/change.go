@@ -42,7 +42,7 @@ type placeOptions struct {
 func (o *placeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.state, "state", "", "`directory` of --state of recv (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")
 	flags.StringVar(&o.channel, "channel", proto.DefaultChannel, "`name` of the channel of recv")
-	flags.StringVar(&o.component, "component", "", "`name` of the component, if there are several on the channel; '' is for releases that name none (default the only one)")
+	flags.StringVar(&o.component, "component", "", "`name` of the component, if there are several on the channel; - is for releases that name none (default the only one)")
 }
 
 // find completes the flags by the variables of the command of recv --exec.
@@ -53,8 +53,12 @@ func (o *placeOptions) find(flags *pflag.FlagSet) error {
 	if !flags.Changed("channel") {
 		o.channel = cmp.Or(os.Getenv(channelVariable), o.channel)
 	}
-	o.ofOne = flags.Changed("component")
-	if component, ok := os.LookupEnv(componentVariable); ok && !o.ofOne {
+	if o.ofOne = flags.Changed("component"); o.ofOne {
+		var err error
+		if o.component, err = cli.ReadComponent(o.component); err != nil {
+			return err
+		}
+	} else if component, ok := os.LookupEnv(componentVariable); ok {
 		o.component, o.ofOne = component, true
 	}
 	if o.state == "" {
@@ -175,7 +179,7 @@ func (c change) unambiguous(opts placeOptions, meant func(*installed.Record) boo
 	for i, name := range components {
 		components[i] = printable.Text(name)
 		if name == "" {
-			components[i] = "'' (none)"
+			components[i] = "- (none)"
 		}
 	}
 	return cli.UsageError("channel %q has releases of several components to which this applies; name one by --component: %s",

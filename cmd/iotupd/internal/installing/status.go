@@ -94,7 +94,7 @@ func NewStatusCommand() *cobra.Command {
 	opts.addFlags(cmd.Flags())
 	cmd.Flags().Lookup("channel").DefValue = ""
 	cmd.Flags().Lookup("channel").Usage = "only the channel with this `name` (default all)"
-	cmd.Flags().Lookup("component").Usage = "only the component with this `name`; '' is for releases that name none (default all)"
+	cmd.Flags().Lookup("component").Usage = "only the component with this `name`; - is for releases that name none (default all)"
 	cmd.Flags().StringVarP(&opts.dir, "dir", "d", "", "show partial files in this `directory` too: of --dir of recv, or of the file of --output")
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print an event for each release and each other partial file as a JSON line")
 	cmd.MarkFlagDirname("state")

@@ -13,10 +13,11 @@ import (
 // A receivedEvent is an objectEvent once a manifest has confirmed the object.
 type receivedEvent struct {
 	describe.ObjectEvent
-	Version  string `json:"version,omitempty"`
-	Verified bool   `json:"verified"`            // the origin is: by a signature, or by what --object or --sha256 names
-	SignedBy string `json:"signed_by,omitempty"` // id of the trusted key, of several the first
-	Sequence uint64 `json:"sequence,omitempty"`  // if it is signed
+	Version   string `json:"version,omitempty"`
+	Component string `json:"component,omitempty"`
+	Verified  bool   `json:"verified"`            // the origin is: by a signature, or by what --object or --sha256 names
+	SignedBy  string `json:"signed_by,omitempty"` // id of the trusted key, of several the first
+	Sequence  uint64 `json:"sequence,omitempty"`  // if it is signed
 }
 
 type resumedEvent struct {
@@ -60,10 +61,11 @@ type doneEvent struct {
 	SHA256 string   `json:"sha256"`
 	Had    bool     `json:"had_it_already"`
 
-	Version  string `json:"version,omitempty"` // these as in receivedEvent
-	Verified bool   `json:"verified"`
-	SignedBy string `json:"signed_by,omitempty"`
-	Sequence uint64 `json:"sequence,omitempty"`
+	Version   string `json:"version,omitempty"` // these as in receivedEvent
+	Component string `json:"component,omitempty"`
+	Verified  bool   `json:"verified"`
+	SignedBy  string `json:"signed_by,omitempty"`
+	Sequence  uint64 `json:"sequence,omitempty"`
 
 	Seconds   float64           `json:"seconds"`           // from the first packet to the renamed file
 	Collected float64           `json:"seconds_collected"` // of seconds, until the manifest and K shards of every group were there

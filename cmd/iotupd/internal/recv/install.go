@@ -67,6 +67,7 @@ func NewInstallCommand() *cobra.Command {
 func (o *installOptions) addFlags(flags *pflag.FlagSet) {
 	o.hookOptions.addFlags(flags)
 	o.trustOptions.addFlags(flags)
+	flags.Lookup("component").Usage = "`name` of the product, repeatable: leave files of others; - is for files that name none (default any)"
 	flags.Lookup("state").Usage = "`directory` of this user alone, for records and files (default /var/lib/iotupd-install for root, else ~/.local/state/iotupd-install)"
 	flags.StringVar(&o.Channel, "channel", proto.DefaultChannel, "`name` of the channel of recv")
 	o.OutputOptions.AddFlags(flags)
@@ -108,6 +109,9 @@ func (o *installOptions) run(ctx context.Context, dir string, std cli.Stdio) (er
 		return err
 	}
 	cfg.Trust = trusted
+	if cfg.Components, err = cli.ReadComponents(o.components); err != nil {
+		return err
+	}
 	if cfg.State, err = o.stateDir(); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (v *view) found(e receiver.ObjectFound) {
 // object reports what is being received.
 func (v *view) object(c receiver.Certified) {
 	m, d := c.Manifest, c.Manifest.Descriptor
-	e := receivedEvent{ObjectEvent: describe.NewObjectEvent(d.Object(), d.Params), Version: m.Version}
+	e := receivedEvent{ObjectEvent: describe.NewObjectEvent(d.Object(), d.Params), Version: m.Version, Component: m.Component}
 	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
 	e.From, e.Interface = v.origin()
 	e.Verified, e.SignedBy, e.Sequence = v.verified(m, c.Signers)
@@ -153,7 +153,7 @@ func (v *view) newDoneEvent(f *agent.Received) doneEvent {
 	m, d := f.Manifest, f.Manifest.Descriptor
 	e := doneEvent{
 		Object: d.Object().String(), Name: m.Name, Path: cli.Path(f.Path), Bytes: d.Size,
-		SHA256: hex.EncodeToString(d.SHA256[:]), Version: m.Version,
+		SHA256: hex.EncodeToString(d.SHA256[:]), Version: m.Version, Component: m.Component,
 	}
 	e.Verified, e.SignedBy, e.Sequence = v.verified(m, f.Signers)
 	return e

@@ -384,6 +384,10 @@ func (o *options) validate() error {
 		return cli.UsageError("--installed-object needs --exec or --trust: without them, nothing is remembered")
 	case o.follow && (len(o.trust) == 0 || !o.keeps()):
 		return cli.UsageError("--follow needs --trust, by which newer releases are recognized, and -o FILE or -d DIR")
+	case o.follow && len(o.components) > 1 && o.output != "":
+		return cli.UsageError("--follow -o FILE is for one --component: releases of several would replace each other; use -d DIR, or a recv for each")
+	case o.installedSequence != "" && len(o.components) > 1:
+		return cli.UsageError("--installed-sequence is for one --component: it says which release of one runs")
 	case o.follow && o.timeout > 0:
 		return cli.UsageError("--follow waits forever: leave out --timeout")
 	case o.wait < 0:
@@ -435,6 +439,9 @@ func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Con
 		return cfg, nil, err
 	}
 	if cfg.Trust, names, err = o.readTrusted(); err != nil {
+		return cfg, nil, err
+	}
+	if cfg.Components, err = cli.ReadComponents(o.components); err != nil {
 		return cfg, nil, err
 	}
 	cfg.Take, cfg.MaxObjects, cfg.MaxTotal = o.take(), o.maxObjects, uint64(o.maxTotal)

@@ -60,7 +60,7 @@ func (o *options) take() receiver.Take {
 	switch {
 	case o.all:
 		return receiver.TakeAll
-	case o.follow || o.object != "" || o.sha256 != "" || o.name != "" || len(o.trust) > 0 && len(o.targets) > 0:
+	case o.follow || o.object != "" || o.sha256 != "" || o.name != "" || len(o.components) > 0 || len(o.trust) > 0 && len(o.targets) > 0:
 		return receiver.TakeFirst
 	}
 	return receiver.TakeOnly

@@ -19,6 +19,7 @@ import (
 type trustOptions struct {
 	trust       []string
 	targets     []string
+	components  []string
 	minSequence uint64
 	downgrade   bool
 	state       string
@@ -28,6 +29,7 @@ type trustOptions struct {
 func (o *trustOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.trust, "trust", nil, "public key `file`, or directory of *.pub files, repeatable: accept only files signed by one of these keys (default none: accept unsigned files)")
 	flags.StringArrayVar(&o.targets, "target", nil, "`name` of this hardware, repeatable: refuse files signed for other hardware (default not checked)")
+	flags.StringArrayVar(&o.components, "component", nil, "`name` of the product, repeatable: ignore files of others; - is for files that name none (default any; --follow keeps to that in the first file)")
 	flags.Uint64Var(&o.minSequence, "min-sequence", 0, "refuse files signed with a lower sequence `number` (default 0: only what was installed last counts)")
 	flags.BoolVar(&o.downgrade, "allow-downgrade", false, "accept a file older than what was installed last; with --follow, for the first file only")
 	flags.StringVar(&o.state, "state", "", "`directory` that records what was installed last, with --trust or --exec (default /var/lib/iotupd for root, else ~/.local/state/iotupd)")

@@ -11,7 +11,6 @@ import (
 	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/listen"
 	"iotupd/internal/diagnose"
-	"iotupd/internal/printable"
 	"iotupd/internal/quantity"
 	"iotupd/internal/reason"
 	"iotupd/proto"
@@ -89,25 +88,9 @@ func otherComponentWarning(e agent.OtherComponent) cli.Warning {
 	file := strings.TrimSpace("object " + e.Object.Short() + "... " + e.Name)
 	return cli.Warning{
 		Code: reason.OtherComponent,
-		Text: fmt.Sprintf("%s is a release of %s, and this receiver keeps to %s", file, componentText(e.Component), keptText(e.Kept)),
-		Fix:  "iotupd recv --follow --component NAME   # which of them this device wants; '' is for releases that name none",
+		Text: fmt.Sprintf("%s is a release of %s, and this receiver keeps to releases of %s", file, describe.Component(e.Component), describe.Component(e.Kept)),
+		Fix:  "iotupd recv --follow --component NAME   # which of them this device wants; - is for releases that name none",
 	}
-}
-
-// componentText names the component of a release for a person.
-func componentText(name string) string {
-	if name == "" {
-		return "no component"
-	}
-	return "component " + printable.Text(name)
-}
-
-// keptText names the component of other releases.
-func keptText(name string) string {
-	if name == "" {
-		return "releases without a component"
-	}
-	return componentText(name)
 }
 
 func takeOverWarning(e agent.TakeOverFailed) cli.Warning {

@@ -49,20 +49,21 @@ type signOptions struct {
 	output       string
 	add          string
 
-	sequence string
-	name     string
-	channel  string
-	version  string
-	targets  []string
-	notes    string
-	metadata string
-	created  string
-	expires  string
+	sequence  string
+	name      string
+	channel   string
+	component string
+	version   string
+	targets   []string
+	notes     string
+	metadata  string
+	created   string
+	expires   string
 }
 
 // manifestFlags are those that say what is in a manifest.
 var manifestFlags = []string{
-	"sequence", "name", "channel", "version", "target", "notes", "metadata", "created", "expires",
+	"sequence", "name", "channel", "component", "version", "target", "notes", "metadata", "created", "expires",
 	"parity", "profile", "shard-size", "digest",
 }
 
@@ -114,6 +115,7 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.sequence, "sequence", "", "`number` of the release, higher than any before, or auto: the time in Unix seconds; required")
 	flags.StringVar(&o.name, "name", "", "file `name` that receivers see (default that of FILE)")
 	flags.StringVar(&o.channel, "channel", proto.DefaultChannel, "`name` of the channel; receivers refuse the file on any other")
+	flags.StringVar(&o.component, "component", "", "`name` of the product that this is a release of: releases of other products on the channel neither replace it nor make it old (default none, which is a product of its own)")
 	flags.StringVar(&o.version, "version", "", "version `text`, for people")
 	flags.StringArrayVar(&o.targets, "target", nil, "`hardware` that the file is for, repeatable; receivers with another --target refuse it (default any)")
 	flags.StringVar(&o.notes, "notes", "", "release notes, `text` for people")
@@ -128,6 +130,11 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 func (o *signOptions) validate() error {
 	if o.sequence == "" {
 		return cli.UsageError("say by --sequence which release this is: a number that rises with each, or auto")
+	}
+	if o.component != "" {
+		if c, err := cli.ReadComponent(o.component); err != nil || c == "" {
+			return cmp.Or(err, cli.UsageError("--component %s means none to receivers; leave it out, or name the product", o.component))
+		}
 	}
 	return cmp.Or(o.Options.Validate(), o.OutputOptions.Validate())
 }
@@ -249,7 +256,7 @@ func (o *signOptions) manifest(src *filesource.File, now time.Time) (*proto.Mani
 	}
 	m := &proto.Manifest{
 		Descriptor: proto.Descriptor{Params: params},
-		Channel:    o.channel, Name: name, Version: o.version, Targets: o.targets, Notes: o.notes,
+		Channel:    o.channel, Component: o.component, Name: name, Version: o.version, Targets: o.targets, Notes: o.notes,
 	}
 	if m.Sequence, err = parseSequence(o.sequence, now); err != nil {
 		return nil, err
