@@ -21,7 +21,8 @@ import (
 type fleet struct {
 	t       testing.TB
 	sources []*source
-	senders []*sender.Sender
+	senders []*sender.Sender // nil: of a catalogue
+	sent    []int            // packets of catalogues
 	seq     uint32
 }
 
@@ -29,19 +30,44 @@ type fleet struct {
 func newFleet(t testing.TB, sources ...*source) *fleet {
 	f := &fleet{t: t, sources: sources}
 	for _, s := range sources {
-		f.senders = append(f.senders, s.sender(sender.Config{Rate: -1}))
+		if s.object.Manifest.Catalogue > 0 {
+			f.senders = append(f.senders, nil)
+		} else {
+			f.senders = append(f.senders, s.sender(sender.Config{Rate: -1}))
+		}
 	}
+	f.sent = make([]int, len(sources))
 	return f
 }
 
 // next returns the next packet of source i.
 func (f *fleet) next(i int) []byte {
-	b, err := f.senders[i].AppendDatagrams(nil, epoch, 1)
-	if err != nil {
-		f.t.Fatal(err)
+	b := f.catalogue(i)
+	if s := f.senders[i]; s != nil {
+		var err error
+		if b, err = s.AppendDatagrams(nil, epoch, 1); err != nil {
+			f.t.Fatal(err)
+		}
 	}
 	f.seq++
 	return forge(f.t, b, func(h *proto.Header, _ []byte) { h.Path.Flags |= proto.PathSet; h.Path.Seq = f.seq })
+}
+
+// catalogue returns the next packet of source i, if that is a catalogue: a sender sends
+// none alone.
+func (f *fleet) catalogue(i int) []byte {
+	s := f.sources[i]
+	if f.senders[i] != nil {
+		return nil
+	}
+	n := f.sent[i]
+	f.sent[i]++
+	if n%50 == 0 {
+		return s.manifest()
+	}
+	shards := s.real()
+	shard := shards[n%len(shards)]
+	return s.shard(uint32(shard[0]), shard[1])
 }
 
 // catalogueOf returns a catalogue of sources, as a source. change may change the
@@ -237,7 +263,7 @@ func TestADamagedCatalogueListsNothing(t *testing.T) {
 	wrong := catalogueOf(t, func(m *proto.Manifest) { m.Catalogue = 4 }, files...)
 	h := reap(t, receiver.Config{})
 	f := newFleet(t, wrong)
-	for range 50 {
+	for range 60 {
 		h.hear(f.next(0), 1)
 	}
 	if n := h.r.Totals().Objects; n != 0 || h.ignored[receiver.ReasonNotNeeded] == 0 {

@@ -351,7 +351,7 @@ func eventTable() string {
 // inOrder are events in the order in which they come.
 var inOrder = []string{
 	"listening", "found", "object", "resumed", "layers", "plan", "waiting", "sending", "interface", "progress", "paused", "continued",
-	"collected", "done", "exec", "stopped", "heard", "listened", "manifest", "partial", "signed", "installation", "unfinished", "version", "warn", "error", "gap",
+	"collected", "done", "listed", "totals", "file", "failed", "finished", "exec", "stopped", "heard", "entry", "listened", "manifest", "partial", "signed", "installation", "unfinished", "version", "warn", "error", "gap",
 }
 
 func byOrder(a, b string) int { return slices.Index(inOrder, a) - slices.Index(inOrder, b) }

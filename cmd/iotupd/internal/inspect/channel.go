@@ -105,7 +105,7 @@ func (v *channelView) list(now time.Time, print func(format string, args ...any)
 	}
 	print("catalogue   %d objects", len(all))
 	for _, l := range all {
-		v.out.Final("listed", listedEvent{Object: l.Object.String(), Heard: heard[l.Object], Manifest: describe.NewManifestEvent(l.Manifest, v.trusted, now)}, "")
+		v.out.Final("entry", entryEvent{Object: l.Object.String(), Heard: heard[l.Object], Manifest: describe.NewManifestEvent(l.Manifest, v.trusted, now)}, "")
 		print("  %s", describe.Listed(l.Manifest))
 	}
 	print("")

@@ -55,10 +55,10 @@ type streamEvent struct {
 	Stopping  bool    `json:"stopping"`
 }
 
-// A listedEvent is an object of a catalogue.
-type listedEvent struct {
+// An entryEvent is an object of a catalogue.
+type entryEvent struct {
 	Object   string                 `json:"object"`
-	Heard    bool                   `json:"heard"` // it is one of those before
+	Heard    bool                   `json:"object_heard"` // packets of it have arrived
 	Manifest describe.ManifestEvent `json:"manifest"`
 }
 
@@ -206,7 +206,7 @@ func counts(m map[string]uint64) string {
 // Events returns an example of every event of inspect, by type, for docs/json.md.
 func Events() map[string]any {
 	return map[string]any{
-		"listening": listen.Event{}, "heard": heardEvent{}, "listed": listedEvent{}, "listened": listenedEvent{},
+		"listening": listen.Event{}, "heard": heardEvent{}, "entry": entryEvent{}, "listened": listenedEvent{},
 		"manifest": describe.ManifestEvent{}, "partial": partEvent{},
 	}
 }

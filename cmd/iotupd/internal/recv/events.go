@@ -103,6 +103,6 @@ func Events() map[string]any {
 	return map[string]any{
 		"listening": listen.Event{}, "found": describe.ObjectEvent{}, "object": receivedEvent{}, "resumed": resumedEvent{},
 		"collected": collectedEvent{}, "layers": layersEvent{}, "progress": progressEvent{}, "done": doneEvent{}, "exec": hookEvent{},
-		"listed": listedEvent{}, "file": fileEvent{}, "file-failed": fileFailedEvent{}, "progress-all": progressAllEvent{}, "all-done": allEvent{},
+		"listed": listedEvent{}, "file": fileEvent{}, "failed": fileFailedEvent{}, "totals": progressAllEvent{}, "finished": allEvent{},
 	}
 }

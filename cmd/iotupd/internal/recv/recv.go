@@ -6,12 +6,10 @@ package recv
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"io"
 	"math"
 	"os"
 	"os/signal"
-	"path"
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
@@ -457,35 +455,6 @@ func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Con
 	cfg.Lookup, errs[3] = o.lookup()
 	cfg.Layers, errs[4] = o.layerOptions.config()
 	return cfg, names, cmp.Or(errs[:]...)
-}
-
-// choose sets what to receive.
-func (o *options) choose(cfg *agent.Config) (err error) {
-	if o.object != "" {
-		if cfg.Object, err = proto.ParseObjectID(o.object); err != nil {
-			return cli.UsageError("--object: %w", err)
-		}
-	}
-	if o.sha256 != "" {
-		sum, err := hex.DecodeString(o.sha256)
-		if err != nil || len(sum) != len(cfg.SHA256) {
-			return cli.UsageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
-		}
-		cfg.SHA256 = [32]byte(sum)
-		if cfg.SHA256 == [32]byte{} { // would mean any
-			return cli.UsageError("--sha256: an all-zero hash is not allowed")
-		}
-	}
-	if _, err := path.Match(o.name, ""); err != nil {
-		return cli.UsageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
-	}
-	if o.name != "" {
-		cfg.Name = func(name string) bool {
-			ok, _ := path.Match(o.name, name)
-			return ok && name != ""
-		}
-	}
-	return nil
 }
 
 // keeps reports whether an interrupted transfer can be continued.

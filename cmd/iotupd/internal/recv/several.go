@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -64,6 +65,35 @@ func (o *options) take() receiver.Take {
 		return receiver.TakeFirst
 	}
 	return receiver.TakeOnly
+}
+
+// choose sets what to receive.
+func (o *options) choose(cfg *agent.Config) (err error) {
+	if o.object != "" {
+		if cfg.Object, err = proto.ParseObjectID(o.object); err != nil {
+			return cli.UsageError("--object: %w", err)
+		}
+	}
+	if o.sha256 != "" {
+		sum, err := hex.DecodeString(o.sha256)
+		if err != nil || len(sum) != len(cfg.SHA256) {
+			return cli.UsageError("--sha256 %q is not 64 hexadecimal digits", o.sha256)
+		}
+		cfg.SHA256 = [32]byte(sum)
+		if cfg.SHA256 == [32]byte{} { // would mean any
+			return cli.UsageError("--sha256: an all-zero hash is not allowed")
+		}
+	}
+	if _, err := path.Match(o.name, ""); err != nil {
+		return cli.UsageError("--name %q: not a pattern, such as 'fw-*.bin'", o.name)
+	}
+	if o.name != "" {
+		cfg.Name = func(name string) bool {
+			ok, _ := path.Match(o.name, name)
+			return ok && name != ""
+		}
+	}
+	return nil
 }
 
 // openFiles is how many partial files are open at a time.
@@ -127,10 +157,10 @@ type progressAllEvent struct {
 }
 
 type totalsEvent struct {
-	Files    int    `json:"files"`
+	Files    int    `json:"files_known"`
 	Finished int    `json:"files_finished"`
 	Failed   int    `json:"files_failed"`
-	Complete bool   `json:"files_all_known"`
+	Complete bool   `json:"list_complete"`
 	Bytes    uint64 `json:"bytes"`
 	Done     uint64 `json:"bytes_done"`
 }
@@ -144,11 +174,11 @@ type activeEvent struct {
 
 // An allEvent is the result of recv --all.
 type allEvent struct {
-	Files      int               `json:"files"`
+	Files      int               `json:"files_known"`
 	New        int               `json:"files_new"`
 	Had        int               `json:"files_had_already"`
 	Failed     int               `json:"files_failed"`
-	Catalogued bool              `json:"catalogued"` // no other file is sent
+	Catalogued bool              `json:"list_complete"` // by a catalogue
 	Bytes      uint64            `json:"bytes"`
 	Seconds    float64           `json:"seconds"`
 	Spanned    uint64            `json:"packets_sent"`
@@ -196,7 +226,7 @@ func (v *view) fileDone(e agent.FileDone) {
 
 // fileFailed reports one of several files that was given up.
 func (v *view) fileFailed(e agent.FileFailed) {
-	v.out.Event("file-failed", fileFailedEvent{Object: e.Manifest.Descriptor.Object().String(), Name: e.Manifest.Name, Error: e.Err.Err.Error()})
+	v.out.Event("failed", fileFailedEvent{Object: e.Manifest.Descriptor.Object().String(), Name: e.Manifest.Name, Error: e.Err.Err.Error()})
 	v.out.Warn(cli.Warning{Code: reason.FileFailed, Text: fmt.Sprintf("%s: not received: %v", displayName(e.Manifest, ""), e.Err.Err)})
 }
 
@@ -212,7 +242,7 @@ func (v *view) progressAll(e agent.Progress) {
 	for _, p := range s.Objects {
 		event.Active = append(event.Active, activeEvent{p.Object.String(), p.Held, p.Needed})
 	}
-	v.out.Event("progress-all", event)
+	v.out.Event("totals", event)
 	of := fmt.Sprintf("%d of %d files", t.Finished, t.Objects)
 	if !t.Complete {
 		of += " or more"
@@ -247,10 +277,10 @@ func (v *view) allDone(e agent.AllDone) {
 		extra += "  no catalogue was heard: others may be sent"
 	}
 	if len(all.Failed) > 0 {
-		v.out.Event("all-done", event)
+		v.out.Event("finished", event)
 		return // the error says it
 	}
-	v.out.Final("all-done", event, "ok  %d files in %s  %v in %s  loss %.1f%%  own drops %d%s",
+	v.out.Final("finished", event, "ok  %d files in %s  %v in %s  loss %.1f%%  own drops %d%s",
 		event.Files, v.opts.dir, quantity.Size(event.Bytes), quantity.Duration(took), 100*s.Loss.Ratio(), e.Drops, extra)
 }
 

@@ -72,7 +72,7 @@ func (v *view) transfer(t agent.Transfer) {
 	switch e := t.Event.(type) {
 	case receiver.ObjectFound:
 		if v.opts.all && !v.first.IsZero() {
-			return // speeds are those of all files
+			return // speeds are of all files together
 		}
 		v.first, v.from = e.Since, e.From
 		v.arrival, v.gain = cli.Speed{}, cli.Speed{}
