@@ -18,6 +18,7 @@ import (
 type ManifestEvent struct {
 	Path cli.Path `json:"manifest_path,omitempty"`
 	ObjectEvent
+	SetFiles   uint32           `json:"set_files,omitempty"` // if it is the manifest of a set
 	Groups     uint64           `json:"groups"`
 	Digests    bool             `json:"digests"`
 	Channel    string           `json:"channel,omitempty"`
@@ -61,6 +62,7 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 	geo, _ := d.Geometry() // parsed
 	e := ManifestEvent{
 		ObjectEvent: NewObjectEvent(d.Object(), d.Params),
+		SetFiles:    m.Catalogue,
 		Groups:      geo.Groups,
 		Digests:     d.Root != proto.Digest{},
 		Channel:     printable.Text(m.Channel), Component: printable.Text(m.Component), Version: printable.Text(m.Version),
@@ -114,6 +116,9 @@ func (e *ManifestEvent) Text() string {
 	}
 	add("object", "%s", e.Object)
 	addText("name", e.Name)
+	if e.SetFiles > 0 {
+		add("set", "the manifests of %d files", e.SetFiles)
+	}
 	add("size", "%s", SizeInBytes(e.Bytes))
 	add("SHA-256", "%s", e.SHA256)
 	digests := "with digests"
