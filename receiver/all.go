@@ -186,11 +186,22 @@ func (r *Receiver) freeDecoder(o *object) {
 	}
 	s.decoder = nil
 	o.decoders.release()
-	for _, next := range s.later {
+	s.wakeLater()
+}
+
+// wakeLater has the next object decode that waits for it, one at a time: there may be
+// thousands, and most have to go on waiting.
+func (s *set) wakeLater() {
+	for s.decoder == nil && len(s.later) > 0 {
+		next := s.later[0]
+		s.later[0] = nil
+		s.later = s.later[1:]
 		next.later = false
-		next.wake()
+		if !next.gone {
+			next.wake()
+			return
+		}
 	}
-	s.later = s.later[:0]
 }
 
 // collectedAll reports whether no packets are needed by any object.

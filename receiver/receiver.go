@@ -267,7 +267,11 @@ func (r *Receiver) NextJob() *Job {
 			}
 		}
 		o.ready = false
+		r.ready[0] = nil
 		r.ready = r.ready[1:]
+		if len(r.ready) == 0 {
+			r.set.wakeLater() // the last one that was woken may not need it any more
+		}
 	}
 	return nil
 }

@@ -170,7 +170,7 @@ func (g *gathering) observe(now time.Time, e receiver.Event) {
 	case receiver.Dropped:
 		g.end(e.Object, ended{replaced: true})
 	}
-	g.news.put(Transfer{At: now, Event: e, From: g.from, Progress: g.core.Progress()})
+	g.news.put(Transfer{At: now, Event: e, From: g.from})
 }
 
 // end hands a file over to those who put it into place.
