@@ -110,9 +110,10 @@ func (r *Receiver) share(geo proto.Geometry) (b budget, need uint64, fits bool) 
 		limit = uint64(r.cfg.MemoryLimit)
 		b.decoders = min(b.decoders, r.cfg.MemoryLimit/4)
 	}
-	b.decoders = max(b.decoders, fec.DecoderMemory(geo.Params, proto.ShardUnit))
+	r.set.decoders = b.decoders
+	b.decoders = max(min(b.decoders, fec.DecoderMemory(geo.Params, geo.ShardSize)), fec.DecoderMemory(geo.Params, proto.ShardUnit))
 	b.records = min(allRecords(geo), max(fewRecords, r.cfg.LeafMemory/(1+len(r.set.objects))))
-	common := uint64(b.decoders) + tableBytes + mostBatches*batchBytes
+	common := uint64(max(r.set.decoders, b.decoders)) + tableBytes + mostBatches*batchBytes
 	need = smallObject + indexBytes(geo) + uint64(b.records) + parkedBytes*geo.Groups*uint64(min(geo.K, geo.M))
 	if r.cfg.InMemory {
 		need += geo.Size
@@ -130,7 +131,7 @@ func (r *Receiver) endObject(o *object) {
 	s.used -= o.need
 	o.candidate.state = over
 	o.drop()
-	r.freeDecoder(o)
+	s.stopDecoding(o)
 }
 
 // finishObject is called when an object is complete, verified and durable.
@@ -165,10 +166,10 @@ func (r *Receiver) giveUp(c *candidate) {
 	r.set.failed++
 }
 
-// takeDecoder reports whether an object may decode: with [TakeAll] one does at a time,
-// which has the memory of all decoders.
-func (s *set) takeDecoder(o *object) bool {
-	if s.decoder == nil || s.decoder == o {
+// mayDecode reports whether there is memory for the decoders of an object: with [TakeAll],
+// all objects share it. One may decode in any case.
+func (s *set) mayDecode(o *object) bool {
+	if o.decodes || s.decoding == 0 || s.decoding+o.decoders.memory <= s.decoders {
 		return true
 	}
 	if !o.later {
@@ -178,22 +179,33 @@ func (s *set) takeDecoder(o *object) bool {
 	return false
 }
 
-// freeDecoder lets other objects decode.
-func (r *Receiver) freeDecoder(o *object) {
-	s := &r.set
-	if s.decoder != o {
+// startDecoding is called when a job has a decoder of an object.
+func (s *set) startDecoding(o *object) {
+	if !o.decodes {
+		o.decodes = true
+		s.decoding += o.decoders.memory
+	}
+}
+
+// stopDecoding gives the memory of an object's decoders to others.
+func (s *set) stopDecoding(o *object) {
+	if !o.decodes {
 		return
 	}
-	s.decoder = nil
+	o.decodes = false
+	s.decoding -= o.decoders.memory
 	o.decoders.release()
 	s.wakeLater()
 }
 
-// wakeLater has the next object decode that waits for it, one at a time: there may be
+// wakeLater has the next object decode that waits for memory, one at a time: there may be
 // thousands, and most have to go on waiting.
 func (s *set) wakeLater() {
-	for s.decoder == nil && len(s.later) > 0 {
+	for len(s.later) > 0 {
 		next := s.later[0]
+		if s.decoding > 0 && s.decoding+next.decoders.memory > s.decoders {
+			return
+		}
 		s.later[0] = nil
 		s.later = s.later[1:]
 		next.later = false

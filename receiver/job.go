@@ -67,7 +67,7 @@ func (o *object) nextJob() *Job {
 		if kind.decodes() {
 			o.work.decoding++
 			if o.candidate != nil {
-				o.set.decoder = o
+				o.set.startDecoding(o)
 			}
 		}
 		return &Job{object: o, kind: kind, work: w}
@@ -80,12 +80,12 @@ func (o *object) hasRoom(kind workKind) bool {
 	w := &o.work
 	switch kind {
 	case reencodeGroup: // takes the memory of all decoders
-		if len(w.lanes[kind]) == 0 || o.candidate != nil && !o.set.takeDecoder(o) {
+		if len(w.lanes[kind]) == 0 || o.candidate != nil && !o.set.mayDecode(o) {
 			return false
 		}
 		return w.decoding == 0
 	case decodeGroup:
-		if len(w.lanes[kind]) == 0 || o.candidate != nil && !o.set.takeDecoder(o) {
+		if len(w.lanes[kind]) == 0 || o.candidate != nil && !o.set.mayDecode(o) {
 			return false
 		}
 		_, waits := o.nextTask(reencodeGroup)

@@ -34,6 +34,7 @@ type object struct {
 	waiting waitingRoom // packets that wait for the store
 	ready   bool        // it is in shared.ready
 	later   bool        // it is in set.later
+	decodes bool        // it has memory of set.decoders
 
 	index  *index
 	places places

@@ -290,7 +290,7 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	err := j.finish()
 	o.wake()
 	if o.work.decoding == 0 {
-		r.freeDecoder(o)
+		r.set.stopDecoding(o)
 	}
 	switch {
 	case err != nil && o.candidate != nil:

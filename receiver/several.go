@@ -68,8 +68,10 @@ type set struct {
 	bytes   uint64                     // of all listed files
 	used    uint64                     // memory of objects
 	jobs    int                        // handed out
-	decoder *object                    // whose jobs have the memory of the decoders; nil: none
-	later   []*object                  // that wait for it
+
+	decoders int       // memory for decoders of all objects, in bytes
+	decoding int       // of decoders, with jobs
+	later    []*object // that wait for such memory
 
 	queue            []*candidate // of listed, with TakeAll: those that have not begun, and others
 	settling         []*object    // objects that were not settled lately: see unsettled

@@ -99,7 +99,9 @@ func (w *watcher) see(news any) error {
 func (w *watcher) observe(t Transfer) {
 	switch e := t.Event.(type) {
 	case receiver.ObjectFound:
-		w.first = e.Since
+		if w.first.IsZero() || w.cfg.Collection == nil { // of all files, the first counts
+			w.first = e.Since
+		}
 		w.restart(t.At)
 	case receiver.Certified:
 		if t.Progress.Needed > 0 { // a report now must not say that nothing was heard

@@ -244,7 +244,7 @@ func run(ctx context.Context, opts options, std cli.Stdio) (err error) {
 	}
 	defer surviveReaders()()
 	if os.Getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(tightHeap))
+		defer debug.SetGCPercent(debug.SetGCPercent(opts.heap()))
 	}
 	seeds, err := opts.openSeeds()
 	if err != nil {

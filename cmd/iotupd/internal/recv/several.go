@@ -96,6 +96,18 @@ func (o *options) choose(cfg *agent.Config) (err error) {
 	return nil
 }
 
+// manyHeap is tightHeap for thousands of files, of which each takes some small pieces of
+// memory.
+const manyHeap = 60
+
+// heap returns how much garbage may pile up, in percent.
+func (o *options) heap() int {
+	if o.all {
+		return manyHeap
+	}
+	return tightHeap
+}
+
 // openFiles is how many partial files are open at a time.
 const openFiles = 256
 
