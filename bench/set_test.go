@@ -150,7 +150,7 @@ func TestASetOfRealBytesTakesAsManyPackets(t *testing.T) {
 }
 
 func TestSetsAreTheSameOnAnyNumberOfCores(t *testing.T) {
-	e := Set{Experiment: Experiment{Loss: mustLoss(t, "gilbert:10%,burst=3"), Receivers: 70, Trials: 2}, Objects: mustObjects(t, "50K*2,300K")}
+	e := Set{Experiment: Experiment{Loss: mustLoss(t, "gilbert:10%,burst=3"), Receivers: 40}, Objects: mustObjects(t, "20K*2,100K")}
 	e.Parallel = 1
 	one := runSet(t, e)
 	e.Parallel = 3

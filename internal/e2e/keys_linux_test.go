@@ -27,6 +27,13 @@ func tool(t *testing.T, name string, args ...string) {
 	}
 }
 
+// toolOutput runs a program that needs no network, and returns what it prints.
+func toolOutput(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	return string(out), err
+}
+
 // A keyPair are the files of a key to sign with.
 type keyPair struct{ secret, public string }
 

@@ -53,16 +53,14 @@ func (s *store) ReadAt(b []byte, offset int64) (int, error) {
 }
 
 func (s *store) WriteAt(b []byte, offset int64) (int, error) {
-	copies := false
 	write := func(f *os.File) (int, error) {
 		n, err := f.WriteAt(b, offset)
-		copies = isFull(err) && durable.CopiesOnWrite(f)
 		s.startWriting(f, offset+int64(n))
 		return n, err
 	}
 	compacted := s.compacted.Load()
 	n, err := s.access(write)
-	if copies {
+	if isFull(err) {
 		s.compact(compacted)
 		n, err = s.access(write)
 	}
@@ -72,15 +70,18 @@ func (s *store) WriteAt(b []byte, offset int64) (int, error) {
 // compact is called when the disk is full although the space was reserved: blocks
 // that were written again may have taken it. times is the value of compacted
 // before the failed write: if it has changed, another call has compacted the file
-// already.
+// already. Other file systems than btrfs are not concerned.
 func (s *store) compact(times uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.discarded || s.compacted.Load() != times {
 		return
 	}
-	s.compacted.Add(1)
 	s.part.use(func(f *os.File) error {
+		if !durable.CopiesOnWrite(f) {
+			return nil
+		}
+		s.compacted.Add(1)
 		s.dropBallast()
 		durable.Compact(f, s.reserved.Load())
 		s.takeBallast(f)
