@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/proto/manifestfile"
@@ -108,8 +109,8 @@ func (o *sendOptions) checkSet(flags *pflag.FlagSet) error {
 				return cli.UsageError("%s%s: %w", f.Path, manifestfile.Suffix, err)
 			}
 			for _, other := range signed {
-				if !disjoint(other.Manifest, m) {
-					return cli.UsageError("%s and %s are signed for the same hardware: receivers take the one with the higher sequence; sign each with its own --target, or send them on different channels", other.Path, f.Path)
+				if m.Component == other.Manifest.Component && !disjoint(other.Manifest, m) {
+					return sameComponentError(other, f)
 				}
 			}
 			signed = append(signed, f)
@@ -126,6 +127,14 @@ func (o *sendOptions) checkSet(flags *pflag.FlagSet) error {
 		}
 	}
 	return err
+}
+
+// sameComponentError says that receivers could not keep two signed files apart, and what to
+// do.
+func sameComponentError(a, b *agent.File) error {
+	return cli.UsageError("%s and %s are releases of %s for the same hardware: receivers take the one with the higher sequence; "+
+		"sign each with its own --component or --target, and on a new --channel as long as earlier versions receive on this one: "+
+		"they know no components, and without --target take any release", a.Path, b.Path, describe.Component(a.Manifest.Component))
 }
 
 // nameOf returns the name that receivers see of a file of a set.
