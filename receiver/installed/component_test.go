@@ -300,7 +300,7 @@ func TestTheCommandOfAnEarlierVersionKeepsOthersFromInstalling(t *testing.T) {
 	}
 }
 
-// The files in testdata/early are those of a version that knows no components: one after a
+// A version that knows no components has written the files in testdata/early: one after a
 // release of the component boot, whose installation is to be tried again, and one after a
 // release without a component, which is installed.
 func TestFilesOfAnEarlierVersionAreRead(t *testing.T) {

@@ -36,7 +36,8 @@ accept only signed files. The secret key is needed here only, not on the sender.
 
 --sequence numbers the releases of a channel: receivers refuse a number lower
 than the one of the last release they installed. Use a build number that always
-rises, or auto.`
+rises, or auto. With --component, several products share a channel, and each has
+numbers of its own.`
 
 const signDetails = `--add adds a signature to an existing manifest, with another key, and changes
 nothing else in it. A manifest has at most four signatures.`
