@@ -157,6 +157,7 @@ func NewCommand() *cobra.Command {
 	cmd.MarkFlagDirname("dir")
 	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"component": cobra.NoFileCompletions})
 	return cmd
 }
 

@@ -104,6 +104,7 @@ func NewCommand() *cobra.Command {
 	opts.addFlags(cmd.Flags())
 	cli.CompleteFlags(cmd, opts.Options.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"component": cobra.NoFileCompletions})
 	return cmd
 }
 
