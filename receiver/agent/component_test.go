@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +24,7 @@ import (
 // of returns a release of a component, with a content and a name of its own.
 func (d *device) of(component string, sequence uint64) release {
 	r := d.release(sequence)
-	r.component, r.name = component, fmt.Sprintf("%s-%d.bin", component, sequence)
+	r.component, r.name = component, fmt.Sprintf("fw-%s-%d.bin", component, sequence)
 	r.content = append([]byte(component), r.content...)
 	return r
 }
@@ -273,6 +275,13 @@ func TestAnInstallerTakesTheNewestReleaseOfEachComponent(t *testing.T) {
 	if entries, err := os.ReadDir(ready); err != nil || len(entries) != 4 {
 		t.Errorf("got %v, %v, want the two files of two releases", entries, err)
 	}
+	check(t, newStation(t, Config{
+		Target: filestore.Objects(t.TempDir()), KeepPending: true, Trust: []proto.PublicKey{d.key.Public()}, State: t.TempDir(), Components: []string{"else"},
+	}).InstallFrom(t.Context(), ready, d.ends(nil)))
+	d.wantCalls(0)
+	if entries, err := os.ReadDir(ready); err != nil || len(entries) != 4 {
+		t.Errorf("got %v, %v, want that an installer of another component leaves them", entries, err)
+	}
 	var got []string
 	check(t, newStation(t, Config{
 		Target: filestore.Objects(own), KeepPending: true, Trust: []proto.PublicKey{d.key.Public()}, State: t.TempDir(),
@@ -280,9 +289,81 @@ func TestAnInstallerTakesTheNewestReleaseOfEachComponent(t *testing.T) {
 		got = append(got, file.Manifest.Name)
 		return nil
 	}))
-	if len(got) != 2 || got[0] != "app-3.bin" || got[1] != "boot-8.bin" {
+	if len(got) != 2 || got[0] != "fw-app-3.bin" || got[1] != "fw-boot-8.bin" {
 		t.Errorf("got %q", got)
 	}
 	wantFiles(t, ready)
 	wantFiles(t, own)
+}
+
+// asEarly changes the records of a component to what a version has written that knows no
+// components.
+func (d *device) asEarly(component string) {
+	d.Helper()
+	change := func(pattern, suffix string) {
+		found, err := filepath.Glob(filepath.Join(stateOf(d.T), pattern))
+		if err != nil || len(found) != 1 {
+			d.Fatalf("got %q, %v", found, err)
+		}
+		b, err := os.ReadFile(found[0])
+		check(d.T, err)
+		text, _, _ := strings.Cut(string(b), "checksum ")
+		text = strings.Replace(text, fmt.Sprintf("component %q\n", component), "", 1)
+		text += fmt.Sprintf("checksum %08x\n", crc32.ChecksumIEEE([]byte(text)))
+		parts := strings.Split(filepath.Base(found[0]), "-")
+		check(d.T, os.WriteFile(filepath.Join(stateOf(d.T), parts[0]+"-"+parts[1]+suffix), []byte(text), 0o600))
+		check(d.T, os.Remove(found[0]))
+	}
+	change("*-*-*.installed", ".installed")
+	change("*-*-*.component-state", ".state")
+	kept, err := filepath.Glob(filepath.Join(stateOf(d.T), "*.component"))
+	check(d.T, err)
+	for _, path := range kept {
+		check(d.T, os.Remove(path))
+	}
+}
+
+// "What a program without components has recorded is not lost": after an upgrade, a
+// follower goes on with the installation, refuses what is older, and keeps to its component.
+func TestAFollowerGoesOnAfterAnUpgradeFromAVersionWithoutComponents(t *testing.T) {
+	d := newDevice(t)
+	f := d.follower("fw")
+	if _, err := f.receive(d.of("boot", 7)); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	d.asEarly("boot")
+	again := d.follower("fw")
+	again.follows(2, func() *broadcast {
+		return together(t, d.of("app", 9), d.of("boot", 6), d.of("boot", 8))
+	})
+	again.wantFile(d.of("boot", 8))
+	if got := again.got; len(got) != 2 || got[0] != 7 || got[1] != 8 {
+		t.Errorf("it has installed %d, want what was pending and then the newer one", got)
+	}
+	again.Close()
+	s := d.follower("another file")
+	s.cfg.Timeout = 300 * time.Millisecond
+	if _, err := s.receive(d.of("boot", 6)); !errors.As(err, new(*SilenceError)) {
+		t.Errorf("got %v, want that an older release is refused", err)
+	}
+}
+
+// What was only received left a floor, and nothing that names the place of the file: it was
+// a release without a component.
+func TestAFollowerWithNothingButAFloorKeepsToReleasesWithoutAComponent(t *testing.T) {
+	d := newDevice(t)
+	s := newStation(t, Config{Target: filestore.Dir(d.dir), Trust: []proto.PublicKey{d.key.Public()}})
+	_, err := s.receive(d.of("", 7))
+	check(t, err)
+	s.Close()
+	if found, err := filepath.Glob(filepath.Join(stateOf(t), "*.installed")); err != nil || len(found) != 1 {
+		t.Errorf("got %q, %v", found, err)
+	}
+	f := d.follower("fw")
+	f.follows(1, func() *broadcast { return together(t, d.of("app", 9), d.of("", 8)) })
+	f.wantFile(d.of("", 8))
+	if n := saw[OtherComponent](f.station); n != 1 {
+		t.Errorf("got %d reports of the other component, want one", n)
+	}
 }

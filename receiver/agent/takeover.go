@@ -207,8 +207,9 @@ type offer struct {
 // at work.
 const mostOffers = 256
 
-// takeManifests moves all manifests from dir to own, where they stay until there is a
-// record, and returns those that the policy accepts, also of a run that was killed.
+// takeManifests moves all manifests of accepted components from dir to own, where they stay
+// until there is a record, and returns those that the policy accepts, also of a run that was
+// killed.
 func (a *Agent) takeManifests(dir, own *os.Root) (all []*offer, err error) {
 	d, err := dir.Open(".")
 	if err != nil {
@@ -220,7 +221,7 @@ func (a *Agent) takeManifests(dir, own *os.Root) (all []*offer, err error) {
 		return nil, err
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, readySuffix) {
+		if strings.HasSuffix(name, readySuffix) && !a.leaves(dir, name) {
 			takeManifest(dir, name, own)
 		}
 	}
@@ -246,10 +247,38 @@ func (a *Agent) takeManifests(dir, own *os.Root) (all []*offer, err error) {
 			all = append(all, &offer{m, signers})
 			continue
 		}
+		if m != nil && !a.takes(m) {
+			continue // a run for its component goes on with it
+		}
 		own.Remove(e.Name())
 		a.refuse(m, err)
 	}
 	return all, nil
+}
+
+// takes reports whether releases of the component of m are accepted.
+func (a *Agent) takes(m *proto.Manifest) bool {
+	accepted := a.accepted()
+	return len(accepted) == 0 || slices.Contains(accepted, m.Component)
+}
+
+// leaves reports whether a manifest in dir is by what it says one for another run of
+// [Agent.InstallFrom], which takes its component.
+func (a *Agent) leaves(dir *os.Root, name string) bool {
+	if len(a.accepted()) == 0 {
+		return false
+	}
+	f, err := durable.OpenRegularIn(dir, name, os.O_RDONLY)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, proto.MaxShardSize))
+	if err != nil {
+		return false
+	}
+	m, err := proto.ParseManifest(b)
+	return err == nil && name == manifestName(m) && !a.takes(m)
 }
 
 // manifestName names the manifest of m beside its file.

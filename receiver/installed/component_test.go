@@ -299,3 +299,41 @@ func TestTheCommandOfAnEarlierVersionKeepsOthersFromInstalling(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A version that knows no components has written the files in testdata/early: one after a
+// release of the component boot, whose installation is to be tried again, and one after a
+// release without a component, which is installed.
+func TestFilesOfAnEarlierVersionAreRead(t *testing.T) {
+	public, err := os.ReadFile("testdata/early/release.pub")
+	check(t, err)
+	key, _, err := keys.ParsePublicKey(public)
+	check(t, err)
+	for _, test := range []struct {
+		kind, component string
+		sequence        uint64
+		state           state.State
+	}{{"component", "boot", 7, state.Received}, {"none", "", 9, state.Installed}} {
+		dir := t.TempDir()
+		check(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "early", test.kind))))
+		trusted := []proto.PublicKey{key}
+		m, err := Open(dir, "fw", trusted)
+		check(t, err)
+		t.Cleanup(m.Close)
+		if all, err := m.Releases(); err != nil || len(all) != 1 || all[receiver.Series{Key: key.ID}].Sequence != test.sequence {
+			t.Errorf("%s: got %+v, %v", test.kind, all, err)
+		}
+		j, err := OpenJournal(dir, "fw", trusted)
+		check(t, err)
+		t.Cleanup(j.Close)
+		r, err := j.Of("", test.component)
+		if err != nil || r == nil || r.State != test.state || r.Sequence() != test.sequence || r.Component != test.component || r.Attempts != 1 {
+			t.Fatalf("%s: got %+v, %v", test.kind, r, err)
+		}
+		if all, err := ReadAll(dir); err != nil || len(all) != 1 || all[0].Component != test.component {
+			t.Errorf("%s: got %+v, %v", test.kind, all, err)
+		}
+		if r.Early() != (test.component != "") {
+			t.Errorf("%s: got %t", test.kind, r.Early())
+		}
+	}
+}

@@ -127,7 +127,7 @@ func (c change) newCommand() *cobra.Command {
 	opts.addFlags(cmd.Flags())
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print errors only")
 	cmd.MarkFlagDirname("state")
-	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"channel": cobra.NoFileCompletions})
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"channel": cobra.NoFileCompletions, "component": cobra.NoFileCompletions})
 	return cmd
 }
 

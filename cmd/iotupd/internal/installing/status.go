@@ -99,7 +99,7 @@ func NewStatusCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&opts.json, "json", false, "print an event for each release and each other partial file as a JSON line")
 	cmd.MarkFlagDirname("state")
 	cmd.MarkFlagDirname("dir")
-	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"channel": cobra.NoFileCompletions})
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"channel": cobra.NoFileCompletions, "component": cobra.NoFileCompletions})
 	return cmd
 }
 

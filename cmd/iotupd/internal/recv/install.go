@@ -61,6 +61,7 @@ func NewInstallCommand() *cobra.Command {
 	}
 	opts.addFlags(cmd.Flags())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"component": cobra.NoFileCompletions})
 	return cmd
 }
 

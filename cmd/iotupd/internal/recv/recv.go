@@ -55,8 +55,8 @@ what is missing.
 -o - and --dry-run use a temporary file, in $TMPDIR or else in /var/tmp.
 
 The command of --exec installs a new file. What becomes of it is recorded in
---state, before each step, for each channel and key of --trust. By its exit code
-the command says what happens next:
+--state, before each step, for each channel, component and key of --trust. By
+its exit code the command says what happens next:
 
   0      the release is installed, and with --confirm is to be confirmed
   65     the release is rejected, and is not installed before a higher sequence
@@ -73,10 +73,15 @@ that reboots calls iotupd installed before.
 When recv is stopped, the command gets SIGTERM, and is killed after 10 s. Until
 it has succeeded, only the user of recv can change the file: its owner, and a
 mode that lets others write, are set then. Its environment has IOTUPD_FILE (the
-path), IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT, _CHANNEL and _VERIFIED (true
-or false); for a signed file also _SIGNED_BY, _SEQUENCE, _VERSION and _METADATA
-(base64); and IOTUPD_ATTEMPT, 1 for the first attempt. It inherits descriptor 3,
-a lock by which no second one runs beside it, even if recv is killed.
+path), IOTUPD_FILE_NAME, _SIZE, _SHA256, _OBJECT, _CHANNEL, _COMPONENT and
+_VERIFIED (true or false); for a signed file also _SIGNED_BY, _SEQUENCE,
+_VERSION and _METADATA (base64); and IOTUPD_ATTEMPT, 1 for the first attempt. It
+inherits descriptor 3, a lock by which no second one runs beside it, even if
+recv is killed.
+
+A channel may carry several products, which sign --component names: --component
+takes releases of one, and compares them with its own releases only. --follow
+without --component keeps to the component of the first signed release.
 
 With dns:NAME, recv listens to the senders that DNS lists for the channel NAME,
 as printed by send --print-dns. DNS decides only whom to listen to; use --trust
@@ -151,6 +156,7 @@ func NewCommand() *cobra.Command {
 	cmd.MarkFlagDirname("dir")
 	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"component": cobra.NoFileCompletions})
 	return cmd
 }
 

@@ -160,6 +160,15 @@ func TestWhatSomebodyDidToThePlaceOfAFileHasACode(t *testing.T) {
 	}
 }
 
+func TestOtherComponentsAreNamedWithWhatToDo(t *testing.T) {
+	s := newScreen(t, options{})
+	const fix = "  try: iotupd recv --follow --component NAME   # which of them this device wants; - is for releases that name none\n"
+	s.wantLines(agent.OtherComponent{Kept: "boot", Component: "app\x1b[2J", Object: proto.ObjectID{1}, Name: "app.bin"},
+		"warning: object 01000000... app.bin is a release of component app\ufffd[2J, and this receiver keeps to releases of component boot [other-component]\n"+fix)
+	s.wantLines(agent.OtherComponent{Component: "app", Object: proto.ObjectID{1}},
+		"warning: object 01000000... is a release of component app, and this receiver keeps to releases of no component [other-component]\n"+fix)
+}
+
 func TestOtherVersionsAreNamedWithWhatToDo(t *testing.T) {
 	s := newScreen(t, options{})
 	s.wantLines(agent.OtherVersion{Object: proto.ObjectID{1}, Name: "fw.bin", Size: 2048},

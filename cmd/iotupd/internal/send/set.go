@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/describe"
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/reason"
 	"iotupd/proto"
@@ -161,10 +162,18 @@ func (o *sendOptions) checkSigned(flags *pflag.FlagSet) error {
 			products[f.Manifest.Component] = p
 		}
 		if other := p.add(f); other != nil {
-			return cli.UsageError("%s and %s are signed for the same hardware: receivers take the one with the higher sequence; sign each with its own --target, or send them on different channels", other.Path, f.Path)
+			return sameComponentError(other, f)
 		}
 	}
 	return nil
+}
+
+// sameComponentError says that receivers could not keep two signed files apart, and what to
+// do.
+func sameComponentError(a, b *agent.File) error {
+	return cli.UsageError("%s and %s are releases of %s for the same hardware: receivers take the one with the higher sequence; "+
+		"sign each with its own --component or --target, and on a new --channel as long as earlier versions receive on this one: "+
+		"they know no components, and without --target take any release", a.Path, b.Path, describe.Component(a.Manifest.Component))
 }
 
 // A product has releases of which a receiver takes the newest one for its hardware.

@@ -36,7 +36,8 @@ accept only signed files. The secret key is needed here only, not on the sender.
 
 --sequence numbers the releases of a channel: receivers refuse a number lower
 than the one of the last release they installed. Use a build number that always
-rises, or auto.`
+rises, or auto. With --component, several products share a channel, and each has
+numbers of its own.`
 
 const signDetails = `--set signs several files as one release: it writes their manifests to --output,
 and the signature beside it. Send all of it with iotupd send --set. A file beside
@@ -116,6 +117,7 @@ func NewCommand() *cobra.Command {
 	opts.addFlags(cmd.Flags())
 	cli.CompleteFlags(cmd, opts.Options.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
+	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"component": cobra.NoFileCompletions})
 	return cmd
 }
 
