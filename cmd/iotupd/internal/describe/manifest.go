@@ -18,7 +18,7 @@ import (
 type ManifestEvent struct {
 	Path cli.Path `json:"manifest_path,omitempty"`
 	ObjectEvent
-	SetFiles   uint32           `json:"set_files,omitempty"` // if it is the manifest of a set
+	SetFiles   int              `json:"set_files,omitempty"` // if it is the manifest of a set
 	Groups     uint64           `json:"groups"`
 	Digests    bool             `json:"digests"`
 	Channel    string           `json:"channel,omitempty"`
@@ -62,7 +62,7 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 	geo, _ := d.Geometry() // parsed
 	e := ManifestEvent{
 		ObjectEvent: NewObjectEvent(d.Object(), d.Params),
-		SetFiles:    m.Catalogue,
+		SetFiles:    int(m.Catalogue),
 		Groups:      geo.Groups,
 		Digests:     d.Root != proto.Digest{},
 		Channel:     printable.Text(m.Channel), Component: printable.Text(m.Component), Version: printable.Text(m.Version),

@@ -24,7 +24,7 @@ type Files struct {
 
 // AddFlags declares the flag.
 func (f *Files) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&f.List, "files-from", "", "`file` with the paths of more files, one a line; - reads them from stdin")
+	flags.StringVar(&f.List, "files-from", "", "`file` with the paths of more files, one a line; - reads them from stdin (default none)")
 }
 
 // maxListBytes bounds what is read of a list.
@@ -56,6 +56,8 @@ func (f *Files) Paths(args []string, without ...string) ([]string, error) {
 		paths = append(paths, path)
 	}
 	switch {
+	case len(paths) == 0 && f.List == "":
+		return nil, cli.UsageError("no file is left beside the set and manifests of other files")
 	case len(paths) == 0:
 		return nil, cli.UsageError("--files-from %s: there is no file in this list", f.List)
 	case len(paths) > sender.MaxObjects:

@@ -52,7 +52,7 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// mismatch says that the file is not that of its manifest.
+// mismatch says that the manifest describes another file.
 func (o *sendOptions) mismatch(e *agent.MismatchError) error {
 	if o.from == "" { // of a set
 		return cli.UsageError("%w", e)

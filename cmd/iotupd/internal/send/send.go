@@ -152,6 +152,7 @@ func runSend(ctx context.Context, opts sendOptions, paths []string, std cli.Stdi
 		return err
 	}
 	opts.warnSameName(out)
+	defer opts.limitHeap(len(paths))()
 	v := &sendView{opts: opts, out: out}
 	unit := &service{Service: cli.NewService(ctx)}
 	defer unit.Close()

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ var (
 
 func (o *setOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.share, "share", "sqrt", "how several files share the rate: sqrt is best if receivers join at random for one file each, size if every receiver wants all files, shortest if all receivers are there at the start")
-	flags.StringVar(&o.path, "set", "", "`file` that iotupd sign --set made of all FILEs: receivers trust them by its signature")
+	flags.StringVar(&o.path, "set", "", "`file` that iotupd sign --set made of all FILEs: receivers trust them by its signature (default none)")
 	flags.StringArrayVar(&o.weights, "weight", nil, "`name=number`, repeatable: how popular a file is compared with the others (default 1)")
 }
 
@@ -233,6 +234,22 @@ func (o *sendOptions) warnSameName(out *cli.Output) {
 			Fix:  "iotupd sign --name NAME FILE   # gives a file another name",
 		})
 	}
+}
+
+// perFile is the memory in bytes that each of very many files takes, beside its parity and
+// digests.
+const perFile = 6 << 10
+
+// limitHeap has garbage collected early enough that very many files take little more memory
+// than --memory allows. Otherwise the heap of the runtime grows to twice that.
+func (o *sendOptions) limitHeap(files int) (undo func()) {
+	if files <= fewFiles {
+		return func() {}
+	}
+	limit := int64(o.Memory)*3/2 + 64<<20 + int64(files)*perFile
+	before := debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(before, limit))
+	return func() { debug.SetMemoryLimit(before) }
 }
 
 // nameOf returns the name that receivers see of a file of a set.

@@ -143,7 +143,7 @@ func (s *set) beside(path string, size int64) (*proto.Manifest, error) {
 	return m, nil
 }
 
-// unsigned returns a manifest for a file that has none.
+// unsigned returns the manifest of a file beside which there is not a signed one.
 func (s *set) unsigned(path string, size int64) (m *proto.Manifest, err error) {
 	m = &proto.Manifest{Name: filepath.Base(path)}
 	if err := proto.CheckName(m.Name); err != nil {

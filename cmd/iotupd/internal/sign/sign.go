@@ -40,8 +40,8 @@ rises, or auto. With --component, several products share a channel, and each has
 numbers of its own.`
 
 const signDetails = `--set signs several files as one release: it writes their manifests to --output,
-and the signature beside it. Send all of it with iotupd send --set. A file beside
-which there is a signed manifest keeps that, others need none.
+and the signature beside it, for iotupd send --set. A file beside which there is
+a signed manifest keeps that manifest; others need none.
 
 --add adds a signature to an existing manifest, with another key, and changes
 nothing else in it. A manifest has at most four signatures.`
@@ -77,7 +77,7 @@ var manifestFlags = []string{
 func NewCommand() *cobra.Command {
 	var opts signOptions
 	cmd := &cobra.Command{
-		Use:   "sign [flags] FILE | sign --add MANIFEST [flags] | sign --set -o SET FILE...",
+		Use:   "sign [flags] FILE | sign --add MANIFEST | sign --set -o SET FILE...",
 		Short: "sign a file, for send --manifest",
 		Long:  signHelp,
 		Example: `  iotupd sign firmware.bin -s release.key --sequence 42 --version 1.4.2
