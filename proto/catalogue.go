@@ -16,8 +16,8 @@ const (
 	MaxCatalogueBytes = 64 << 20
 )
 
-// catalogueMagic starts a catalogue.
-const catalogueMagic = "IUC1"
+// CatalogueMagic starts a catalogue.
+const CatalogueMagic = "IUC1"
 
 var errCatalogue = errors.New("proto: invalid catalogue")
 
@@ -30,7 +30,7 @@ func AppendCatalogue(b []byte, manifests []*Manifest) ([]byte, error) {
 	start := len(b)
 	all := slices.Clone(manifests)
 	slices.SortFunc(all, compareObjects)
-	b = append(b, catalogueMagic...)
+	b = append(b, CatalogueMagic...)
 	for _, m := range all {
 		enc := m.AppendTo(nil)
 		if over := manifestIDLen + len(enc) - m.Descriptor.ShardSize; over > 0 {
@@ -47,7 +47,7 @@ func AppendCatalogue(b []byte, manifests []*Manifest) ([]byte, error) {
 
 // CatalogueLen returns the length in bytes of the catalogue of a set.
 func CatalogueLen(manifests []*Manifest) (n int) {
-	n = len(catalogueMagic)
+	n = len(CatalogueMagic)
 	var b []byte
 	for _, m := range manifests {
 		b = m.AppendTo(b[:0])
@@ -65,7 +65,7 @@ func compareObjects(a, b *Manifest) int {
 // ParseCatalogue reads the catalogue of n objects. Signatures are not verified, neither
 // of the catalogue nor of the manifests in it. Byte slices of the result alias b.
 func ParseCatalogue(b []byte, n uint32) ([]*Manifest, error) {
-	rest, ok := bytes.CutPrefix(b, []byte(catalogueMagic))
+	rest, ok := bytes.CutPrefix(b, []byte(CatalogueMagic))
 	switch {
 	case !ok:
 		return nil, errCatalogue

@@ -47,9 +47,9 @@ func TestADamagedCatalogueIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	swapped := func() []byte {
-		n := (len(whole) - len(catalogueMagic)) / 3
-		rest := whole[len(catalogueMagic):]
-		return slices.Concat(whole[:len(catalogueMagic)], rest[n:2*n], rest[:n], rest[2*n:])
+		n := (len(whole) - len(CatalogueMagic)) / 3
+		rest := whole[len(CatalogueMagic):]
+		return slices.Concat(whole[:len(CatalogueMagic)], rest[n:2*n], rest[:n], rest[2*n:])
 	}
 	nested := setOf(2)
 	nested[1].Name, nested[1].Catalogue = "", 7

@@ -305,7 +305,7 @@ func (m *Manifest) setTLV(typ uint16, value []byte) error {
 		text, what, limit = &m.Component, "component", maxComponentLen
 	case tlvCatalogue:
 		if len(value) != 4 || binary.BigEndian.Uint32(value) == 0 {
-			return fmt.Errorf("%w: %x is not the number of objects of a catalogue", errManifest, value)
+			return fmt.Errorf("%w: a catalogue cannot have %x objects", errManifest, value)
 		}
 		m.Catalogue = binary.BigEndian.Uint32(value)
 		return nil

@@ -52,8 +52,14 @@ func startCommand(t *testing.T, dir string, stdout *os.File, haste string, args 
 	t.Helper()
 	self, err := os.Executable()
 	check(t, err)
+	return startProgram(t, dir, stdout, haste, append([]string{self}, args...)...)
+}
+
+// startProgram is startCommand of a program that ends as the command.
+func startProgram(t *testing.T, dir string, stdout *os.File, haste string, args ...string) *process {
+	t.Helper()
 	p := &process{T: t, dir: dir}
-	p.cmd = exec.Command(self, args...)
+	p.cmd = exec.Command(args[0], args[1:]...)
 	p.cmd.Dir = dir
 	if stdout != nil {
 		p.cmd.Stdout = stdout

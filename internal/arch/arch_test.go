@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	"cmd/iotupd/internal/cobra/small": {"github.com/spf13/pflag"},
 	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/printable", "internal/quantity", "proto", "receiver", "receiver/agent"},
 	"cmd/iotupd/internal/encode": {
-		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "internal/reason", "proto", "sender", "sender/filesource",
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "internal/reason", "proto", "proto/manifestfile", "sender", "sender/filesource",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/inspect": {

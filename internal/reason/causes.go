@@ -54,6 +54,7 @@ const (
 	SendCache             = "cache"
 	RateNotReached        = "rate-not-reached"
 	FileDropped           = "file-dropped"
+	SameName              = "same-name"
 	ListenersBeyondRouter = "listeners-beyond-router"
 	Jumbo                 = "jumbo"
 	SenderDrops           = "sender-drops"
@@ -179,6 +180,7 @@ var warnings = []Cause{
 	{SendExpired, "The manifest has expired: receivers refuse the file.", "sign the file again, or set the clock", exitPolicy},
 	{SendCache, "The prepared data of the file could not be written to the cache, or read from it.", "look at the directory of --cache", 0},
 	{FileDropped, "One of several files has changed, or cannot be read, and is not sent any more.", "start send again with a file that does not change", 0},
+	{SameName, "Several files that are sent together have the same name: recv --all takes none of them.", "iotupd sign --name NAME FILE", 0},
 	{RateNotReached, "The sender is slower than --rate asks for.", "a lower --rate, or --rate max", 0},
 	{ListenersBeyondRouter, "Receivers behind a router may not be noticed by --when-listened.", "an IGMP or MLD proxy on the router", 0},
 	{SenderDrops, "The sender's host drops packets in the queue of the interface, since the rate is over what that carries.", "iotupd send --rate RATE FILE   # lower; or --rate max", 0},

@@ -149,7 +149,7 @@ func TestEqualFilesAreOneObject(t *testing.T) {
 				}
 			}
 		}, manyNames(n)...)
-		if err == nil || !errors.As(err, new(*ConfigError)) || !strings.Contains(err.Error(), "have the same content, and 1 more files") {
+		if err == nil || !errors.As(err, new(*ConfigError)) || !strings.Contains(err.Error(), "have the same content, as have two others") {
 			t.Errorf("%d files: %v", n, err)
 		}
 	}

@@ -5,18 +5,11 @@ package agent
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"runtime"
-	"sync"
 
 	"iotupd/proto"
 	"iotupd/sender"
 	"iotupd/sender/filesource"
 )
-
-// smallFile is the size in bytes up to which several files are encoded at a time: larger
-// ones keep all cores busy by themselves.
-const smallFile = 4 << 20
 
 // prepareAll encodes the files and their catalogue.
 func (a *Agent) prepareAll(ctx context.Context) error {
@@ -24,38 +17,18 @@ func (a *Agent) prepareAll(ctx context.Context) error {
 	if err := a.makeScratch(configs); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	work := preparing{agent: a}
+	var sizes []int64
 	for _, o := range a.objects {
-		work.total += weight(o)
+		sizes = append(sizes, o.file.Size())
 	}
-	var running sync.WaitGroup
-	free := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i, o := range a.objects {
-		if ctx.Err() != nil {
-			break
-		}
+	work := filesource.NewMeter(sizes, func(fraction float64) { a.observe(Preparing{fraction}) })
+	err := filesource.PrepareEach(ctx, sizes, func(ctx context.Context, i int) error {
 		cfg := configs[i]
-		cfg.Progress = work.of(o)
+		cfg.Progress = work.Of(sizes[i])
 		cfg.Cached = func(u filesource.CacheUse) { a.observe(Cached{u}) }
-		prepare := func() {
-			if err := o.prepare(ctx, cfg); err != nil {
-				cancel(err)
-			}
-		}
-		if len(a.objects) == 1 || o.geo.Size > smallFile {
-			prepare()
-			continue
-		}
-		free <- struct{}{}
-		running.Go(func() {
-			defer func() { <-free }()
-			prepare()
-		})
-	}
-	running.Wait()
-	if err := context.Cause(ctx); err != nil {
+		return a.objects[i].prepare(ctx, cfg)
+	})
+	if err != nil {
 		return err
 	}
 	if err := a.refuseDuplicates(); err != nil {
@@ -64,51 +37,17 @@ func (a *Agent) prepareAll(ctx context.Context) error {
 	return a.prepareCatalogue(ctx)
 }
 
-// refuseDuplicates refuses files with the same content, encoded in the same way: they are
-// one object, and a set has it once.
+// refuseDuplicates refuses files with the same content.
 func (a *Agent) refuseDuplicates() error {
-	paths := make(map[proto.ObjectID]string, len(a.objects))
-	first, more := "", ""
-	n := 0
+	var paths []string
+	var objects []proto.ObjectID
 	for _, o := range a.objects {
-		id := o.manifest.Descriptor.Object()
-		other, ok := paths[id]
-		if paths[id] = o.Path; !ok {
-			continue
-		}
-		if n++; n == 1 {
-			first = fmt.Sprintf("%s and %s have the same content", other, o.Path)
-		} else {
-			more = fmt.Sprintf(", and %d more files have that of another one", n-1)
-		}
+		paths, objects = append(paths, o.Path), append(objects, o.manifest.Descriptor.Object())
 	}
-	if n == 0 {
-		return nil
+	if err := filesource.FindDuplicates(paths, objects); err != nil {
+		return &ConfigError{err}
 	}
-	return &ConfigError{fmt.Errorf("%s%s: a set has it once, so leave out all files except one", first, more)}
-}
-
-// weight is the work of encoding a file, compared with others.
-func weight(o *object) float64 { return float64(max(1, o.geo.Size)) }
-
-// preparing adds up the work of all files.
-type preparing struct {
-	agent *Agent
-
-	mu          sync.Mutex
-	done, total float64
-}
-
-// of returns the [filesource.Config.Progress] of a file.
-func (p *preparing) of(o *object) func(fraction float64) {
-	before := 0.0
-	return func(fraction float64) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.done += (fraction - before) * weight(o)
-		before = fraction
-		p.agent.observe(Preparing{p.done / p.total})
-	}
+	return nil
 }
 
 // Preparations says how each file is encoded. What is kept in memory of all of them, and of

@@ -35,7 +35,7 @@ var pages = map[string][]task{
 		{"Signed and encrypted transfers", "manifest group-key", ""},
 		{"Forward error correction", "parity profile", "for-memory shard-size digest"},
 		{"Several senders, and receivers with different bandwidth", "", "sender layers when-listened"},
-		{"Several files", "", "share weight"},
+		{"Several files", "", "files-from set share weight"},
 		{"How receivers find the sender", "", "source-specific print-dns"},
 		{"Preparing the file", "", "memory cache"},
 		{"Output", "quiet verbose json", "progress stats"},
@@ -55,7 +55,7 @@ var pages = map[string][]task{
 		{"Help", "help help-all", ""},
 	},
 	"sign": {
-		{"Signing", "secret password-file output add", ""},
+		{"Signing", "secret password-file output add", "set files-from"},
 		{"Manifest", "sequence version expires target channel", "name notes metadata created"},
 		{"Forward error correction", "parity profile", "for-memory shard-size digest"},
 		{"Preparing the file", "", "memory cache"},

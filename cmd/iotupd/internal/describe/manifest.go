@@ -18,6 +18,7 @@ import (
 type ManifestEvent struct {
 	Path cli.Path `json:"manifest_path,omitempty"`
 	ObjectEvent
+	SetFiles   int              `json:"set_files,omitempty"` // if it is the manifest of a set
 	Groups     uint64           `json:"groups"`
 	Digests    bool             `json:"digests"`
 	Channel    string           `json:"channel,omitempty"`
@@ -60,6 +61,7 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 	geo, _ := d.Geometry() // parsed
 	e := ManifestEvent{
 		ObjectEvent: NewObjectEvent(d.Object(), d.Params),
+		SetFiles:    int(m.Catalogue),
 		Groups:      geo.Groups,
 		Digests:     d.Root != proto.Digest{},
 		Channel:     printable.Text(m.Channel), Version: printable.Text(m.Version),
@@ -113,6 +115,9 @@ func (e *ManifestEvent) Text() string {
 	}
 	add("object", "%s", e.Object)
 	addText("name", e.Name)
+	if e.SetFiles > 0 {
+		add("set", "the manifests of %d files", e.SetFiles)
+	}
 	add("size", "%s", SizeInBytes(e.Bytes))
 	add("SHA-256", "%s", e.SHA256)
 	digests := "with digests"

@@ -52,8 +52,11 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// mismatch says that the file is not that of --manifest.
+// mismatch says that the manifest describes another file.
 func (o *sendOptions) mismatch(e *agent.MismatchError) error {
+	if o.from == "" { // of a set
+		return cli.UsageError("%w", e)
+	}
 	if e.Want.Size != e.Got.Size {
 		return cli.UsageError("%s has %d bytes, but the file that %s describes has %d", e.Path, e.Got.Size, o.from, e.Want.Size)
 	}

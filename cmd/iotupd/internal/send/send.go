@@ -19,6 +19,7 @@ import (
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/fec"
 	"iotupd/internal/quantity"
+	"iotupd/proto/manifestfile"
 	"iotupd/sender"
 	"iotupd/sender/agent"
 	"iotupd/sender/multicast"
@@ -35,7 +36,12 @@ they are kept, and sending the same file again starts at once.
 
 Several files share the rate, packet by packet. Receivers choose one by --name
 or --object. A signed manifest is found beside its file, under the name that
-iotupd sign gives it. A file that changes is left out, and others are sent on.`
+iotupd sign gives it. A file that changes is left out, and others are sent on.
+
+More than 16 files, up to 65536, are listed in a catalogue, which receivers get
+first; it takes 5 % of the rate. Few of so many files are open at a time, so
+that each has to stay where it is. Receivers trust all files of a --set by one
+signature.`
 
 type sendOptions struct {
 	cli.ChannelOptions
@@ -45,6 +51,8 @@ type sendOptions struct {
 	group    string
 	from     string       // manifest file
 	files    []agent.File // if there are several
+	sameName string       // what to warn of
+	list     encode.Files
 	set      setOptions
 	groupKey string
 	senderOf string
@@ -65,15 +73,21 @@ func NewCommand() *cobra.Command {
   iotupd send firmware.bin --rate 200M -i eth1
   iotupd send firmware.bin -i eth0 -i wlan0
   iotupd send firmware.bin --sender 1/2     and 2/2 on another machine
-  iotupd send firmware.bin --manifest firmware.bin.iotupd -k group.key`,
+  iotupd send firmware.bin --manifest firmware.bin.iotupd -k group.key
+  iotupd send --set release.set release/*`,
 		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: sendDetails},
 		DisableFlagsInUseLine: true,
 		Args:                  opts.arguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				if err := opts.takeManifests(cmd.Flags(), args); err != nil {
+			if opts.set.isSet(args, opts.list) {
+				paths, err := opts.list.Paths(args, opts.set.path, opts.set.path+manifestfile.Suffix)
+				if err == nil {
+					err = opts.takeManifests(cmd.Flags(), paths)
+				}
+				if err != nil {
 					return err
 				}
+				args = paths
 			} else if err := cmp.Or(opts.set.refuseAlone(cmd.Flags()), opts.takeManifest(cmd.Flags())); err != nil {
 				return err
 			}
@@ -114,6 +128,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Var((*serviceClass)(&o.cfg.Network.DSCP), "dscp", "DSCP `class` of packets, 0 to 63 or a name: EF, AF11 to AF43, CS0 to CS7, LE (default 0: best effort)")
 
 	o.set.addFlags(flags)
+	o.list.AddFlags(flags)
 	o.Options.AddFlags(flags)
 	o.OutputOptions.AddFlags(flags)
 }
@@ -129,15 +144,15 @@ func runSend(ctx context.Context, opts sendOptions, paths []string, std cli.Stdi
 	}
 	out := cli.NewOutput(ctx, opts.OutputOptions, std, std.Out)
 	defer func() { err = out.Close(err) }()
-	for _, path := range paths {
-		if err := encode.CheckFile(path); err != nil {
-			return err
-		}
+	if err := encode.CheckFile(paths[0]); err != nil {
+		return err
 	}
 	cfg, err := opts.config(paths[0])
 	if err != nil {
 		return err
 	}
+	opts.warnSameName(out)
+	defer opts.limitHeap(len(paths))()
 	v := &sendView{opts: opts, out: out}
 	unit := &service{Service: cli.NewService(ctx)}
 	defer unit.Close()
@@ -169,7 +184,7 @@ func runSend(ctx context.Context, opts sendOptions, paths []string, std cli.Stdi
 	if opts.dryRun || err != nil && !waits {
 		return err
 	}
-	unit.name = v.agent.Manifest().Name
+	unit.name = v.name()
 	unit.Ready()
 	unit.Watch(ctx, unit.alive)
 	err = v.agent.Send(ctx)

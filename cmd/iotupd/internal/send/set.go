@@ -3,10 +3,12 @@
 package send
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"iotupd/cmd/iotupd/internal/cli"
+	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/reason"
 	"iotupd/proto"
 	"iotupd/proto/manifestfile"
@@ -25,6 +28,7 @@ import (
 type setOptions struct {
 	share   string
 	weights []string
+	path    string // of manifests that were signed together
 }
 
 // shares are the values of --share.
@@ -35,6 +39,7 @@ var (
 
 func (o *setOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.share, "share", "sqrt", "how several files share the rate: sqrt is best if receivers join at random for one file each, size if every receiver wants all files, shortest if all receivers are there at the start")
+	flags.StringVar(&o.path, "set", "", "`file` that iotupd sign --set made of all FILEs: receivers trust them by its signature (default none)")
 	flags.StringArrayVar(&o.weights, "weight", nil, "`name=number`, repeatable: how popular a file is compared with the others (default 1)")
 }
 
@@ -60,6 +65,11 @@ func (o *setOptions) popularity() (map[string]float64, error) {
 	return all, nil
 }
 
+// isSet reports whether several files are to be sent, or perhaps one, as several are.
+func (o *setOptions) isSet(args []string, list encode.Files) bool {
+	return len(args) > 1 || list.List != "" || o.path != ""
+}
+
 // refuseAlone refuses flags that have no effect on a single file.
 func (o *setOptions) refuseAlone(flags *pflag.FlagSet) error {
 	for _, name := range []string{"share", "weight"} {
@@ -70,54 +80,132 @@ func (o *setOptions) refuseAlone(flags *pflag.FlagSet) error {
 	return nil
 }
 
-// takeManifests reads the manifests that lie beside the files of a set, and sets from
-// them the channel.
+// takeManifests reads the manifests of the files of a set, which lie beside them or are in
+// --set, and sets from them the channel.
 func (o *sendOptions) takeManifests(flags *pflag.FlagSet, paths []string) error {
 	switch {
-	case len(paths) > sender.MaxUnlisted:
-		return cli.UsageError("%d files: at most %d can be sent together", len(paths), sender.MaxUnlisted)
 	case o.from != "":
 		return cli.UsageError("--manifest is for one file; of several, manifests are found beside them, as in %s%s", paths[0], manifestfile.Suffix)
 	case flags.Changed("name"):
 		return cli.UsageError("--name is for one file; of several, receivers see the own names")
+	case o.Cache != "" && len(paths) > sender.MaxUnlisted:
+		return cli.UsageError("--cache is for %d files at most, and there are %d", sender.MaxUnlisted, len(paths))
+	}
+	if o.set.path != "" {
+		if err := o.takeSet(flags); err != nil {
+			return err
+		}
 	}
 	for _, path := range paths {
 		f := agent.File{Path: path}
-		if _, err := os.Stat(path + manifestfile.Suffix); err == nil {
+		if _, err := os.Stat(path + manifestfile.Suffix); err == nil && o.set.path == "" {
 			if f.Manifest, err = manifestfile.Read(path + manifestfile.Suffix); err != nil {
 				return err
 			}
 		}
 		o.files = append(o.files, f)
 	}
-	return o.checkSet(flags)
+	return cmp.Or(o.checkSigned(flags), o.checkNames())
 }
 
-// checkSet refuses files with the same name, or on different channels, and takes the
-// channel of manifests over.
-func (o *sendOptions) checkSet(flags *pflag.FlagSet) error {
-	names := make(map[string]string)
-	var signed []*agent.File
+// ofSet are the flags that --set decides.
+var ofSet = []string{"parity", "profile", "for-memory", "shard-size", "digest"}
+
+// takeSet reads the manifests of --set.
+func (o *sendOptions) takeSet(flags *pflag.FlagSet) error {
+	content, m, err := manifestfile.ReadSet(o.set.path)
+	if err != nil {
+		return err
+	}
+	if m.Catalogue == 0 {
+		return cli.UsageError("--set: %s%s is the manifest of one file; iotupd sign --set makes one of several", o.set.path, manifestfile.Suffix)
+	}
+	if name := cli.FirstGiven(flags, ofSet); name != "" {
+		return cli.UsageError("--%s: %s says how the files are encoded; leave the flag out", name, o.set.path)
+	}
+	if err := o.takeChannel(flags, o.set.path, m); err != nil {
+		return err
+	}
+	o.ShardSize = m.Descriptor.ShardSize
+	if m.Descriptor.Root == (proto.Digest{}) {
+		o.Digest = "off"
+	}
+	o.cfg.Catalogue = &agent.Catalogue{Path: o.set.path, Content: content, Manifest: m}
+	return nil
+}
+
+// takeChannel takes the channel of a manifest over.
+func (o *sendOptions) takeChannel(flags *pflag.FlagSet, path string, m *proto.Manifest) error {
+	if c := flags.Lookup("channel"); cli.OnCommandLine(c) && c.Value.String() != m.Channel {
+		return cli.UsageError("--channel %s: %s is signed for the channel %q", c.Value, path, m.Channel)
+	} else if err := c.Value.Set(m.Channel); err != nil {
+		return cli.UsageError("%s%s: %w", path, manifestfile.Suffix, err)
+	}
+	return nil
+}
+
+// checkSigned refuses files that are signed for different channels, or of which one takes
+// the place of another one.
+func (o *sendOptions) checkSigned(flags *pflag.FlagSet) error {
+	products := make(map[string]*product)
 	for i := range o.files {
 		f := &o.files[i]
-		name := nameOf(f)
-		if m := f.Manifest; m != nil {
-			if c := flags.Lookup("channel"); cli.OnCommandLine(c) && c.Value.String() != m.Channel {
-				return cli.UsageError("--channel %s: %s is signed for the channel %q", c.Value, f.Path, m.Channel)
-			} else if err := c.Value.Set(m.Channel); err != nil {
-				return cli.UsageError("%s%s: %w", f.Path, manifestfile.Suffix, err)
-			}
-			for _, other := range signed {
-				if !disjoint(other.Manifest, m) {
-					return cli.UsageError("%s and %s are signed for the same hardware: receivers take the one with the higher sequence; sign each with its own --target, or send them on different channels", other.Path, f.Path)
-				}
-			}
-			signed = append(signed, f)
+		if f.Manifest == nil {
+			continue
 		}
-		if other, ok := names[name]; ok {
-			return cli.UsageError("%s and %s have the same name: receivers could not choose by it", other, f.Path)
+		if err := o.takeChannel(flags, f.Path, f.Manifest); err != nil {
+			return err
 		}
-		names[name] = f.Path
+		p := products[f.Manifest.Component]
+		if p == nil {
+			p = &product{byTarget: make(map[string]*agent.File)}
+			products[f.Manifest.Component] = p
+		}
+		if other := p.add(f); other != nil {
+			return cli.UsageError("%s and %s are signed for the same hardware: receivers take the one with the higher sequence; sign each with its own --target, or send them on different channels", other.Path, f.Path)
+		}
+	}
+	return nil
+}
+
+// A product has releases of which a receiver takes the newest one for its hardware.
+type product struct {
+	any      *agent.File // for any hardware; nil: none
+	last     *agent.File
+	byTarget map[string]*agent.File
+}
+
+// add adds a release, and returns another one for the same hardware; nil if there is none.
+func (p *product) add(f *agent.File) (other *agent.File) {
+	if other = p.any; other == nil && len(f.Manifest.Targets) == 0 {
+		p.any, other = f, p.last
+	}
+	for _, t := range f.Manifest.Targets {
+		if same := p.byTarget[t]; other == nil && same != f {
+			other = same
+		}
+		p.byTarget[t] = f
+	}
+	p.last = f
+	return other
+}
+
+// checkNames finds files with the same name, and refuses weights of names that no file has.
+func (o *sendOptions) checkNames() error {
+	names := make(map[string]string, len(o.files))
+	more := 0
+	for i := range o.files {
+		f := &o.files[i]
+		other, ok := names[nameOf(f)]
+		switch names[nameOf(f)] = f.Path; {
+		case ok && o.sameName == "":
+			o.sameName = fmt.Sprintf("%s and %s have the same name", other, f.Path)
+		case ok:
+			more++
+		}
+	}
+	if more > 0 {
+		o.sameName += fmt.Sprintf(", and %d more files that of another one", more)
 	}
 	weights, err := o.set.popularity()
 	for _, name := range slices.Sorted(maps.Keys(weights)) {
@@ -128,17 +216,39 @@ func (o *sendOptions) checkSet(flags *pflag.FlagSet) error {
 	return err
 }
 
+// warnSameName warns of files that receivers cannot distinguish by their names.
+func (o *sendOptions) warnSameName(out *cli.Output) {
+	if o.sameName != "" {
+		out.Warn(cli.Warning{
+			Code: reason.SameName,
+			Text: o.sameName + ": recv --name takes any of them, and recv --all none",
+			Fix:  "iotupd sign --name NAME FILE   # gives a file another name",
+		})
+	}
+}
+
+// perFile is the memory in bytes that each of very many files takes, beside its parity and
+// digests.
+const perFile = 6 << 10
+
+// limitHeap has garbage collected early enough that very many files take little more memory
+// than --memory allows. Otherwise the heap of the runtime grows to twice that.
+func (o *sendOptions) limitHeap(files int) (undo func()) {
+	if files <= fewFiles {
+		return func() {}
+	}
+	limit := int64(o.Memory)*3/2 + 64<<20 + int64(files)*perFile
+	before := debug.SetMemoryLimit(-1)
+	debug.SetMemoryLimit(min(before, limit))
+	return func() { debug.SetMemoryLimit(before) }
+}
+
 // nameOf returns the name that receivers see of a file of a set.
 func nameOf(f *agent.File) string {
 	if f.Manifest != nil {
 		return f.Manifest.Name
 	}
 	return filepath.Base(f.Path)
-}
-
-// disjoint reports whether no hardware takes both.
-func disjoint(a, b *proto.Manifest) bool {
-	return len(a.Targets) > 0 && len(b.Targets) > 0 && !slices.ContainsFunc(a.Targets, func(t string) bool { return slices.Contains(b.Targets, t) })
 }
 
 // setFiles gives the configuration the files of a set.
@@ -160,12 +270,32 @@ func (o *sendOptions) setFiles(cfg *agent.Config) error {
 	return nil
 }
 
-// dropped warns that a file is not sent any more.
+// fewFiles is how many files are shown one by one.
+const fewFiles = sender.MaxUnlisted
+
+// dropped warns that a file is not sent any more. Of very many, it warns of the first ones.
 func (v *sendView) dropped(e agent.Dropped) {
+	if v.lost++; v.lost > fewFiles {
+		v.left = e.Left
+		return
+	}
 	v.out.Warn(cli.Warning{
 		Code: reason.FileDropped,
 		Text: fmt.Sprintf("%s is not sent any more, %d other files are: %v", e.Manifest.Name, e.Left, e.Err),
 		Fix:  "iotupd send FILE...   # again, when the file does not change any more",
+	})
+}
+
+// warnOfMoreDropped warns of the files of which dropped has not warned.
+func (v *sendView) warnOfMoreDropped() {
+	if v.lost <= max(fewFiles, v.lostSaid) {
+		return
+	}
+	v.lostSaid = v.lost
+	v.out.Warn(cli.Warning{
+		Code: reason.FileDropped,
+		Text: fmt.Sprintf("%d files are not sent any more, %d other files are", v.lost, v.left),
+		Fix:  "iotupd send FILE...   # again, when the files do not change any more",
 	})
 }
 
@@ -181,7 +311,7 @@ type objectProgressEvent struct {
 // byFile is the progress of each of several files.
 func (v *sendView) byFile(p sender.Progress) (all []objectProgressEvent) {
 	manifests := v.agent.Manifests()
-	for i, o := range p.Objects {
+	for i, o := range p.Objects { // nil if there are very many
 		all = append(all, objectProgressEvent{manifests[i].Name, o.Loop, o.Fraction, o.Packets, o.Dropped})
 	}
 	return all

@@ -13,10 +13,8 @@ import (
 	"iotupd/cmd/iotupd/internal/encode"
 	"iotupd/internal/quantity"
 	"iotupd/internal/reason"
-	"iotupd/proto"
 	"iotupd/sender"
 	"iotupd/sender/agent"
-	"iotupd/sender/filesource"
 	"iotupd/sender/multicast"
 )
 
@@ -30,6 +28,18 @@ type sendView struct {
 	preparation encode.Preparation
 	sends       bool // it is prepared
 	interfaces  map[string]*interfaceView
+
+	lost     int // files that are not sent any more
+	lostSaid int // of which a warning was printed
+	left     int // files that are sent
+}
+
+// name is the name of the file, for a status.
+func (v *sendView) name() string {
+	if n := len(v.agent.Manifests()); n > 1 {
+		return fmt.Sprintf("%d files", n)
+	}
+	return v.agent.Manifest().Name
 }
 
 // route is the first one.
@@ -60,100 +70,6 @@ func (v *sendView) observe(e agent.Event) {
 	}
 }
 
-// A schedule is what sending a file amounts to.
-type schedule struct {
-	Name      string       `json:"name"`
-	Bytes     uint64       `json:"bytes"`
-	Object    string       `json:"object,omitempty"`
-	SignedBy  []string     `json:"signature_keys,omitempty"` // ids; not verified
-	Sequence  uint64       `json:"sequence,omitempty"`
-	Sealed    bool         `json:"sealed"`
-	Code      string       `json:"fec_code"`
-	Groups    uint64       `json:"groups"`
-	K         int          `json:"k"`
-	M         int          `json:"m"`
-	Shard     int          `json:"shard_bytes"`
-	Data      uint64       `json:"data_packets"`   // of a loop
-	Parity    uint64       `json:"parity_packets"` // of a loop
-	Digests   uint64       `json:"digest_packets"` // of a loop
-	Layers    int          `json:"layers"`
-	Rate      int64        `json:"total_bits_per_second"` // of all layers together, as the times; 0: not known
-	DataTime  float64      `json:"data_seconds"`
-	LoopTime  float64      `json:"loop_seconds"`
-	Lowest    float64      `json:"lowest_layer_loop_seconds,omitempty"` // if there are several
-	Interface string       `json:"interface,omitempty"`
-	Group     string       `json:"multicast_group,omitempty"`
-	Port      uint16       `json:"port"`
-	Sources   []string     `json:"sources,omitempty"` // for recv --source
-	All       []routeEvent `json:"routes,omitempty"`  // if there are several; the first one stands above
-	TempFile  uint64       `json:"temporary_file_bytes"`
-	Memory    int64        `json:"receivers_memory_bytes"`      // at least
-	Fast      int64        `json:"receivers_fast_memory_bytes"` // to decode fast
-	Cached    uint64       `json:"cache_bytes,omitempty"`
-	Failure   string       `json:"network_error,omitempty"` // of a dry run
-	Prepared  float64      `json:"seconds_preparing,omitempty"`
-	Files     int          `json:"files_together,omitempty"` // if there are several
-	Share     float64      `json:"rate_share,omitempty"`     // of the rate that the file gets
-}
-
-// schedules returns the schedule of each file.
-func (v *sendView) schedules() (all []schedule) {
-	geos := v.agent.Geometries()
-	if len(geos) == 1 {
-		return []schedule{v.schedule(0, 1)}
-	}
-	weights := make([]float64, len(geos))
-	for i, f := range v.opts.files {
-		weights[i] = f.Weight
-	}
-	for i, fraction := range shares[v.opts.set.share].Fractions(geos, weights) {
-		s := v.schedule(i, fraction)
-		s.Files, s.Share = len(geos), fraction
-		all = append(all, s)
-	}
-	return all
-}
-
-// schedule returns the schedule of a file that gets a fraction of the rate.
-func (v *sendView) schedule(file int, fraction float64) schedule {
-	g, m, p := v.agent.Geometries()[file], v.agent.Manifests()[file], v.agent.Preparations()[file]
-	s := schedule{
-		Name: m.Name, Sequence: m.Sequence, Sealed: v.opts.groupKey != "", Bytes: g.Size, Code: g.Code.String(), Groups: g.Groups, K: g.K, M: g.M, Shard: g.ShardSize,
-		Layers: v.opts.cfg.Carousel.Layers, Rate: v.rate(),
-		Interface: v.route().Interface, Port: v.opts.Port,
-	}
-	for _, sig := range m.Signatures {
-		s.SignedBy = append(s.SignedBy, sig.KeyID.String())
-	}
-	s.Data, s.Parity = g.LoopPackets()
-	if tree, err := g.Tree(); err == nil && g.Size > 0 && v.opts.Digest != "off" {
-		s.Digests = tree.Total()
-	}
-	if v.route().Group.IsValid() {
-		s.Group = v.route().Group.String()
-	}
-	s.Sources = v.sources(v.routes)
-	if len(v.routes) > 1 {
-		for _, r := range v.routes {
-			s.All = append(s.All, v.newRouteEvent(r))
-		}
-	}
-	if s.Rate > 0 && fraction > 0 {
-		rate := float64(s.Rate) * fraction
-		s.DataTime = float64(s.Data) * v.packetBits() / rate
-		s.LoopTime = float64(s.Data+s.Parity+s.Digests) * v.packetBits() / rate
-		if s.Layers > 1 {
-			s.Lowest = s.LoopTime * float64(s.Rate) / float64(v.opts.rate())
-		}
-	}
-	least, fast := describe.ReceiversNeed(g.Params)
-	s.Memory, s.Fast = int64(least), int64(fast)
-	// The file was refused if there is an error.
-	s.Cached, _ = p.CacheBytes(g)
-	s.TempFile, _ = p.ScratchBytes(g)
-	return s
-}
-
 // rate is the rate of all layers together, or else of the link; zero if that is
 // not known either.
 func (v *sendView) rate() int64 {
@@ -166,64 +82,6 @@ func (v *sendView) rate() int64 {
 // packetBits is the size of a whole IP packet.
 func (v *sendView) packetBits() float64 {
 	return float64(8 * (v.agent.DatagramLen() + v.route().Overhead()))
-}
-
-// plan prints what send would do.
-func (v *sendView) plan(networkErr error) {
-	all := v.schedules()
-	for i, s := range all {
-		if networkErr != nil {
-			s.Failure = networkErr.Error()
-		}
-		if i == len(all)-1 {
-			v.out.Final("plan", s, "")
-		} else {
-			v.out.Event("plan", s)
-		}
-		v.describe(s, v.agent.Manifests()[i])
-	}
-	v.showRoute(all, fasterHint)
-	v.showHint()
-	v.warnJumbo()
-	for _, s := range all {
-		v.planFile(s)
-	}
-	v.out.Line("dry run: nothing was sent")
-}
-
-// planFile prints what a file takes.
-func (v *sendView) planFile(s schedule) {
-	packets := fmt.Sprintf("%d data and %d parity", s.Data, s.Parity)
-	if s.Digests > 0 {
-		packets = fmt.Sprintf("%d data, %d parity and %d digest", s.Data, s.Parity, s.Digests)
-	}
-	of := ""
-	if s.Files > 1 {
-		of = " of " + s.Name
-	}
-	v.out.Line("a loop%s is %s packets of %d bytes", of, packets, int(v.packetBits()/8))
-	if s.TempFile > 0 {
-		v.out.Line("a temporary file of %v in %s is needed, since --memory is %v", quantity.Size(s.TempFile), filesource.ScratchDir(), v.opts.Memory)
-	}
-	if s.Cached > 0 {
-		v.out.Line("%v of parity and digests are kept in %s", quantity.Size(s.Cached), v.opts.Cache)
-	}
-}
-
-func (v *sendView) describe(s schedule, m *proto.Manifest) {
-	object := ""
-	if s.Object != "" {
-		object = "  object " + s.Object[:8] + "..."
-	}
-	origin := describe.SignedBy(m)
-	if s.Sealed {
-		origin += ", sealed"
-	}
-	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
-	v.out.Line("memory: %s", describe.Memory(s.Memory, s.Fast))
-	if s.Files > 1 {
-		v.out.Line("%.1f%% of the rate%s", 100*s.Share, times(s))
-	}
 }
 
 // fasterHint is for those who have not chosen a rate.
@@ -289,22 +147,41 @@ func (v *sendView) started(took time.Duration) {
 		v.on(r.Interface).watchQueue()
 	}
 	all := v.schedules()
-	for i, s := range all {
-		m := v.agent.Manifests()[i]
-		s.Object = m.Descriptor.Object().String()
-		s.Prepared = took.Seconds()
-		v.out.Event("sending", s)
-		v.describe(s, m)
+	for i := range all {
+		all[i].Object = v.agent.Manifests()[i].Descriptor.Object().String()
+		all[i].Prepared = took.Seconds()
+		v.out.Event("sending", all[i])
 	}
+	set := v.set()
+	if set != nil {
+		set.Object = v.catalogue().Descriptor.Object().String()
+		v.out.Event("set", set)
+	}
+	v.describeAll(all, set)
 	v.showRoute(all, "Ctrl-C stops", fasterHint)
 	v.showHint()
 	v.warnJumbo()
-	for _, m := range v.agent.Manifests() {
+	v.warnExpired()
+}
+
+// warnExpired warns of manifests that receivers refuse.
+func (v *sendView) warnExpired() {
+	now := uint64(time.Now().Unix())
+	manifests, several := v.agent.Manifests(), len(v.agent.Manifests()) > 1
+	if c := v.catalogue(); c != nil {
+		manifests = append(manifests, c)
+	}
+	warned := 0
+	for _, m := range manifests {
 		of := ""
-		if len(all) > 1 {
+		switch {
+		case m.Catalogue > 0:
+			of = " of the set"
+		case several:
 			of = " of " + m.Name
 		}
-		if at := m.Expires; at != 0 && at <= uint64(time.Now().Unix()) {
+		if at := m.Expires; at != 0 && at <= now && warned < fewFiles {
+			warned++
 			v.out.Warn(cli.Warning{Code: reason.SendExpired, Text: fmt.Sprintf("the manifest%s expired on %s: receivers refuse it", of, describe.Date(at))})
 		}
 	}
@@ -319,7 +196,7 @@ type sendProgressEvent struct {
 	Dropped  uint64  `json:"packets_dropped_by_host,omitempty"` // in the queues of the interfaces, including packets of other programs
 
 	All   []interfaceProgressEvent `json:"by_interface,omitempty"` // if there are several
-	Files []objectProgressEvent    `json:"by_file,omitempty"`      // if there are several
+	Files []objectProgressEvent    `json:"by_file,omitempty"`      // if there are several, and not more than 16
 }
 
 // progress prints the live line.
@@ -339,6 +216,7 @@ func (v *sendView) progress(e agent.Progress) {
 	for _, on := range e.Interfaces {
 		rate += v.on(on.Interface).leaving() * v.packetBits()
 	}
+	v.warnOfMoreDropped()
 	v.out.Event("progress", sendProgressEvent{
 		Loop: p.Loop, Fraction: p.Fraction, Packets: p.Packets, Rate: rate, Bound: boundNames[p.Bound], Dropped: v.queueDrops(), All: v.each(e), Files: v.byFile(p),
 	})
@@ -363,6 +241,7 @@ type stoppedEvent struct {
 // stopped prints the summary.
 func (v *sendView) stopped(e agent.Stopped) {
 	loops := float64(e.Loop-1) + e.Fraction
+	v.warnOfMoreDropped()
 	dropped := ""
 	if n := v.queueDrops(); n > 0 {
 		dropped = fmt.Sprintf(", and the queue of the interface has dropped %d meanwhile", n)
@@ -374,7 +253,7 @@ func (v *sendView) stopped(e agent.Stopped) {
 // Events returns an example of every event of send, by type, for docs/json.md.
 func Events() map[string]any {
 	return map[string]any{
-		"plan": schedule{}, "sending": schedule{}, "progress": sendProgressEvent{}, "stopped": stoppedEvent{},
+		"plan": schedule{}, "sending": schedule{}, "set": setEvent{}, "progress": sendProgressEvent{}, "stopped": stoppedEvent{},
 		"paused": pausedEvent{}, "continued": pausedEvent{}, "interface": routeEvent{}, "waiting": waitingEvent{},
 	}
 }

@@ -23,7 +23,7 @@ func (o *sendOptions) arguments(cmd *cobra.Command, args []string) error {
 		}
 		return cli.NoArguments(cmd, args)
 	}
-	if len(args) == 0 {
+	if len(args) == 0 && o.list.List == "" {
 		return cli.UsageError("want a FILE to send; see %s --help", cmd.CommandPath())
 	}
 	return nil

@@ -38,7 +38,11 @@ accept only signed files. The secret key is needed here only, not on the sender.
 than the one of the last release they installed. Use a build number that always
 rises, or auto.`
 
-const signDetails = `--add adds a signature to an existing manifest, with another key, and changes
+const signDetails = `--set signs several files as one release: it writes their manifests to --output,
+and the signature beside it, for iotupd send --set. A file beside which there is
+a signed manifest keeps that manifest; others need none.
+
+--add adds a signature to an existing manifest, with another key, and changes
 nothing else in it. A manifest has at most four signatures.`
 
 type signOptions struct {
@@ -48,6 +52,8 @@ type signOptions struct {
 	passwordFile string
 	output       string
 	add          string
+	set          bool
+	files        encode.Files // of a set
 
 	sequence string
 	name     string
@@ -69,12 +75,13 @@ var manifestFlags = []string{
 func NewCommand() *cobra.Command {
 	var opts signOptions
 	cmd := &cobra.Command{
-		Use:   "sign [flags] FILE | sign --add MANIFEST [flags]",
+		Use:   "sign [flags] FILE | sign --add MANIFEST | sign --set -o SET FILE...",
 		Short: "sign a file, for send --manifest",
 		Long:  signHelp,
 		Example: `  iotupd sign firmware.bin -s release.key --sequence 42 --version 1.4.2
   iotupd sign firmware.bin -s release.key --sequence auto --expires 720h
   iotupd sign --add firmware.bin.iotupd -s second.key
+  iotupd sign --set -o release.set -s release.key --sequence 42 FILE...
   iotupd send firmware.bin --manifest firmware.bin.iotupd`,
 		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: signDetails},
 		DisableFlagsInUseLine: true,
@@ -83,6 +90,12 @@ func NewCommand() *cobra.Command {
 			std := cli.StdioOf(cmd)
 			if opts.output == "-" {
 				return cli.UsageError("--output -: a manifest is written to a file, not to stdout")
+			}
+			if opts.set {
+				return opts.signFiles(cmd, args, std)
+			}
+			if cli.OnCommandLine(cmd.Flags().Lookup("files-from")) {
+				return cli.UsageError("--files-from is for --set")
 			}
 			if opts.add == "" {
 				if err := cli.OneArgument("FILE")(cmd, args); err != nil {
@@ -110,6 +123,8 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.passwordFile, "password-file", "", "`file` with the password of the secret key (default asks on the terminal)")
 	flags.StringVarP(&o.output, "output", "o", "", "manifest `file` to write (default FILE.iotupd, or that of --add)")
 	flags.StringVar(&o.add, "add", "", "add a signature to this manifest `file` instead")
+	flags.BoolVar(&o.set, "set", false, "sign several files as one release, for send --set; -o says where")
+	o.files.AddFlags(flags)
 
 	flags.StringVar(&o.sequence, "sequence", "", "`number` of the release, higher than any before, or auto: the time in Unix seconds; required")
 	flags.StringVar(&o.name, "name", "", "file `name` that receivers see (default that of FILE)")
@@ -235,10 +250,16 @@ func (o *signOptions) key(ctx context.Context, prompts io.Writer) (keys.SecretKe
 	return key, cli.KeyFileError(err)
 }
 
+// described is a file, as far as it has to be known before it is read.
+type described interface {
+	Path() string
+	Size() int64
+}
+
 // manifest describes the file to sign as far as that is possible without
 // reading it. That it will fit its packet, with its signature, is checked here:
 // before a large file is encoded.
-func (o *signOptions) manifest(src *filesource.File, now time.Time) (*proto.Manifest, error) {
+func (o *signOptions) manifest(src described, now time.Time) (*proto.Manifest, error) {
 	name := cmp.Or(o.name, filepath.Base(src.Path()))
 	if err := proto.CheckName(name); err != nil {
 		return nil, encode.NameError(err)
