@@ -36,7 +36,8 @@ type chunk struct {
 // An ahead provides payloads that a goroutine prepares: it reads the file and its
 // parity, so that the sending goroutine never waits for a disk.
 type ahead struct {
-	size       int // of a payload
+	size       int  // of a payload
+	ofSet      bool // the packets after an error are of other objects
 	full, free chan *chunk
 
 	now  *chunk // being used; nil: none yet
@@ -89,7 +90,11 @@ func (a *ahead) use(c *chunk) {
 // next implements payloads.
 func (a *ahead) next() (b []byte, err error) {
 	if len(a.left) == 0 {
-		return nil, a.now.err
+		err := a.now.err
+		if a.ofSet {
+			a.now.err = nil
+		}
+		return nil, err
 	}
 	b, a.left = a.left[:a.size], a.left[a.size:]
 	return b, nil
@@ -105,7 +110,8 @@ func (a *ahead) wait(done <-chan struct{}, t *time.Timer) {
 	}
 }
 
-// fill prepares the payloads that appendNext appends, until ctx ends or a read fails.
+// fill prepares the payloads that appendNext appends, until ctx ends or, unless they are of
+// a set, a read fails.
 func (a *ahead) fill(ctx context.Context, appendNext func(b []byte) ([]byte, error)) {
 	for {
 		select {
@@ -115,7 +121,7 @@ func (a *ahead) fill(ctx context.Context, appendNext func(b []byte) ([]byte, err
 				c.b, c.err = appendNext(c.b)
 			}
 			a.full <- c // never waits
-			if c.err != nil {
+			if c.err != nil && !a.ofSet {
 				return
 			}
 		case <-ctx.Done():

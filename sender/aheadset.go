@@ -19,14 +19,17 @@ const (
 // newAheadOfSet returns payloads of size bytes for all objects of a large set, sent at a
 // rate in bit/s.
 func newAheadOfSet(size int, rate int64) *ahead {
-	if rate < 0 {
-		return newAhead(size, rate, 1)
+	bytes, chunks := aheadChunk, aheadMost
+	if rate >= 0 {
+		bytes, chunks = min(aheadChunk, int(rate/8*int64(aheadSetTime)/int64(time.Second))), aheadSetChunks
 	}
-	bytes := min(aheadChunk, int(rate/8*int64(aheadSetTime)/int64(time.Second)))
-	return makeAhead(size, bytes, aheadSetChunks)
+	a := makeAhead(size, bytes, chunks)
+	a.ofSet = true
+	return a
 }
 
-// A setWalk goes through the slots of a large set, ahead of the sender.
+// A setWalk goes through the slots of a large set, ahead of the sender. An object that cannot
+// be read is left out from then on, as the sender does when it comes to that packet.
 type setWalk struct {
 	mix    mix
 	slot   uint64
@@ -51,17 +54,20 @@ func (s *Sender) walk() *setWalk {
 
 // appendNext appends the payload of the next slot, and moves on by it.
 func (w *setWalk) appendNext(b []byte) ([]byte, error) {
-	t := &w.tracks[w.mix.current*w.layers+layerOf(w.slot, w.layers)]
-	b, err := t.appendNext(b)
+	object := w.mix.current
+	b, err := w.tracks[object*w.layers+layerOf(w.slot, w.layers)].appendNext(b)
 	if w.slot++; w.slot%(1<<(w.layers-1)) == 0 {
 		w.mix.next(nil)
+	}
+	if err != nil {
+		w.mix.drop(object, nil)
 	}
 	return b, err
 }
 
 // readSetAhead starts one goroutine that reads the shards of all objects, in the order in
-// which they are sent. When an object is dropped, a new one starts. stop ends all, and
-// waits for them.
+// which they are sent. When an object is dropped that can be read, a new one starts. stop
+// ends all, and waits for them.
 func (s *Sender) readSetAhead() (stop func()) {
 	cancel := context.CancelFunc(func() {})
 	var running sync.WaitGroup

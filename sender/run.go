@@ -303,12 +303,15 @@ func (l *shell) idle() time.Duration {
 
 // heed pauses or resumes the sender if there is news whether anybody listens.
 func (l *shell) heed() {
-	select {
-	case listened := <-l.opts.Listened:
-		l.listened(listened)
-	case object := <-l.opts.Drop:
-		l.s.Drop(object)
-	default:
+	for {
+		select {
+		case listened := <-l.opts.Listened:
+			l.listened(listened)
+		case object := <-l.opts.Drop:
+			l.s.Drop(object)
+		default:
+			return
+		}
 	}
 }
 
@@ -317,10 +320,11 @@ func (l *shell) failed(err error) error {
 	if err == nil || l.opts.Failed == nil {
 		return err
 	}
-	object := l.s.decided.number
+	object, stale := l.s.decided.number, l.s.stale
 	if !l.s.Drop(object) {
 		return err
 	}
+	l.s.stale = stale // the read-ahead has left it out
 	l.opts.Failed(object, err)
 	return nil
 }
