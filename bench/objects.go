@@ -50,8 +50,8 @@ func ParseObjects(list string) ([]ObjectSize, error) {
 		if err != nil || count < 1 {
 			return nil, objectsError(item)
 		}
-		if len(all)+count > sender.MaxObjects {
-			return nil, fmt.Errorf("%w: over %d objects", ErrExperiment, sender.MaxObjects)
+		if len(all)+count > sender.MaxUnlisted {
+			return nil, fmt.Errorf("%w: over %d objects", ErrExperiment, sender.MaxUnlisted)
 		}
 		all = append(all, slices.Repeat([]ObjectSize{o}, count)...)
 	}

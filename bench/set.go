@@ -81,8 +81,8 @@ func (e Set) Run(ctx context.Context) (Result, error) {
 
 func (e *Set) validate() error {
 	switch n := len(e.Objects); {
-	case n < 2 || n > sender.MaxObjects:
-		return fmt.Errorf("%w: %d objects are not from 2 to %d", ErrExperiment, n, sender.MaxObjects)
+	case n < 2 || n > sender.MaxUnlisted:
+		return fmt.Errorf("%w: %d objects are not from 2 to %d", ErrExperiment, n, sender.MaxUnlisted)
 	case e.Mode != Sim || e.Senders != 1 || len(e.Schemes) != 1 || e.Schemes[0].fountain() || e.Schemes[0].carousel() != orders.RotatedRows() || e.Sweep.points != nil:
 		return fmt.Errorf("%w: several objects are of mode sim, with one sender, one scheme in the usual order and no sweep", ErrExperiment)
 	}

@@ -121,6 +121,7 @@ func TestEveryLineOfRealCommandsFitsTheSchema(t *testing.T) {
 		v.run(0, "inspect", "--trust", "iotupd.pub", "--for", listen.String())
 	}
 	stop()
+	v.several()
 
 	for _, k := range eventKinds() {
 		if !v.seen[k.name] && !slices.Contains(elsewhere, k.name) {
@@ -128,6 +129,27 @@ func TestEveryLineOfRealCommandsFitsTheSchema(t *testing.T) {
 		}
 	}
 	v.bench()
+}
+
+// several lists and receives the files of a set.
+func (v *validator) several() {
+	v.Helper()
+	names := []string{"a.bin", "b.bin", "c.bin"}
+	for i, name := range names {
+		write(v.T, v.path(name), string(randomBytes(100_000+i)))
+	}
+	v.run(0, append([]string{"sign", "--set", "-o", "three.set", "--sequence", "9"}, names...)...)
+	stop := v.send(append([]string{"--set", "three.set", "-r", "5M"}, names...)...)
+	defer stop()
+	v.run(3, "recv", "-d", "out") // no file was chosen
+	check(v.T, os.Mkdir(v.path("all"), 0o777))
+	check(v.T, os.Mkdir(v.path("all/b.bin"), 0o777)) // in the way
+	if out := v.run(11, "recv", "--all", "-d", "all", "--trust", "iotupd.pub", "--stats", "20ms"); !bytes.Contains(out, []byte(`"file-failed"`)) {
+		v.Errorf("no warning about b.bin: %s", out)
+	}
+	for listen := 2 * time.Second; !v.seen["entry"]; listen *= 2 {
+		v.run(0, "inspect", "--for", listen.String())
+	}
 }
 
 // leavePartial receives a part of the file, and inspects it.

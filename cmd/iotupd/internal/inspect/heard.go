@@ -170,7 +170,7 @@ func (e *heardEvent) text() string {
 	if e.Share < 1 {
 		add("share       %.1f %% of the packets of its sender", 100*e.Share)
 	}
-	if e.Needs > 0 {
+	if e.Share < 1 && e.Needs > 0 {
 		add("needs       %s at this rate", quantity.Duration(time.Duration(e.Needs*float64(time.Second))))
 	}
 	for _, s := range e.Streams {
