@@ -247,6 +247,7 @@ func (v *view) progressAll(e agent.Progress) {
 	s, t := &e.Status, &e.Status.Totals
 	left := v.gain.Left(t.Needed - t.Held)
 	event := progressAllEvent{
+		Active:      []activeEvent{},
 		totalsEvent: totalsEvent{t.Objects, t.Finished, t.Failed, t.Complete, t.Bytes, t.Done},
 		Rate:        v.arrival.PerSecond(), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
 		OwnDrops: e.Drops, Ignored: describe.Ignored(s.Ignored),
