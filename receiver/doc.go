@@ -84,6 +84,12 @@
 // where little memory is given (writes.go). All numbers that come from the
 // network are compared with a limit before memory is used; see spec.md 7.5.
 //
+// With [TakeAll] a receiver has many objects. All of them share the memory of
+// decoders, what waits to be written, and a number of jobs (all.go); only an index
+// and a small cache of records belong to each. Lists of objects that may have a
+// job, or something to write, make the cost of a packet independent of their
+// number.
+//
 // # Trust
 //
 // Nothing that arrives is trusted. A checksum keeps damaged packets out, not

@@ -10,6 +10,7 @@ import (
 	"iotupd/internal/diagnose"
 	"iotupd/internal/quantity"
 	"iotupd/proto"
+	"iotupd/receiver"
 	"iotupd/receiver/multicast"
 )
 
@@ -53,7 +54,11 @@ func (w *watcher) explain(now time.Time) (e Silent, silent bool) {
 	s := &w.silence
 	place := w.listener.Place()
 	// A search that has found nobody says so itself.
-	if alive := w.useful + w.rejected(); alive != s.alive || !w.collected.IsZero() || place.Port == 0 || w.level < 0 {
+	alive := w.useful + w.rejected()
+	if s := &w.status; s.Totals.Objects > 0 {
+		alive += s.Ignored[receiver.ReasonNotNeeded] // of files that are complete, among others
+	}
+	if alive != s.alive || !w.collected.IsZero() || place.Port == 0 || w.level < 0 {
 		s.alive, s.since, s.wait, s.explained, s.watching = alive, now, silentAfter, 0, false
 		return e, false
 	}

@@ -135,9 +135,6 @@ func (w *watcher) restart(now time.Time) { w.collected, w.heard = time.Time{}, n
 func (w *watcher) report(now time.Time, s receiver.Status) error {
 	w.status, w.looked = s, now
 	n := s.Waiting + s.Data + s.Parity + s.Digests + s.Outlines + s.Manifests
-	if s.Totals.Objects > 0 {
-		n += s.Ignored[receiver.ReasonNotNeeded] // of files that are complete, among others that are not
-	}
 	if n != w.useful {
 		w.useful, w.heard = n, now
 		if s.Needed > 0 && w.receiving != nil {

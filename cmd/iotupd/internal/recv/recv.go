@@ -54,6 +54,13 @@ what is missing.
 
 -o - and --dry-run use a temporary file, in $TMPDIR or else in /var/tmp.
 
+If several files are sent and none is chosen by --name, --component, --object,
+--sha256 or --target, recv lists them and exits with code 3; if it could accept
+only one, it receives that. With --all it receives all of them into the
+directory of -d, each as soon as it is complete, and ends when the list of the
+sender is complete or, without a list, after 11 s. The limits of memory are for
+all files together.
+
 The command of --exec installs a new file. What becomes of it is recorded in
 --state, before each step, for each channel, component and key of --trust. By
 its exit code the command says what happens next:
