@@ -132,6 +132,23 @@ func TestThousandsOfFilesAreSentWithFewDescriptors(t *testing.T) {
 	s.wantExit(130)
 }
 
+// A process that may open fewer files than would stay open closes some of them.
+func TestFilesAreClosedWhereDescriptorsAreShort(t *testing.T) {
+	t.Parallel()
+	_, list := manyFiles(t, 200)
+	port := freePort(t)
+	s := startLimited(t, 50, nil, port, "send", "-r", "20M", "--files-from", list, "--parity", "10%", "--memory", "10k")
+	s.wantLine("Ctrl-C stops")
+	r := start(t, port, "recv", "-d", ".", "--name", "f0123.bin")
+	r.wantLine("ok  f0123.bin")
+	s.signal(syscall.SIGINT)
+	for _, line := range s.wantExit(130) {
+		if strings.Contains(line, "not sent any more") {
+			t.Error(line)
+		}
+	}
+}
+
 // When very many files change, there are few warnings of them.
 func TestWarningsOfManyFilesThatChangeAreFew(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,8 @@ type Config struct {
 
 	// Prepare says how much memory encoding may take, and where to keep the
 	// result for the next time. Its callbacks are not used: see Observe. A
-	// Manifest decides whether there are digests.
+	// Manifest decides whether there are digests. There is no cache for more than
+	// [sender.MaxUnlisted] files.
 	Prepare filesource.Config
 
 	// Carousel says how fast to send, in how many layers, to whom, and for how

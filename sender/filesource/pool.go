@@ -5,9 +5,11 @@ package filesource
 import (
 	"container/list"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"os"
 	"sync"
+	"syscall"
 )
 
 // A Pool opens files when they are read, and keeps few of them open: a process may not have
@@ -29,6 +31,9 @@ func NewPool(most int) *Pool { return &Pool{most: most} }
 func (p *Pool) Open(path string) (*File, error) {
 	f := &File{path: path, pool: p}
 	opened, info, err := openRegular(path)
+	for isTooMany(err) && p.shrink() {
+		opened, info, err = openRegular(path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +58,31 @@ func (p *Pool) acquire(f *File) (*os.File, error) {
 	before := f.id
 	p.mu.Unlock()
 	opened, now, err := f.reopen(before)
+	for isTooMany(err) && p.shrink() {
+		opened, now, err = f.reopen(before)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return p.put(f, opened, now), nil
+}
+
+// isTooMany reports whether this process, or the system, cannot open more files.
+func isTooMany(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// shrink keeps fewer files open from now on, and reports whether any was closed.
+func (p *Pool) shrink() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.most = max(1, p.open/2)
+	closed := false
+	for p.open > p.most && p.idle.Len() > 0 {
+		p.shut(p.idle.Front().Value.(*File))
+		closed = true
+	}
+	return closed
 }
 
 // use notes that f, which is open, is being read.

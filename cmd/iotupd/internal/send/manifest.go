@@ -54,7 +54,12 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 
 // mismatch says that the manifest describes another file.
 func (o *sendOptions) mismatch(e *agent.MismatchError) error {
-	if o.from == "" { // of a set
+	switch {
+	case o.set.path != "" && e.Path == o.set.path:
+		return cli.UsageError("%s is not the set that %s%s signs: sign the files again", e.Path, e.Path, manifestfile.Suffix)
+	case o.set.path != "":
+		return cli.UsageError("%s is not the file that %s lists: its SHA-256 is %x there, and %x here", e.Path, o.set.path, e.Want.SHA256, e.Got.SHA256)
+	case o.from == "": // of several files
 		return cli.UsageError("%w", e)
 	}
 	if e.Want.Size != e.Got.Size {
