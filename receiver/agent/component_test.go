@@ -162,6 +162,29 @@ func TestAFollowerKeepsToTheComponentOfItsFirstRelease(t *testing.T) {
 	other.wantFile(app)
 }
 
+// Without a command there are no records of installations, and the floor does not name the
+// place of the file.
+func TestAFollowerWithoutACommandKeepsToItsComponent(t *testing.T) {
+	d := newDevice(t)
+	for _, sent := range [][]release{{d.of("boot", 5)}, {d.of("app", 9), d.of("boot", 6)}} {
+		path := filepath.Join(d.dir, "fw")
+		f := &follower{path: path, station: newStation(t, Config{Target: filestore.File(path), Trust: []proto.PublicKey{d.key.Public()}})}
+		ctx, cancel := context.WithCancel(t.Context())
+		transfers := 0
+		err := f.follow(ctx, nil, func() (multicast.Listener, error) {
+			if transfers++; transfers > 1 {
+				cancel()
+			}
+			return together(t, sent...), nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		f.wantFile(sent[len(sent)-1])
+		f.Close()
+	}
+}
+
 func TestAFollowerReportsOtherComponentsOnce(t *testing.T) {
 	p := newStub(t, Config{})
 	p.following, p.keeps, p.signed = true, true, true
@@ -210,9 +233,11 @@ func TestAnInstallationOfAnotherComponentIsNobodyElsesBusiness(t *testing.T) {
 	boot := d.follower("a", "boot")
 	ctx, cancel := context.WithCancel(t.Context())
 	err := boot.follow(ctx, func(ctx context.Context, file *Received) error {
-		app := d.follower("b", "app")
-		app.follows(1, func() *broadcast { return together(t, d.of("app", 3)) })
-		app.wantFile(d.of("app", 3))
+		for i, app := range []*follower{d.follower("c"), d.follower("b", "app"), d.follower("b")} { // the last one keeps to app
+			app.follows(1, func() *broadcast { return together(t, d.of("app", uint64(3+i))) })
+			app.wantFile(d.of("app", uint64(3+i)))
+			app.Close()
+		}
 		cancel()
 		return context.Cause(ctx)
 	}, func() (multicast.Listener, error) { return d.of("boot", 7).broadcast(t), nil })
