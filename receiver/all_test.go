@@ -228,6 +228,14 @@ func TestACatalogueThatIsSignedIsEnoughForTheManifestsInIt(t *testing.T) {
 				h.hear(f.next(i%len(f.sources)), 1)
 			}
 			h.wantFiles(test.files...)
+			policy := trusting(key)
+			policy.OwnSignature = true
+			strict := reap(t, receiver.Config{Trust: policy})
+			f = newFleet(t, append([]*source{test.catalogue}, files...)...)
+			for i := range 500 {
+				strict.hear(f.next(i%len(f.sources)), 1)
+			}
+			strict.wantFiles()
 			for _, e := range h.events {
 				if c, ok := e.(receiver.Certified); ok && (c.Release != receiver.Release{Sequence: 7, Object: test.catalogue.id} || len(c.Signers) != 1 || c.Manifest.Component != "maps") {
 					t.Errorf("release %+v of component %q, signed by %d keys", c.Release, c.Manifest.Component, len(c.Signers))

@@ -110,7 +110,7 @@ func (w *catalogueWork) entry(m *proto.Manifest) (c candidate, ok bool) {
 	switch {
 	case len(c.signers) > 0:
 		return c, true
-	case len(w.catalogue.signers) == 0 || len(m.Signatures) > 0:
+	case len(w.catalogue.signers) == 0 || len(m.Signatures) > 0 || w.cfg.Trust.OwnSignature:
 		return c, false
 	}
 	of := w.catalogue.Manifest

@@ -42,6 +42,10 @@ type Policy struct {
 
 	// AllowDowngrade turns Installed off.
 	AllowDowngrade bool
+
+	// OwnSignature says that the signature of a catalogue does not count for the manifests
+	// in it: somebody else is to verify the manifest of the file.
+	OwnSignature bool
 }
 
 // A Series is the releases of one component that one key has signed.

@@ -67,6 +67,7 @@ func (a *Agent) open() (err error) {
 		a.memory.AllowDowngrade = cfg.AllowDowngrade
 		a.policy = &receiver.Policy{
 			Keys: cfg.Trust, Channel: cfg.Channel, Targets: cfg.Hardware, Components: cfg.Components, MinSequence: cfg.MinSequence, AllowDowngrade: cfg.AllowDowngrade,
+			OwnSignature: cfg.OwnSignature,
 		}
 		if a.policy.Installed, err = a.memory.Releases(); err != nil {
 			return err

@@ -43,6 +43,10 @@ type Config struct {
 	// them. If there are none, anybody may be the sender.
 	Trust []proto.PublicKey
 
+	// OwnSignature says that the signature of a list of files does not count for the files:
+	// see [receiver.Policy].
+	OwnSignature bool
+
 	// Hardware are names of this hardware: with Trust, a manifest that lists
 	// hardware must list one of them. If empty, every manifest will do.
 	Hardware []string

@@ -436,7 +436,7 @@ func (o *options) lost() func() bool {
 // files that the trusted keys are from.
 func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Config, names map[proto.KeyID]string, err error) {
 	cfg = agent.Config{
-		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade,
+		Channel: o.Channel, Hardware: o.targets, MinSequence: o.minSequence, AllowDowngrade: o.downgrade, OwnSignature: o.ready != "",
 		MaxSize: uint64(o.maxSize), LeafMemory: int(o.leafMemory), SignatureRate: o.signatures,
 		KeepPending: o.exec != "" || o.ready != "", Install: o.installConfig(), DryRun: o.dryRun, Timeout: o.timeout, Stall: o.stall, Lost: o.lost(), Wait: o.wait,
 	}
