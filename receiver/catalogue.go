@@ -53,10 +53,14 @@ func (r *Receiver) beginCatalogue(c candidate) (*object, error) {
 	return o, nil
 }
 
-// dropCatalogue gives up the catalogue that is being received.
+// dropCatalogue gives up the catalogue that is being received. It may be begun again if a
+// trusted key has signed it: its sender may have paused.
 func (r *Receiver) dropCatalogue() {
-	r.set.catalogues.remember(r.set.catalogue.wire)
-	r.set.catalogue.drop()
+	c := r.set.catalogue
+	if len(c.catalogue.signers) == 0 {
+		r.set.catalogues.remember(c.wire)
+	}
+	c.drop()
 	r.set.catalogue = nil
 }
 

@@ -76,10 +76,11 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 }
 
 // supersedes reports whether an object with manifest m, which is a manifest to
-// follow, replaces the chosen one: it is a later release of the same component.
+// follow, replaces the chosen one: it is a later release of the same component, or a
+// catalogue that may list one.
 func (r *Receiver) supersedes(m verifiedManifest) bool {
 	chosen := r.object.manifest
-	return r.cfg.Trust != nil && len(m.signers) > 0 && m.Component == chosen.Component && m.Sequence > chosen.Sequence
+	return r.cfg.Trust != nil && len(m.signers) > 0 && m.Sequence > chosen.Sequence && (m.Component == chosen.Component || m.Catalogue > 0)
 }
 
 // admissible checks that the parameters of a packet are consistent and within

@@ -85,6 +85,9 @@ type gathered struct {
 	target   *filestore.FileTarget // nil: not opened
 	store    receiver.Store        // nil: not opened
 	path     string                // where it was before
+
+	opening sync.Mutex // held while the target is opened, or cleaned up
+	over    bool       // the receiver does not work on it any more
 }
 
 // An ended is a file that the receiver does not work on any more.
@@ -133,12 +136,23 @@ func (g *gathering) run(ctx context.Context) (All, error) {
 	return g.all, nil
 }
 
+// errReplaced ends the opening of a file of which a newer release has come meanwhile.
+var errReplaced = errors.New("a newer release is received")
+
 // open is receiver.Config.Open.
 func (g *gathering) open(id proto.ObjectID, p proto.Params) (receiver.Store, error) {
 	g.mu.Lock()
 	f := g.files[id]
-	f.target = g.agent.cfg.Collection.Target()
 	g.mu.Unlock()
+	if f == nil {
+		return nil, errReplaced
+	}
+	f.opening.Lock()
+	defer f.opening.Unlock()
+	if f.over {
+		return nil, errReplaced
+	}
+	f.target = g.agent.cfg.Collection.Target()
 	if err := f.target.Prepare(); err != nil {
 		return nil, err
 	}
@@ -212,6 +226,9 @@ func (g *gathering) settleAll() {
 // settle puts a file into place, or cleans up after one that was given up.
 func (g *gathering) settle(f ended) {
 	a := g.agent
+	f.opening.Lock()
+	defer f.opening.Unlock()
+	f.over = true
 	path, err := f.path, f.err
 	switch {
 	case f.replaced || err != nil:
