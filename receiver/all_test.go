@@ -467,3 +467,58 @@ func (discard) Found() int64                           { return 0 }
 func (discard) Reserve(int64) error                    { return nil }
 func (discard) Sync() error                            { return nil }
 func (discard) Discard() error                         { return nil }
+
+// releaseBy signs a catalogue as a release of "maps".
+func releaseBy(key keys.SecretKey, sequence uint64) func(m *proto.Manifest) {
+	return func(m *proto.Manifest) {
+		m.Channel, m.Sequence, m.Component = "iotupd", sequence, "maps"
+		m.Signatures = []proto.Signature{key.Sign(m)}
+	}
+}
+
+func TestANewerCatalogueTakesOver(t *testing.T) {
+	// The files of a set are not signed themselves: only a catalogue can say that newer ones
+	// are sent.
+	key := keys.Generate()
+	old := newTree(t, "map.bin", 60_000, small(proto.CodeLeopard8, 20, 20))
+	fresh := newTree(t, "map.bin", 50_000, small(proto.CodeLeopard8, 20, 20))
+	first, second := catalogueOf(t, releaseBy(key, 7), old), catalogueOf(t, releaseBy(key, 8), fresh)
+	tr := fresh.receive(receiver.Config{Trust: trusting(key), Name: func(name string) bool { return name == "map.bin" }})
+	f := newFleet(t, first, old, second, fresh)
+	for i := range 60 {
+		tr.hear(f.next(i%2), 1)
+	}
+	if tr.r.Manifest() == nil || tr.r.Manifest().Sequence != 7 {
+		t.Fatal("the older release is not being received")
+	}
+	for i := 0; i < 2000 && !tr.r.Done(); i++ {
+		tr.hear(f.next(2+i%2), 1)
+	}
+	if !tr.r.Done() || tr.r.Manifest().Sequence != 8 || !bytes.Equal(tr.store().Bytes(), fresh.file) {
+		t.Errorf("done: %v, release %d", tr.r.Done(), tr.r.Manifest().Sequence)
+	}
+}
+
+func TestASignedCatalogueIsBegunAgainAfterAPause(t *testing.T) {
+	key := keys.Generate()
+	files := filesOf(t, 2)
+	for name, test := range map[string]struct {
+		change func(m *proto.Manifest)
+		again  bool
+	}{"signed": {releaseBy(key, 7), true}, "unsigned": {nil, false}} {
+		t.Run(name, func(t *testing.T) {
+			c := catalogueOf(t, test.change, files...)
+			h := reap(t, receiver.Config{Trust: trusting(key)})
+			h.hear(c.manifest(), 1)
+			h.now = h.now.Add(12 * time.Second)
+			h.r.Tick(h.now)
+			f := newFleet(t, c)
+			for range 60 {
+				h.hear(f.next(0), 1)
+			}
+			if got := h.r.Totals().Objects > 0; got != test.again {
+				t.Errorf("it was received: %v, want %v", got, test.again)
+			}
+		})
+	}
+}
