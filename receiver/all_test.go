@@ -508,7 +508,11 @@ func TestASignedCatalogueIsBegunAgainAfterAPause(t *testing.T) {
 	}{"signed": {releaseBy(key, 7), true}, "unsigned": {nil, false}} {
 		t.Run(name, func(t *testing.T) {
 			c := catalogueOf(t, test.change, files...)
-			h := reap(t, receiver.Config{Trust: trusting(key)})
+			cfg := receiver.Config{}
+			if test.again {
+				cfg.Trust = trusting(key)
+			}
+			h := reap(t, cfg)
 			h.hear(c.manifest(), 1)
 			h.now = h.now.Add(12 * time.Second)
 			h.r.Tick(h.now)
