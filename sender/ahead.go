@@ -120,8 +120,9 @@ func (a *ahead) fill(ctx context.Context, appendNext func(b []byte) ([]byte, err
 			for len(c.b)+a.size <= cap(c.b) && c.err == nil {
 				c.b, c.err = appendNext(c.b)
 			}
-			a.full <- c // never waits
-			if c.err != nil && !a.ofSet {
+			err := c.err
+			a.full <- c // never waits; it is the reader's from here on
+			if err != nil && !a.ofSet {
 				return
 			}
 		case <-ctx.Done():
