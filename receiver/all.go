@@ -45,7 +45,7 @@ func (r *Receiver) begin(c *candidate) (*object, error) {
 	switch {
 	case !fits && len(s.objects) == 0:
 		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Why: ReasonMemory, Memory: need})
-		r.giveUp(c)
+		r.giveUp(c, ReasonMemory)
 		return nil, ReasonMemory
 	case !fits:
 		return nil, ReasonBusy
@@ -161,9 +161,10 @@ func (r *Receiver) failObject(o *object, err error) {
 }
 
 // giveUp gives up an object that has not begun.
-func (r *Receiver) giveUp(c *candidate) {
+func (r *Receiver) giveUp(c *candidate, why proto.Reason) {
 	c.state = over
 	r.set.failed++
+	r.observe(Failed{Object: c.id.wire, Manifest: c.Manifest, Err: why})
 }
 
 // mayDecode reports whether there is memory for the decoders of an object: with [TakeAll],
@@ -218,7 +219,7 @@ func (s *set) wakeLater() {
 
 // collectedAll reports whether no packets are needed by any object.
 func (s *set) collectedAll() bool {
-	if !s.complete || s.finished+s.failed+len(s.objects) < len(s.listed) {
+	if !s.complete || len(s.listed) == 0 || s.finished+s.failed+len(s.objects) < len(s.listed) {
 		return false
 	}
 	for _, o := range s.objects {

@@ -3,6 +3,7 @@
 package receiver
 
 import (
+	"cmp"
 	"io"
 	"sync"
 
@@ -14,18 +15,22 @@ import (
 func (r *Receiver) beginCatalogue(c candidate) (*object, error) {
 	s := &r.set
 	geo, err := c.Descriptor.Geometry()
-	trusted := len(c.signers) > 0
 	switch {
 	case err != nil:
 		return nil, proto.ReasonGeometry
 	case s.catalogues.contains(c.id.wire):
 		return nil, ReasonNotNeeded
 	case c.Descriptor.Size > proto.MaxCatalogueBytes || int64(c.Catalogue) > int64(r.cfg.MaxObjects):
+		if r.counts(&c) {
+			s.left = cmp.Or(s.left, ReasonTooMany)
+		}
 		r.gate.refuse(Refused{Object: c.id.wire, Size: c.Descriptor.Size, Why: ReasonTooMany})
 		return nil, ReasonTooMany
 	case r.object != nil && !r.supersedes(c.verifiedManifest):
 		return nil, ReasonOtherObject
-	case s.catalogue != nil && (!trusted || len(s.catalogue.catalogue.signers) > 0):
+	case s.catalogued && r.cfg.Take == TakeAll && !r.counts(&c):
+		return nil, ReasonNotNeeded
+	case s.catalogue != nil && !r.givesWay(s.catalogue, &c):
 		return nil, ReasonBusy // it is sent again
 	}
 	limited := r.cfg
@@ -41,7 +46,7 @@ func (r *Receiver) beginCatalogue(c candidate) (*object, error) {
 		r.dropCatalogue()
 	}
 	o := newObject(&r.shared, c.id, geo, c.Manifest, b)
-	o.catalogue, o.heard = &c, r.now
+	o.catalogue, o.heard, o.gainedAt = &c, r.now, r.now
 	s.catalogue = o
 	s.complete = false
 	if s.until.IsZero() {
@@ -53,14 +58,23 @@ func (r *Receiver) beginCatalogue(c candidate) (*object, error) {
 	return o, nil
 }
 
-// dropCatalogue gives up the catalogue that is being received. It may be begun again if a
-// trusted key has signed it: its sender may have paused.
-func (r *Receiver) dropCatalogue() {
-	c := r.set.catalogue
-	if len(c.catalogue.signers) == 0 {
-		r.set.catalogues.remember(c.wire)
+// counts reports whether a catalogue is enough for the manifests in it.
+func (r *Receiver) counts(c *candidate) bool { return r.cfg.Trust == nil || len(c.signers) > 0 }
+
+// givesWay reports whether another catalogue takes the place of one that is being received:
+// one that counts more, or as much when of this one nothing new has come for so long that
+// its manifest may be all there is.
+func (r *Receiver) givesWay(old *object, c *candidate) bool {
+	if !r.counts(old.catalogue) && r.counts(c) {
+		return true
 	}
-	c.drop()
+	return r.counts(old.catalogue) == r.counts(c) && old.wire != c.id.wire && !r.now.Before(old.gainedAt.Add(listTime))
+}
+
+// dropCatalogue gives up the catalogue that is being received. It may be begun again: its
+// sender may have paused.
+func (r *Receiver) dropCatalogue() {
+	r.set.catalogue.drop()
 	r.set.catalogue = nil
 }
 
@@ -137,16 +151,26 @@ func (r *Receiver) learn(w *catalogueWork) {
 		r.gate.report(&r.gate.reported, Refused{Object: w.wire, Size: w.geo.Size, Why: ReasonManifest})
 		return
 	}
+	if r.cfg.Take != TakeFirst {
+		r.hearSet()
+	}
 	for _, c := range w.found {
+		geo, err := c.Descriptor.Geometry()
+		if err != nil {
+			continue
+		}
 		switch why := r.gate.refusal(c.verifiedManifest); {
 		case r.find(c.id.wire) != nil || r.gate.isPinned() && !r.gate.isWanted(c.id.wire):
 		case why != nil:
 			r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Why: why.(proto.Reason)})
+		case r.oversize(geo) != nil:
+			r.gate.refused.remember(c.id.wire)
+			r.leaveOut(&c, ReasonTooLarge)
 		case r.err == nil:
 			r.found(c)
 		}
 	}
-	if r.cfg.Trust == nil || len(w.catalogue.signers) > 0 {
+	if r.counts(w.catalogue) {
 		r.endList(true)
 	}
 }

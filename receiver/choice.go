@@ -16,9 +16,9 @@ func (r *Receiver) handleUnchosen(p *packet) error {
 		}
 		return r.takeFor(o, p)
 	}
-	_, err := r.admissible(&p.Header)
-	if err != nil {
-		return err
+	_, limit := r.admissible(&p.Header)
+	if limit != nil && (limit != ReasonTooLarge || r.cfg.Take != TakeAll || p.Type != proto.TypeManifest) {
+		return limit
 	}
 	id, err := r.identify(p)
 	switch {
@@ -34,7 +34,11 @@ func (r *Receiver) handleUnchosen(p *packet) error {
 	if err != nil {
 		return err
 	}
-	o, err := r.found(candidate{verifiedManifest: m, id: id, from: p.from})
+	c := candidate{verifiedManifest: m, id: id, from: p.from}
+	if limit != nil {
+		return r.leaveOut(&c, ReasonTooLarge)
+	}
+	o, err := r.found(c)
 	if err != nil || o == nil {
 		return err
 	}
@@ -90,10 +94,15 @@ func (s *shared) admissible(h *proto.Header) (geo proto.Geometry, err error) {
 	if err != nil || geo.Admits(h) != nil {
 		return geo, proto.ReasonGeometry
 	}
-	if h.Size > s.cfg.MaxSize || indexBytes(geo) > maxIndex {
-		return geo, ReasonTooLarge
+	return geo, s.oversize(geo)
+}
+
+// oversize returns [ReasonTooLarge] for an object over the limits of size, or nil.
+func (s *shared) oversize(geo proto.Geometry) error {
+	if geo.Size > s.cfg.MaxSize || indexBytes(geo) > maxIndex {
+		return ReasonTooLarge
 	}
-	return geo, nil
+	return nil
 }
 
 // choose begins with the object of a manifest to follow. Its packets wait until its

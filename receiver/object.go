@@ -29,6 +29,7 @@ type object struct {
 	need      uint64     // memory that it counts for, with TakeAll
 	catalogue *candidate // it is a catalogue; nil: it is a file
 	heard     time.Time  // when the last packet came, of a catalogue
+	gainedAt  time.Time  // when the last one came that was new
 	gone      bool       // it is not received any more
 
 	waiting waitingRoom // packets that wait for the store
@@ -91,7 +92,12 @@ func (o *object) accept(p *packet) error {
 	}
 	o.streams.Note(o.now, p.from, &p.Path)
 	o.countPacket(p, 1)
-	return o.takeCounted(p)
+	before := o.index.shards
+	err := o.takeCounted(p)
+	if o.index.shards > before {
+		o.gainedAt = o.now
+	}
+	return err
 }
 
 // countPacket counts a packet that fits the object, of which so many copies have

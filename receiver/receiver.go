@@ -297,6 +297,7 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 		r.failObject(o, err)
 		return
 	case err != nil && o.catalogue != nil:
+		r.set.catalogues.remember(o.wire)
 		r.dropCatalogue()
 		return
 	case err != nil && j.kind == openStore:

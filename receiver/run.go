@@ -101,6 +101,8 @@ type Status struct {
 	Dropped   uint64                  // of Datagrams, by RunOptions.Lost
 	Ignored   map[proto.Reason]uint64 // valid during the call of Report only
 
+	Listing bool // see [Receiver.Listing]
+
 	// With [TakeAll]: the sums over all objects, and the progress of a few that
 	// are being received.
 	Totals  Totals
@@ -426,6 +428,7 @@ func (s *shell) reportNow(now time.Time) error {
 		Datagrams: s.datagrams,
 		Dropped:   s.dropped,
 		Ignored:   s.ignored,
+		Listing:   s.r.Listing(),
 	}
 	if s.r.cfg.Take == TakeAll {
 		status.Totals, status.Objects = s.r.Totals(), s.r.Objects(reportObjects)

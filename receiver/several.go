@@ -34,6 +34,10 @@ const (
 // sent every 10 s at the least (spec.md 5.4).
 const listTime = 11 * time.Second
 
+// gainTime is how long the list waits for a catalogue of which packets come, and none of
+// them is new.
+const gainTime = time.Minute
+
 // A SeveralError ends a transfer that has found several objects.
 type SeveralError struct {
 	Objects  []Listed // in the order of their names
@@ -58,6 +62,7 @@ type set struct {
 	listed     map[proto.ObjectID]*candidate
 	until      time.Time // when the list ends without a catalogue; zero: it has ended, or not begun
 	complete   bool      // the list has ended
+	again      bool      // it had ended before, with nothing in it
 	catalogued bool      // by a catalogue
 
 	catalogue  *object // that is being received; nil: none
@@ -78,6 +83,8 @@ type set struct {
 	finished, failed int
 	done             uint64 // bytes of finished files
 	needed, held     uint64 // data shards of listed and of finished files
+
+	left proto.Reason // why files to follow were left out; empty: none was
 }
 
 // A candidate is an object with a manifest to follow.
@@ -105,6 +112,10 @@ type Totals struct {
 	Complete   bool // there are no others
 	Catalogued bool // a catalogue says so
 
+	// LeftOut is why there are files to follow that are not received, being over a limit.
+	// Empty: there are none.
+	LeftOut proto.Reason
+
 	Bytes uint64 // of all files
 	Done  uint64 // of Bytes, at hand or finished
 
@@ -115,7 +126,7 @@ type Totals struct {
 func (r *Receiver) Totals() Totals {
 	s := &r.set
 	t := Totals{
-		Objects: len(s.listed), Finished: s.finished, Failed: s.failed, Complete: s.complete, Catalogued: s.catalogued,
+		Objects: len(s.listed), Finished: s.finished, Failed: s.failed, Complete: s.complete, Catalogued: s.catalogued, LeftOut: s.left,
 		Bytes: s.bytes, Done: s.done, Needed: s.needed, Held: s.held,
 	}
 	for _, o := range s.objects {
@@ -123,6 +134,13 @@ func (r *Receiver) Totals() Totals {
 		t.Held += o.index.shards
 	}
 	return t
+}
+
+// Listing reports whether the list of objects grows, and nothing is to be received before
+// it has ended.
+func (r *Receiver) Listing() bool {
+	s := &r.set
+	return !s.until.IsZero() && r.object == nil && (len(s.listed) > 0 || s.catalogue != nil && !s.again)
 }
 
 // Objects returns the progress of at most so many objects that are being received with
@@ -209,11 +227,9 @@ func (r *Receiver) list(c candidate) (*candidate, error) {
 	}
 	switch {
 	case len(s.listed) >= r.cfg.MaxObjects:
-		r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Size: c.Descriptor.Size, Why: ReasonTooMany})
-		return nil, ReasonTooMany
+		return nil, r.leaveOut(&c, ReasonTooMany)
 	case r.cfg.MaxTotal > 0 && s.bytes+c.Descriptor.Size > r.cfg.MaxTotal:
-		r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Size: c.Descriptor.Size, Why: ReasonTooLarge})
-		return nil, ReasonTooLarge
+		return nil, r.leaveOut(&c, ReasonTooLarge)
 	}
 	if s.listed == nil {
 		s.listed = make(map[proto.ObjectID]*candidate)
@@ -228,6 +244,13 @@ func (r *Receiver) list(c candidate) (*candidate, error) {
 		s.queue = append(s.queue, &c)
 	}
 	return &c, nil
+}
+
+// leaveOut notes that an object to follow is not received, which is over a limit.
+func (r *Receiver) leaveOut(c *candidate, why proto.Reason) error {
+	r.set.left = cmp.Or(r.set.left, why)
+	r.gate.report(&r.gate.reported, Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Size: c.Descriptor.Size, Why: why})
+	return why
 }
 
 // outdated gives up an object of the list that is an older release of the same component
@@ -272,14 +295,15 @@ func (r *Receiver) replace(c *candidate) {
 func (r *Receiver) endList(catalogued bool) {
 	s := &r.set
 	s.until, s.complete, s.catalogued = time.Time{}, true, catalogued
+	if len(s.listed) == 0 && r.cfg.Take != TakeNone { // others may come
+		s.since, s.complete, s.again = time.Time{}, false, true
+		return
+	}
 	if !r.waitsForList() {
 		return
 	}
 	if r.cfg.Take == TakeOnly {
 		switch len(s.listed) {
-		case 0: // others may come
-			s.since, s.complete = time.Time{}, false
-			return
 		case 1:
 			for _, c := range s.listed {
 				r.chooseOnly(*c)
@@ -316,19 +340,22 @@ func (s *set) sorted() []Listed {
 	return all
 }
 
-// tickList ends the list when its time is over. A catalogue that is being received
-// has more time as long as its packets come.
+// tickList ends the list when its time is over. A catalogue that is being received has
+// more time, unless anybody may have invented it to delay a file that was signed.
 func (r *Receiver) tickList() {
 	s := &r.set
 	if s.until.IsZero() || r.now.Before(s.until) {
 		return
 	}
 	if c := s.catalogue; c != nil {
-		if last := c.heard.Add(listTime); r.now.Before(last) {
+		last := earlier(c.heard.Add(listTime), c.gainedAt.Add(gainTime))
+		switch {
+		case !r.now.Before(last):
+			r.dropCatalogue()
+		case r.counts(c.catalogue) || r.cfg.Take == TakeAll:
 			s.until = last
 			return
 		}
-		r.dropCatalogue()
 	}
 	r.endList(false)
 }

@@ -23,6 +23,10 @@ type All struct {
 	New, Had int  // files that were received, and that were there before
 	Complete bool // a catalogue has listed all files; otherwise there may be others
 
+	// LeftOut is why files were left out that would have been received, but are over
+	// Config.MaxSize, MaxTotal or MaxObjects. Empty: there were none.
+	LeftOut proto.Reason
+
 	// Failed are the files that could not be received or put into place.
 	Failed []*FileError
 }
@@ -127,7 +131,8 @@ func (g *gathering) run(ctx context.Context) (All, error) {
 			f.target.Close()
 		}
 	}
-	g.all.Complete = g.core.Totals().Catalogued
+	totals := g.core.Totals()
+	g.all.Complete, g.all.LeftOut = totals.Catalogued, totals.LeftOut
 	if err != nil {
 		return g.all, g.stopped(ctx, cmp.Or(context.Cause(ctx), err))
 	}
@@ -178,20 +183,22 @@ func (g *gathering) observe(now time.Time, e receiver.Event) {
 		g.files[g.foundID] = &gathered{manifest: e.Manifest, signers: e.Signers, release: e.Release}
 		g.mu.Unlock()
 	case receiver.Finished:
-		g.end(e.Object, ended{})
+		g.end(e.Object, e.Manifest, ended{})
 	case receiver.Failed:
-		g.end(e.Object, ended{err: e.Err})
+		g.end(e.Object, e.Manifest, ended{err: e.Err})
 	case receiver.Dropped:
-		g.end(e.Object, ended{replaced: true})
+		g.end(e.Object, nil, ended{replaced: true})
 	}
 	g.news.put(Transfer{At: now, Event: e, From: g.from})
 }
 
 // end hands a file over to those who put it into place.
-func (g *gathering) end(id proto.ObjectID, e ended) {
+func (g *gathering) end(id proto.ObjectID, m *proto.Manifest, e ended) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	e.gathered = g.files[id]
+	if e.gathered = g.files[id]; e.gathered == nil { // it has not begun
+		e.gathered = &gathered{manifest: m}
+	}
 	delete(g.files, id)
 	g.ended = append(g.ended, e)
 	g.changed.Signal()

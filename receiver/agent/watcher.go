@@ -213,6 +213,9 @@ func (w *watcher) giveUp(now time.Time) error {
 		w.present = absent == nil
 	}
 	switch {
+	case s.Needed == 0 && s.Listing: // it is heard what is sent
+		w.idle = now
+		return nil
 	case s.Needed == 0 && w.cfg.Timeout > 0 && now.Sub(w.idle) >= w.cfg.Timeout:
 		return &SilenceError{
 			After: w.cfg.Timeout, Interfaces: w.listener.Place().Interfaces, Signed: w.signed,

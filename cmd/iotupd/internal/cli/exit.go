@@ -11,6 +11,7 @@ import (
 
 	"iotupd/internal/durable"
 	"iotupd/internal/reason"
+	"iotupd/proto"
 	"iotupd/proto/manifestfile"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
@@ -182,6 +183,9 @@ func codeOf(err error) string {
 		return reason.Integrity
 	case isA[*receiver.SeveralError](err):
 		return reason.SeveralFiles
+	}
+	if why := proto.Reason(""); errors.As(err, &why) && reason.Of(why).File != "" { // of one of several files
+		return string(why)
 	}
 	if code := senderCode(err); code != "" {
 		return code

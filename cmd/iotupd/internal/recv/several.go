@@ -48,6 +48,8 @@ func (o *options) validateSeveral() error {
 		return cli.UsageError("--all needs a directory: -d DIR")
 	case o.object != "" || o.sha256 != "":
 		return cli.UsageError("--all excludes --object and --sha256, which name one file")
+	case o.dryRun:
+		return cli.UsageError("--all excludes --dry-run")
 	case o.follow || o.exec != "" || o.check != "":
 		return cli.UsageError("--all excludes --follow, --exec and --check: run a command after recv")
 	case len(o.reuse) > 0 || o.record != "":
@@ -118,9 +120,29 @@ func (o *options) receiveAll(ctx context.Context, a *agent.Agent) error {
 	case err != nil:
 		return err
 	case len(all.Failed) > 0:
-		return fmt.Errorf("%d of %d files were not received; the first: %w", len(all.Failed), len(all.Failed)+all.New+all.Had, all.Failed[0])
+		first := all.Failed[0]
+		return &explained{fmt.Sprintf("%d of %d files were not received; the first: %s: %s",
+			len(all.Failed), len(all.Failed)+all.New+all.Had, first.Name, fileErrorText(first)), first}
+	case all.LeftOut != "":
+		return &explained{fmt.Sprintf("%d files were received, and others left out: %s", all.New+all.Had, leftOutText(all.LeftOut)), all.LeftOut}
 	}
 	return nil
+}
+
+// fileErrorText says why one of several files was not received.
+func fileErrorText(e *agent.FileError) string {
+	if why := proto.Reason(""); errors.As(e, &why) {
+		return "it " + reason.Of(why).File
+	}
+	return e.Err.Error()
+}
+
+// leftOutText names the limits over which files were.
+func leftOutText(why proto.Reason) string {
+	if why == receiver.ReasonTooMany {
+		return "they are more than --max-objects allows"
+	}
+	return "with them it would be more than --max-size or --max-total allows"
 }
 
 // severalText is the error of a receiver to which several files are sent.
@@ -238,8 +260,8 @@ func (v *view) fileDone(e agent.FileDone) {
 
 // fileFailed reports one of several files that was given up.
 func (v *view) fileFailed(e agent.FileFailed) {
-	v.out.Event("failed", fileFailedEvent{Object: e.Manifest.Descriptor.Object().String(), Name: e.Manifest.Name, Error: e.Err.Err.Error()})
-	v.out.Warn(cli.Warning{Code: reason.FileFailed, Text: fmt.Sprintf("%s: not received: %v", displayName(e.Manifest, ""), e.Err.Err)})
+	v.out.Event("failed", fileFailedEvent{Object: e.Manifest.Descriptor.Object().String(), Name: e.Manifest.Name, Error: fileErrorText(e.Err)})
+	v.out.Warn(cli.Warning{Code: reason.FileFailed, Text: fmt.Sprintf("%s: not received: %s", displayName(e.Manifest, ""), fileErrorText(e.Err))})
 }
 
 // progressAll shows how far all files are.
@@ -289,7 +311,7 @@ func (v *view) allDone(e agent.AllDone) {
 	if !all.Complete {
 		extra += "  no catalogue was heard: others may be sent"
 	}
-	if len(all.Failed) > 0 {
+	if len(all.Failed) > 0 || all.LeftOut != "" {
 		v.out.Event("finished", event)
 		return // the error says it
 	}
