@@ -30,7 +30,7 @@ func (r *Receiver) beginCatalogue(c candidate) (*object, error) {
 		return nil, ReasonOtherObject
 	case s.catalogued && r.cfg.Take == TakeAll && !r.counts(&c):
 		return nil, ReasonNotNeeded
-	case s.catalogue != nil && !r.givesWay(s.catalogue, &c):
+	case s.catalogue != nil && !r.replaces(&c, s.catalogue):
 		return nil, ReasonBusy // it is sent again
 	}
 	limited := r.cfg
@@ -61,10 +61,10 @@ func (r *Receiver) beginCatalogue(c candidate) (*object, error) {
 // counts reports whether a catalogue is enough for the manifests in it.
 func (r *Receiver) counts(c *candidate) bool { return r.cfg.Trust == nil || len(c.signers) > 0 }
 
-// givesWay reports whether another catalogue takes the place of one that is being received:
-// one that counts more, or as much when of this one nothing new has come for so long that
-// its manifest may be all there is.
-func (r *Receiver) givesWay(old *object, c *candidate) bool {
+// replaces reports whether a catalogue takes the place of the one that is being received:
+// it counts more, or as much when nothing new has come of the old one for so long that its
+// manifest may be all there is.
+func (r *Receiver) replaces(c *candidate, old *object) bool {
 	if !r.counts(old.catalogue) && r.counts(c) {
 		return true
 	}
