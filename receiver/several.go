@@ -352,7 +352,7 @@ func (r *Receiver) tickList() {
 		switch {
 		case !r.now.Before(last):
 			r.dropCatalogue()
-		case r.counts(c.catalogue) || r.cfg.Take == TakeAll:
+		case c.index.shards > 0 && (r.counts(c.catalogue) || r.cfg.Take == TakeAll):
 			s.until = last
 			return
 		}
