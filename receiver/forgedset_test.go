@@ -168,7 +168,7 @@ func entries(t testing.TB, sources ...*source) []byte {
 	return b
 }
 
-func TestACatalogueThatNeverComesGivesWayToAnother(t *testing.T) {
+func TestACatalogueThatNeverComesIsReplacedByAnother(t *testing.T) {
 	// spec.md 7.2: "another one in place of one of which nothing new has come for 11 s",
 	// however often its manifest is repeated.
 	key := keys.Generate()
