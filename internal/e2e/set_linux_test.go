@@ -130,6 +130,31 @@ func compareAlone(t *testing.T, file string, rate quantity.Rate) {
 	s.kill()
 }
 
+// One receiver takes all files, small ones and a larger one, and loses some packets of each.
+func TestAllFilesOfASetArriveDespiteLoss(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	sender, h := l.host(bothFamilies), l.host(bothFamilies)
+	h.lose(setLoss)
+	var files []string
+	for i := range 20 {
+		files = append(files, newNamedFile(t, fmt.Sprintf("file-%02d.bin", i), int64(i*i*1000)))
+	}
+	dir := newDir(t)
+	r := h.start("recv", "--all", "-d", dir)
+	r.wait("listening")
+	s := sender.sendSet(files, "--rate", "20000000", "--share", "size")
+	e := r.wait("finished")
+	r.wantExit(0, "")
+	s.kill()
+	if e.Lost == 0 {
+		t.Error("nothing was lost")
+	}
+	for _, file := range files {
+		tool(t, "cmp", filepath.Join(dir, filepath.Base(file)), file)
+	}
+}
+
 // Each receiver gets the file that it names, or all files by one process for each, however
 // the rate is shared. How long that takes is printed beside the simulation of the same
 // files.

@@ -87,7 +87,7 @@ func (o *options) next(noDigests bool) string {
 	switch {
 	case !o.keeps():
 		return ""
-	case noDigests:
+	case noDigests && !o.all: // files that are complete stay
 		return "; the next run starts over, since no digests were heard"
 	}
 	return "; the next run continues from there"
