@@ -151,6 +151,9 @@ func (c *manifestClock) due(now time.Time) bool {
 		since >= c.latest
 }
 
+// hurry makes it due.
+func (c *manifestClock) hurry() { c.packets = max(c.packets, manifestPackets) }
+
 // next returns when it is due at the latest.
 func (c *manifestClock) next() time.Time { return c.last.Add(c.latest) }
 

@@ -31,6 +31,8 @@ type mix struct {
 type rounds interface {
 	// next returns that object, and false if none is left.
 	next() (object int, ok bool)
+	// shows reports whether the manifest of that object comes first.
+	shows() bool
 	// drop leaves an object out.
 	drop(object int)
 	// clone returns a copy, which goes on by itself.
@@ -57,10 +59,11 @@ func newMix(share Share, members []Member, carousels []carousel, catalogue int) 
 	return m
 }
 
-// next goes on to the next round.
-func (m *mix) next(carousels []carousel) {
+// next goes on to the next round. It reports whether the manifest of its object comes first.
+func (m *mix) next(carousels []carousel) (shows bool) {
 	m.round++
 	m.take(carousels)
+	return m.others != nil && m.current != m.catalogue && m.others.shows()
 }
 
 // take chooses the object of the present round.
@@ -145,6 +148,9 @@ func (r *evenRounds) next() (object int, ok bool) {
 		}
 	}
 }
+
+// shows implements rounds.
+func (r *evenRounds) shows() bool { return false }
 
 // drop implements rounds.
 func (r *evenRounds) drop(object int) { r.stride[object] = 0 }
@@ -251,6 +257,16 @@ func (v *visits) next() (object int, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// shows implements rounds: whoever loses the manifest at the start of a visit has another one
+// in its middle, and does not wait until all other objects were sent.
+func (v *visits) shows() bool {
+	if len(v.all) == 0 {
+		return false
+	}
+	rounds := v.all[v.nth].rounds
+	return v.left == rounds-1 || v.left == rounds/2-1
 }
 
 // begin begins the visit of this number, or the first one after the last.

@@ -403,7 +403,9 @@ func (s *Sender) decide(now time.Time) proto.Header {
 		}
 	}
 	if s.slot++; s.slot%(1<<(len(s.lanes)-1)) == 0 {
-		s.mix.next(s.carousels)
+		if s.mix.next(s.carousels) && !s.large() {
+			s.turn().manifests.hurry()
+		}
 	}
 	return h
 }

@@ -24,8 +24,10 @@ type Share int
 
 // Shares. Which one is best depends on the receivers.
 const (
-	// ShareSqrt is best if receivers join at random, and each wants one object: shares
-	// are proportional to the square root of popularity times size.
+	// ShareSqrt is best, of all shares in which packets alternate, if receivers join at
+	// random, and each wants one object: shares are proportional to the square root of
+	// popularity times size. Objects of equal size are there sooner in the mean with
+	// ShareShortest, but not to who loses many packets.
 	ShareSqrt Share = iota
 	// ShareSize is best if every receiver wants all objects: shares are proportional to
 	// the sizes.

@@ -90,6 +90,52 @@ func TestTheSmallestObjectIsFirst(t *testing.T) {
 	}
 }
 
+func TestAVisitHasItsManifestTwice(t *testing.T) {
+	// "An object that has the whole rate for a turn, in a set of up to 16, has its manifest
+	// at the start of the turn and in its middle": spec.md 6.5.
+	members := setOf(100, 8, 1)
+	c, number := startSet(t, sender.Config{Rate: -1}, sender.ShareShortest, members...), numberOf(members)
+	c.shardsOf(members, 50) // in the first visit of the large one
+	type visit struct{ object, first, second, packets int }
+	var visits []visit
+	for len(visits) < 8 {
+		h := c.nextHeader()
+		if h.Type == proto.TypeOutline {
+			continue
+		}
+		if n := len(visits); n == 0 || visits[n-1].object != number(h) {
+			visits = append(visits, visit{number(h), -1, -1, 0})
+		}
+		v := &visits[len(visits)-1]
+		switch {
+		case h.Type != proto.TypeManifest:
+		case v.first < 0:
+			v.first = v.packets
+		default:
+			v.second = v.packets
+		}
+		v.packets++
+	}
+	of := []visit{{2, 0, 2, 4}, {1, 0, 6, 12}, {0, 0, 58, 115}}
+	if want := append(of, of...); !slices.Equal(visits[1:7], want) {
+		t.Errorf("the visits are %+v, want %+v", visits[1:7], want)
+	}
+}
+
+func TestManifestsTakeTwoPercentOfLongVisits(t *testing.T) {
+	members := setOf(1000, 3000)
+	c, manifests := startSet(t, sender.Config{Rate: -1}, sender.ShareShortest, members...), 0
+	const packets = 20_000
+	for range packets {
+		if c.nextHeader().Type == proto.TypeManifest {
+			manifests++
+		}
+	}
+	if manifests > packets/50 {
+		t.Errorf("%d manifests of %d packets", manifests, packets)
+	}
+}
+
 // waits returns the mean number of packets of a set until a receiver without loss has its
 // object, over all objects and over joins at so many places.
 func waits(order []int, sizes []int, joins []int) (mean, all float64) {

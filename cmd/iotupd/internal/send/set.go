@@ -39,7 +39,7 @@ var (
 )
 
 func (o *setOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.share, "share", "sqrt", "how several files share the rate: sqrt is best if receivers join at random for one file each, size if every receiver wants all files, shortest if all receivers are there at the start")
+	flags.StringVar(&o.share, "share", "sqrt", "how several files share the rate: sqrt is best of all ways to alternate if receivers join at random for one file each, size if every receiver wants all files, shortest, one file after the other, if all receivers are there at the start, or losses are small and all files have one size")
 	flags.StringVar(&o.path, "set", "", "`file` that iotupd sign --set made of all FILEs: receivers trust them by its signature (default none)")
 	flags.StringArrayVar(&o.weights, "weight", nil, "`name=number`, repeatable: how popular a file is compared with the others (default 1)")
 }
