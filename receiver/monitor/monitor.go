@@ -20,6 +20,7 @@ const (
 	maxObjects      = 64
 	maxStreams      = 64 // of an object
 	maxSignedChecks = 64 // of manifests of an object
+	maxNumberings   = 256
 )
 
 // A Monitor observes the traffic on a channel. Make one by [New]. It is not safe
@@ -38,6 +39,30 @@ type Monitor struct {
 	byID map[objectID]*Object
 
 	catalogue *catalogue
+	numbered  map[numbering]*counted // senders of sets, by layer
+}
+
+// A numbering names a layer of a sender, whose packets are numbered together, whatever
+// object they are of (spec.md 6.4).
+type numbering struct {
+	receiver.Origin
+	layer int
+}
+
+// A counted is the loss of a numbering.
+type counted struct {
+	numbers seqno.Tracker
+	loss    receiver.Loss
+}
+
+// add counts a packet.
+func (c *counted) add(seq uint32) {
+	sent, lost, jump := c.numbers.Add(seq)
+	if jump {
+		c.loss = receiver.Loss{}
+	}
+	c.loss.Spanned += uint64(sent)
+	c.loss.Lost += uint64(lost)
 }
 
 // An objectID distinguishes objects: the id in the header, which differs between
@@ -77,9 +102,9 @@ type Stream struct {
 	Path     proto.Path // of the last packet
 	First    time.Time  // packet
 	Received Traffic
-	Loss     receiver.Loss // since the stream began
+	Loss     receiver.Loss // since the stream began; of a set, of all its packets
 
-	numbers seqno.Tracker
+	counted
 }
 
 // New returns a monitor. It looks for signatures of trusted keys, and opens
@@ -88,7 +113,7 @@ func New(trusted []proto.PublicKey, groupKey *seal.GroupKey) *Monitor {
 	return &Monitor{
 		trusted: trusted, groupKey: groupKey,
 		Layers: 1, Ignored: make(map[proto.Reason]uint64), byID: make(map[objectID]*Object),
-		catalogue: newCatalogue(groupKey),
+		catalogue: newCatalogue(groupKey), numbered: make(map[numbering]*counted),
 	}
 }
 
@@ -131,6 +156,7 @@ func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 		m.Ignored[proto.ReasonChecksum]++
 		return
 	}
+	ofSet := m.count(from, &h.Path)
 	o := m.object(now, &h)
 	if o == nil {
 		return
@@ -147,7 +173,28 @@ func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 	size := uint64(len(datagram) + proto.Overhead(from.From.Addr()))
 	m.Layers = max(m.Layers, h.Path.Layers)
 	o.Counts[h.Type].add(size)
-	o.stream(now, from, h.Path).count(h.Path, size)
+	s := o.stream(now, from, h.Path)
+	s.count(h.Path, size)
+	if ofSet != nil {
+		s.Loss = ofSet.loss
+	}
+}
+
+// count counts a packet of a sender of several objects, nil if it is none.
+func (m *Monitor) count(from receiver.Origin, p *proto.Path) *counted {
+	if p.Flags&proto.PathSet == 0 {
+		return nil
+	}
+	key := numbering{from, p.Layer}
+	c := m.numbered[key]
+	switch {
+	case c != nil:
+		c.add(p.Seq)
+	case len(m.numbered) < maxNumberings:
+		c = &counted{numbers: seqno.Start(p.Seq), loss: receiver.Loss{Spanned: 1}}
+		m.numbered[key] = c
+	}
+	return c
 }
 
 func (t *Traffic) add(size uint64) {
@@ -231,7 +278,7 @@ func (o *Object) stream(now time.Time, from receiver.Origin, p proto.Path) *Stre
 	if i >= 0 {
 		return o.Streams[i]
 	}
-	s := &Stream{Origin: from, First: now, Path: p, numbers: seqno.Start(p.Seq), Loss: receiver.Loss{Spanned: 1}}
+	s := &Stream{Origin: from, First: now, Path: p, counted: counted{seqno.Start(p.Seq), receiver.Loss{Spanned: 1}}}
 	if len(o.Streams) >= maxStreams {
 		o.MoreFrom++
 		return s
@@ -244,10 +291,6 @@ func (o *Object) stream(now time.Time, from receiver.Origin, p proto.Path) *Stre
 func (s *Stream) count(p proto.Path, size uint64) {
 	s.Received.add(size)
 	s.Path = p
-	sent, lost, jump := s.numbers.Add(p.Seq)
-	if jump {
-		s.Loss = receiver.Loss{}
-	}
-	s.Loss.Spanned += uint64(sent)
-	s.Loss.Lost += uint64(lost)
+	s.add(p.Seq)
+	s.Loss = s.loss
 }

@@ -63,6 +63,36 @@ func TestLossIsMeasuredByTheSequenceNumbers(t *testing.T) {
 	}
 }
 
+// "seq counts all of them": spec.md 6.5.
+func TestLossOfASetIsMeasuredByAllItsPackets(t *testing.T) {
+	m := New(nil, nil)
+	for seq := range uint32(100) {
+		if seq%10 == 5 {
+			continue // lost
+		}
+		h := header(proto.TypeData)
+		h.Object[0] ^= byte(seq % 2)
+		h.Path.Flags, h.Path.Seq = proto.PathSet, seq
+		hear(m, here, h, make([]byte, h.ShardSize))
+	}
+	if len(m.Objects) != 2 {
+		t.Fatalf("%d objects", len(m.Objects))
+	}
+	for _, o := range m.Objects {
+		if got := o.Streams[0].Loss.Ratio(); got < 0.08 || got > 0.11 {
+			t.Errorf("a loss of %.2f, want 0.1", got)
+		}
+	}
+	for i := range 2 * maxNumberings {
+		h := header(proto.TypeData)
+		h.Path.Flags = proto.PathSet
+		hear(m, receiver.Origin{From: here.From, Interface: 2 + i}, h, make([]byte, h.ShardSize))
+	}
+	if len(m.numbered) != maxNumberings {
+		t.Errorf("the numbers of %d senders are followed, want %d", len(m.numbered), maxNumberings)
+	}
+}
+
 // "Headers can be forged, so every number in them is checked against a limit
 // before memory or disk is used." spec.md 7.5
 func TestMemoryIsBounded(t *testing.T) {

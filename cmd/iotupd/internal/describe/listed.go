@@ -23,5 +23,11 @@ func Listed(m *proto.Manifest) string {
 	if len(m.Targets) > 0 {
 		words = append(words, "for "+printable.Text(strings.Join(m.Targets, ", ")))
 	}
-	return strings.Join(append(words, "object "+m.Descriptor.Object().String()), "  ")
+	signed := "unsigned"
+	for i, s := range m.Signatures {
+		if signed += ", " + s.KeyID.String(); i == 0 {
+			signed = "signed by " + s.KeyID.String()
+		}
+	}
+	return strings.Join(append(words, signed, "object "+m.Descriptor.Object().String()), "  ")
 }
