@@ -298,7 +298,7 @@ type needsName interface{ NeedsName() bool }
 // receiver returns the configuration of a transfer, without Open and Observe.
 func (c Config) receiver(policy *receiver.Policy) receiver.Config {
 	name := c.Name
-	if t, ok := c.Target.(needsName); ok && t.NeedsName() {
+	if t, ok := c.Target.(needsName); c.Collection != nil || ok && t.NeedsName() {
 		name = func(s string) bool { return s != "" && (c.Name == nil || c.Name(s)) }
 	}
 	limit := 0

@@ -19,7 +19,6 @@ import (
 	"iotupd/proto"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
-	"iotupd/receiver/filestore"
 )
 
 // severalOptions say what to do where several files are sent.
@@ -317,9 +316,4 @@ func (v *view) allDone(e agent.AllDone) {
 	}
 	v.out.Final("finished", event, "ok  %d files in %s  %v in %s  loss %.1f%%  own drops %d%s",
 		event.Files, v.opts.dir, quantity.Size(event.Bytes), quantity.Duration(took), 100*s.Loss.Ratio(), e.Drops, extra)
-}
-
-// isStored reports whether an error concerns the files of this host.
-func isStored(err error) bool {
-	return errors.As(err, new(*filestore.Error)) || errors.As(err, new(*receiver.StoreError))
 }
