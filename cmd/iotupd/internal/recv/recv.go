@@ -147,6 +147,7 @@ func NewCommand() *cobra.Command {
   iotupd recv -o firmware.raucb --trust release.pub --exec 'rauc install {}'
   iotupd recv --follow -d /var/lib/fw --trust release.pub --exec ./install
   iotupd recv -o - | tar x
+  iotupd recv --all -d /srv/release --trust release.pub
   iotupd recv dns:fw.example.net -o firmware.bin`,
 		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: details},
 		DisableFlagsInUseLine: true,
