@@ -21,6 +21,11 @@ const (
 	// smallObject is the memory of an object beside its index, in bytes.
 	smallObject = 4 << 10
 
+	// maxIndexes bounds the indexes and records of all objects together, if there is no
+	// limit of memory. It is enough for DefaultMaxObjects small ones: all of them are
+	// received at a time, since packets of the others are lost.
+	maxIndexes = 384 << 20
+
 	// fewRecords bounds the cache of hash records where there are many objects.
 	fewRecords = 16 << 10
 )
@@ -66,7 +71,7 @@ func (r *Receiver) begin(c *candidate) (*object, error) {
 	r.observe(ObjectFound{Object: o.wire, Params: geo.Params, From: c.from, Since: r.now})
 	r.observe(Certified{Manifest: c.Manifest, Signers: c.signers, Release: c.release})
 	s.settling = append(s.settling, o)
-	o.wake()
+	s.fresh = append(s.fresh, o)
 	return o, nil
 }
 
@@ -84,6 +89,25 @@ func (r *Receiver) beginMore() {
 		s.queue[0] = nil
 		s.queue = s.queue[1:]
 	}
+}
+
+// nextOpen returns the job of opening the next store, if there is one. These jobs are few
+// and come before all others: packets of objects that have not begun are lost.
+func (r *Receiver) nextOpen() *Job {
+	s := &r.set
+	for len(s.fresh) > 0 && !r.Done() {
+		o := s.fresh[0]
+		s.fresh[0] = nil
+		s.fresh = s.fresh[1:]
+		if r.find(o.wire) != o {
+			continue
+		}
+		if j := o.nextJob(); j != nil {
+			s.jobs++
+			return j
+		}
+	}
+	return nil
 }
 
 // unsettled returns the number of objects for which packets may wait.
@@ -104,7 +128,7 @@ func (s *set) unsettled() int {
 // beside the memory that all of them share: decoders, tables and what waits to be
 // written.
 func (r *Receiver) share(geo proto.Geometry) (b budget, need uint64, fits bool) {
-	limit := uint64(maxIndex)
+	limit := uint64(maxIndexes)
 	b = budget{decoders: r.cfg.decoderMemory(geo), batches: mostBatches}
 	if r.cfg.MemoryLimit > 0 {
 		limit = uint64(r.cfg.MemoryLimit)
@@ -115,11 +139,11 @@ func (r *Receiver) share(geo proto.Geometry) (b budget, need uint64, fits bool) 
 	b.records = min(allRecords(geo), max(fewRecords, r.cfg.LeafMemory/(1+len(r.set.objects))))
 	common := uint64(max(r.set.decoders, b.decoders)) + tableBytes + mostBatches*batchBytes
 	need = smallObject + indexBytes(geo) + uint64(b.records) + parkedBytes*geo.Groups*uint64(min(geo.K, geo.M))
-	if r.cfg.InMemory {
-		need += geo.Size
-	}
-	if r.cfg.MemoryLimit == 0 {
+	switch {
+	case r.cfg.MemoryLimit == 0:
 		common = 0 // only the indexes are limited
+	case r.cfg.InMemory:
+		need += geo.Size
 	}
 	return b, need, common+r.set.used+need <= limit
 }

@@ -26,6 +26,12 @@ func claim(t testing.TB, name string, size uint64, objects, number uint32) []byt
 		p.K, p.M = 200, 20
 	}
 	p.Size = size
+	return claimOf(t, name, p, objects, number)
+}
+
+// claimOf is claim of an object with parameters.
+func claimOf(t testing.TB, name string, p proto.Params, objects, number uint32) []byte {
+	t.Helper()
 	m := proto.Manifest{Descriptor: proto.Descriptor{Params: p}, Name: name, Catalogue: objects}
 	binary.BigEndian.PutUint32(m.Descriptor.SHA256[:], number)
 	h := proto.Header{Type: proto.TypeManifest, Object: m.Descriptor.Object(), Params: p, Path: proto.Path{Layers: 1, Sender: 1, Senders: 1}}
@@ -375,5 +381,21 @@ func TestManyForgedManifestsDoNotHideAFileThatWasSigned(t *testing.T) {
 	h.wantFiles(files...)
 	if got := h.r.Totals(); got.Objects != 3 || got.LeftOut != "" || took > 12*time.Second {
 		t.Errorf("%+v after %v", got, took)
+	}
+}
+
+func TestTenThousandFilesAreReceivedAtATime(t *testing.T) {
+	// spec.md 7.5: "with all objects as many as are listed". Packets of objects that
+	// had to wait for others would be lost.
+	const n = 10_000
+	for _, inMemory := range []bool{false, true} {
+		p := proto.Params{Code: proto.CodeLeopard8, K: 100, M: 28, ShardSize: 1152, Size: 1 << 20}
+		h := reap(t, receiver.Config{InMemory: inMemory, Open: func(proto.ObjectID, proto.Params) (receiver.Store, error) { return discard{}, nil }})
+		for i := range uint32(n) {
+			h.hear(claimOf(t, fmt.Sprintf("file %d", i), p, 0, i), 1)
+		}
+		if got := len(h.r.Objects(n)); got != n || h.ignored[receiver.ReasonBusy] > 0 {
+			t.Errorf("%d are received at a time; ignored: %v", got, h.ignored)
+		}
 	}
 }

@@ -252,6 +252,9 @@ func (r *Receiver) fail(err error) {
 // arriving.
 func (r *Receiver) NextJob() *Job {
 	r.beginMore()
+	if j := r.nextOpen(); j != nil {
+		return j
+	}
 	for len(r.ready) > 0 && !r.Done() {
 		if r.cfg.Take == TakeAll && r.set.jobs >= maxJobs {
 			return nil

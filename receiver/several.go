@@ -79,6 +79,7 @@ type set struct {
 	later    []*object // that wait for such memory
 
 	queue            []*candidate // of listed, with TakeAll: those that have not begun, and others
+	fresh            []*object    // objects whose stores are to be opened
 	settling         []*object    // objects that were not settled lately: see unsettled
 	finished, failed int
 	done             uint64 // bytes of finished files
