@@ -285,7 +285,7 @@ const schemaVersion = "2"
 // Event prints a JSON line {"v":2,"type":...} with the fields of data.
 func (o *Output) Event(typ string, data any) {
 	r := usualRank
-	if typ == "progress" {
+	if typ == "progress" || typ == "totals" {
 		r = progressRank
 	}
 	o.event(r, typ, data)

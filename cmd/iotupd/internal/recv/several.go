@@ -236,7 +236,7 @@ const mostListed = 50
 // several lists the files that are sent.
 func (v *view) several(e agent.SeveralSent) {
 	for i, l := range e.Err.Objects {
-		v.out.Event("listed", v.newListedEvent(l.Manifest, l.Signers))
+		v.out.Final("listed", v.newListedEvent(l.Manifest, l.Signers), "")
 		if i < mostListed {
 			v.out.Line("  %s", describe.Listed(l.Manifest))
 		}
