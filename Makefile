@@ -23,7 +23,7 @@ CORES := ./proto/... ./fec/... ./sender/... ./receiver/...
 
 # Long tests that run on one goroutine, or other processes: the race detector makes them ten times
 # longer, and finds nothing there.
-ALONE := RateHoldsOverAnyTenSeconds|AnyPrefixOfLayersFinishes|CoordinatedSendersOfLayers|SmallObjectsTravelOnAllLayers|EveryOutlineProvesItself|SendersShareTheWork|QueueWritesWhatWasPut|LostItsRecordsIsTakenUp|FewPacketsAreUseless|ALateReceiverWithAnOlderFile|WhatAnOlderFileHas|LatestPacketsWait|KillsBefore|PowerCutsBefore|EveryLineOfRealCommands|MessagesMatch|MessagesArePlain
+ALONE := RateHoldsOverAnyTenSeconds|AnyPrefixOfLayersFinishes|CoordinatedSendersOfLayers|SmallObjectsTravelOnAllLayers|EveryOutlineProvesItself|SendersShareTheWork|QueueWritesWhatWasPut|LostItsRecordsIsTakenUp|FewPacketsAreUseless|ALateReceiverWithAnOlderFile|WhatAnOlderFileHas|LatestPacketsWait|KillsBefore|PowerCutsBefore|EveryLineOfRealCommands|MessagesMatch|MessagesArePlain|TenThousandFiles|ManyForgedManifests|ManyObjectsTake|ForgedManifestsAreBounded|ThousandsOfFiles|AllFilesAreReceivedWithLittleMemory|WarningsOfManyFiles|TheRollbackMatrix|FilesOfASetOverALimit
 
 # What leaves whole commands out: bench; send, sign and keygen; completion, and the
 # library for it.
