@@ -55,6 +55,14 @@ func NewSpare(dir *os.Root, name string) (*Spare, error) {
 
 var errSpareInUse = errors.New("the file is in use")
 
+// removeIfThere removes a file that another process may remove at the same time.
+func removeIfThere(dir *os.Root, name string) error {
+	if err := dir.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // reopenSpare opens the file that a killed process has left behind, or removes
 // anything else called name; nil: the name is free.
 func reopenSpare(dir *os.Root, name string) (*os.File, error) {
@@ -65,11 +73,11 @@ func reopenSpare(dir *os.Root, name string) (*os.File, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, dir.Remove(name)
+		return nil, removeIfThere(dir, name)
 	}
 	f, err := OpenRegularIn(dir, name, os.O_RDWR)
 	if err != nil {
-		return nil, dir.Remove(name)
+		return nil, removeIfThere(dir, name)
 	}
 	free, err := Lock(f)
 	switch {
@@ -80,7 +88,7 @@ func reopenSpare(dir *os.Root, name string) (*os.File, error) {
 		return f, nil
 	}
 	f.Close()
-	return nil, dir.Remove(name)
+	return nil, removeIfThere(dir, name)
 }
 
 // isOurs reports whether the name still leads to the file.
