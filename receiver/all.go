@@ -104,6 +104,7 @@ func (r *Receiver) nextOpen() *Job {
 		}
 		if j := o.nextJob(); j != nil {
 			s.jobs++
+			o.jobs++
 			return j
 		}
 	}

@@ -47,6 +47,9 @@ var errAborted = errors.New("receiver: aborted")
 
 // nextJob returns the first job that can start now, nil if there is none.
 func (o *object) nextJob() *Job {
+	if o.candidate != nil && o.verified {
+		return nil // it ends with the last one that runs
+	}
 	for kind := range workKinds {
 		if o.opening && kind != openStore {
 			break

@@ -26,6 +26,7 @@ type object struct {
 	release Release           // to be remembered
 
 	candidate *candidate // with TakeAll
+	jobs      int        // that run
 	need      uint64     // memory that it counts for, with TakeAll
 	catalogue *candidate // it is a catalogue; nil: it is a file
 	heard     time.Time  // when the last packet came, of a catalogue

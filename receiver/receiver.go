@@ -263,6 +263,7 @@ func (r *Receiver) NextJob() *Job {
 		if r.find(o.wire) == o {
 			if j := o.nextJob(); j != nil {
 				r.set.jobs++
+				o.jobs++
 				return j
 			}
 			if r.takeWaiting(o) {
@@ -286,6 +287,7 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	r.now = now
 	r.set.jobs--
 	o := j.object
+	o.jobs--
 	if r.find(o.wire) != o || r.err != nil {
 		return // the object was dropped meanwhile
 	}
@@ -296,6 +298,11 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 		r.set.stopDecoding(o)
 	}
 	switch {
+	case o.candidate != nil && o.verified:
+		if o.jobs == 0 { // others may still write hashes behind the file
+			r.verified(o)
+		}
+		return
 	case err != nil && o.candidate != nil:
 		r.failObject(o, err)
 		return
