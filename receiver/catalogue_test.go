@@ -66,3 +66,32 @@ func TestACatalogueIsBegunAgainAfterAPause(t *testing.T) {
 		})
 	}
 }
+
+func TestANewerSetReplacesAllFilesOfTheOlderOne(t *testing.T) {
+	// spec.md 7.2: "Of one component and the same hardware it receives the release with the
+	// highest sequence": the files of a set are one release.
+	key := keys.Generate()
+	older, newer := filesOf(t, 5), filesOf(t, 8)[5:]
+	for i, s := range older { // large enough to be incomplete
+		older[i] = newTree(t, s.object.Manifest.Name, 40_000+i, small(proto.CodeLeopard8, 20, 20))
+	}
+	first, second := catalogueOf(t, releaseBy(key, 7), older...), catalogueOf(t, releaseBy(key, 8), newer...)
+	h := reap(t, receiver.Config{Trust: trusting(key)})
+	f := newFleet(t, append([]*source{first, second}, append(older, newer...)...)...)
+	for range 20 {
+		h.hear(f.next(0), 1)
+	}
+	for i := range 20 {
+		h.hear(f.next(2+i%5), 1)
+	}
+	if got := h.r.Totals(); got.Objects != 5 || got.Finished > 0 {
+		t.Fatalf("%+v", got)
+	}
+	for i := 0; i < 3000 && !h.r.Done(); i++ {
+		h.hear(f.next([]int{1, 7, 8, 9}[i%4]), 1)
+	}
+	h.wantFiles(newer...)
+	if got := h.r.Totals(); !h.r.Done() || got.Objects != 3 {
+		t.Errorf("done: %v, %+v", h.r.Done(), got)
+	}
+}

@@ -69,7 +69,7 @@ type set struct {
 	catalogues recent  // that were received, or turned out to be none
 
 	objects map[proto.ObjectID]*object // being received, with TakeAll
-	newest  map[string]*candidate      // of a component for some hardware
+	newest  map[string]*series         // of a component for some hardware
 	bytes   uint64                     // of all listed files
 	used    uint64                     // memory of objects
 	jobs    int                        // handed out
@@ -223,8 +223,12 @@ func (r *Receiver) list(c candidate) (*candidate, error) {
 	if known := s.listed[c.id.wire]; known != nil {
 		return known, nil
 	}
-	if err := r.outdated(&c); err != nil {
+	of, err := r.seriesOf(&c)
+	if err != nil {
 		return nil, err
+	}
+	if of != nil {
+		r.enter(of, &c) // which may make room
 	}
 	switch {
 	case len(s.listed) >= r.cfg.MaxObjects:
@@ -254,29 +258,46 @@ func (r *Receiver) leaveOut(c *candidate, why proto.Reason) error {
 	return why
 }
 
-// outdated gives up an object of the list that is an older release of the same component
-// for the same hardware. It returns why a candidate is an older release itself, nil if it
-// is not.
-func (r *Receiver) outdated(c *candidate) error {
+// A series is the newest release of a component for some hardware: the objects of one
+// sequence, which are many in a set.
+type series struct {
+	sequence uint64
+	objects  []*candidate
+}
+
+// seriesOf returns the newest release of the series of a candidate, nil if there are no
+// series for it. An error says that the candidate is older itself.
+func (r *Receiver) seriesOf(c *candidate) (*series, error) {
 	if r.cfg.Trust == nil || r.cfg.Take != TakeAll || c.Component == "" {
-		return nil
+		return nil, nil
 	}
 	s := &r.set
 	key := c.Component + "\x00" + strings.Join(c.Targets, "\x00")
-	old := s.newest[key]
-	switch {
-	case old == nil || old.Sequence == c.Sequence:
-	case old.Sequence > c.Sequence:
-		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Why: ReasonRollback})
-		return ReasonRollback
-	case old.state != over:
-		r.replace(old)
-	}
 	if s.newest == nil {
-		s.newest = make(map[string]*candidate)
+		s.newest = make(map[string]*series)
 	}
-	s.newest[key] = c
-	return nil
+	if s.newest[key] == nil {
+		s.newest[key] = &series{sequence: c.Sequence}
+	}
+	if s.newest[key].sequence > c.Sequence {
+		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Why: ReasonRollback})
+		return nil, ReasonRollback
+	}
+	return s.newest[key], nil
+}
+
+// enter adds a candidate to its series. If it is newer, all objects of the older release
+// that are not complete are taken off the list.
+func (r *Receiver) enter(of *series, c *candidate) {
+	if c.Sequence > of.sequence {
+		for _, old := range of.objects {
+			if old.state != over {
+				r.replace(old)
+			}
+		}
+		*of = series{sequence: c.Sequence}
+	}
+	of.objects = append(of.objects, c)
 }
 
 // replace takes an object off the list, of which a newer release is sent.
