@@ -108,7 +108,7 @@ func parseEntry(b []byte) (m *Manifest, size int, err error) {
 	if m, err = ParseManifest(b[2:size]); err != nil {
 		return nil, 0, err
 	}
-	if m.Catalogue > 0 || manifestIDLen+size-2 > m.Descriptor.ShardSize {
+	if m.Catalogue > 0 || m.Archive != (ObjectID{}) || manifestIDLen+size-2 > m.Descriptor.ShardSize {
 		return nil, 0, errCatalogue
 	}
 	return m, size, nil

@@ -47,11 +47,18 @@ type Manifest struct {
 	// replace each other.
 	Component string
 
+	// Inventory describes the object that lists the content of this one, if this one is the
+	// archive of a directory (spec.md 6.7); else the zero value.
+	Inventory Descriptor
+
 	Unknown []TLV // fields of a later version, not critical
 
 	// Catalogue is how many objects the object lists, if that is a catalogue (see
 	// [ParseCatalogue]); else 0.
 	Catalogue uint32
+
+	// Archive is the object whose inventory the object is; else the zero value.
+	Archive ObjectID
 
 	Signatures []Signature
 }
@@ -79,9 +86,11 @@ const (
 	tlvNotes    = 6
 
 	tlvComponent = 7
+	tlvInventory = 8
 
 	tlvCritical  = 1 << 15
 	tlvCatalogue = tlvCritical | 1
+	tlvArchive   = tlvCritical | 2
 )
 
 var errManifest = errors.New("proto: invalid manifest")
@@ -106,6 +115,9 @@ func (m *Manifest) AppendTo(b []byte) []byte {
 	b = appendTLV(b, tlvMetadata, m.Metadata)
 	b = appendTLV(b, tlvNotes, m.Notes)
 	b = appendTLV(b, tlvComponent, m.Component)
+	if m.IsArchive() {
+		b = appendTLV(b, tlvInventory, m.Inventory.AppendTo(nil))
+	}
 	for _, u := range m.Unknown {
 		b = binary.BigEndian.AppendUint16(b, u.Type)
 		b = binary.BigEndian.AppendUint16(b, uint16(len(u.Value)))
@@ -113,6 +125,9 @@ func (m *Manifest) AppendTo(b []byte) []byte {
 	}
 	if m.Catalogue > 0 {
 		b = appendTLV(b, tlvCatalogue, binary.BigEndian.AppendUint32(nil, m.Catalogue))
+	}
+	if m.Archive != (ObjectID{}) {
+		b = appendTLV(b, tlvArchive, m.Archive[:])
 	}
 	binary.BigEndian.PutUint16(b[start+4:], uint16(len(b)-start))
 	b = append(b, byte(len(m.Signatures)))
@@ -303,7 +318,18 @@ func (m *Manifest) setTLV(typ uint16, value []byte) error {
 		text, what = &m.Notes, "notes"
 	case tlvComponent:
 		text, what, limit = &m.Component, "component", maxComponentLen
+	case tlvInventory:
+		return m.setInventory(value)
+	case tlvArchive:
+		if len(value) != len(m.Archive) || ObjectID(value) == (ObjectID{}) || m.Name != "" || m.IsArchive() || m.Catalogue > 0 {
+			return fmt.Errorf("%w: inventory of %x", errManifest, value)
+		}
+		m.Archive = ObjectID(value)
+		return nil
 	case tlvCatalogue:
+		if m.IsArchive() {
+			return fmt.Errorf("%w: a catalogue with an inventory", errManifest)
+		}
 		if len(value) != 4 || binary.BigEndian.Uint32(value) == 0 {
 			return fmt.Errorf("%w: a catalogue cannot have %x objects", errManifest, value)
 		}
