@@ -122,6 +122,7 @@ var arrows = map[string][]string{
 	"internal/sha256pair":       {},
 
 	"proto":              {"internal/sha256pair"}, // assembler, which is not for others
+	"proto/archive":      {},
 	"proto/keys":         {"proto", "golang.org/x/crypto/...", "proto/seal"},
 	"proto/manifestfile": {"internal/durable", "proto", "proto/keys", "proto/seal"},
 	"proto/seal":         {"proto", "golang.org/x/crypto/..."},
@@ -149,7 +150,7 @@ var arrows = map[string][]string{
 var cores = append([]string{"fec", "fec/leopard"}, coresOfProtocol...)
 
 // coresOfProtocol do not even start goroutines, as fec does for its work.
-var coresOfProtocol = []string{"proto", "proto/seal", "sender", "receiver", "receiver/layers", "receiver/installed/state"}
+var coresOfProtocol = []string{"proto", "proto/archive", "proto/seal", "sender", "receiver", "receiver/layers", "receiver/installed/state"}
 
 // shells are other folders whose run.go may read the clock.
 var shells = []string{"bench", "internal/discover", "internal/listeners", "internal/netif", "receiver/monitor", "sender/multicast"}
