@@ -132,6 +132,7 @@ var arrows = map[string][]string{
 		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/manifestfile", "proto/seal",
 		"receiver", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 	},
+	"receiver/directory":       {"internal/durable", "internal/quantity", "proto", "proto/archive", "golang.org/x/sys/..."},
 	"receiver/filestore":       {"internal/durable", "internal/quantity", "proto", "receiver"},
 	"receiver/installed":       {"internal/boot", "internal/durable", "proto", "receiver", "receiver/installed/state", "golang.org/x/sys/unix"},
 	"receiver/installed/state": {},
