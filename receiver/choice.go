@@ -71,7 +71,7 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 	if m, err = r.gate.authenticate(p, id); err != nil {
 		return m, err
 	}
-	if m.Archive != (proto.ObjectID{}) {
+	if m.Archive != (proto.ObjectID{}) && !r.gate.isPinned() {
 		return m, ReasonOtherObject // the manifest of its archive counts
 	}
 	if why := r.gate.refusal(m); why != nil {

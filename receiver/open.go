@@ -18,7 +18,7 @@ func (w *openWork) run() error {
 	}
 	var err error
 	if w.catalogue != nil || w.archive != nil {
-		w.store = &memoryStore{}
+		w.store = &MemoryStore{}
 	} else if w.store, err = w.cfg.Open(w.wire, w.geo.Params); err != nil {
 		return err
 	}
