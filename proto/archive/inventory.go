@@ -108,8 +108,8 @@ func (c *checker) entry() error {
 	inv.at = append(inv.at, at)
 	c.header = inv.appendHeader(c.header[:0], i, &c.e)
 	end := inv.starts[i] + uint64(len(c.header)) + padded(c.e.Stored())
-	if end > maxSize {
-		return c.refuse("the files have more than 2^62 bytes")
+	if end > maxSize-trailerLen {
+		return c.refuse("the archive has 2^62 bytes or more")
 	}
 	inv.starts, c.last = append(inv.starts, end), path
 	return nil
