@@ -43,24 +43,16 @@ func (e *EntryError) Unwrap() error { return ErrInvalid }
 //
 //	"IUI1" | number of entries (4) | entries
 func Append(b []byte, entries []Entry) ([]byte, error) {
-	start := len(b)
-	if len(entries) > MaxEntries {
-		return b, &EntryError{Why: fmt.Sprintf("%d files and directories, and an inventory has room for %d", len(entries), MaxEntries)}
-	}
-	b = append(b, magic...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(entries)))
-	before := ""
+	x := NewBuilder(b)
 	for i := range entries {
-		b = appendEntry(b, before, &entries[i])
-		before = entries[i].Path
+		if err := x.Add(&entries[i]); err != nil {
+			return b, err
+		}
 	}
-	if len(b)-start > MaxInventory {
-		return b[:start], &EntryError{Why: fmt.Sprintf("the inventory has %d bytes, and at most %d are possible", len(b)-start, MaxInventory)}
+	if _, err := x.Inventory(); err != nil {
+		return b, err
 	}
-	if _, err := Parse(b[start:], MaxEntries); err != nil {
-		return b[:start], err
-	}
-	return b, nil
+	return x.b, nil
 }
 
 // appendEntry appends an entry behind the one with the path before.
