@@ -50,7 +50,7 @@ func (d *decoder) next(e *Entry) error {
 	*e = Entry{Extents: e.Extents[:0], Xattrs: e.Xattrs[:0]}
 	first := d.take(1)
 	if d.bad {
-		return errInventory
+		return ErrInvalid
 	}
 	e.Type = Type(first[0] & typeMask)
 	if e.Type == 0 || e.Type >= types || first[0]&^(typeMask|flagOwned|flagXattrs) != 0 {
@@ -59,7 +59,7 @@ func (d *decoder) next(e *Entry) error {
 	shared := int(d.number(uint64(len(d.path))))
 	rest := d.text(MaxPath - shared)
 	if d.bad {
-		return errInventory
+		return ErrInvalid
 	}
 	if shared < len(d.path) && len(rest) > 0 && rest[0] == d.path[shared] {
 		return d.refuse("its path is not in the shortest form")

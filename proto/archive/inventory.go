@@ -30,11 +30,11 @@ var ErrTooMany = errors.New("archive: too many entries")
 func Count(b []byte) (int, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(magic))
 	if !ok || len(rest) < 4 || len(b) > MaxInventory {
-		return 0, errInventory
+		return 0, ErrInvalid
 	}
 	n := binary.BigEndian.Uint32(rest)
 	if n == 0 || n > MaxEntries || uint64(n)*minEntry > uint64(len(rest)) {
-		return 0, fmt.Errorf("%w: %d entries in %d bytes", errInventory, n, len(b))
+		return 0, fmt.Errorf("%w: %d entries in %d bytes", ErrInvalid, n, len(b))
 	}
 	return int(n), nil
 }
@@ -61,7 +61,7 @@ func Parse(b []byte, most int) (*Inventory, error) {
 		}
 	}
 	if len(c.rest) > 0 {
-		return nil, errInventory
+		return nil, ErrInvalid
 	}
 	return inv, nil
 }
@@ -108,8 +108,8 @@ func (c *checker) entry() error {
 	inv.at = append(inv.at, at)
 	c.header = inv.appendHeader(c.header[:0], i, &c.e)
 	end := inv.starts[i] + uint64(len(c.header)) + padded(c.e.Stored())
-	if end > maxSize {
-		return c.refuse("the files have more than 2^62 bytes")
+	if end > maxSize-trailerLen {
+		return c.refuse("the archive has 2^62 bytes or more")
 	}
 	inv.starts, c.last = append(inv.starts, end), path
 	return nil

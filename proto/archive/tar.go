@@ -56,7 +56,7 @@ type header struct {
 	name  string
 	link  string
 	size  uint64
-	like  *Entry // file of a hard link, whose mode and owner the header has; nil: that of the entry itself
+	like  *Entry // file of a hard link, whose mode and owner the header has; nil: the entry itself
 }
 
 // Limits of the fields of a header; what is over them is in the extended header.
@@ -65,15 +65,20 @@ const (
 	maxOctal11 = 1<<33 - 1
 )
 
+// attributes returns the entry whose mode, time and owner the header has.
+func (h *header) attributes() *Entry {
+	if h.like != nil {
+		return h.like
+	}
+	return h.entry
+}
+
 // appendBlock appends the header, with a type.
 //
 //	name (100) | mode (8) | user (8) | group (8) | size (12) | time (12) | checksum (8) | type (1)
 //	link (100) | "ustar\0" "00" | name of user (32) | of group (32) | major (8) | minor (8) | prefix (155) | 0 (12)
 func (h *header) appendBlock(b []byte, flag byte) []byte {
-	e := h.entry
-	if h.like != nil {
-		e = h.like
-	}
+	e := h.attributes()
 	start := len(b)
 	b = append(b, make([]byte, blockLen)...)
 	block := b[start:]
@@ -130,11 +135,11 @@ func (h *header) records() (b []byte) {
 	if h.size > maxOctal11 {
 		b = appendRecord(b, "size", strconv.FormatUint(h.size, 10))
 	}
-	if e.User > maxOctal7 {
-		b = appendRecord(b, "uid", strconv.FormatUint(uint64(e.User), 10))
+	if user := h.attributes().User; user > maxOctal7 {
+		b = appendRecord(b, "uid", strconv.FormatUint(uint64(user), 10))
 	}
-	if e.Group > maxOctal7 {
-		b = appendRecord(b, "gid", strconv.FormatUint(uint64(e.Group), 10))
+	if group := h.attributes().Group; group > maxOctal7 {
+		b = appendRecord(b, "gid", strconv.FormatUint(uint64(group), 10))
 	}
 	for _, x := range e.Xattrs {
 		b = appendRecord(b, "SCHILY.xattr."+x.Name, x.Value)
