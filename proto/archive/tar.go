@@ -56,7 +56,7 @@ type header struct {
 	name  string
 	link  string
 	size  uint64
-	like  *Entry // file of a hard link, whose mode and owner the header has; nil: that of the entry itself
+	like  *Entry // file of a hard link, whose mode and owner the header has; nil: the entry itself
 }
 
 // Limits of the fields of a header; what is over them is in the extended header.
