@@ -46,6 +46,10 @@ type Config struct {
 	// They need an object with digests.
 	Seeds []io.ReaderAt
 
+	// Inventory, if not nil, has archives of directories received with their inventories,
+	// unless all objects are received. It is called by a [Job].
+	Inventory InventoryFunc
+
 	// Name reports whether to accept the file name in an object's manifest, which
 	// may be empty. If nil, every name is accepted.
 	Name func(string) bool

@@ -118,7 +118,7 @@ func (s *source) sender(cfg sender.Config) *sender.Sender {
 // manifest returns the datagram with the manifest.
 func (s *source) manifest() []byte {
 	s.t.Helper()
-	if s.object.Manifest.Catalogue > 0 { // which is not sent alone
+	if m := &s.object.Manifest; m.Catalogue > 0 || m.Archive != (proto.ObjectID{}) { // which is not sent alone
 		h := proto.Header{Type: proto.TypeManifest, Object: s.id, Params: s.geo.Params, Path: proto.Path{Layers: 1, Sender: 1, Senders: 1}}
 		b, err := s.object.Manifest.AppendPayload(h.AppendTo(nil))
 		if err != nil {

@@ -122,6 +122,8 @@ func (o *object) nextWork(kind workKind) work {
 		return newSyncWork(o)
 	case readCatalogue:
 		return newCatalogueWork(o)
+	case readInventory:
+		return newInventoryWork(o)
 	case scanOutline:
 		w, n, ok := o.nextOutlined()
 		if !ok {
@@ -148,6 +150,8 @@ func (o *object) nextWork(kind workKind) work {
 		return newDecodeWork(o, g)
 	case checkGroup:
 		return newCheckWork(o, g)
+	case seedGroup:
+		return newSeedWork(o, g)
 	case scanRecord:
 		return newPlacesWork(o, g)
 	default:

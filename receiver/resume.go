@@ -77,6 +77,7 @@ func (w *recordScan) finish() error {
 		default:
 			w.index.groups[g].apply(scanDone)
 			w.scanned()
+			w.seedLater(g)
 		}
 	}
 	return nil
@@ -146,6 +147,7 @@ func (w *groupScan) run() (err error) {
 func (w *groupScan) finish() error {
 	w.index.groups[w.scan.group].apply(scanDone)
 	w.takeOver()
+	w.seedLater(w.scan.group)
 	if w.first {
 		w.scanned()
 	}
@@ -282,6 +284,7 @@ func (w *placesWork) finish() error {
 	more := w.resume.records[w.group]
 	delete(w.resume.records, w.group)
 	grp.apply(scanDone)
+	w.seedLater(w.group)
 	for n, i := range append(w.resumed, w.reused...) {
 		if grp.state != receiving {
 			return nil

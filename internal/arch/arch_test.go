@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/inspect": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
-		"internal/durable", "internal/netif", "internal/quantity", "proto", "proto/manifestfile", "receiver",
+		"internal/durable", "internal/netif", "internal/printable", "internal/quantity", "proto", "proto/archive", "proto/manifestfile", "receiver",
 		"receiver/filestore", "receiver/monitor", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
@@ -136,7 +136,7 @@ var arrows = map[string][]string{
 	"receiver/installed":       {"internal/boot", "internal/durable", "proto", "receiver", "receiver/installed/state", "golang.org/x/sys/unix"},
 	"receiver/installed/state": {},
 	"receiver/layers":          {"proto", "receiver"},
-	"receiver/monitor":         {"internal/seqno", "proto", "proto/seal", "receiver", "receiver/multicast"},
+	"receiver/monitor":         {"internal/seqno", "proto", "proto/archive", "proto/seal", "receiver", "receiver/multicast"},
 	"receiver/multicast":       {"internal/discover", "internal/mcast", "proto", "receiver"},
 
 	"sender":            {"proto", "fec", "proto/seal"},

@@ -66,7 +66,7 @@ func (d *decoder) head(e *Entry) (flags byte, err error) {
 	*e = Entry{Extents: e.Extents[:0], Xattrs: e.Xattrs[:0]}
 	first := d.take(1)
 	if d.bad {
-		return 0, errInventory
+		return 0, ErrInvalid
 	}
 	e.Type = Type(first[0] & typeMask)
 	if e.Type == 0 || e.Type >= types || first[0]&^(typeMask|flagOwned|flagXattrs) != 0 {
@@ -75,7 +75,7 @@ func (d *decoder) head(e *Entry) (flags byte, err error) {
 	shared := int(d.number(uint64(len(d.path))))
 	rest := d.text(MaxPath - shared)
 	if d.bad {
-		return 0, errInventory
+		return 0, ErrInvalid
 	}
 	if shared < len(d.path) && len(rest) > 0 && rest[0] == d.path[shared] {
 		return 0, d.refuse("its path is not in the shortest form")

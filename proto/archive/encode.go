@@ -18,7 +18,8 @@ const (
 	typeMask   = 0x0f
 )
 
-var errInventory = errors.New("archive: invalid inventory")
+// ErrInvalid says that an inventory is not valid.
+var ErrInvalid = errors.New("archive: invalid inventory")
 
 // An EntryError says why an entry of an inventory is refused.
 type EntryError struct {
@@ -34,7 +35,7 @@ func (e *EntryError) Error() string {
 }
 
 // Unwrap returns the error of all invalid inventories.
-func (e *EntryError) Unwrap() error { return errInventory }
+func (e *EntryError) Unwrap() error { return ErrInvalid }
 
 // Append appends the inventory of entries to b. They are in the order of [Compare], the
 // first one is the directory itself, and each one is in a directory before it. The error is
@@ -42,24 +43,16 @@ func (e *EntryError) Unwrap() error { return errInventory }
 //
 //	"IUI1" | number of entries (4) | entries
 func Append(b []byte, entries []Entry) ([]byte, error) {
-	start := len(b)
-	if len(entries) > MaxEntries {
-		return b, &EntryError{Why: fmt.Sprintf("%d files and directories, and an inventory has room for %d", len(entries), MaxEntries)}
-	}
-	b = append(b, magic...)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(entries)))
-	before := ""
+	x := NewBuilder(b)
 	for i := range entries {
-		b = appendEntry(b, before, &entries[i])
-		before = entries[i].Path
+		if err := x.Add(&entries[i]); err != nil {
+			return b, err
+		}
 	}
-	if len(b)-start > MaxInventory {
-		return b[:start], &EntryError{Why: fmt.Sprintf("the inventory has %d bytes, and at most %d are possible", len(b)-start, MaxInventory)}
+	if _, err := x.Inventory(); err != nil {
+		return b, err
 	}
-	if _, err := Parse(b[start:], MaxEntries); err != nil {
-		return b[:start], err
-	}
-	return b, nil
+	return x.b, nil
 }
 
 // appendEntry appends an entry behind the one with the path before.

@@ -38,11 +38,11 @@ var ErrTooMany = errors.New("archive: too many entries")
 func Count(b []byte) (int, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(magic))
 	if !ok || len(rest) < 4 || len(b) > MaxInventory {
-		return 0, errInventory
+		return 0, ErrInvalid
 	}
 	n := binary.BigEndian.Uint32(rest)
 	if n == 0 || n > MaxEntries || uint64(n)*minEntry > uint64(len(rest)) {
-		return 0, fmt.Errorf("%w: %d entries in %d bytes", errInventory, n, len(b))
+		return 0, fmt.Errorf("%w: %d entries in %d bytes", ErrInvalid, n, len(b))
 	}
 	return int(n), nil
 }
@@ -69,7 +69,7 @@ func Parse(b []byte, most int) (*Inventory, error) {
 		}
 	}
 	if len(c.rest) > 0 {
-		return nil, errInventory
+		return nil, ErrInvalid
 	}
 	return inv, nil
 }

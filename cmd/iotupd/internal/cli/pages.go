@@ -70,6 +70,7 @@ var pages = map[string][]task{
 	},
 	"inspect": {
 		{"Keys", "trust group-key", ""},
+		{"What to show", "files", ""},
 		{"Network", "for interface channel ipv4 ipv6 source", "group port"},
 		{"Output", "quiet verbose json", "progress stats"},
 		{"Help", "help help-all", ""},
