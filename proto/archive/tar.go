@@ -29,7 +29,7 @@ func (inv *Inventory) appendHeader(b []byte, i int, e *Entry) []byte {
 	case Symlink:
 		h.link = e.Target
 	case HardLink:
-		to := inv.Entry(e.LinkedTo)
+		to := inv.head(e.LinkedTo)
 		h.link = to.Path
 		h.like = &to
 	}
