@@ -44,8 +44,8 @@ var arrows = map[string][]string{
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "internal/sdnotify", "proto", "proto/keys", "proto/manifestfile",
-		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed", "receiver/installed/state",
+		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "internal/sdnotify", "proto", "proto/archive", "proto/keys", "proto/manifestfile",
+		"proto/seal", "receiver", "receiver/agent", "receiver/directory", "receiver/filestore", "receiver/installed", "receiver/installed/state",
 		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/sys/unix", "golang.org/x/term",
 	},
@@ -74,7 +74,7 @@ var arrows = map[string][]string{
 		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
 		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/netif",
 		"internal/quantity",
-		"internal/reason", "internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
+		"internal/reason", "internal/seqno", "proto", "proto/archive", "proto/seal", "receiver", "receiver/agent", "receiver/directory", "receiver/filestore",
 		"receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
@@ -129,8 +129,8 @@ var arrows = map[string][]string{
 
 	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
 	"receiver/agent": {
-		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/manifestfile", "proto/seal",
-		"receiver", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
+		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/archive", "proto/manifestfile", "proto/seal",
+		"receiver", "receiver/directory", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 	},
 	"receiver/directory":       {"internal/durable", "internal/quantity", "proto", "proto/archive", "golang.org/x/sys/..."},
 	"receiver/filestore":       {"internal/durable", "internal/quantity", "proto", "receiver"},

@@ -102,6 +102,7 @@ type hookEvent struct {
 func Events() map[string]any {
 	return map[string]any{
 		"listening": listen.Event{}, "found": describe.ObjectEvent{}, "object": receivedEvent{}, "resumed": resumedEvent{},
+		"inventory": inventoryEvent{}, "unpacking": unpackingEvent{},
 		"collected": collectedEvent{}, "layers": layersEvent{}, "progress": progressEvent{}, "done": doneEvent{}, "exec": hookEvent{},
 		"listed": listedEvent{}, "file": fileEvent{}, "failed": fileFailedEvent{}, "totals": progressAllEvent{}, "finished": allEvent{},
 	}
