@@ -4,17 +4,24 @@ package cli
 
 import "iotupd/proto/archive"
 
-// Preserve is a flag that lists attributes of files.
-type Preserve struct{ Is archive.Preserve }
+// A PreserveFlag is a flag that says which attributes of directories are preserved beside
+// those that always are.
+type PreserveFlag archive.Preserve
 
-// Set implements [pflag.Value].
-func (p *Preserve) Set(s string) (err error) {
-	p.Is, err = archive.ParsePreserve(s)
+// Set implements pflag.Value.
+func (p *PreserveFlag) Set(s string) error {
+	read, err := archive.ParsePreserve(s)
+	if err == nil {
+		*p = PreserveFlag(read)
+	}
 	return err
 }
 
-// Type implements [pflag.Value].
-func (p *Preserve) Type() string { return "list" }
+// String implements pflag.Value.
+func (p *PreserveFlag) String() string { return archive.Preserve(*p).String() }
 
-// String implements [pflag.Value].
-func (p *Preserve) String() string { return p.Is.String() }
+// Type implements pflag.Value.
+func (p *PreserveFlag) Type() string { return "list" }
+
+// PreserveChoices are the values between commas.
+var PreserveChoices = []string{"owners", "xattrs", "special", "all"}

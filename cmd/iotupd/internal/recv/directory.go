@@ -19,7 +19,7 @@ import (
 type directoryOptions struct {
 	replace    bool
 	link       bool
-	preserve   cli.Preserve
+	preserve   cli.PreserveFlag
 	maxEntries int
 }
 
@@ -39,7 +39,7 @@ func (o *options) validateDirectories() error {
 		if o.maxEntries < 1 || o.maxEntries > archive.MaxEntries {
 			return cli.UsageError("--max-entries %d: want 1 to %d", o.maxEntries, archive.MaxEntries)
 		}
-	case o.replace || o.link || o.preserve.Is != archive.Preserve{} || o.maxEntries != defaultEntries:
+	case o.replace || o.link || o.preserve != cli.PreserveFlag{} || o.maxEntries != defaultEntries:
 		return cli.UsageError("--replace, --link, --preserve and --max-entries are for directories, which need -d DIR, without --all")
 	}
 	return nil
@@ -52,7 +52,7 @@ func (o *options) directories(cfg *agent.Config) {
 	}
 	cfg.Directories = o.dir
 	cfg.Directory = directory.Config{
-		Replace: o.replace, Link: o.link, Preserve: o.preserve.Is, MaxEntries: o.maxEntries, MaxFile: uint64(o.maxSize),
+		Replace: o.replace, Link: o.link, Preserve: archive.Preserve(o.preserve), MaxEntries: o.maxEntries, MaxFile: uint64(o.maxSize),
 	}
 	for _, path := range o.reuse {
 		if isDirectory(path) {
@@ -90,10 +90,10 @@ func (v *view) inventory(e agent.InventoryRead) {
 // An unpackingEvent says how far a directory is.
 type unpackingEvent struct {
 	Phase    string `json:"phase"`
-	Files    int    `json:"files_done"`
-	AllFiles int    `json:"files"`
-	Bytes    uint64 `json:"bytes_done"`
-	AllBytes uint64 `json:"bytes"`
+	Files    int    `json:"phase_files_done"`
+	AllFiles int    `json:"phase_files"`
+	Bytes    uint64 `json:"phase_bytes_done"`
+	AllBytes uint64 `json:"phase_bytes"`
 }
 
 var phaseTexts = map[directory.Phase]string{

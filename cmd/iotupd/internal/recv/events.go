@@ -51,6 +51,9 @@ type progressEvent struct {
 	Seconds   float64           `json:"seconds_left,omitempty"`
 	OwnDrops  uint64            `json:"own_drops"`
 	Ignored   map[string]uint64 `json:"ignored,omitempty"`
+
+	InventoryHeld   uint64 `json:"inventory_shards_held,omitempty"`
+	InventoryNeeded uint64 `json:"inventory_shards_needed,omitempty"`
 }
 
 type doneEvent struct {

@@ -134,11 +134,15 @@ func (v *view) progress(e agent.Progress) {
 		Object: s.Object.String(), Held: s.Held, Needed: s.Needed, Groups: s.Groups, Complete: s.Decoded,
 		Resumed: s.Resumed, Reused: s.Reused, Forged: forged(s),
 		Rate: v.rate(s.Params), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
+		InventoryHeld: s.InventoryHeld, InventoryNeeded: s.InventoryNeeded,
 		OwnDrops: e.Drops, Ignored: describe.Ignored(s.Ignored),
 	})
 	line := fmt.Sprintf(" %2d%%  %v of %v  %v  loss %.1f%%", 100*s.Held/s.Needed,
 		quantity.Size(min(s.Held*uint64(s.Params.ShardSize), s.Params.Size)), quantity.Size(s.Params.Size),
 		quantity.Rate(v.rate(s.Params)), 100*s.Loss.Ratio())
+	if s.InventoryNeeded > 0 {
+		line += fmt.Sprintf("  inventory %d%%", 100*s.InventoryHeld/s.InventoryNeeded)
+	}
 	switch {
 	case e.Silent >= silent:
 		line += "  silent for " + quantity.Duration(e.Silent)
