@@ -26,6 +26,7 @@ type extraction struct {
 	inventory *archive.Inventory
 	preserve  archive.Preserve
 	observe   func(Progress)
+	step      func(string)
 
 	root     *os.Root // the new directory
 	in       *bufio.Reader
@@ -46,7 +47,7 @@ type extraction struct {
 const window = 1 << 20
 
 func newExtraction(ctx context.Context, p *Place, inv *archive.Inventory, root *os.Root, in io.ReaderAt) *extraction {
-	x := &extraction{ctx: ctx, inventory: inv, preserve: p.cfg.Preserve, observe: p.cfg.Observe, root: root, hash: sha256.New()}
+	x := &extraction{ctx: ctx, inventory: inv, preserve: p.cfg.Preserve, observe: p.cfg.Observe, step: p.step, root: root, hash: sha256.New()}
 	x.in = bufio.NewReaderSize(io.NewSectionReader(in, 0, int64(inv.ArchiveSize())), window)
 	x.expected = archive.Reader{Inventory: inv, Content: func(int, []byte, int64) (int, error) { return 0, ErrDisagrees }}
 	x.progress = Progress{Phase: Extracting, AllFiles: inv.Len(), AllBytes: inv.ArchiveSize()}
@@ -151,6 +152,7 @@ func (x *extraction) ended(err error) error {
 
 // file makes a file, with its content and attributes.
 func (x *extraction) file(i int, e *archive.Entry) error {
+	x.step("file")
 	dir, name, err := x.at(e.Path)
 	if err != nil {
 		return err

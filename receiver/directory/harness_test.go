@@ -4,7 +4,6 @@ package directory
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -133,14 +132,12 @@ func (r *receiver) again(cfg Config) *receiver {
 	return next
 }
 
-func (r *receiver) context() context.Context { return context.Background() }
-
 // try receives a directory.
 func (r *receiver) try(s *sent) error {
-	if _, err := r.Learn(r.context(), s.m, s.inventory); err != nil {
+	if _, err := r.Learn(r.Context(), s.m, s.inventory); err != nil {
 		return err
 	}
-	path, err := r.Commit(r.context(), s.m, bytes.NewReader(s.archive), nil)
+	path, err := r.Commit(r.Context(), s.m, bytes.NewReader(s.archive), nil)
 	if err == nil && path != r.PathOf(s.m) {
 		r.Errorf("got %s", path)
 	}
@@ -159,7 +156,7 @@ func (r *receiver) in(elements ...string) string {
 
 func (r *receiver) wantHas(s *sent, want bool) {
 	r.Helper()
-	path, err := r.Has(r.context(), s.m)
+	path, err := r.Has(r.Context(), s.m)
 	if err != nil || (path != "") != want {
 		r.Errorf("Has says %q, %v, want %v", path, err, want)
 	}
@@ -189,18 +186,27 @@ func (r *receiver) wantFiles(names ...string) {
 	}
 }
 
-// wantContent fails unless what is at path is what s has, with all attributes.
+// wantContent fails unless the directory at path is what s has, with all attributes.
 func (r *receiver) wantContent(path string, s *sent) {
 	r.Helper()
 	path, err := filepath.EvalSymlinks(path)
 	check(r, err)
+	for _, why := range differences(path, s) {
+		r.Error(why)
+	}
+}
+
+// differences returns how the directory at path differs from what s has.
+func differences(path string, s *sent) (all []string) {
 	inv, err := archive.Parse(s.inventory, archive.MaxEntries)
-	check(r, err)
+	if err != nil {
+		return []string{err.Error()}
+	}
 	seen := make(map[string]bool)
 	for i, e := range inv.All() {
 		seen[e.Path] = true
-		if why := difference(inv, i, e, filepath.Join(path, filepath.FromSlash(e.Path)), s.archive, r.cfg.Preserve); why != "" {
-			r.Errorf("%q: %s", e.Path, why)
+		if why := difference(inv, i, e, filepath.Join(path, filepath.FromSlash(e.Path)), s.archive); why != "" {
+			all = append(all, fmt.Sprintf("%q: %s", e.Path, why))
 		}
 	}
 	filepath.WalkDir(path, func(p string, _ fs.DirEntry, err error) error {
@@ -209,14 +215,15 @@ func (r *receiver) wantContent(path string, s *sent) {
 			rel = ""
 		}
 		if err != nil || !seen[filepath.ToSlash(rel)] {
-			r.Errorf("%q is there too, %v", rel, err)
+			all = append(all, fmt.Sprintf("%q is there too, %v", rel, err))
 		}
 		return nil
 	})
+	return all
 }
 
 // difference returns how a file differs from its entry.
-func difference(inv *archive.Inventory, i int, e *archive.Entry, path string, content []byte, preserve archive.Preserve) string {
+func difference(inv *archive.Inventory, i int, e *archive.Entry, path string, content []byte) string {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return err.Error()

@@ -102,7 +102,7 @@ func TestAForeignDirectoryIsKept(t *testing.T) {
 	r := newReceiver(t, Config{})
 	check(t, os.Mkdir(r.in("tree"), 0o755))
 	check(t, os.WriteFile(r.in("tree", "mine"), []byte("mine"), 0o644))
-	_, err := r.Has(r.context(), old(t).m)
+	_, err := r.Has(r.Context(), old(t).m)
 	if r.wantError(err, "iotupd did not make this directory"); !errors.Is(err, ErrNotOurs) {
 		t.Errorf("got %v", err)
 	}
@@ -136,7 +136,7 @@ func TestAFileOfTheUserIsKept(t *testing.T) {
 		r := newReceiver(t, Config{})
 		r.receive(old(t))
 		check(t, change(r))
-		_, err := r.Has(r.context(), recent(t).m)
+		_, err := r.Has(r.Context(), recent(t).m)
 		r.wantError(err, what)
 		r.wantError(r.try(recent(t)), what)
 		r.wantFiles("tree")
@@ -166,7 +166,7 @@ func TestTheSeedHasWhatIsInOldDirectories(t *testing.T) {
 		r := newReceiver(t, Config{Reuse: reuse})
 		r.receive(old(t))
 		s := recent(t)
-		seed, err := r.Learn(r.context(), s.m, s.inventory)
+		seed, err := r.Learn(r.Context(), s.m, s.inventory)
 		check(t, err)
 		missing := missingIn(seed, s)
 		want := `[changed]`
