@@ -118,6 +118,8 @@ var arrows = map[string][]string{
 	"internal/quantity":         {},
 	"internal/reason":           {"proto", "proto/seal", "receiver"},
 	"internal/sdnotify":         {"internal/printable"},
+	"internal/samedir":          {"golang.org/x/sys/unix"},
+	"internal/samedir/check":    {"internal/samedir"},
 	"internal/seqno":            {},
 	"internal/sha256pair":       {},
 
@@ -174,7 +176,7 @@ var clocks = []string{
 }
 
 // programs are other programs than iotupd, and what only tests run.
-var programs = []string{"internal/barepath", "internal/demo", "internal/jsonschema/check", "internal/leak", "internal/mcast/mcasttest"}
+var programs = []string{"internal/barepath", "internal/demo", "internal/jsonschema/check", "internal/leak", "internal/mcast/mcasttest", "internal/samedir", "internal/samedir/check"}
 
 // rules are held for the tree, and shown to bite.
 var rules = map[string]rule{
