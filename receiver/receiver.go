@@ -279,13 +279,17 @@ func (r *Receiver) NextJob() *Job {
 		}
 		o := r.ready[0]
 		if r.find(o.wire) == o {
-			if j := o.nextJob(); j != nil {
+			j := o.nextJob()
+			if j == nil {
+				if r.takeWaiting(o) {
+					continue
+				}
+				j = o.nextJob() // one that lets waiting packets go first
+			}
+			if j != nil {
 				r.set.jobs++
 				o.jobs++
 				return j
-			}
-			if r.takeWaiting(o) {
-				continue
 			}
 		}
 		o.ready = false
