@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -68,7 +69,8 @@ type Place struct {
 	cfg  Config
 
 	dir     *os.Root
-	longest int // name here, in bytes
+	longest int  // name here, in bytes
+	fixed   bool // one mode for all files, whoever makes them
 
 	mu      sync.Mutex
 	learned map[string]*learned // by the name of the directory
@@ -137,6 +139,11 @@ func (p *Place) Prepare() error {
 		}
 	}
 	p.dir, p.longest = dir, durable.LongestName(dir)
+	if err := durable.Try(dir, 0o600, p.noteModes); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+		dir.Close()
+		p.dir = nil
+		return fmt.Errorf("directory %s: cannot make a file in it: %w", p.path, cause(err))
+	}
 	var ctx context.Context
 	ctx, p.stop = context.WithCancel(context.Background())
 	if err := p.recoverAll(ctx); err != nil {
@@ -144,6 +151,14 @@ func (p *Place) Prepare() error {
 		return err
 	}
 	return nil
+}
+
+// noteModes notes whether files here have modes.
+func (p *Place) noteModes(f *os.File) {
+	const unusual = 0o640
+	changed := f.Chmod(unusual)
+	info, err := f.Stat()
+	p.fixed = changed != nil || err == nil && info.Mode().Perm() != unusual
 }
 
 // Close ends what is done in the background. What is then left is removed by the next

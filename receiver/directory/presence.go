@@ -187,7 +187,7 @@ func (n *presence) refusal(replace bool) error {
 	case n.info == nil:
 		return nil
 	case n.mount != "":
-		return fmt.Errorf("something is mounted in it, on %q: unmount that first", n.mount)
+		return fmt.Errorf("something is mounted in it, on %s: unmount that first", shown(n.mount))
 	case n.root == nil && n.info.Mode().Type() != fs.ModeSymlink:
 		return errors.New("is in the way: it is not a directory")
 	case replace:
@@ -195,7 +195,7 @@ func (n *presence) refusal(replace bool) error {
 	case n.record == nil:
 		return fmt.Errorf("iotupd did not make this directory: %w", ErrNotOurs)
 	case n.added+n.changed > 0:
-		return fmt.Errorf("since iotupd made this directory, %s, such as %q: %w", n.counts(), n.first, ErrNotOurs)
+		return fmt.Errorf("since iotupd made this directory, %s, such as %s: %w", n.counts(), shown(n.first), ErrNotOurs)
 	}
 	return nil
 }
