@@ -49,11 +49,25 @@ type extraction struct {
 const window = 1 << 20
 
 func newExtraction(ctx context.Context, p *Place, inv *archive.Inventory, root *os.Root, in io.ReaderAt) *extraction {
-	x := &extraction{ctx: ctx, inventory: inv, preserve: p.cfg.Preserve, observe: p.cfg.Observe, step: p.step, fixed: p.fixed, root: root, hash: sha256.New()}
+	x := &extraction{ctx: ctx, inventory: inv, preserve: p.cfg.Preserve, observe: p.cfg.Observe, step: p.step, fixed: fixesModes(root), root: root, hash: sha256.New()}
 	x.in = bufio.NewReaderSize(io.NewSectionReader(in, 0, int64(inv.ArchiveSize())), window)
 	x.expected = archive.Reader{Inventory: inv, Content: func(int, []byte, int64) (int, error) { return 0, ErrDisagrees }}
 	x.progress = Progress{Phase: Extracting, AllFiles: inv.Len(), AllBytes: inv.ArchiveSize()}
 	return x
+}
+
+// fixesModes reports whether all files have one mode where the directory root is.
+func fixesModes(root *os.Root) bool {
+	const usual, unusual = 0o700, 0o710
+	d, err := root.Open(".")
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	err = d.Chmod(unusual)
+	info, failed := d.Stat()
+	d.Chmod(usual)
+	return err != nil || failed == nil && info.Mode().Perm() != unusual
 }
 
 // run makes everything. Nothing of it is durable yet.

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -69,8 +68,7 @@ type Place struct {
 	cfg  Config
 
 	dir     *os.Root
-	longest int  // name here, in bytes
-	fixed   bool // one mode for all files, whoever makes them
+	longest int // name here, in bytes
 
 	mu      sync.Mutex
 	learned map[string]*learned // by the name of the directory
@@ -139,11 +137,6 @@ func (p *Place) Prepare() error {
 		}
 	}
 	p.dir, p.longest = dir, durable.LongestName(dir)
-	if err := durable.Try(dir, 0o600, p.noteModes); err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
-		dir.Close()
-		p.dir = nil
-		return fmt.Errorf("directory %s: cannot make a file in it: %w", p.path, cause(err))
-	}
 	var ctx context.Context
 	ctx, p.stop = context.WithCancel(context.Background())
 	if err := p.recoverAll(ctx); err != nil {
@@ -151,14 +144,6 @@ func (p *Place) Prepare() error {
 		return err
 	}
 	return nil
-}
-
-// noteModes notes whether files here have modes.
-func (p *Place) noteModes(f *os.File) {
-	const unusual = 0o640
-	changed := f.Chmod(unusual)
-	info, err := f.Stat()
-	p.fixed = changed != nil || err == nil && info.Mode().Perm() != unusual
 }
 
 // Close ends what is done in the background. What is then left is removed by the next
@@ -231,12 +216,12 @@ func (p *Place) Has(ctx context.Context, m *proto.Manifest) (path string, err er
 	if err := p.possible(name); err != nil {
 		return "", err
 	}
-	now, err := p.inspect(ctx, name)
+	now, err := p.inspect(ctx, name, m)
 	if err != nil {
 		return "", err
 	}
 	defer now.close()
-	if now.intact && now.record.of(m) {
+	if now.intact {
 		return p.at(name), nil
 	}
 	return "", p.fail(name, now.refusal(p.cfg.Replace))
