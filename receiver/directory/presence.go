@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"iotupd/internal/durable"
+	"iotupd/proto"
 	"iotupd/proto/archive"
 )
 
@@ -24,7 +25,7 @@ type presence struct {
 	root  *os.Root    // nil: NAME is neither a directory nor such a link
 
 	record *record // nil: iotupd did not make it
-	intact bool    // everything is as iotupd made it
+	intact bool    // everything is as iotupd made it, and as it is wanted
 
 	added, changed int    // entries, since iotupd made it
 	first          string // path of the first of them
@@ -40,8 +41,9 @@ func (n *presence) close() {
 // isLink reports whether NAME is a symbolic link of ours.
 func (n *presence) isLink() bool { return n.root != nil && !n.info.IsDir() }
 
-// inspect looks at what is at NAME, and at everything in it. The caller closes it.
-func (p *Place) inspect(ctx context.Context, name string) (now *presence, err error) {
+// inspect looks at what is at NAME, and at everything in it. It may be the directory of m,
+// which is nil if that is not asked. The caller closes it.
+func (p *Place) inspect(ctx context.Context, name string, m *proto.Manifest) (now *presence, err error) {
 	now = &presence{path: p.at(name), place: name}
 	now.info, err = p.dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -67,7 +69,7 @@ func (p *Place) inspect(ctx context.Context, name string) (now *presence, err er
 		return nil, p.fail(name, cause(err))
 	}
 	if now.record = p.recordOf(name, now.root); now.record != nil {
-		now.intact = now.record.preserve == p.cfg.Preserve
+		now.intact = m != nil && now.record.of(m) && now.record.preserve == p.cfg.Preserve
 	} else if !p.cfg.Replace {
 		return now, nil // it is refused, whatever is in it
 	}
@@ -187,7 +189,7 @@ func (n *presence) refusal(replace bool) error {
 	case n.info == nil:
 		return nil
 	case n.mount != "":
-		return fmt.Errorf("something is mounted in it, on %q: unmount that first", n.mount)
+		return fmt.Errorf("something is mounted in it, on %s: unmount that first", shown(n.mount))
 	case n.root == nil && n.info.Mode().Type() != fs.ModeSymlink:
 		return errors.New("is in the way: it is not a directory")
 	case replace:
@@ -195,7 +197,7 @@ func (n *presence) refusal(replace bool) error {
 	case n.record == nil:
 		return fmt.Errorf("iotupd did not make this directory: %w", ErrNotOurs)
 	case n.added+n.changed > 0:
-		return fmt.Errorf("since iotupd made this directory, %s, such as %q: %w", n.counts(), n.first, ErrNotOurs)
+		return fmt.Errorf("since iotupd made this directory, %s, such as %s: %w", n.counts(), shown(n.first), ErrNotOurs)
 	}
 	return nil
 }
