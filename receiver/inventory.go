@@ -76,9 +76,15 @@ func (r *Receiver) beginInventory(o *object, b budget) {
 	inv := newObject(&r.shared, id, geo, own, b)
 	inv.archive = o
 	o.inventory = inv
+	o.seedFirst = r.cfg.InventoryFirst != nil && r.cfg.InventoryFirst(m)
 	inv.waiting.limit(geo)
 	r.waiting.moveTo(&inv.waiting, inv.wire)
 	inv.wake()
+}
+
+// holds reports whether packets wait since files on disk may have what is in them.
+func (o *object) holds() bool {
+	return o.seedFirst && (o.inventory != nil || o.seeding.seed != nil && (o.seeding.running || o.seeding.next < o.geo.DataShards))
 }
 
 // awaitsInventory reports whether an object cannot end before its inventory is read.
@@ -146,7 +152,7 @@ type seedWork struct {
 // before, and so have other comparisons with the disk.
 func newSeedWork(o *object) work {
 	s := &o.seeding
-	if s.seed == nil || s.running || s.next >= o.geo.DataShards || o.resume.waiting > 0 || !o.waiting.exhausted() {
+	if s.seed == nil || s.running || s.next >= o.geo.DataShards || o.resume.waiting > 0 || !o.holds() && !o.waiting.exhausted() {
 		return nil
 	}
 	g, _ := o.geo.DataShard(s.next)
