@@ -386,3 +386,20 @@ func TestStemsOfHiddenNames(t *testing.T) {
 		}
 	}
 }
+
+// Directories that this user cannot read or change are compared and removed all the same.
+func TestClosedDirectories(t *testing.T) {
+	closed, readOnly := directory("closed"), directory("read only")
+	closed.Mode, readOnly.Mode = 0, 0o555
+	s := send(t, "tree", closed, directory("closed/d"), file("closed/d/x", "1"), readOnly, file("read only/y", "2"), file("z", "3"))
+	r := newReceiver(t, Config{})
+	r.receive(s)
+	r.wantHas(s, true)
+	r.receive(recent(t))
+	r.wantFiles("tree")
+	r.receive(s)
+	check(t, os.Chmod(r.in("tree", "closed"), 0o700))
+	check(t, os.WriteFile(r.in("tree", "closed", "mine"), nil, 0o600))
+	check(t, os.Chmod(r.in("tree", "closed"), 0))
+	r.wantError(r.try(recent(t)), `such as "closed`)
+}
