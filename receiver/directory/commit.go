@@ -203,6 +203,8 @@ func (c *commit) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: the old directory stays; make room for the new one beside it", err)
+	case errors.Is(err, syscall.EXDEV):
+		return fmt.Errorf("%w: the directory is in a lower layer of an overlay, where nothing can be renamed; remove it first", err)
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return fmt.Errorf("%w: allow this process more of them with ulimit -n", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"strings"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -110,6 +111,7 @@ type comparison struct {
 	next  func() (int, *archive.Entry, bool)
 	i     int
 	entry *archive.Entry // the next one of the record; nil: none
+	same  bool           // nothing was put directly into the directory that was visited last
 }
 
 func (c *comparison) advance() {
@@ -135,6 +137,7 @@ func (c *comparison) visit(n *node) error {
 		return nil
 	}
 	before, now := c.record.stamp(c.i), stampOf(n.info)
+	c.same = before.modified == now.modified
 	switch {
 	case !before.sameContent(&now):
 		c.note(&c.changed, n.path)
@@ -155,8 +158,14 @@ func (c *comparison) note(count *int, path string) {
 	}
 }
 
+// unread is called with a directory that cannot be read, as its inventory may have it.
 func (c *comparison) unread(path string, err error) error {
-	c.note(&c.changed, path)
+	if c.record != nil && !c.same {
+		c.note(&c.changed, path)
+	}
+	for c.entry != nil && strings.HasPrefix(c.entry.Path, path+"/") {
+		c.advance()
+	}
 	return nil
 }
 
