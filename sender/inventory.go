@@ -50,8 +50,8 @@ func (s *Sender) listed() (n int) {
 	return n
 }
 
-// listedAs returns the number of the object that a receiver chooses: of an inventory, that of
-// its archive.
+// listedAs returns the number of the object that a receiver chooses: for an inventory, the
+// number of its archive.
 func (s *Sender) listedAs(object int) int {
 	if c := &s.carousels[object]; c.inventory {
 		return c.pair

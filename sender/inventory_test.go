@@ -23,7 +23,7 @@ func directoryOf(number byte, archive, inventory int) []sender.Member {
 	return all
 }
 
-func TestOneDirectoryIsNoSet(t *testing.T) {
+func TestOneDirectoryDoesNotSetSET(t *testing.T) {
 	// "The two count as one object (6.5): a sender of one directory does not set SET": spec.md 6.7.
 	members := directoryOf(0, 400, 100)
 	c, number := startSet(t, sender.Config{Rate: -1}, sender.ShareSqrt, members...), numberOf(members)
@@ -77,7 +77,7 @@ func TestADirectoryAndAFileAreASet(t *testing.T) {
 		t.Errorf("packets of objects %v, want of all three", seen)
 	}
 	if p := c.s.Progress(); len(p.Objects) != 2 {
-		t.Errorf("progress of %d objects, want that of the directory and of the file", len(p.Objects))
+		t.Errorf("progress of %d objects, want a directory and a file", len(p.Objects))
 	}
 }
 

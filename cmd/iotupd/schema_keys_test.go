@@ -47,6 +47,27 @@ var jsonKeys = map[string]jsonKey{
 	"receivers_memory_bytes":      {"bytes", "least --memory of receivers"},
 	"receivers_fast_memory_bytes": {"bytes", "--memory with which receivers decode fast"},
 
+	// Directories.
+	"directory":                {"", "the directory that is sent; the other keys of the event are about its archive"},
+	"directory_name":           {"", "name of the directory; missing: the object is a file"},
+	"directory_files":          {"files", "files in the directory, counted by their names"},
+	"directory_directories":    {"directories", "directories in the directory, and itself"},
+	"directory_others":         {"entries", "symbolic links, devices and FIFOs in the directory"},
+	"directory_content_bytes":  {"bytes", "content of all files in the directory, without holes"},
+	"preserve":                 {"", "what --preserve says; missing: nothing"},
+	"inventory":                {"", "the inventory of the directory"},
+	"inventory_bytes":          {"bytes", "size of the inventory of the directory"},
+	"inventory_object":         {"", "id of the inventory of the directory, 32 hexadecimal digits"},
+	"inventory_sha256":         {"", "SHA-256 of the inventory of the directory, 64 hexadecimal digits"},
+	"inventory_types":          {"", "packets of the inventory by type, like types, which is about the archive"},
+	"inventory_groups":         {"FEC groups", "FEC groups of the inventory"},
+	"inventory_data_packets":   {"packets", "data packets of a loop of the inventory"},
+	"inventory_parity_packets": {"packets", "parity packets of a loop of the inventory"},
+	"inventory_digest_packets": {"packets", "digest packets of a loop of the inventory"},
+	"inventory_rate_share":     {"", "part of the rate that the inventory gets, 0 to 1"},
+	"inventory_data_seconds":   {"seconds", "time of the data packets of the inventory"},
+	"inventory_loop_seconds":   {"seconds", "time of a loop of the inventory"},
+
 	// Where.
 	"channel":              {"", "name of the channel"},
 	"component":            {"", "component that the release is a release of; missing: its manifest names none"},

@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	"cmd/iotupd/internal/cobra/small": {"github.com/spf13/pflag"},
 	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/printable", "internal/quantity", "proto", "receiver", "receiver/agent"},
 	"cmd/iotupd/internal/encode": {
-		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "internal/reason", "proto", "proto/manifestfile", "sender", "sender/filesource",
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "internal/reason", "proto", "proto/archive", "proto/manifestfile", "sender", "sender/directory", "sender/filesource",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/inspect": {
@@ -80,14 +80,14 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/send": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode", "fec",
-		"internal/discover", "internal/netif", "internal/printable", "internal/qdisc", "internal/quantity", "internal/reason", "proto", "proto/manifestfile", "sender", "sender/agent",
-		"sender/filesource", "sender/multicast",
+		"internal/discover", "internal/netif", "internal/printable", "internal/qdisc", "internal/quantity", "internal/reason", "proto", "proto/archive", "proto/manifestfile", "sender", "sender/agent",
+		"sender/directory", "sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/sign": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode",
-		"internal/durable", "internal/quantity", "proto", "proto/keys", "proto/manifestfile", "proto/seal",
-		"sender/filesource",
+		"fec", "internal/durable", "internal/quantity", "proto", "proto/archive", "proto/keys", "proto/manifestfile", "proto/seal",
+		"sender/agent", "sender/directory", "sender/filesource",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 
@@ -143,7 +143,8 @@ var arrows = map[string][]string{
 	"receiver/multicast":       {"internal/discover", "internal/mcast", "proto", "receiver"},
 
 	"sender":            {"proto", "fec", "proto/seal"},
-	"sender/agent":      {"fec", "internal/clock", "proto", "sender", "sender/filesource", "sender/multicast"},
+	"sender/agent":      {"fec", "internal/clock", "proto", "proto/archive", "sender", "sender/directory", "sender/filesource", "sender/multicast"},
+	"sender/directory":  {"proto", "proto/archive", "sender/filesource", "golang.org/x/sys/unix"},
 	"sender/filesource": {"internal/durable", "proto", "sender", "golang.org/x/sys/..."},
 	"sender/multicast":  {"internal/listeners", "internal/mcast", "internal/netif", "proto", "sender"},
 }
@@ -167,6 +168,7 @@ var clocks = []string{
 	"internal/barepath", "internal/discover", "internal/e2e", "internal/leak",
 	"sender/agent",                   // how long it took
 	"sender/filesource",              // the age of the file
+	"sender/directory",               // likewise
 	"receiver/agent", "sender/agent", // shells around everything
 	"internal/boot",      // uptime
 	"internal/hook",      // how long a command took

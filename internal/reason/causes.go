@@ -57,6 +57,9 @@ const (
 	FileDropped           = "file-dropped"
 	FileFailed            = "file-failed"
 	SameName              = "same-name"
+	SocketsLeftOut        = "sockets-left-out"
+	SpecialLeftOut        = "special-left-out"
+	BitsCleared           = "bits-cleared"
 	ListenersBeyondRouter = "listeners-beyond-router"
 	Jumbo                 = "jumbo"
 	SenderDrops           = "sender-drops"
@@ -188,6 +191,9 @@ var warnings = []Cause{
 	{FileFailed, "One of the files of recv --all was not received, or could not be put into place.", "iotupd recv --all again: it receives only what is missing", 0},
 	{FileDropped, "One of several files has changed, or cannot be read, and is not sent any more.", "start send again with a file that does not change", 0},
 	{SameName, "Several files that are sent together have the same name: recv --all takes none of them.", "iotupd sign --name NAME FILE", 0},
+	{SocketsLeftOut, "A directory that is sent has sockets, which cannot be sent: programs make them.", "none is needed; send the directory without them to have no warning", 0},
+	{SpecialLeftOut, "A directory that is sent has devices or FIFOs, which are sent on request only.", "iotupd send --preserve special DIR", 0},
+	{BitsCleared, "A directory that is sent has files with a setuid or setgid bit, which is sent on request only.", "iotupd send --preserve special DIR", 0},
 	{RateNotReached, "The sender is slower than --rate asks for.", "a lower --rate, or --rate max", 0},
 	{ListenersBeyondRouter, "Receivers behind a router may not be noticed by --when-listened.", "an IGMP or MLD proxy on the router", 0},
 	{SenderDrops, "The sender's host drops packets in the queue of the interface, since the rate is over what that carries.", "iotupd send --rate RATE FILE   # lower; or --rate max", 0},
