@@ -171,6 +171,7 @@ var clocks = []string{
 	"internal/boot",      // uptime
 	"internal/hook",      // how long a command took
 	"internal/sdnotify",  // when to say that a service is alive
+	"receiver/directory", // the age of hashes
 	"receiver/filestore", // the age of files
 	"receiver/installed", // how long to wait for a lock
 }

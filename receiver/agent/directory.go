@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,6 +106,25 @@ func (a *Agent) inventoryFunc(ctx context.Context) receiver.InventoryFunc {
 		}
 		a.emit(e)
 		return seed, nil
+	}
+}
+
+// olderDirectories returns receiver.Config.InventoryFirst: whether there is an older directory
+// for an archive now. What it returns reads no disk.
+func (a *Agent) olderDirectories() func(m *proto.Manifest) bool {
+	d := a.directories
+	if d == nil {
+		return nil
+	}
+	there := make(map[string]bool)
+	all, _ := os.ReadDir(a.cfg.Directories) // if it cannot be read, all is received
+	for _, e := range all {
+		if !e.Type().IsRegular() {
+			there[e.Name()] = true
+		}
+	}
+	return func(m *proto.Manifest) bool {
+		return there[m.DirectoryName()] || len(a.cfg.Directory.Reuse) > 0
 	}
 }
 

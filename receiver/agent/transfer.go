@@ -57,7 +57,7 @@ func (t *transfer) run(ctx context.Context) (*Received, error) {
 	cfg.Open, cfg.Observe = t.agent.cfg.Target.Open, t.observe
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	cfg.Inventory = t.agent.inventoryFunc(running)
+	cfg.Inventory, cfg.InventoryFirst = t.agent.inventoryFunc(running), t.agent.olderDirectories()
 	var err error
 	if t.core, err = receiver.New(cfg); err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func (p *Place) Commit(ctx context.Context, m *proto.Manifest, content io.Reader
 
 // keep returns an error if what is at NAME is not replaced.
 func (p *Place) keep(ctx context.Context, name string) error {
-	now, err := p.inspect(ctx, name)
+	now, err := p.inspect(ctx, name, nil)
 	if err != nil {
 		return err
 	}
@@ -105,8 +105,8 @@ func (c *commit) make(content io.ReaderAt) error {
 		return err
 	}
 	c.step("synced")
-	if err := durable.Replace(c.dir, c.h.with(nextSuffix), r.appendTo(nil), recordMode); err != nil {
-		return cause(err)
+	if err := c.write(c.h.with(nextSuffix), r.appendTo(nil)); err != nil {
+		return fmt.Errorf("writing the record: %w", cause(err))
 	}
 	c.step("recorded")
 	if err := c.ctx.Err(); err != nil {
@@ -117,6 +117,25 @@ func (c *commit) make(content io.ReaderAt) error {
 		c.made = c.freeLinked()
 	}
 	return c.rename(extract, c.made)
+}
+
+// write makes a file, which survives a power cut as a whole: a part of a record is not valid.
+func (c *commit) write(name string, content []byte) error {
+	f, err := c.dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, recordMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	return durable.SyncDir(c.dir)
 }
 
 // sync makes the files durable.
@@ -184,6 +203,8 @@ func (c *commit) explain(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: the old directory stays; make room for the new one beside it", err)
+	case errors.Is(err, syscall.EXDEV):
+		return fmt.Errorf("%w: the directory is in a lower layer of an overlay, where nothing can be renamed; remove it first", err)
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return fmt.Errorf("%w: allow this process more of them with ulimit -n", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 
 	"iotupd/proto/archive"
@@ -27,6 +28,7 @@ type extraction struct {
 	preserve  archive.Preserve
 	observe   func(Progress)
 	step      func(string)
+	fixed     bool // modes cannot be set
 
 	root     *os.Root // the new directory
 	in       *bufio.Reader
@@ -47,11 +49,25 @@ type extraction struct {
 const window = 1 << 20
 
 func newExtraction(ctx context.Context, p *Place, inv *archive.Inventory, root *os.Root, in io.ReaderAt) *extraction {
-	x := &extraction{ctx: ctx, inventory: inv, preserve: p.cfg.Preserve, observe: p.cfg.Observe, step: p.step, root: root, hash: sha256.New()}
+	x := &extraction{ctx: ctx, inventory: inv, preserve: p.cfg.Preserve, observe: p.cfg.Observe, step: p.step, fixed: fixesModes(root), root: root, hash: sha256.New()}
 	x.in = bufio.NewReaderSize(io.NewSectionReader(in, 0, int64(inv.ArchiveSize())), window)
 	x.expected = archive.Reader{Inventory: inv, Content: func(int, []byte, int64) (int, error) { return 0, ErrDisagrees }}
 	x.progress = Progress{Phase: Extracting, AllFiles: inv.Len(), AllBytes: inv.ArchiveSize()}
 	return x
+}
+
+// fixesModes reports whether all files have one mode where the directory root is.
+func fixesModes(root *os.Root) bool {
+	const usual, unusual = 0o700, 0o710
+	d, err := root.Open(".")
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	err = d.Chmod(unusual)
+	info, failed := d.Stat()
+	d.Chmod(usual)
+	return err != nil || failed == nil && info.Mode().Perm() != unusual
 }
 
 // run makes everything. Nothing of it is durable yet.
@@ -251,7 +267,9 @@ func (x *extraction) makeLater(e *archive.Entry) error {
 		err = setXattrsAt(x.parentFile, name, e)
 	}
 	if err == nil && e.Type != archive.Symlink {
-		err = dir.Chmod(name, modeOf(e))
+		if err = dir.Chmod(name, modeOf(e)); x.fixed {
+			err = nil
+		}
 	}
 	if err == nil {
 		err = setTime(dir, x.parentFile, name, e)
@@ -271,7 +289,10 @@ func (x *extraction) setAttributes(f *os.File, e *archive.Entry) error {
 			return err
 		}
 	}
-	return f.Chmod(modeOf(e))
+	if err := f.Chmod(modeOf(e)); err != nil && !x.fixed {
+		return err
+	}
+	return nil
 }
 
 // finishDirectory gives a directory its attributes, after all that is in it, and takes its
@@ -375,11 +396,23 @@ func (x *extraction) explain(path string, err error) error {
 	}
 	if errors.Is(err, fs.ErrExist) {
 		if same := x.sameFile(path); same != "" {
-			return fmt.Errorf("%q: to this file system it is the same name as %q", path, same)
+			return fmt.Errorf("%s: to this file system it is the same name as %s", shown(path), shown(same))
 		}
-		return fmt.Errorf("%q: to this file system it is the same name as another one in the directory", path)
+		return fmt.Errorf("%s: to this file system it is the same name as another one in the directory", shown(path))
 	}
-	return fmt.Errorf("%q: %w", path, cause(err))
+	return fmt.Errorf("%s: %w", shown(path), cause(err))
+}
+
+// shown returns a path as errors have it: a path may have any bytes, and 4095 of them.
+func shown(path string) string {
+	const most = 200
+	if path == "" {
+		return "the directory itself"
+	}
+	if len(path) > most {
+		return strconv.Quote(path[:most/2]) + "..." + strconv.Quote(path[len(path)-most/2:])
+	}
+	return strconv.Quote(path)
 }
 
 // sameFile returns the path of the entry whose name is the same to the file system.

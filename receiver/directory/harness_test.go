@@ -5,6 +5,7 @@ package directory
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -116,10 +117,21 @@ func newReceiver(t testing.TB, cfg Config) *receiver {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "place")
 	check(t, os.Mkdir(dir, 0o755))
+	t.Cleanup(func() { openAll(dir) })
 	r := &receiver{TB: t, Place: Open(dir, cfg), cfg: cfg}
 	check(t, r.Prepare())
 	t.Cleanup(func() { r.Close() })
 	return r
+}
+
+// openAll makes all directories removable.
+func openAll(dir string) {
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, _ error) error {
+		if d != nil && d.IsDir() {
+			os.Chmod(path, 0o700)
+		}
+		return nil
+	})
 }
 
 // again is a later run, after a regular end of this one.
@@ -214,7 +226,7 @@ func differences(path string, s *sent) (all []string) {
 		if rel == "." {
 			rel = ""
 		}
-		if err != nil || !seen[filepath.ToSlash(rel)] {
+		if err != nil && !errors.Is(err, fs.ErrPermission) || !seen[filepath.ToSlash(rel)] {
 			all = append(all, fmt.Sprintf("%q is there too, %v", rel, err))
 		}
 		return nil
@@ -260,6 +272,9 @@ func difference(inv *archive.Inventory, i int, e *archive.Entry, path string, co
 		return fmt.Sprintf("it has %d bytes, want %d", info.Size(), e.Size)
 	}
 	got, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) && info.Mode()&0o400 == 0 {
+		return ""
+	}
 	if err != nil {
 		return err.Error()
 	}

@@ -27,10 +27,10 @@ func newHasher(s *search) *hasher {
 // candidate finds the entries whose content a candidate has. What cannot be read, or is
 // changed meanwhile, is left out.
 func (h *hasher) candidate(c *candidate) {
-	defer h.done(1, 0)
 	if c.known {
 		h.found(c, c.sha)
-		h.progressed(c.size)
+	} else {
+		defer h.hashed(1, 0)
 	}
 	others := h.sparseOf(c.size)
 	if c.known && len(others) == 0 {
@@ -57,8 +57,6 @@ func (h *hasher) candidate(c *candidate) {
 	}
 }
 
-func (h *hasher) progressed(n uint64) { h.done(0, n) }
-
 // hash hashes parts of a file.
 func (h *hasher) hash(f *os.File, parts []archive.Extent) (sha [32]byte, ok bool) {
 	h.sum.Reset()
@@ -70,7 +68,7 @@ func (h *hasher) hash(f *os.File, parts []archive.Extent) (sha [32]byte, ok bool
 			}
 			h.sum.Write(b)
 			x.Offset, x.Length = x.Offset+uint64(len(b)), x.Length-uint64(len(b))
-			h.progressed(uint64(len(b)))
+			h.hashed(0, uint64(len(b)))
 		}
 	}
 	return [32]byte(h.sum.Sum(nil)), true

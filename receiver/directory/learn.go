@@ -39,8 +39,10 @@ func (p *Place) Learn(ctx context.Context, m *proto.Manifest, inventory []byte) 
 	case errors.Is(err, archive.ErrTooMany):
 		n, _ := archive.Count(inventory)
 		return nil, p.fail(name, fmt.Errorf("it has %d files and directories, and at most %d are allowed", n, p.cfg.MaxEntries))
-	case err != nil:
+	case errors.As(err, new(*archive.EntryError)):
 		return nil, p.fail(name, fmt.Errorf("invalid inventory: %w", err))
+	case err != nil:
+		return nil, p.fail(name, err)
 	}
 	if err := p.possible(name); err != nil {
 		return nil, err
@@ -136,7 +138,7 @@ func (p *Place) allowed(inv *archive.Inventory, m *proto.Manifest) error {
 	}
 	for _, e := range inv.All() {
 		if err := p.allowedEntry(e); err != nil {
-			return fmt.Errorf("%q: %w", e.Path, err)
+			return fmt.Errorf("%s: %w", shown(e.Path), err)
 		}
 	}
 	return nil

@@ -216,12 +216,12 @@ func (p *Place) Has(ctx context.Context, m *proto.Manifest) (path string, err er
 	if err := p.possible(name); err != nil {
 		return "", err
 	}
-	now, err := p.inspect(ctx, name)
+	now, err := p.inspect(ctx, name, m)
 	if err != nil {
 		return "", err
 	}
 	defer now.close()
-	if now.intact && now.record.of(m) {
+	if now.intact {
 		return p.at(name), nil
 	}
 	return "", p.fail(name, now.refusal(p.cfg.Replace))

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -94,6 +95,10 @@ func TestPowerCutsAtEachStep(t *testing.T) {
 				when := fmt.Sprintf("power cut at step %d, %s", i+1, filepath.Base(image))
 				if _, err := w.isComplete(r, dir); err != nil && w.always {
 					t.Errorf("%s: %v", when, err)
+				}
+				_, name, _ := strings.Cut(filepath.Base(image), " ")
+				if which, err := w.isComplete(r, dir); which != "new" && slices.Contains([]string{"replaced", "settled", "remove", "done", "the end"}, name) {
+					t.Errorf("%s: it is the %q directory, %v, after that was replaced", when, which, err)
 				}
 				w.goOn(r, dir, when)
 				cut.unmount()

@@ -11,8 +11,10 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"strings"
 
 	"iotupd/internal/durable"
+	"iotupd/proto"
 	"iotupd/proto/archive"
 )
 
@@ -24,7 +26,7 @@ type presence struct {
 	root  *os.Root    // nil: NAME is neither a directory nor such a link
 
 	record *record // nil: iotupd did not make it
-	intact bool    // everything is as iotupd made it
+	intact bool    // everything is as iotupd made it, and as it is wanted
 
 	added, changed int    // entries, since iotupd made it
 	first          string // path of the first of them
@@ -40,8 +42,9 @@ func (n *presence) close() {
 // isLink reports whether NAME is a symbolic link of ours.
 func (n *presence) isLink() bool { return n.root != nil && !n.info.IsDir() }
 
-// inspect looks at what is at NAME, and at everything in it. The caller closes it.
-func (p *Place) inspect(ctx context.Context, name string) (now *presence, err error) {
+// inspect looks at what is at NAME, and at everything in it. It may be the directory of m,
+// which is nil if that is not asked. The caller closes it.
+func (p *Place) inspect(ctx context.Context, name string, m *proto.Manifest) (now *presence, err error) {
 	now = &presence{path: p.at(name), place: name}
 	now.info, err = p.dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -67,7 +70,7 @@ func (p *Place) inspect(ctx context.Context, name string) (now *presence, err er
 		return nil, p.fail(name, cause(err))
 	}
 	if now.record = p.recordOf(name, now.root); now.record != nil {
-		now.intact = now.record.preserve == p.cfg.Preserve
+		now.intact = m != nil && now.record.of(m) && now.record.preserve == p.cfg.Preserve
 	} else if !p.cfg.Replace {
 		return now, nil // it is refused, whatever is in it
 	}
@@ -108,6 +111,7 @@ type comparison struct {
 	next  func() (int, *archive.Entry, bool)
 	i     int
 	entry *archive.Entry // the next one of the record; nil: none
+	same  bool           // nothing was put directly into the directory that was visited last
 }
 
 func (c *comparison) advance() {
@@ -133,6 +137,7 @@ func (c *comparison) visit(n *node) error {
 		return nil
 	}
 	before, now := c.record.stamp(c.i), stampOf(n.info)
+	c.same = before.modified == now.modified
 	switch {
 	case !before.sameContent(&now):
 		c.note(&c.changed, n.path)
@@ -153,8 +158,14 @@ func (c *comparison) note(count *int, path string) {
 	}
 }
 
+// unread is called with a directory that cannot be read, as its inventory may have it.
 func (c *comparison) unread(path string, err error) error {
-	c.note(&c.changed, path)
+	if c.record != nil && !c.same {
+		c.note(&c.changed, path)
+	}
+	for c.entry != nil && strings.HasPrefix(c.entry.Path, path+"/") {
+		c.advance()
+	}
 	return nil
 }
 
@@ -187,7 +198,7 @@ func (n *presence) refusal(replace bool) error {
 	case n.info == nil:
 		return nil
 	case n.mount != "":
-		return fmt.Errorf("something is mounted in it, on %q: unmount that first", n.mount)
+		return fmt.Errorf("something is mounted in it, on %s: unmount that first", shown(n.mount))
 	case n.root == nil && n.info.Mode().Type() != fs.ModeSymlink:
 		return errors.New("is in the way: it is not a directory")
 	case replace:
@@ -195,7 +206,7 @@ func (n *presence) refusal(replace bool) error {
 	case n.record == nil:
 		return fmt.Errorf("iotupd did not make this directory: %w", ErrNotOurs)
 	case n.added+n.changed > 0:
-		return fmt.Errorf("since iotupd made this directory, %s, such as %q: %w", n.counts(), n.first, ErrNotOurs)
+		return fmt.Errorf("since iotupd made this directory, %s, such as %s: %w", n.counts(), shown(n.first), ErrNotOurs)
 	}
 	return nil
 }

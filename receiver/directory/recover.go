@@ -7,7 +7,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"time"
 )
+
+// keepHashes is how long hashes of old files are kept for a directory that does not come.
+const keepHashes = 7 * 24 * time.Hour
 
 // recoverAll finishes or removes what processes have left that were killed. Whatever
 // another process works on is left alone.
@@ -50,6 +54,9 @@ func (p *Place) recover(ctx context.Context, h hidden) error {
 	}
 	name := p.nameOf(h)
 	err = p.settle(name, h)
+	if info, err := p.dir.Lstat(h.with(hashesSuffix)); err == nil && time.Since(info.ModTime()) > keepHashes {
+		p.dir.Remove(h.with(hashesSuffix))
+	}
 	l.release()
 	if err != nil {
 		return p.fail(name, err)

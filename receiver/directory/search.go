@@ -192,8 +192,10 @@ func (s *search) hashAll() error {
 		})
 	}
 	for i := range s.candidates {
-		s.progress.AllFiles++
-		s.progress.AllBytes += s.candidates[i].size
+		if c := &s.candidates[i]; !c.known {
+			s.progress.AllFiles++
+			s.progress.AllBytes += c.size
+		}
 	}
 	for i := range s.candidates {
 		if s.ctx.Err() != nil {
@@ -227,8 +229,8 @@ func (s *search) use(c *candidate, entry int, stored uint64) {
 	}
 }
 
-// done notes that a candidate, or n bytes of it, were hashed.
-func (s *search) done(files int, n uint64) {
+// hashed notes that files, or n bytes of one, were hashed.
+func (s *search) hashed(files int, n uint64) {
 	s.mu.Lock()
 	s.progress.Files += files
 	s.progress.Bytes += n

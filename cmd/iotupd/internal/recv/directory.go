@@ -103,10 +103,9 @@ var phaseTexts = map[directory.Phase]string{
 }
 
 func (v *view) unpacking(e agent.DirectoryProgress) {
-	v.out.Event("unpacking", unpackingEvent{e.Phase.String(), e.Files, e.AllFiles, e.Bytes, e.AllBytes})
-	line := fmt.Sprintf(" %s: %d", phaseTexts[e.Phase], e.Files)
-	if e.AllFiles > 0 {
-		line += fmt.Sprintf(" of %d", e.AllFiles)
+	if e.AllFiles == 0 {
+		return // there is nothing to do
 	}
-	v.out.ProgressLine(line + " files  " + quantity.Size(e.Bytes).String())
+	v.out.Event("unpacking", unpackingEvent{e.Phase.String(), e.Files, e.AllFiles, e.Bytes, e.AllBytes})
+	v.out.ProgressLine(fmt.Sprintf(" %s: %d of %d files  %v", phaseTexts[e.Phase], e.Files, e.AllFiles, quantity.Size(e.Bytes)))
 }

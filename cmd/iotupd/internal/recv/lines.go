@@ -65,17 +65,17 @@ func (v *view) resumed(e receiver.Resumed, object proto.ObjectID) {
 		return
 	}
 	v.out.Event("resumed", resumedEvent{Object: object.String(), Resumed: e.Shards, Reused: e.Reused})
-	v.out.Line("continuing:%s", spared(e.Shards, e.Reused))
+	v.out.Line("continuing:%s", spared(e.Shards, e.Reused, "--reuse"))
 }
 
 // spared says how many shards need not be received, if any.
-func spared(resumed, reused uint64) string {
+func spared(resumed, reused uint64, older string) string {
 	s := ""
 	if resumed > 0 {
 		s += fmt.Sprintf("  %d shards were there already", resumed)
 	}
 	if reused > 0 {
-		s += fmt.Sprintf("  %d shards from --reuse", reused)
+		s += fmt.Sprintf("  %d shards from %s", reused, older)
 	}
 	return s
 }
@@ -188,7 +188,11 @@ func (v *view) done(r agent.Done) {
 	if v.opts.dryRun {
 		verb = "ok (dry run, nothing written)"
 	}
-	extra := spared(s.Resumed, s.Reused)
+	older := "--reuse"
+	if r.File.Manifest.IsArchive() {
+		older = "older files"
+	}
+	extra := spared(s.Resumed, s.Reused, older)
 	if n := forged(s); n > 0 {
 		extra += fmt.Sprintf("  forged %d dropped", n)
 	}
