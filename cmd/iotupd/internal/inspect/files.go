@@ -26,8 +26,8 @@ type fileEvent struct {
 	Time   float64  `json:"modified_unix_seconds"`
 	SHA256 string   `json:"sha256,omitempty"` // of its content
 	Target cli.Path `json:"link_target,omitempty"`
-	Offset uint64   `json:"archive_offset"`           // in the archive
-	Owner  string   `json:"owner,omitempty"`  // user:group, numbers
+	Offset uint64   `json:"archive_offset"`  // in the archive
+	Owner  string   `json:"owner,omitempty"` // user:group, numbers
 	Xattrs int      `json:"extended_attributes,omitempty"`
 }
 
