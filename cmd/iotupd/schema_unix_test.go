@@ -122,6 +122,7 @@ func TestEveryLineOfRealCommandsFitsTheSchema(t *testing.T) {
 	}
 	stop()
 	v.several()
+	v.directory()
 
 	for _, k := range eventKinds() {
 		if !v.seen[k.name] && !slices.Contains(elsewhere, k.name) {
@@ -149,6 +150,19 @@ func (v *validator) several() {
 	}
 	for listen := 2 * time.Second; !v.seen["entry"]; listen *= 2 {
 		v.run(0, "inspect", "--for", listen.String())
+	}
+}
+
+// directory receives a directory, and lists it.
+func (v *validator) directory() {
+	v.Helper()
+	check(v.T, os.Mkdir(v.path("maps"), 0o777))
+	write(v.T, v.path("maps/a.bin"), string(randomBytes(100_000)))
+	check(v.T, os.Mkdir(v.path("place"), 0o777))
+	defer v.send("maps", "-r", "5M")()
+	v.run(0, "recv", "-d", "place")
+	for listen := 2 * time.Second; !v.seen["content"]; listen *= 2 {
+		v.run(0, "inspect", "--files", "--for", listen.String())
 	}
 }
 

@@ -58,7 +58,8 @@ const progressEvery = 200 * time.Millisecond
 func (d *directories) note(p directory.Progress) {
 	d.latest.Store(&p)
 	now := time.Now().UnixNano()
-	if last := d.shown.Load(); now-last < int64(progressEvery) || !d.shown.CompareAndSwap(last, now) {
+	last := d.shown.Load()
+	if p.Files < p.AllFiles && (now-last < int64(progressEvery) || !d.shown.CompareAndSwap(last, now)) {
 		return
 	}
 	select {
@@ -76,12 +77,12 @@ func (a *Agent) watchDirectories() (stop func()) {
 	done := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		for {
+		for more := true; more; {
 			select {
 			case <-d.news:
 				a.emit(DirectoryProgress{*d.latest.Load()})
 			case <-done:
-				return
+				more = len(d.news) > 0
 			}
 		}
 	})

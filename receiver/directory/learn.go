@@ -38,7 +38,7 @@ func (p *Place) Learn(ctx context.Context, m *proto.Manifest, inventory []byte) 
 	switch {
 	case errors.Is(err, archive.ErrTooMany):
 		n, _ := archive.Count(inventory)
-		return nil, p.fail(name, fmt.Errorf("it has %d files and directories, and at most %d are allowed", n, p.cfg.MaxEntries))
+		return nil, p.fail(name, &RefusedError{fmt.Sprintf("it has %d files and directories, and at most %d are allowed", n, p.cfg.MaxEntries)})
 	case errors.As(err, new(*archive.EntryError)):
 		return nil, p.fail(name, fmt.Errorf("invalid inventory: %w", err))
 	case err != nil:
@@ -147,20 +147,20 @@ func (p *Place) allowed(inv *archive.Inventory, m *proto.Manifest) error {
 func (p *Place) allowedEntry(e *archive.Entry) error {
 	const asOwner = archive.ModeSetuid | archive.ModeSetgid
 	if p.cfg.Preserve.Special && e.Mode&asOwner != 0 && !(p.cfg.Preserve.Owners && e.Owned) {
-		return errors.New("a setuid or setgid bit is received together with its owner only: send and receive with --preserve special,owners")
+		return &RefusedError{"a setuid or setgid bit is received together with its owner only: send and receive with --preserve special,owners"}
 	}
 	if !p.cfg.Preserve.Special {
 		switch {
 		case e.Type.IsSpecial():
-			return fmt.Errorf("a %v is received with --preserve special only", e.Type)
+			return &RefusedError{fmt.Sprintf("a %v is received with --preserve special only", e.Type)}
 		case e.Mode&asOwner != 0:
-			return errors.New("a setuid or setgid bit is received with --preserve special,owners only")
+			return &RefusedError{"a setuid or setgid bit is received with --preserve special,owners only"}
 		case p.cfg.Preserve.Xattrs && grants(e.Xattrs):
-			return errors.New("capabilities are received with --preserve special only")
+			return &RefusedError{"capabilities are received with --preserve special only"}
 		}
 	}
 	if p.cfg.MaxFile > 0 && e.Size > p.cfg.MaxFile {
-		return fmt.Errorf("it has %v, and at most %v are allowed", quantity.Size(e.Size), quantity.Size(p.cfg.MaxFile))
+		return &RefusedError{fmt.Sprintf("it has %v, and at most %v are allowed", quantity.Size(e.Size), quantity.Size(p.cfg.MaxFile))}
 	}
 	if err := possiblePath(e.Path); err != nil {
 		return err

@@ -103,6 +103,12 @@ func (e *Error) Error() string { return e.Path + ": " + e.Err.Error() }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// A RefusedError says that a directory has something that [Config] does not allow.
+type RefusedError struct{ Why string }
+
+// Error implements error.
+func (e *RefusedError) Error() string { return e.Why }
+
 // Errors of a place; the text says more.
 var (
 	// ErrInUse says that another process receives the same directory.

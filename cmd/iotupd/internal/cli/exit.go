@@ -215,6 +215,8 @@ func storeCode(err error) string {
 		return reason.InUse
 	case errors.Is(err, directory.ErrNotOurs):
 		return reason.DirectoryKept
+	case isA[*directory.RefusedError](err):
+		return reason.Refused
 	case errors.Is(err, archive.ErrInvalid), errors.Is(err, directory.ErrDisagrees):
 		return reason.DirectoryInvalid
 	case errors.Is(err, durable.ErrFixed):

@@ -11,10 +11,12 @@ import (
 	"testing"
 
 	"iotupd/internal/durable"
+	"iotupd/proto/archive"
 	"iotupd/proto/manifestfile"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
+	"iotupd/receiver/directory"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/installed/state"
@@ -55,6 +57,12 @@ func TestAnErrorHasACodeAndAnExitCode(t *testing.T) {
 		{&receiver.StoreError{Op: "write", Err: syscall.EIO}, 11, "local-io"},
 		{WithCode(ExitLocalIO, fs.ErrPermission), 11, "local-io"},
 		{onDisk(filestore.ErrInUse), 11, "in-use"},
+		{&directory.Error{Path: "maps", Err: directory.ErrInUse}, 11, "in-use"},
+		{&directory.Error{Path: "maps", Err: directory.ErrNotOurs}, 11, "directory-kept"},
+		{&directory.Error{Path: "maps", Err: directory.ErrDisagrees}, 6, "directory-invalid"},
+		{&directory.Error{Path: "maps", Err: fmt.Errorf("invalid inventory: %w", archive.ErrInvalid)}, 6, "directory-invalid"},
+		{&directory.Error{Path: "maps", Err: &directory.RefusedError{Why: "a FIFO"}}, 8, "refused"},
+		{&directory.Error{Path: "maps", Err: errors.New("too large")}, 11, "local-io"},
 		{onDisk(filestore.ErrForeign), 11, "foreign-partial-file"},
 		{onDisk(durable.ErrMountPoint), 11, "not-replaceable"},
 		{onDisk(filestore.ErrMoved), 11, "directory-moved"},
