@@ -19,7 +19,6 @@ type seed struct {
 	sources []uint32  // by entry: 1 and the number of the file that has its content; nil: none has
 	files   []oldFile // those that have content
 	paths   []byte    // of files
-	last    candidate // of which the last of files was made
 	open    []openFile
 	closed  bool
 }
@@ -60,18 +59,19 @@ func (s *seed) set(entry int, c *candidate, path string) bool {
 	if s.sources[entry] != 0 {
 		return false
 	}
-	if len(s.files) == 0 || s.last.root != c.root || s.last.path != c.path {
+	if n := len(s.files); n == 0 || s.files[n-1].print != c.print || s.pathOf(&s.files[n-1]) != path {
 		s.files = append(s.files, oldFile{c.print, c.root, uint32(len(s.paths)), uint32(len(path))})
 		s.paths = append(s.paths, path...)
-		s.last = *c
 	}
 	s.sources[entry] = uint32(len(s.files))
 	return true
 }
 
 func (s *seed) openOld(f *oldFile) (*os.File, error) {
-	return openOld(s.roots[f.root], string(s.paths[f.path:f.path+f.pathLen]), f.print)
+	return openOld(s.roots[f.root], s.pathOf(f), f.print)
 }
+
+func (s *seed) pathOf(f *oldFile) string { return string(s.paths[f.path : f.path+f.pathLen]) }
 
 // read reads content of an entry, as [archive.Reader] wants it.
 func (s *seed) read(entry int, b []byte, offset int64) (n int, err error) {
