@@ -120,6 +120,10 @@ func (s *search) collect(name string) error {
 		if err != nil {
 			continue // it was removed; Prepare has seen it
 		}
+		if s.seed.has(root) {
+			root.Close()
+			continue
+		}
 		if err := s.collectIn(root, path, nil); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ package directory
 import (
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"iotupd/proto/archive"
@@ -46,6 +47,15 @@ func newSeed(inv *archive.Inventory) *seed { return &seed{inventory: inv} }
 func (s *seed) add(root *os.Root) uint32 {
 	s.roots = append(s.roots, root)
 	return uint32(len(s.roots) - 1)
+}
+
+// has reports whether the seed has a directory already.
+func (s *seed) has(root *os.Root) bool {
+	info, err := root.Stat(".")
+	return err == nil && slices.ContainsFunc(s.roots, func(other *os.Root) bool {
+		same, err := other.Stat(".")
+		return err == nil && os.SameFile(info, same)
+	})
 }
 
 // set notes that a file has the content of an entry, and reports whether no other file was
