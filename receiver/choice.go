@@ -142,7 +142,7 @@ func (r *Receiver) choose(c candidate, geo proto.Geometry) *object {
 // reports whether there was one. Packets go on waiting while the store is opened,
 // or while their group is compared with it.
 func (r *Receiver) takeWaiting(o *object) bool {
-	if o.opening {
+	if o.opening || o.holds() {
 		return false
 	}
 	p, ok := o.waiting.next(func(group uint32) bool { return group >= uint32(o.geo.Groups) || !o.index.groups[group].scanning })

@@ -162,6 +162,7 @@ func (p *pool) receive(t *testing.T, setting byte) *fuzzed {
 	}
 	if setting&sealedOnly == 0 || setting&foundSome != 0 {
 		cfg.Inventory = p.inventory
+		cfg.InventoryFirst = func(*proto.Manifest) bool { return setting&lateJobs != 0 }
 	}
 	if setting&withSeed != 0 {
 		cfg.Seeds = []io.ReaderAt{bytes.NewReader(p.seed)}

@@ -76,9 +76,15 @@ func (r *Receiver) beginInventory(o *object, b budget) {
 	inv := newObject(&r.shared, id, geo, own, b)
 	inv.archive = o
 	o.inventory = inv
+	o.seedFirst = r.cfg.InventoryFirst != nil && r.cfg.InventoryFirst(m)
 	inv.waiting.limit(geo)
 	r.waiting.moveTo(&inv.waiting, inv.wire)
 	inv.wake()
+}
+
+// holds reports whether packets wait since files on disk may have what is in them.
+func (o *object) holds() bool {
+	return o.seedFirst && (o.inventory != nil || o.seeding.seed != nil && (o.seeding.running || o.seeding.next < o.geo.DataShards))
 }
 
 // awaitsInventory reports whether an object cannot end before its inventory is read.
@@ -116,87 +122,125 @@ func (w *inventoryWork) finish() error {
 	return nil
 }
 
-// A seeding copies data shards from a seed whose content is known by the inventory, before
-// any leaf is (spec.md 7.4).
-type seeding struct {
-	seed   io.ReaderAt // nil: there is none
-	seeded bitset      // groups that were looked for
-}
-
-// startSeeding begins to look for the data shards of all groups.
-func (o *object) startSeeding(seed io.ReaderAt) {
-	o.seeding = seeding{seed: seed, seeded: newBitset(o.geo.Groups)}
-	for g := range uint32(o.geo.Groups) {
-		o.seedLater(g)
-	}
-}
-
-// seedLater queues a look into the seed for the shards of a group. One that is being scanned
-// has its turn when that is done.
-func (o *object) seedLater(g uint32) {
-	if s := &o.seeding; s.seed != nil && !s.seeded.has(uint64(g)) && !o.index.groups[g].scanning {
-		o.work.addTask(seedGroup, g)
-	}
-}
-
-// mayBeSeeded reports whether provisional shards are of use to a group.
-func (o *object) mayBeSeeded(g uint32) bool {
-	grp := &o.index.groups[g]
-	return (grp.state == untouched || grp.state == receiving) && !grp.scanning && !grp.verifiedOnly && !o.seeding.seeded.has(uint64(g))
-}
-
-// A seedWork copies the data shards of a group that the seed has. The group takes no packets
+// seedBytes is how much is copied from a seed at a time. Packets of the segment wait
 // meanwhile.
+const seedBytes = 1 << 20
+
+// A seeding copies data shards from a seed whose content is known by the inventory, before
+// any leaf is (spec.md 7.4): in the order of the file, so that each of the files on disk is
+// opened once.
+type seeding struct {
+	seed    io.ReaderAt // nil: there is none
+	next    uint64      // data shard to go on with
+	running bool
+}
+
+// startSeeding begins to look for all data shards.
+func (o *object) startSeeding(seed io.ReaderAt) { o.seeding = seeding{seed: seed} }
+
+// A seedWork copies some data shards that follow one another in a segment. Its groups take no
+// packets meanwhile.
 type seedWork struct {
 	*object
-	group uint32
-	free  []int // places to fill
-	found []int
+	first, end uint64
+	groups     []uint32
+	wanted     []bool   // whether shard first+i is
+	found      []uint64 // shards that were copied
 }
 
-func newSeedWork(o *object, g uint32) *seedWork {
-	w := &seedWork{object: o, group: g}
-	grp := o.index.group(g)
-	grp.apply(scanStarted)
-	o.seeding.seeded.set(uint64(g))
-	for i := range o.geo.RealShards(g) {
-		if !o.index.hasShard(g, i) && !grp.taken(i) {
-			w.free = append(w.free, i)
+// newSeedWork returns nil if there is nothing to copy now: packets that wait have their turn
+// before, and so have other comparisons with the disk.
+func newSeedWork(o *object) work {
+	s := &o.seeding
+	if s.seed == nil || s.running || s.next >= o.geo.DataShards || o.resume.waiting > 0 || !o.holds() && !o.waiting.exhausted() {
+		return nil
+	}
+	g, _ := o.geo.DataShard(s.next)
+	segment := o.geo.SegmentOf(g)
+	from, to := segment.First, segment.First+segment.Groups
+	for g := from; g < to; g++ {
+		if o.index.groups[g].scanning {
+			return nil
 		}
 	}
+	end := min(o.geo.DataShards, to*uint64(o.geo.K), s.next+max(1, seedBytes/uint64(o.geo.ShardSize)))
+	w := &seedWork{object: o, first: s.next, end: end, wanted: make([]bool, end-s.next)}
+	for g := from; g < to; g++ {
+		if w.takes(uint32(g)) {
+			o.index.group(uint32(g)).apply(scanStarted)
+			w.groups = append(w.groups, uint32(g))
+		}
+	}
+	for n := range w.wanted {
+		g, i := o.geo.DataShard(w.first + uint64(n))
+		grp := &o.index.groups[g]
+		w.wanted[n] = grp.scanning && !o.index.hasShard(g, i) && !grp.taken(i)
+	}
+	s.running, s.next = true, end
 	return w
 }
 
+// takes reports whether provisional shards are of use to a group.
+func (w *seedWork) takes(g uint32) bool {
+	grp := &w.index.groups[g]
+	return (grp.state == untouched || grp.state == receiving) && !grp.verifiedOnly
+}
+
 func (w *seedWork) run() error {
-	b := make([]byte, w.geo.ShardSize)
-	for _, i := range w.free {
+	size := uint64(w.geo.ShardSize)
+	b := make([]byte, min((w.end-w.first)*size, w.geo.Size-w.first*size))
+	for n := uint64(0); n < uint64(len(w.wanted)); n++ {
 		if w.aborted.Load() {
 			return errAborted
 		}
-		offset, n := w.geo.Extent(w.group, i)
-		if got, _ := w.seeding.seed.ReadAt(b[:n], int64(offset)); got < n {
+		if !w.wanted[n] {
 			continue
 		}
-		if _, err := w.places.queue.store.WriteAt(b[:n], int64(offset)); err != nil {
+		at := n * size
+		got, _ := w.seeding.seed.ReadAt(b[at:], int64(w.first*size+at))
+		whole := n + uint64(got)/size
+		if at+uint64(got) == uint64(len(b)) {
+			whole = uint64(len(w.wanted))
+		}
+		if err := w.copy(b, n, whole); err != nil {
+			return err
+		}
+		n = whole // which the seed lacks
+	}
+	return nil
+}
+
+// copy writes the wanted ones of some shards, those that are adjacent at once.
+func (w *seedWork) copy(b []byte, from, to uint64) error {
+	size := uint64(w.geo.ShardSize)
+	for n := from; n < to; n++ {
+		if !w.wanted[n] {
+			continue
+		}
+		start := n
+		for ; n < to && w.wanted[n]; n++ {
+			w.found = append(w.found, w.first+n)
+		}
+		part := b[start*size : min(n*size, uint64(len(b)))]
+		if _, err := w.places.queue.store.WriteAt(part, int64((w.first+start)*size)); err != nil {
 			return storeError("write", err)
 		}
-		w.found = append(w.found, i)
 	}
 	return nil
 }
 
 func (w *seedWork) finish() error {
-	g := w.group
-	grp := &w.index.groups[g]
-	grp.apply(scanDone)
-	for _, i := range w.found {
-		if grp.state != receiving {
-			break
-		}
-		w.index.addShard(g, i, provisional)
-		w.resume.reused++
+	w.seeding.running = false
+	for _, g := range w.groups {
+		w.index.groups[g].apply(scanDone)
 	}
-	if len(w.found) > 0 {
+	for _, n := range w.found {
+		if g, i := w.geo.DataShard(n); w.index.groups[g].state == receiving {
+			w.index.addShard(g, i, provisional)
+			w.resume.reused++
+		}
+	}
+	for _, g := range w.groups {
 		w.queueCheck(g)
 		w.wantRecords(g)
 		w.gained(g)

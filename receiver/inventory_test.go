@@ -121,6 +121,31 @@ func TestAnUpdateNeedsNoMoreShardsThanItLacks(t *testing.T) {
 	})
 }
 
+// A receiver that expects to find most of an archive on disk receives no more than the rest,
+// whatever arrives before its inventory.
+func TestNothingIsReceivedThatAnOlderDirectoryHas(t *testing.T) {
+	eachKind(t, func(t *testing.T, make maker) {
+		a := newArchived(t, make, 60*512, small(proto.CodeLeopard8, 30, 30))
+		list := &lister{seed: patchy{a.archive.file, func(at int64) bool { return at/512%10 == 3 }}}
+		tr := a.archive.receive(receiver.Config{Inventory: list.read, InventoryFirst: func(*proto.Manifest) bool { return true }})
+		tr.hear(a.archive.manifest(), 1)
+		for g := range uint32(2) {
+			for i := range 20 {
+				tr.hear(a.archive.shard(g, i), 1)
+			}
+		}
+		if p := tr.r.Progress(); p.Held != 0 || p.Data != 40 || tr.r.Busy() {
+			t.Fatalf("%+v, busy %v", p, tr.r.Busy())
+		}
+		tr.hearInventory(a)
+		if p := tr.r.Progress(); p.Reused != 54 || p.Held < 54+4 { // and of those that have waited
+			t.Fatalf("%+v", p)
+		}
+		tr.run(nothing, a.archive.sender(sender.Config{}))
+		tr.wantFile()
+	})
+}
+
 // spec.md 7.4: "An inventory that says something wrong so costs what forged shards cost."
 func TestAWrongSeedCostsNoMoreThanTime(t *testing.T) {
 	eachKind(t, func(t *testing.T, make maker) {
@@ -300,7 +325,7 @@ func TestArchivesArriveInTurmoil(t *testing.T) {
 				wrong[rnd.IntN(len(wrong))] ^= 1
 			}
 			list := &lister{seed: patchy{wrong, func(at int64) bool { return (at/512)%7 == int64(seed%7) }}}
-			tr := a.archive.receive(receiver.Config{Inventory: list.read})
+			tr := a.archive.receive(receiver.Config{Inventory: list.read, InventoryFirst: func(*proto.Manifest) bool { return seed%2 == 0 }})
 			tr.beside = rnd
 			archive, inventory := a.archive.sender(sender.Config{Start: rnd.IntN(90)}), a.inventory
 			shards := inventory.real()

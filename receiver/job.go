@@ -124,6 +124,8 @@ func (o *object) nextWork(kind workKind) work {
 		return newCatalogueWork(o)
 	case readInventory:
 		return newInventoryWork(o)
+	case copySeed:
+		return newSeedWork(o)
 	case scanOutline:
 		w, n, ok := o.nextOutlined()
 		if !ok {
@@ -150,8 +152,6 @@ func (o *object) nextWork(kind workKind) work {
 		return newDecodeWork(o, g)
 	case checkGroup:
 		return newCheckWork(o, g)
-	case seedGroup:
-		return newSeedWork(o, g)
 	case scanRecord:
 		return newPlacesWork(o, g)
 	default:

@@ -47,6 +47,7 @@ type object struct {
 	inventory *object        // that is to be read before the end; nil: none
 	sibling   proto.ObjectID // id on the wire of the inventory of this archive; zero: it is not one
 	seeding   seeding
+	seedFirst bool // see Config.InventoryFirst
 
 	work        workList
 	decoders    decoders

@@ -217,7 +217,7 @@ func (r *Receiver) takePacket(p *packet) error {
 // takeFor handles an undamaged packet of an object that is being received.
 func (r *Receiver) takeFor(o *object, p *packet) error {
 	switch {
-	case o.opening && p.Type != proto.TypeManifest:
+	case (o.opening || o.holds()) && p.Type != proto.TypeManifest:
 		if err := o.geo.Admits(&p.Header); err != nil {
 			return err
 		}
@@ -253,7 +253,7 @@ func (r *Receiver) Busy() bool {
 		return r.queued >= mostBatches*batchBytes
 	}
 	o := r.object
-	return o != nil && (o.places.queue.busy() || o.waiting.isFull() && o.resume.waiting == 0)
+	return o != nil && (o.places.queue.busy() || o.waiting.isFull() && o.resume.waiting == 0 && !o.holds())
 }
 
 // fail ends the transfer with err, if that is a failure.
@@ -279,13 +279,17 @@ func (r *Receiver) NextJob() *Job {
 		}
 		o := r.ready[0]
 		if r.find(o.wire) == o {
-			if j := o.nextJob(); j != nil {
+			j := o.nextJob()
+			if j == nil {
+				if r.takeWaiting(o) {
+					continue
+				}
+				j = o.nextJob() // one that lets waiting packets go first
+			}
+			if j != nil {
 				r.set.jobs++
 				o.jobs++
 				return j
-			}
-			if r.takeWaiting(o) {
-				continue
 			}
 		}
 		o.ready = false

@@ -77,7 +77,6 @@ func (w *recordScan) finish() error {
 		default:
 			w.index.groups[g].apply(scanDone)
 			w.scanned()
-			w.seedLater(g)
 		}
 	}
 	return nil
@@ -147,7 +146,6 @@ func (w *groupScan) run() (err error) {
 func (w *groupScan) finish() error {
 	w.index.groups[w.scan.group].apply(scanDone)
 	w.takeOver()
-	w.seedLater(w.scan.group)
 	if w.first {
 		w.scanned()
 	}
@@ -284,7 +282,6 @@ func (w *placesWork) finish() error {
 	more := w.resume.records[w.group]
 	delete(w.resume.records, w.group)
 	grp.apply(scanDone)
-	w.seedLater(w.group)
 	for n, i := range append(w.resumed, w.reused...) {
 		if grp.state != receiving {
 			return nil

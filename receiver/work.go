@@ -15,7 +15,7 @@ const (
 	checkGroup                     // compare provisional shards with their leaves
 	scanGroup                      // compare the places of a group with its leaves
 	scanRecord                     // compare the places of the shards of one record with their leaves
-	seedGroup                      // copy shards of a group from a seed that an inventory describes
+	copySeed                       // copy shards from a seed that an inventory describes
 	scanOutline                    // make records of an outline from files on disk
 	hashFile                       // hash the file as it is in the store
 	syncStore                      // make the finished file durable
@@ -31,7 +31,7 @@ func (k workKind) decodes() bool { return k == decodeGroup || k == reencodeGroup
 // scans reports whether jobs of a kind scan for bytes on disk, after which a
 // group may take packets again.
 func (k workKind) scans() bool {
-	return k == scanRecords || k == scanGroup || k == scanRecord || k == seedGroup
+	return k == scanRecords || k == scanGroup || k == scanRecord || k == copySeed
 }
 
 // counts reports whether jobs of a kind are limited to [Config.Workers] at a
@@ -131,8 +131,6 @@ func (o *object) isDue(kind workKind, t task, grp *group) bool {
 		return grp.state == reencoding && grp.ticket == t.ticket && !o.leaves.counts[t.group].queued
 	case decodeGroup:
 		return grp.state == full && grp.ticket == t.ticket && o.isReady(t.group, grp)
-	case seedGroup:
-		return o.mayBeSeeded(t.group)
 	case scanGroup:
 		return grp.state == untouched || grp.state == receiving
 	}

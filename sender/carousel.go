@@ -32,6 +32,9 @@ type carousel struct {
 	dropped  bool // it is not sent any more
 	finished bool // it was sent Config.Loops times
 
+	inventory bool // it is the inventory of a directory
+	pair      int  // number of the archive of that, or of the inventory of an archive; -1: it is neither
+
 	tracks    []track // of the layers
 	manifests manifestClock
 	outlines  outlines

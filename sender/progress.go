@@ -12,8 +12,8 @@ type Progress struct {
 	Paused   bool    // see [Sender.Pause]
 	Bound    Bound   // as [Run] measured lately; else ByRate
 
-	// Objects has the positions of all, without the catalogue. It is nil if there is only
-	// one, or if there are more than MaxUnlisted.
+	// Objects has the positions of all, without catalogue and inventories. It is nil if there
+	// is only one, or if there are more than MaxUnlisted.
 	Objects []ObjectProgress
 }
 
@@ -28,9 +28,9 @@ type ObjectProgress struct {
 // Progress returns the state of the carousels.
 func (s *Sender) Progress() Progress {
 	p := Progress{Packets: s.packets, Paused: s.paused}
-	if len(s.carousels) > 1 && !s.large() {
+	if s.several && !s.large() {
 		for i := range s.carousels {
-			if c := &s.carousels[i]; i != s.catalogue {
+			if c := &s.carousels[i]; i != s.catalogue && !c.inventory {
 				p.Objects = append(p.Objects, c.progress())
 			}
 		}

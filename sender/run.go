@@ -320,7 +320,7 @@ func (l *shell) failed(err error) error {
 	if err == nil || l.opts.Failed == nil {
 		return err
 	}
-	object, stale := l.s.decided.number, l.s.stale
+	object, stale := l.s.listedAs(l.s.decided.number), l.s.stale
 	if !l.s.Drop(object) {
 		return err
 	}

@@ -156,6 +156,7 @@ type Sender struct {
 	cfg       Config
 	carousels []carousel // of the objects, one at least
 	catalogue int        // which of them is the catalogue; -1: none
+	several   bool       // there are several, and not just one and its inventory
 	mix       mix        // which of them is next
 	lanes     []lane     // of the layers
 	pace      pacer
@@ -329,23 +330,32 @@ func (s *Sender) stateRate(rate float64) {
 }
 
 // Drop stops sending one of several objects, by its number among the members of the set,
-// and reports whether any is left. If none is, or without the catalogue, nothing more is
+// with its inventory or its archive, and reports whether any is left. If none is, or without the catalogue, nothing more is
 // sent, and the sender is done.
 func (s *Sender) Drop(object int) (left bool) {
+	object = s.listedAs(object)
 	c := &s.carousels[object]
 	if !c.dropped {
-		c.dropped = true
+		s.drop(c)
 		if s.left--; object == s.catalogue {
 			s.left = 0
 		}
-		s.mix.drop(object, s.carousels)
-		s.stale = s.readAgain != nil
-		s.finish(c)
+		if c.pair >= 0 {
+			s.drop(&s.carousels[c.pair])
+		}
 	}
 	if s.left == 0 {
 		s.bye = 0
 	}
 	return s.left > 0
+}
+
+// drop stops sending an object.
+func (s *Sender) drop(c *carousel) {
+	c.dropped = true
+	s.mix.drop(c.number, s.carousels)
+	s.stale = s.readAgain != nil
+	s.finish(c)
 }
 
 // finish notes that an object has been sent often enough.
@@ -446,7 +456,7 @@ func (s *Sender) appendDatagram(b []byte, h *proto.Header) (out []byte, err erro
 func (s *Sender) header(c *carousel, l *lane, now time.Time) proto.Header {
 	h := proto.Header{Type: proto.TypeManifest, Object: c.object, Params: c.geo.Params, Path: l.path}
 	h.Path.Flags = l.sync(now.Sub(s.began))
-	if len(s.carousels) > 1 {
+	if s.several {
 		h.Path.Flags |= proto.PathSet
 	}
 	if c.cipher != nil {

@@ -75,6 +75,8 @@ type Member struct {
 // NewSet returns a sender of several objects, each at the start of its carousel. All of
 // them have shards of the same size, and no two are the same object. One of them may be
 // the catalogue of all others, by its manifest; of more than [MaxUnlisted], one has to be.
+// The archive of a directory and its inventory are two of them, which count as one object:
+// one that is dropped takes the other one with it.
 func NewSet(cfg Config, share Share, members ...Member) (*Sender, error) {
 	cfg = cfg.withDefaults()
 	catalogue, err := catalogueOf(members)
@@ -91,6 +93,7 @@ func NewSet(cfg Config, share Share, members ...Member) (*Sender, error) {
 	if err := s.addCarousels(members); err != nil {
 		return nil, err
 	}
+	s.several = s.listed() > 1
 	s.mix = newMix(share, members, s.carousels, catalogue)
 	s.startManifests()
 	s.pace = newPacer(cfg.pace(s.packetBytes()), s.packetBytes())
@@ -143,14 +146,14 @@ func (s *Sender) addCarousels(members []Member) error {
 			return fmt.Errorf("sender: %q has shards of %d bytes, and %q of %d", members[0].Manifest.Name, first.geo.ShardSize, m.Manifest.Name, c.geo.ShardSize)
 		}
 		numbers[c.object], c.number = i, i
-		if i != s.catalogue {
+		if i != s.catalogue && m.Manifest.Archive == (proto.ObjectID{}) {
 			s.left++
 		}
 		if !s.large() || !c.empty() {
 			s.unfinished++
 		}
 	}
-	return nil
+	return s.pairInventories(members)
 }
 
 // large reports whether there are so many objects that most of their manifests travel in

@@ -44,8 +44,8 @@ var arrows = map[string][]string{
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "internal/sdnotify", "proto", "proto/keys", "proto/manifestfile",
-		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed", "receiver/installed/state",
+		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "internal/sdnotify", "proto", "proto/archive", "proto/keys", "proto/manifestfile",
+		"proto/seal", "receiver", "receiver/agent", "receiver/directory", "receiver/filestore", "receiver/installed", "receiver/installed/state",
 		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/sys/unix", "golang.org/x/term",
 	},
@@ -53,7 +53,7 @@ var arrows = map[string][]string{
 	"cmd/iotupd/internal/cobra/small": {"github.com/spf13/pflag"},
 	"cmd/iotupd/internal/describe":    {"cmd/iotupd/internal/cli", "internal/printable", "internal/quantity", "proto", "receiver", "receiver/agent"},
 	"cmd/iotupd/internal/encode": {
-		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "internal/reason", "proto", "proto/manifestfile", "sender", "sender/filesource",
+		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "fec", "internal/quantity", "internal/reason", "proto", "proto/archive", "proto/manifestfile", "sender", "sender/directory", "sender/filesource",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/inspect": {
@@ -74,20 +74,20 @@ var arrows = map[string][]string{
 		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
 		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/netif",
 		"internal/quantity",
-		"internal/reason", "internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
+		"internal/reason", "internal/seqno", "proto", "proto/archive", "proto/seal", "receiver", "receiver/agent", "receiver/directory", "receiver/filestore",
 		"receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/send": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode", "fec",
-		"internal/discover", "internal/netif", "internal/printable", "internal/qdisc", "internal/quantity", "internal/reason", "proto", "proto/manifestfile", "sender", "sender/agent",
-		"sender/filesource", "sender/multicast",
+		"internal/discover", "internal/netif", "internal/printable", "internal/qdisc", "internal/quantity", "internal/reason", "proto", "proto/archive", "proto/manifestfile", "sender", "sender/agent",
+		"sender/directory", "sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 	"cmd/iotupd/internal/sign": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/encode",
-		"internal/durable", "internal/quantity", "proto", "proto/keys", "proto/manifestfile", "proto/seal",
-		"sender/filesource",
+		"fec", "internal/durable", "internal/quantity", "proto", "proto/archive", "proto/keys", "proto/manifestfile", "proto/seal",
+		"sender/agent", "sender/directory", "sender/filesource",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
 
@@ -118,6 +118,8 @@ var arrows = map[string][]string{
 	"internal/quantity":         {},
 	"internal/reason":           {"proto", "proto/seal", "receiver"},
 	"internal/sdnotify":         {"internal/printable"},
+	"internal/samedir":          {"golang.org/x/sys/unix"},
+	"internal/samedir/check":    {"internal/samedir"},
 	"internal/seqno":            {},
 	"internal/sha256pair":       {},
 
@@ -129,8 +131,8 @@ var arrows = map[string][]string{
 
 	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
 	"receiver/agent": {
-		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/manifestfile", "proto/seal",
-		"receiver", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
+		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/archive", "proto/manifestfile", "proto/seal",
+		"receiver", "receiver/directory", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 	},
 	"receiver/directory":       {"internal/durable", "internal/quantity", "proto", "proto/archive", "golang.org/x/sys/..."},
 	"receiver/filestore":       {"internal/durable", "internal/quantity", "proto", "receiver"},
@@ -141,7 +143,8 @@ var arrows = map[string][]string{
 	"receiver/multicast":       {"internal/discover", "internal/mcast", "proto", "receiver"},
 
 	"sender":            {"proto", "fec", "proto/seal"},
-	"sender/agent":      {"fec", "internal/clock", "proto", "sender", "sender/filesource", "sender/multicast"},
+	"sender/agent":      {"fec", "internal/clock", "proto", "proto/archive", "sender", "sender/directory", "sender/filesource", "sender/multicast"},
+	"sender/directory":  {"proto", "proto/archive", "sender/filesource", "golang.org/x/sys/unix"},
 	"sender/filesource": {"internal/durable", "proto", "sender", "golang.org/x/sys/..."},
 	"sender/multicast":  {"internal/listeners", "internal/mcast", "internal/netif", "proto", "sender"},
 }
@@ -165,6 +168,7 @@ var clocks = []string{
 	"internal/barepath", "internal/discover", "internal/e2e", "internal/leak",
 	"sender/agent",                   // how long it took
 	"sender/filesource",              // the age of the file
+	"sender/directory",               // likewise
 	"receiver/agent", "sender/agent", // shells around everything
 	"internal/boot",      // uptime
 	"internal/hook",      // how long a command took
@@ -175,7 +179,7 @@ var clocks = []string{
 }
 
 // programs are other programs than iotupd, and what only tests run.
-var programs = []string{"internal/barepath", "internal/demo", "internal/jsonschema/check", "internal/leak", "internal/mcast/mcasttest"}
+var programs = []string{"internal/barepath", "internal/demo", "internal/jsonschema/check", "internal/leak", "internal/mcast/mcasttest", "internal/samedir", "internal/samedir/check"}
 
 // rules are held for the tree, and shown to bite.
 var rules = map[string]rule{

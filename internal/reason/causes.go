@@ -57,6 +57,9 @@ const (
 	FileDropped           = "file-dropped"
 	FileFailed            = "file-failed"
 	SameName              = "same-name"
+	SocketsLeftOut        = "sockets-left-out"
+	SpecialLeftOut        = "special-left-out"
+	BitsCleared           = "bits-cleared"
 	ListenersBeyondRouter = "listeners-beyond-router"
 	Jumbo                 = "jumbo"
 	SenderDrops           = "sender-drops"
@@ -80,6 +83,8 @@ const (
 	InUse              = "in-use"
 	ForeignPartialFile = "foreign-partial-file"
 	NotReplaceable     = "not-replaceable"
+	DirectoryKept      = "directory-kept"
+	DirectoryInvalid   = "directory-invalid"
 	StdoutClosed       = "stdout-closed"
 	ReaderGone         = "reader-gone"
 	FileChanged        = "file-changed"
@@ -186,6 +191,9 @@ var warnings = []Cause{
 	{FileFailed, "One of the files of recv --all was not received, or could not be put into place.", "iotupd recv --all again: it receives only what is missing", 0},
 	{FileDropped, "One of several files has changed, or cannot be read, and is not sent any more.", "start send again with a file that does not change", 0},
 	{SameName, "Several files that are sent together have the same name: recv --all takes none of them.", "iotupd sign --name NAME FILE", 0},
+	{SocketsLeftOut, "A directory that is sent has sockets, which cannot be sent: programs make them.", "none is needed; send the directory without them to have no warning", 0},
+	{SpecialLeftOut, "A directory that is sent has devices or FIFOs, which are sent on request only.", "iotupd send --preserve special DIR", 0},
+	{BitsCleared, "A directory that is sent has files with a setuid or setgid bit, which is sent on request only.", "iotupd send --preserve special DIR", 0},
 	{RateNotReached, "The sender is slower than --rate asks for.", "a lower --rate, or --rate max", 0},
 	{ListenersBeyondRouter, "Receivers behind a router may not be noticed by --when-listened.", "an IGMP or MLD proxy on the router", 0},
 	{SenderDrops, "The sender's host drops packets in the queue of the interface, since the rate is over what that carries.", "iotupd send --rate RATE FILE   # lower; or --rate max", 0},
@@ -210,6 +218,8 @@ var failures = []Cause{
 	{InUse, "Another process receives the same file.", "wait for it, or end it", 11},
 	{ForeignPartialFile, "The partial file was left by a run of another user.", "remove it, or receive as that user", 11},
 	{NotReplaceable, "The existing file cannot be replaced: it is a mount point, immutable, append-only or of another user.", "name another file, or do what the text says", 11},
+	{DirectoryKept, "The existing directory was not made by iotupd, or files were added or changed in it.", "move them away, or allow to replace them: --replace", 11},
+	{DirectoryInvalid, "What is sent is not a valid directory, or its inventory says something else than its archive.", "send it again with the newest iotupd; if that does not help, look who signs it", 6},
 	{StdoutClosed, "Stdout is closed, so that the output would be lost.", "redirect stdout to a file or a pipe", 11},
 	{FileChanged, "The file changed while it was sent.", "send a file that nobody writes to", 11},
 	{NotAManifest, "The file is not a manifest.", "iotupd inspect FILE", 3},

@@ -12,6 +12,7 @@ const (
 	blockLen   = 512
 	trailerLen = 2 * blockLen // two blocks of zeros end an archive
 	nameLen    = 100          // of the fields for names in a header
+	prefixLen  = 155          // of the field for what is before the name
 )
 
 func padded(n uint64) uint64 { return (n + blockLen - 1) / blockLen * blockLen }
@@ -29,7 +30,7 @@ func (inv *Inventory) appendHeader(b []byte, i int, e *Entry) []byte {
 	case Symlink:
 		h.link = e.Target
 	case HardLink:
-		to := inv.Entry(e.LinkedTo)
+		to := inv.head(e.LinkedTo)
 		h.link = to.Path
 		h.like = &to
 	}
@@ -82,7 +83,9 @@ func (h *header) appendBlock(b []byte, flag byte) []byte {
 	start := len(b)
 	b = append(b, make([]byte, blockLen)...)
 	block := b[start:]
-	copy(block[:nameLen], h.name)
+	prefix, name, _ := splitName(h.name)
+	copy(block[:nameLen], name)
+	copy(block[345:345+prefixLen], prefix)
 	octal(block[100:108], uint64(e.Mode))
 	octal(block[108:116], within(uint64(e.User), maxOctal7))
 	octal(block[116:124], within(uint64(e.Group), maxOctal7))
@@ -100,6 +103,20 @@ func (h *header) appendBlock(b []byte, flag byte) []byte {
 	}
 	octal(block[148:155], sum)
 	return b
+}
+
+// splitName returns the fields prefix and name of a header, and whether the name fits: a long
+// one is split at the first "/" behind which the rest fits.
+func splitName(s string) (prefix, name string, fits bool) {
+	if len(s) <= nameLen {
+		return "", s, true
+	}
+	for i := len(s) - nameLen - 1; i < len(s)-1 && i <= prefixLen; i++ {
+		if s[i] == '/' {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return "", s, false
 }
 
 // within returns n, or 0 if that does not fit into a field: then the extended header has it.
@@ -122,7 +139,8 @@ func octal(field []byte, n uint64) {
 // records returns the records of the extended header; empty: it needs none.
 func (h *header) records() (b []byte) {
 	e := h.entry
-	longName, longLink := len(h.name) > nameLen, len(h.link) > nameLen
+	_, _, fits := splitName(h.name)
+	longName, longLink := !fits, len(h.link) > nameLen
 	if longName && !utf8.ValidString(h.name) || longLink && !utf8.ValidString(h.link) {
 		b = appendRecord(b, "hdrcharset", "BINARY")
 	}

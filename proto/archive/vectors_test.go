@@ -18,7 +18,7 @@ import (
 // A vector is a block of testdata/directory.txt, in the format of proto/testdata/README.md.
 type vector map[string][]string
 
-func forEachVector(t *testing.T, test func(t *testing.T, v vector)) {
+func vectors(t testing.TB) (all []vector) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/directory.txt")
 	if err != nil {
@@ -38,13 +38,32 @@ func forEachVector(t *testing.T, test func(t *testing.T, v vector)) {
 				t.Fatalf("not a name and a value: %q", line)
 			}
 		}
-		switch {
-		case v["name"] != nil:
-			t.Run(v["name"][0], func(t *testing.T) { test(t, v) })
-		case v["refused"] != nil:
-			t.Run("refused: "+v["refused"][0], func(t *testing.T) { test(t, v) })
+		if len(v) > 0 {
+			all = append(all, v)
 		}
 	}
+	return all
+}
+
+func forEachVector(t *testing.T, test func(t *testing.T, v vector)) {
+	t.Helper()
+	for _, v := range vectors(t) {
+		name := v["name"]
+		if v["refused"] != nil {
+			name = v["refused"]
+		}
+		t.Run(name[0], func(t *testing.T) { test(t, v) })
+	}
+}
+
+// vectorsOf returns the entries of all vectors that are not to be refused.
+func vectorsOf(t testing.TB) (all [][]Entry) {
+	for _, v := range vectors(t) {
+		if v["refused"] == nil {
+			all = append(all, v.entries())
+		}
+	}
+	return all
 }
 
 func must[T any](value T, err error) T {

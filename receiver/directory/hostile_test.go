@@ -335,6 +335,7 @@ func hostileAttributes(t *testing.T) []attack {
 		{name: "a character device", want: "--preserve special", sent: sendEntries(t, []archive.Entry{root(), {Path: "mem", Type: archive.CharDevice, Mode: 0o666, Major: 1, Minor: 1}})},
 		{name: "a FIFO", want: "--preserve special", sent: sendEntries(t, []archive.Entry{root(), fifo})},
 		{name: "a setuid bit", want: "--preserve special", sent: sendEntries(t, []archive.Entry{root(), mode(archive.ModeSetuid)})},
+		{name: "a setuid bit without its owner", want: "--preserve special,owners", cfg: Config{Preserve: archive.Preserve{Special: true}}, sent: sendEntries(t, []archive.Entry{root(), mode(archive.ModeSetuid)})},
 		{name: "a setgid bit", want: "--preserve special", sent: sendEntries(t, []archive.Entry{root(), mode(archive.ModeSetgid)})},
 		{name: "a setgid bit of a directory", want: "--preserve special", sent: sendEntries(t, []archive.Entry{root(), setgid})},
 		{name: "capabilities", want: "--preserve special", cfg: capable, sent: sendEntries(t, []archive.Entry{root(), xattr("security.capability")})},

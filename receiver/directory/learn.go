@@ -145,12 +145,16 @@ func (p *Place) allowed(inv *archive.Inventory, m *proto.Manifest) error {
 }
 
 func (p *Place) allowedEntry(e *archive.Entry) error {
+	const asOwner = archive.ModeSetuid | archive.ModeSetgid
+	if p.cfg.Preserve.Special && e.Mode&asOwner != 0 && !(p.cfg.Preserve.Owners && e.Owned) {
+		return errors.New("a setuid or setgid bit is received together with its owner only: send and receive with --preserve special,owners")
+	}
 	if !p.cfg.Preserve.Special {
 		switch {
 		case e.Type.IsSpecial():
 			return fmt.Errorf("a %v is received with --preserve special only", e.Type)
-		case e.Mode&(archive.ModeSetuid|archive.ModeSetgid) != 0:
-			return errors.New("a setuid or setgid bit is received with --preserve special only")
+		case e.Mode&asOwner != 0:
+			return errors.New("a setuid or setgid bit is received with --preserve special,owners only")
 		case p.cfg.Preserve.Xattrs && grants(e.Xattrs):
 			return errors.New("capabilities are received with --preserve special only")
 		}

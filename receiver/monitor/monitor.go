@@ -44,7 +44,7 @@ type Monitor struct {
 	byID map[objectID]*Object
 
 	catalogue *catalogue
-	numbered  map[numbering]*counted // senders of sets, by layer
+	numbered  map[numbering]*counted // senders, by layer
 }
 
 // A numbering names a layer of a sender, whose packets are numbered together, whatever
@@ -128,8 +128,9 @@ func New(trusted []proto.PublicKey, groupKey *seal.GroupKey) *Monitor {
 // received. Their signatures are not verified.
 func (m *Monitor) Listed() []receiver.Listed { return m.catalogue.listed }
 
-// Of returns the share of the packets of a stream's sender that are of an object, and how
-// long it takes to receive as many as the object has data shards.
+// Of returns the share of the packets of a stream's sender that are of an object, with its
+// inventory if it has one, and how long it takes to receive as many packets as the object has
+// data shards.
 func (m *Monitor) Of(o *Object, now time.Time) (share float64, needs time.Duration) {
 	seconds := now.Sub(o.First).Seconds()
 	all, own := uint64(0), uint64(0)
@@ -141,6 +142,11 @@ func (m *Monitor) Of(o *Object, now time.Time) (share float64, needs time.Durati
 			for _, t := range other.Counts {
 				all += t.Packets
 			}
+		}
+	}
+	if i := m.InventoryOf(o); i != nil {
+		for _, t := range i.Counts {
+			own += t.Packets
 		}
 	}
 	shards := o.Counts[proto.TypeData].Packets + o.Counts[proto.TypeParity].Packets
@@ -164,7 +170,7 @@ func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 		m.Ignored[proto.ReasonChecksum]++
 		return
 	}
-	ofSet := m.count(from, &h.Path)
+	ofAll := m.count(from, &h.Path)
 	o := m.object(now, &h)
 	if o == nil {
 		return
@@ -183,16 +189,14 @@ func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 	o.Counts[h.Type].add(size)
 	s := o.stream(now, from, h.Path)
 	s.count(h.Path, size)
-	if ofSet != nil {
-		s.Loss = ofSet.loss
+	if ofAll != nil && (h.Path.Flags&proto.PathSet != 0 || o.ofDirectory()) {
+		s.Loss = ofAll.loss
 	}
 }
 
-// count counts a packet of a sender of several objects, nil if it is none.
+// count counts a packet among all packets of its sender, whatever object they are of; nil if
+// there are too many senders.
 func (m *Monitor) count(from receiver.Origin, p *proto.Path) *counted {
-	if p.Flags&proto.PathSet == 0 {
-		return nil
-	}
 	key := numbering{from, p.Layer}
 	c := m.numbered[key]
 	switch {

@@ -36,21 +36,31 @@ import (
 
 	"iotupd/fec"
 	"iotupd/proto"
+	"iotupd/proto/archive"
 	"iotupd/sender"
+	"iotupd/sender/directory"
 	"iotupd/sender/filesource"
 	"iotupd/sender/multicast"
 )
 
 // Config says what to send, how and where. Only File is required.
 type Config struct {
-	// File is the path of the file. It must not change while it is sent, and is
-	// watched for that.
+	// File is the path of the file, or of a directory (spec.md 6.7). It must not change
+	// while it is sent, and is watched for that.
 	File string
+
+	// Directory, if File is a directory, may have what [directory.Scan] found there. The
+	// agent closes it. If nil, New scans it, with Preserve.
+	Directory *directory.Directory
+
+	// Preserve says which attributes of directories are sent that are not by default.
+	Preserve archive.Preserve
 
 	// Manifest describes the file to receivers. It usually comes from
 	// [manifestfile.Read], and must belong to this file. If nil, an unsigned
 	// manifest is made: with Name, which is by default the name of File, and with
-	// the groups and the parity that Encoding says.
+	// the groups and the parity that Encoding says. A manifest of a directory has ".tar"
+	// behind Name.
 	Manifest *proto.Manifest
 	Name     string
 	Encoding fec.Policy
@@ -111,6 +121,8 @@ type File struct {
 	Name     string
 	Encoding fec.Policy
 	Weight   float64
+
+	Directory *directory.Directory
 }
 
 // A Catalogue lists the manifests of all files (spec.md 6.6), and has a manifest itself.
@@ -122,7 +134,7 @@ type Catalogue struct {
 
 // files returns all files.
 func (c *Config) files() []File {
-	return append([]File{{c.File, c.Manifest, c.Name, c.Encoding, c.Weight}}, c.More...)
+	return append([]File{{c.File, c.Manifest, c.Name, c.Encoding, c.Weight, c.Directory}}, c.More...)
 }
 
 // A Priority says whether to ask for real-time priority, or else for short time slices,
@@ -158,11 +170,15 @@ func (e *NameError) Unwrap() error { return e.Err }
 // Want differ in size, the file was not read, and only the size of Got is valid.
 type MismatchError struct {
 	Path      string
+	Directory bool // it is one; the descriptors are of its archive
 	Want, Got proto.Descriptor
 }
 
 // Error implements error.
 func (e *MismatchError) Error() string {
+	if e.Directory {
+		return fmt.Sprintf("%s is not the directory that the manifest describes: something in it has changed since, or other attributes are preserved", e.Path)
+	}
 	if e.Want.Size != e.Got.Size {
 		return fmt.Sprintf("%s has %d bytes, but the file that the manifest describes has %d", e.Path, e.Got.Size, e.Want.Size)
 	}
@@ -184,7 +200,7 @@ type Agent struct {
 }
 
 // New opens the files and chooses how to encode them and where to send them. It does
-// not read the files, and sends nothing. The caller closes the agent. Errors are
+// not read the files, except for names and attributes in directories, and sends nothing. The caller closes the agent. Errors are
 // of type [*ConfigError], [*NameError], [*MismatchError], [*filesource.FileError]
 // or [*filesource.KindError], or wrap [fec.ErrPolicy]. What is wrong with the
 // network is for [Agent.Routes] and [Agent.Send] to say.
@@ -195,6 +211,11 @@ func New(cfg Config) (*Agent, error) {
 	a := &Agent{cfg: cfg}
 	if err := a.openAll(); err != nil {
 		a.Close()
+		for _, f := range cfg.files()[len(a.objects):] {
+			if f.Directory != nil {
+				f.Directory.Close()
+			}
+		}
 		return nil, err
 	}
 	a.findRoutes()
@@ -223,7 +244,7 @@ func (a *Agent) findRoutes() {
 // Close closes the files.
 func (a *Agent) Close() (err error) {
 	for _, o := range a.objects {
-		err = errors.Join(err, o.file.Close())
+		err = errors.Join(err, o.close())
 	}
 	return err
 }

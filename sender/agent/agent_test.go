@@ -141,11 +141,12 @@ func TestErrorsHaveTypes(t *testing.T) {
 		cfg agent.Config
 		is  func(error) bool
 	}{
-		"no file":   {agent.Config{File: filepath.Join(dir, "missing")}, isA[*filesource.FileError]},
-		"directory": {agent.Config{File: dir}, isA[*filesource.KindError]},
-		"name":      {agent.Config{File: file, Name: "a/b"}, isA[*agent.NameError]},
-		"parity":    {agent.Config{File: file, Encoding: fec.Policy{Parity: fec.MaxParity + 1}}, func(err error) bool { return errors.Is(err, fec.ErrPolicy) }},
-		"loops":     {agent.Config{File: file, Carousel: sender.Config{Loops: -1}}, isA[*agent.ConfigError]},
+		"no file":    {agent.Config{File: filepath.Join(dir, "missing")}, isA[*filesource.FileError]},
+		"not a file": {agent.Config{File: os.DevNull}, isA[*filesource.KindError]},
+		"of a file":  {agent.Config{File: dir, Manifest: &proto.Manifest{Name: "fw.bin"}}, isA[*agent.ConfigError]},
+		"name":       {agent.Config{File: file, Name: "a/b"}, isA[*agent.NameError]},
+		"parity":     {agent.Config{File: file, Encoding: fec.Policy{Parity: fec.MaxParity + 1}}, func(err error) bool { return errors.Is(err, fec.ErrPolicy) }},
+		"loops":      {agent.Config{File: file, Carousel: sender.Config{Loops: -1}}, isA[*agent.ConfigError]},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

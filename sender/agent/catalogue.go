@@ -63,7 +63,7 @@ func (a *Agent) openCatalogue(given *Catalogue) error {
 
 // findEntry takes the manifest of a file out of the catalogue.
 func (a *Agent) findEntry(o *object) error {
-	key := entryKey{cmp.Or(o.Name, filepath.Base(o.Path)), uint64(o.file.Size())}
+	key := entryKey{cmp.Or(o.Name, filepath.Base(o.Path)), uint64(o.source.Size())}
 	found := a.entries[key]
 	switch {
 	case found == nil:

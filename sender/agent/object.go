@@ -15,12 +15,15 @@ import (
 // An object is a file that is sent.
 type object struct {
 	File
-	file     *filesource.File
+	source   filesource.Source
 	manifest proto.Manifest
 	geo      proto.Geometry
-	check    func() error // whether the file is still the same
+	check    func() error // whether the file is still the same, or a part of the directory
+	close    func() error
 	prepared *filesource.Prepared
 	others   []*proto.Manifest // that may be meant instead of Manifest: of the same name and size
+
+	directory *Directory // nil: it is a file
 }
 
 // fewOpen is how many files are open at a time, if there are more than
@@ -49,21 +52,36 @@ func (a *Agent) openAll() error {
 			return err
 		}
 	}
-	return a.describeCatalogue()
+	return cmp.Or(a.checkDirectories(), a.describeCatalogue())
 }
 
-// open opens a file.
-func (a *Agent) open(f File) error {
+// openFile opens a file.
+func (a *Agent) openFile(f File) (*object, error) {
 	open := filesource.Open
 	if a.pool != nil {
 		open = a.pool.Open
 	}
 	file, err := open(f.Path)
 	if err != nil {
+		return nil, err
+	}
+	return &object{File: f, source: file, check: file.Check, close: file.Close}, nil
+}
+
+// open opens a file or a directory.
+func (a *Agent) open(f File) error {
+	open := a.openFile
+	if f.Directory != nil || isDirectory(f.Path) {
+		open = a.openDirectory
+	}
+	o, err := open(f)
+	if err != nil {
 		return err
 	}
-	o := &object{File: f, file: file, check: file.Check}
 	a.objects = append(a.objects, o)
+	if o.directory != nil && (a.pool != nil || a.catalogue != nil) {
+		return a.checkDirectories()
+	}
 	if a.entries != nil {
 		if err := a.findEntry(o); err != nil {
 			return err
@@ -85,19 +103,12 @@ func (a *Agent) open(f File) error {
 // describe makes the manifest, whose descriptor has parameters only unless it
 // was given, and the geometry.
 func (o *object) describe() (err error) {
-	if given := o.Manifest; given != nil {
-		o.manifest = *given
-		if size := uint64(o.file.Size()); size != given.Descriptor.Size {
-			return &MismatchError{Path: o.Path, Want: given.Descriptor, Got: proto.Descriptor{Params: proto.Params{Size: size}}}
-		}
-	} else {
-		o.manifest.Name = cmp.Or(o.Name, filepath.Base(o.Path))
-		if err := proto.CheckName(o.manifest.Name); err != nil {
-			return &NameError{err}
-		}
-		if o.manifest.Descriptor.Params, err = o.Encoding.Params(uint64(o.file.Size())); err != nil {
-			return err
-		}
+	describe := o.describeFile
+	if o.directory != nil {
+		describe = o.describeDirectory
+	}
+	if err := describe(); err != nil {
+		return err
 	}
 	if _, err := o.manifest.AppendPayload(nil); err != nil {
 		return &ConfigError{err}
@@ -106,4 +117,23 @@ func (o *object) describe() (err error) {
 		return &ConfigError{err}
 	}
 	return nil
+}
+
+// describeFile is what describe does with a file.
+func (o *object) describeFile() (err error) {
+	if given := o.Manifest; given != nil {
+		o.manifest = *given
+		if size := uint64(o.source.Size()); given.IsArchive() {
+			return &ConfigError{fmt.Errorf("%s is a file, and the manifest describes a directory", o.Path)}
+		} else if size != given.Descriptor.Size {
+			return &MismatchError{Path: o.Path, Want: given.Descriptor, Got: proto.Descriptor{Params: proto.Params{Size: size}}}
+		}
+		return nil
+	}
+	o.manifest.Name = cmp.Or(o.Name, filepath.Base(o.Path))
+	if err := proto.CheckName(o.manifest.Name); err != nil {
+		return &NameError{err}
+	}
+	o.manifest.Descriptor.Params, err = o.Encoding.Params(uint64(o.source.Size()))
+	return err
 }

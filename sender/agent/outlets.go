@@ -241,6 +241,11 @@ func (o *outlet) send() error {
 	for _, o := range t.agent.objects {
 		members = append(members, sender.Member{Object: o.prepared.Object, Weight: o.Weight})
 	}
+	for _, o := range t.agent.objects {
+		if d := o.directory; d != nil {
+			members = append(members, sender.Member{Object: d.prepared.Object, Weight: o.Weight})
+		}
+	}
 	if c := t.agent.catalogue; c != nil {
 		members = append(members, sender.Member{Object: c.prepared.Object})
 	}

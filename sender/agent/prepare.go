@@ -19,7 +19,7 @@ func (a *Agent) prepareAll(ctx context.Context) error {
 	}
 	var sizes []int64
 	for _, o := range a.objects {
-		sizes = append(sizes, o.file.Size())
+		sizes = append(sizes, o.source.Size())
 	}
 	work := filesource.NewMeter(sizes, func(fraction float64) { a.observe(Preparing{fraction}) })
 	err := filesource.PrepareEach(ctx, sizes, func(ctx context.Context, i int) error {
@@ -50,13 +50,21 @@ func (a *Agent) refuseDuplicates() error {
 	return nil
 }
 
-// Preparations says how each file is encoded. What is kept in memory of all of them, and of
-// the catalogue, keeps to the limit: a file gets what those before it leave.
+// Preparations says how each file is encoded. What is kept in memory of all of them, of the
+// catalogue and of inventories, keeps to the limit: a file gets what those before it leave.
 func (a *Agent) Preparations() (all []filesource.Config) {
 	memory := cmp.Or(a.cfg.Prepare.Memory, sender.DefaultMemory)
 	if a.catalogue != nil {
 		used, _ := a.catalogue.config(a, memory).MemoryBytes(a.catalogue.geo)
 		memory -= int64(used)
+	}
+	for _, o := range a.objects {
+		if d := o.directory; d != nil {
+			d.Preparation = o.inventoryConfig(a.cfg.Prepare, memory)
+			d.Preparation.Scratch = a.scratch
+			used, _ := d.Preparation.MemoryBytes(d.Geometry)
+			memory -= int64(used)
+		}
 	}
 	for _, o := range a.objects {
 		cfg := a.cfg.Prepare
@@ -72,15 +80,19 @@ func (a *Agent) Preparations() (all []filesource.Config) {
 }
 
 // makeScratch makes one temporary file for all that does not fit into memory, if there are
-// several files.
+// several objects.
 func (a *Agent) makeScratch(configs []filesource.Config) error {
-	if len(a.objects) == 1 && a.catalogue == nil {
+	if len(a.objects) == 1 && a.catalogue == nil && a.objects[0].directory == nil {
 		return nil
 	}
 	total := uint64(0)
 	for i, o := range a.objects {
 		n, _ := configs[i].ScratchBytes(o.geo)
 		total += n
+		if d := o.directory; d != nil {
+			n, _ := d.Preparation.ScratchBytes(d.Geometry)
+			total += n
+		}
 	}
 	if a.catalogue != nil {
 		n, _ := a.catalogue.config(a, cmp.Or(a.cfg.Prepare.Memory, sender.DefaultMemory)).ScratchBytes(a.catalogue.geo)
@@ -95,6 +107,9 @@ func (a *Agent) makeScratch(configs []filesource.Config) error {
 	}
 	for i := range configs {
 		configs[i].Scratch = a.scratch
+		if d := a.objects[i].directory; d != nil {
+			d.Preparation.Scratch = a.scratch
+		}
 	}
 	return nil
 }
@@ -104,6 +119,9 @@ func (a *Agent) release() {
 	for _, o := range a.objects {
 		if o.prepared != nil {
 			o.prepared.Close()
+		}
+		if d := o.directory; d != nil && d.prepared != nil {
+			d.prepared.Close()
 		}
 	}
 	if a.catalogue != nil && a.catalogue.prepared != nil {
@@ -118,7 +136,10 @@ func (a *Agent) release() {
 // prepare encodes the file, and puts the manifest to send into the object. One
 // that was given has to be of that object.
 func (o *object) prepare(ctx context.Context, cfg filesource.Config) (err error) {
-	if o.prepared, err = filesource.Prepare(ctx, o.file, o.geo.Params, cfg); err != nil {
+	if o.directory != nil {
+		return o.prepareDirectory(ctx, cfg)
+	}
+	if o.prepared, err = filesource.Prepare(ctx, o.source, o.geo.Params, cfg); err != nil {
 		return err
 	}
 	d := o.prepared.Manifest.Descriptor

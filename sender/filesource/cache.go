@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"iotupd/internal/durable"
 	"iotupd/proto"
@@ -42,15 +43,17 @@ type cache struct {
 	path string            // of dir
 	name string            // of the entry
 	key  [sha256.Size]byte // of the file as it is now, and of the parameters
+
+	changed time.Time // when the file changed
 }
 
 // openCache opens the cache in directory path, which it makes if need be.
-func openCache(path string, src *File, p proto.Params) (*cache, error) {
-	abs, err := filepath.Abs(src.path)
+func openCache(path string, src Source, p proto.Params) (*cache, error) {
+	abs, err := filepath.Abs(src.Path())
 	if err != nil {
 		return nil, err
 	}
-	id, err := identity(src.file)
+	key, changed, err := src.Key()
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +69,9 @@ func openCache(path string, src *File, p proto.Params) (*cache, error) {
 		dir:  dir,
 		path: path,
 		name: fmt.Sprintf("%x.iotupd-cache", name[:16]),
-		key:  sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d %d\n%+v", abs, id, src.size, src.time.UnixNano(), p)),
+		key:  sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%+v", abs, key, p)),
+
+		changed: changed,
 	}, nil
 }
 
@@ -83,7 +88,7 @@ func (c *cache) head(d proto.Descriptor) []byte {
 var errNoEntry = errors.New("no entry for this file and these parameters")
 
 // load returns the object of the entry, which is read until release is called.
-func (c *cache) load(ctx context.Context, src *File, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
+func (c *cache) load(ctx context.Context, src Source, cfg sender.PrepareConfig) (o *sender.Object, release func(), err error) {
 	f, err := durable.OpenRegularIn(c.dir, c.name, os.O_RDWR) // for repairs
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		f, err = durable.OpenRegularIn(c.dir, c.name, os.O_RDONLY)
@@ -115,17 +120,17 @@ func (c *cache) load(ctx context.Context, src *File, cfg sender.PrepareConfig) (
 
 // repaired returns a sender.PrepareConfig.Repaired for the entry f of src. An
 // entry that cannot be repaired is removed, so that the next run makes a new one.
-func (c *cache) repaired(f *os.File, src *File, report func(uint32, error) error) func(uint32, error) error {
+func (c *cache) repaired(f *os.File, src Source, report func(uint32, error) error) func(uint32, error) error {
 	return func(group uint32, err error) error {
 		var source *FileError
 		switch {
 		case err == nil:
-		case errors.As(err, new(*ChangedError)), errors.As(err, &source) && source.Path == src.path:
+		case errors.As(err, new(*ChangedError)), errors.As(err, &source) && source.Path != f.Name():
 			return err // it is not the entry that is wrong
 		default:
 			c.remove(f)
 			if errors.Is(err, sender.ErrNotKept) {
-				return &ChangedError{Path: src.path}
+				return &ChangedError{Path: src.Path()}
 			}
 			cause := fmt.Errorf("corrupted, and cannot be repaired: %w; start again to recreate it", durable.Cause(err))
 			err = &FileError{Path: filepath.Join(c.path, c.name), Err: cause}

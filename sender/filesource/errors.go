@@ -25,17 +25,30 @@ func (e *FileError) Unwrap() error { return e.Err }
 // newFileError names the file once.
 func newFileError(path string, err error) *FileError { return &FileError{path, durable.Cause(err)} }
 
-// A ChangedError says that the file to send is no longer the one that was opened.
+// A ChangedError says that a file which is sent, or an entry of a directory, is not the same
+// any more.
 type ChangedError struct {
-	Path     string
-	Replaced bool // by another file; else its content or its times changed
+	Path      string
+	How       Change
+	Directory bool // it is an entry of a directory that is sent
 }
+
+// A Change is what became of a file.
+type Change int
+
+// Changes.
+const (
+	Changed  Change = iota // its content or its times
+	Replaced               // by another file
+	Added                  // to a directory
+	Removed                // from a directory
+)
 
 // Error implements error.
 func (e *ChangedError) Error() string {
-	how := "changed"
-	if e.Replaced {
-		how = "was replaced"
+	how := [...]string{"changed", "was replaced", "was added", "was removed"}[e.How]
+	if e.Directory {
+		return fmt.Sprintf("%s %s while the directory was sent; start again to send it as it is now", e.Path, how)
 	}
 	return fmt.Sprintf("%s %s while it was sent; start again to send the new one", e.Path, how)
 }
@@ -43,13 +56,13 @@ func (e *ChangedError) Error() string {
 // A KindError says that a path leads to something that cannot be sent.
 type KindError struct {
 	Path      string
-	Directory bool // else it is another thing that is not a regular file
+	Directory bool // where a file is needed; else it is another thing that is not a regular file
 }
 
 // Error implements error.
 func (e *KindError) Error() string {
 	if e.Directory {
-		return e.Path + " is a directory; pack it first, with tar for example"
+		return e.Path + " is a directory, and not a file"
 	}
 	return e.Path + " is not a regular file"
 }

@@ -5,6 +5,7 @@ package filesource
 import (
 	"container/list"
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -111,7 +112,7 @@ func (f *File) Check() error {
 	}
 	named, err := os.Stat(f.path)
 	if err == nil && !os.SameFile(named, opened) { // a removed file is still whole for those who have it open
-		return &ChangedError{Path: f.path, Replaced: true}
+		return &ChangedError{Path: f.path, How: Replaced}
 	}
 	return nil
 }
@@ -125,6 +126,28 @@ func (f *File) unchanged(file *os.File) (fs.FileInfo, error) {
 		return nil, &ChangedError{Path: f.path}
 	}
 	return info, nil
+}
+
+// Unchecked implements [Source].
+func (f *File) Unchecked() io.ReaderAt { return unchecked{f} }
+
+// An unchecked is a file that is read without checks.
+type unchecked struct{ *File }
+
+// ReadAt implements [io.ReaderAt].
+func (f unchecked) ReadAt(b []byte, offset int64) (int, error) {
+	file, err := f.acquire()
+	if err != nil {
+		return 0, err
+	}
+	defer f.release()
+	return file.ReadAt(b, offset)
+}
+
+// Key implements [Source].
+func (f *File) Key() (key string, changed time.Time, err error) {
+	id, err := identity(f.file)
+	return fmt.Sprintf("%s\n%d %d", id, f.size, f.time.UnixNano()), f.time, err
 }
 
 // Close closes the file. What was prepared of it cannot be read any more.

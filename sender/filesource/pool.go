@@ -178,7 +178,7 @@ func (f *File) reopen(before string) (opened *os.File, now string, err error) {
 func (f *File) sameAs(info os.FileInfo) error {
 	switch {
 	case !os.SameFile(info, f.info):
-		return &ChangedError{Path: f.path, Replaced: true}
+		return &ChangedError{Path: f.path, How: Replaced}
 	case info.Size() != f.size || !info.ModTime().Equal(f.time):
 		return &ChangedError{Path: f.path}
 	}

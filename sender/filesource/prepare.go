@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"sync/atomic"
 	"time"
 
@@ -94,12 +95,32 @@ var errCacheWithoutDigests = errors.New("filesource: a cache needs digests, by w
 // errCacheOfSparse: what is read from a cache is verified by buffers.
 var errCacheOfSparse = errors.New("filesource: no cache for sparse objects")
 
+// A Source is what is prepared: a [File], or another thing that can be read again and again.
+type Source interface {
+	// ReadAt returns an error instead of bytes of something that has changed.
+	io.ReaderAt
+
+	Path() string // for messages, and which entry of a cache it has
+	Size() int64  // in bytes
+
+	// Unchecked returns the same without a check at each read: it is read in small parts
+	// while it is prepared, and Check is called afterwards.
+	Unchecked() io.ReaderAt
+
+	// Check returns a [*ChangedError] if anything has changed.
+	Check() error
+
+	// Key distinguishes the content from any other that was at this path, for a cache, and
+	// says when it last changed.
+	Key() (key string, changed time.Time, err error)
+}
+
 // Prepare encodes a file with parameters p on all cores, or takes what the cache
 // has of it. It returns when all is done, and starts no goroutine that outlives
 // it. The result reads f as long as it is used. A cache that cannot be used is
 // not an error. Errors of files are returned by themselves: see [Cause]. When
 // ctx ends, the error is its cause.
-func Prepare(ctx context.Context, f *File, p proto.Params, cfg Config) (*Prepared, error) {
+func Prepare(ctx context.Context, f Source, p proto.Params, cfg Config) (*Prepared, error) {
 	if cfg.Cache != "" {
 		switch {
 		case cfg.WithoutDigests:
@@ -151,42 +172,35 @@ func (c Config) scratch() (core sender.PrepareConfig, release func()) {
 }
 
 // prepare is [sender.Prepare] of a file that has not changed meanwhile.
-func prepare(ctx context.Context, f *File, p proto.Params, cfg sender.PrepareConfig) (*sender.Object, error) {
-	src := &source{File: f}
+func prepare(ctx context.Context, f Source, p proto.Params, cfg sender.PrepareConfig) (*sender.Object, error) {
+	src := &source{Source: f, unchecked: f.Unchecked()}
 	o, err := sender.Prepare(ctx, src, p, cfg)
 	if err == nil {
 		err = f.Check()
-		f.sum = &o.Manifest.Descriptor.SHA256
+		if f, ok := f.(*File); ok {
+			f.sum = &o.Manifest.Descriptor.SHA256
+		}
 	}
 	src.prepared.Store(true)
 	return o, err
 }
 
-// A source is a file that is read in small parts while it is prepared. It is checked
-// when all of them were read, and from then on at each read.
+// A source is read in small parts while it is prepared. It is checked when all of them were
+// read, and from then on at each read.
 type source struct {
-	*File
-	prepared atomic.Bool
+	Source
+	unchecked io.ReaderAt
+	prepared  atomic.Bool
 }
 
-// ReadAt implements [io.ReaderAt], as [File.ReadAt] does.
+// ReadAt implements [io.ReaderAt], as [Source] does.
 func (s *source) ReadAt(b []byte, offset int64) (int, error) {
 	if !s.prepared.Load() {
-		if n, err := s.read(b, offset); err == nil {
+		if n, err := s.unchecked.ReadAt(b, offset); err == nil {
 			return n, nil
 		}
 	}
-	return s.File.ReadAt(b, offset)
-}
-
-// read is ReadAt without checks.
-func (s *source) read(b []byte, offset int64) (int, error) {
-	file, err := s.acquire()
-	if err != nil {
-		return 0, err
-	}
-	defer s.release()
-	return file.ReadAt(b, offset)
+	return s.Source.ReadAt(b, offset)
 }
 
 // A CacheUse is what the cache contributed.
@@ -216,10 +230,10 @@ const cacheFresh = 2 * time.Second
 // prepareCached is [Prepare] with a cache. A cache that cannot be used is not an
 // error: then it returns neither result nor error, and the file is to be prepared
 // without a cache.
-func prepareCached(ctx context.Context, f *File, p proto.Params, cfg Config) (*Prepared, error) {
+func prepareCached(ctx context.Context, f Source, p proto.Params, cfg Config) (*Prepared, error) {
 	report := func(outcome CacheOutcome, err error) {
 		if cfg.Cached != nil {
-			cfg.Cached(CacheUse{outcome, cfg.Cache, f.path, durable.Cause(err)})
+			cfg.Cached(CacheUse{outcome, cfg.Cache, f.Path(), durable.Cause(err)})
 		}
 	}
 	c, err := openCache(cfg.Cache, f, p)
@@ -239,7 +253,7 @@ func prepareCached(ctx context.Context, f *File, p proto.Params, cfg Config) (*P
 		return &Prepared{o, func() { release(); c.close() }}, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case time.Since(f.time) < cacheFresh:
+	case time.Since(c.changed) < cacheFresh:
 		report(CacheFresh, nil)
 		return nil, nil
 	}

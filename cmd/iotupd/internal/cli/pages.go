@@ -36,6 +36,7 @@ var pages = map[string][]task{
 		{"Forward error correction", "parity profile", "for-memory shard-size digest"},
 		{"Several senders, and receivers with different bandwidth", "", "sender layers when-listened"},
 		{"Several files", "", "files-from set share weight"},
+		{"Directories", "", "preserve"},
 		{"How receivers find the sender", "", "source-specific print-dns"},
 		{"Preparing the file", "", "memory cache"},
 		{"Output", "quiet verbose json", "progress stats"},
@@ -44,6 +45,7 @@ var pages = map[string][]task{
 	"recv": {
 		{"Target", "output dir exec", "ready check exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object dry-run reuse"},
 		{"When to stop", "timeout stall follow", ""},
+		{"Directories", "", "replace link preserve max-entries"},
 		{"Which file", "", "name component object sha256 max-size"},
 		{"Several files", "", "all max-objects max-total"},
 		{"Signed and encrypted transfers", "trust group-key", "target min-sequence allow-downgrade state signature-rate"},
@@ -59,6 +61,7 @@ var pages = map[string][]task{
 		{"Signing", "secret password-file output add", "set files-from"},
 		{"Manifest", "sequence version expires target channel", "component name notes metadata created"},
 		{"Forward error correction", "parity profile", "for-memory shard-size digest"},
+		{"Directories", "", "preserve"},
 		{"Preparing the file", "", "memory cache"},
 		{"Output", "quiet json", "verbose progress stats"},
 		{"Help", "help help-all", ""},

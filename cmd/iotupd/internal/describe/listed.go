@@ -13,7 +13,11 @@ import (
 
 // Listed describes one of several files in a line.
 func Listed(m *proto.Manifest) string {
-	words := []string{cmp.Or(m.Name, "(no name)"), quantity.Size(m.Descriptor.Size).String()}
+	name := cmp.Or(m.Name, "(no name)")
+	if m.IsArchive() {
+		name = m.DirectoryName() + "/"
+	}
+	words := []string{name, quantity.Size(m.Descriptor.Size).String()}
 	if m.Version != "" {
 		words = append(words, "version "+printable.Text(m.Version))
 	}

@@ -18,7 +18,9 @@ import (
 type ManifestEvent struct {
 	Path cli.Path `json:"manifest_path,omitempty"`
 	ObjectEvent
-	SetFiles   int              `json:"set_files,omitempty"` // if it is the manifest of a set
+	SetFiles   int              `json:"set_files,omitempty"`      // if it is the manifest of a set
+	Directory  string           `json:"directory_name,omitempty"` // if the object is the archive of a directory
+	Inventory  *inventoryEvent  `json:"inventory,omitempty"`      // of that
 	Groups     uint64           `json:"groups"`
 	Digests    bool             `json:"digests"`
 	Channel    string           `json:"channel,omitempty"`
@@ -36,6 +38,13 @@ type ManifestEvent struct {
 	SignedBy   string           `json:"signed_by,omitempty"` // key id
 	Memory     int64            `json:"receivers_memory_bytes"`
 	FastMemory int64            `json:"receivers_fast_memory_bytes"` // to decode fast
+}
+
+// An inventoryEvent is the inventory of a directory.
+type inventoryEvent struct {
+	Object string `json:"inventory_object"`
+	Bytes  uint64 `json:"inventory_bytes"`
+	SHA256 string `json:"inventory_sha256"`
 }
 
 // An unknownEvent is a field of a later version.
@@ -73,6 +82,13 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 	least, fast := ReceiversNeed(d.Params)
 	e.Memory, e.FastMemory = int64(least), int64(fast)
 	e.Name, e.SHA256 = m.Name, hex.EncodeToString(d.SHA256[:])
+	if m.IsArchive() {
+		e.Directory = m.DirectoryName()
+		i := m.Inventory
+		e.Inventory = &inventoryEvent{i.Object().String(), i.Size, hex.EncodeToString(i.SHA256[:])}
+		leastOf, fastOf := ReceiversNeed(i.Params)
+		e.Memory, e.FastMemory = max(e.Memory, int64(leastOf)), max(e.FastMemory, int64(fastOf))
+	}
 	for _, t := range m.Targets {
 		e.Targets = append(e.Targets, printable.Text(t))
 	}
@@ -86,6 +102,14 @@ func NewManifestEvent(m *proto.Manifest, trusted []proto.PublicKey, now time.Tim
 		e.SignedBy = by[0].ID.String()
 	}
 	return e
+}
+
+// Title is the name for people: of a directory, with a slash.
+func (e *ManifestEvent) Title() string {
+	if e.Directory != "" {
+		return e.Directory + "/"
+	}
+	return e.Name
 }
 
 // signatureStatus says what one signature of m is worth.
@@ -115,11 +139,18 @@ func (e *ManifestEvent) Text() string {
 		}
 	}
 	add("object", "%s", e.Object)
-	addText("name", e.Name)
+	size := "size"
+	if e.Directory != "" {
+		add("directory", "%s", e.Title())
+		add("inventory", "%s, object %s", SizeInBytes(e.Inventory.Bytes), e.Inventory.Object)
+		size = "archive"
+	} else {
+		addText("name", e.Name)
+	}
 	if e.SetFiles > 0 {
 		add("set", "the manifests of %d files", e.SetFiles)
 	}
-	add("size", "%s", SizeInBytes(e.Bytes))
+	add(size, "%s", SizeInBytes(e.Bytes))
 	add("SHA-256", "%s", e.SHA256)
 	digests := "with digests"
 	if !e.Digests {
@@ -154,11 +185,18 @@ func (e *ManifestEvent) Text() string {
 	for _, u := range e.Unknown {
 		add("unknown", "field of type %d with %d bytes, see --json", u.Type, len(u.Value))
 	}
-	for _, s := range e.Signatures {
-		add("signed by", "%s  %s", s.Key, s.Status)
-	}
+	b.WriteString(e.origin())
+	return b.String()
+}
+
+// origin says who signed it.
+func (e *ManifestEvent) origin() string {
 	if len(e.Signatures) == 0 {
-		add("unsigned", "its origin is not known")
+		return fmt.Sprintf("%-10s  its origin is not known\n", "unsigned")
+	}
+	var b strings.Builder
+	for _, s := range e.Signatures {
+		fmt.Fprintf(&b, "%-10s  %s  %s\n", "signed by", s.Key, s.Status)
 	}
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -43,11 +44,11 @@ func (f *Files) Paths(args []string, without ...string) ([]string, error) {
 	}
 	named := make(map[string]bool, len(all))
 	for _, path := range all {
-		named[path] = true
+		named[filepath.Clean(path)] = true
 	}
 	var paths []string
 	for _, path := range all {
-		if file, ok := strings.CutSuffix(path, manifestfile.Suffix); ok && named[file] || slices.Contains(without, path) {
+		if file, ok := strings.CutSuffix(path, manifestfile.Suffix); ok && named[filepath.Clean(file)] || slices.Contains(without, path) {
 			continue
 		}
 		if err := CheckFile(path); err != nil {

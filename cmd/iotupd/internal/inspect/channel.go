@@ -71,7 +71,8 @@ func (v *channelView) run(ctx context.Context) error {
 func (v *channelView) show(now time.Time, drops uint64) {
 	print := func(format string, args ...any) { v.out.Result(fmt.Sprintf(format+"\n", args...)) }
 	m := v.monitor
-	for _, o := range m.Objects {
+	objects := m.Listing()
+	for _, o := range objects {
 		e := newHeardEvent(m, o, now, v.trusted)
 		v.out.Final("heard", e, "")
 		print("%s", e.text()) // and an empty line
@@ -79,7 +80,7 @@ func (v *channelView) show(now time.Time, drops uint64) {
 	v.list(now, print)
 	v.files(print)
 	end := listenedEvent{
-		Objects: len(m.Objects), Listed: len(m.Listed()), Datagrams: m.Datagrams, Beyond: m.Beyond,
+		Objects: len(objects), Listed: len(m.Listed()), Datagrams: m.Datagrams, Beyond: m.Beyond,
 		OwnDrops: drops, Ignored: describe.Ignored(m.Ignored),
 	}
 	v.out.Final("listened", end, "")

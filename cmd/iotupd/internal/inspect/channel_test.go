@@ -325,3 +325,25 @@ func TestOnlySoManyStreamsAreShown(t *testing.T) {
 	}
 	l.wantShown(fmt.Sprintf("and %d packets of more streams", 1000-most), "data        ")
 }
+
+func TestADirectoryIsShownWithItsInventory(t *testing.T) {
+	l := newListening(t, nil, nil)
+	m := manifest("content")
+	m.Name, m.Inventory = "maps.tar", m.Descriptor
+	m.Inventory.Size = 5
+	inventory := &proto.Manifest{Descriptor: m.Inventory, Archive: m.Descriptor.Object()}
+	l.hearsManifest(m)
+	l.hearsManifest(inventory)
+	l.hearsData(m)
+	for _, o := range l.Listing() {
+		e := newHeardEvent(l.Monitor, o, l.now, l.trusted)
+		for _, want := range []string{"  directory   maps/\n", "  inventory   5 B, object " + m.Inventory.Object().String(), "  archive     7 B\n", "  inventory   50.0 packets/s"} {
+			if got := e.text(); !strings.Contains(got, want) || strings.Contains(got, "share") {
+				t.Errorf("got\n%swant %q in it, and no share", got, want)
+			}
+		}
+	}
+	if n := len(l.Listing()); n != 1 {
+		t.Errorf("got %d objects, want one", n)
+	}
+}

@@ -21,13 +21,13 @@ type fileEvent struct {
 	Object string   `json:"object"` // the archive
 	Path   cli.Path `json:"path"`
 	Type   string   `json:"entry_type"`
-	Mode   string   `json:"mode,omitempty"` // octal
+	Mode   string   `json:"permissions,omitempty"` // octal
 	Bytes  uint64   `json:"bytes"`
 	Time   float64  `json:"modified_unix_seconds"`
 	SHA256 string   `json:"sha256,omitempty"` // of its content
-	Target cli.Path `json:"target,omitempty"` // of a link
-	Offset uint64   `json:"offset"`           // in the archive
-	Owner  string   `json:"owner,omitempty"`  // user:group, numbers
+	Target cli.Path `json:"link_target,omitempty"`
+	Offset uint64   `json:"archive_offset"`  // in the archive
+	Owner  string   `json:"owner,omitempty"` // user:group, numbers
 	Xattrs int      `json:"extended_attributes,omitempty"`
 }
 

@@ -26,6 +26,7 @@ type heardEvent struct {
 	Sealed   bool                    `json:"sealed"`
 	Manifest *describe.ManifestEvent `json:"manifest,omitempty"` // none: not heard, or there is no key for it
 	Types    map[string]trafficEvent `json:"types"`
+	OfList   map[string]trafficEvent `json:"inventory_types,omitempty"` // of the inventory, if it is a directory
 	Streams  []streamEvent           `json:"streams"`
 	More     uint64                  `json:"packets_of_more_streams,omitempty"`
 	Seconds  float64                 `json:"seconds"` // since the first packet
@@ -90,10 +91,10 @@ func newHeardEvent(m *monitor.Monitor, o *monitor.Object, now time.Time, trusted
 		m := describe.NewManifestEvent(o.Manifest, trusted, now)
 		e.Manifest, e.Name = &m, m.Name
 	}
-	for t, c := range o.Counts {
-		if c.Packets > 0 {
-			e.Types[typeNames[t]] = rates(c, seconds)
-		}
+	addTypes(e.Types, o, seconds)
+	if i := m.InventoryOf(o); i != nil {
+		e.OfList = make(map[string]trafficEvent)
+		addTypes(e.OfList, i, seconds)
 	}
 	for _, s := range slices.SortedStableFunc(slices.Values(o.Streams), compareStreams) {
 		e.Streams = append(e.Streams, streamEvent{
@@ -104,6 +105,15 @@ func newHeardEvent(m *monitor.Monitor, o *monitor.Object, now time.Time, trusted
 		})
 	}
 	return e
+}
+
+// addTypes adds the traffic of an object by type.
+func addTypes(types map[string]trafficEvent, o *monitor.Object, seconds float64) {
+	for t, c := range o.Counts {
+		if c.Packets > 0 {
+			types[typeNames[t]] = rates(c, seconds)
+		}
+	}
 }
 
 // compareStreams orders streams by sender, then by layer.
@@ -166,6 +176,13 @@ func (e *heardEvent) text() string {
 		if t, ok := e.Types[name]; ok {
 			add("%-10s  %.1f packets/s  %v", name, t.PerSecond, quantity.Rate(t.Rate))
 		}
+	}
+	if len(e.OfList) > 0 {
+		all := trafficEvent{}
+		for _, t := range e.OfList {
+			all.PerSecond, all.Rate = all.PerSecond+t.PerSecond, all.Rate+t.Rate
+		}
+		add("inventory   %.1f packets/s  %v", all.PerSecond, quantity.Rate(all.Rate))
 	}
 	if e.Share < 1 {
 		add("share       %.1f %% of the packets of its sender", 100*e.Share)

@@ -29,7 +29,7 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 		digest = "off"
 	}
 	for _, decided := range []struct{ flag, value string }{
-		{"name", o.cfg.Manifest.Name},
+		{"name", nameOf(&agent.File{Manifest: o.cfg.Manifest})},
 		{"channel", o.cfg.Manifest.Channel},
 		{"shard-size", strconv.Itoa(d.ShardSize)},
 		{"digest", digest},
@@ -55,6 +55,8 @@ func (o *sendOptions) takeManifest(flags *pflag.FlagSet) (err error) {
 // mismatch says that the manifest describes another file.
 func (o *sendOptions) mismatch(e *agent.MismatchError) error {
 	switch {
+	case e.Directory && o.from != "":
+		return cli.UsageError("%s is not the directory that %s describes: something in it has changed since, or --preserve was another one; sign it again", e.Path, o.from)
 	case o.set.path != "" && e.Path == o.set.path:
 		return cli.UsageError("%s is not the set that %s%s signs: sign the files again", e.Path, e.Path, manifestfile.Suffix)
 	case o.set.path != "":

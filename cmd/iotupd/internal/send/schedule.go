@@ -46,26 +46,20 @@ type schedule struct {
 	Prepared  float64      `json:"seconds_preparing,omitempty"`
 	Files     int          `json:"files_together,omitempty"` // if there are several
 	Share     float64      `json:"rate_share,omitempty"`     // of the rate that the file gets
+
+	Directory *directoryEvent `json:"directory,omitempty"` // if it is one; the rest is of its archive
 }
 
 // schedules returns the schedule of each file, or of the first ones of very many.
 func (v *sendView) schedules() (all []schedule) {
-	geos := v.agent.Geometries()
-	if len(geos) == 1 && v.catalogue() == nil {
-		return []schedule{v.schedule(1, geos[0], v.agent.Manifest(), v.agent.Preparations()[0])}
-	}
-	weights := make([]float64, len(geos))
-	for i, f := range v.opts.files {
-		weights[i] = f.Weight
-	}
-	fractions := shares[v.opts.set.share].Fractions(geos, weights)
-	manifests, preparations := v.agent.Manifests(), v.agent.Preparations()
+	geos, manifests, preparations := v.agent.Geometries(), v.agent.Manifests(), v.agent.Preparations()
+	fractions, inventories := v.fractions()
 	for i := range min(len(geos), fewFiles) {
-		if v.catalogue() != nil {
-			fractions[i] *= 1 - sender.CatalogueFraction
-		}
 		s := v.schedule(fractions[i], geos[i], manifests[i], preparations[i])
-		s.Files, s.Share = len(geos), fractions[i]
+		if len(geos) > 1 || v.catalogue() != nil {
+			s.Files, s.Share = len(geos), fractions[i]
+		}
+		v.addDirectory(&s, i, inventories[i])
 		all = append(all, s)
 	}
 	return all
@@ -156,8 +150,11 @@ func (v *sendView) planFile(s schedule) {
 	}
 }
 
-func (v *sendView) describe(s schedule, m *proto.Manifest) {
-	v.describeFile(s, m)
+func (v *sendView) describe(s schedule, i int) {
+	v.describeFile(s, v.agent.Manifests()[i])
+	if s.Directory != nil {
+		v.describeDirectory(s, v.agent.Directories()[i].Counts)
+	}
 	v.out.Line("memory: %s", describe.Memory(s.Memory, s.Fast))
 	if s.Files > 1 {
 		v.out.Line("%.1f%% of the rate%s", 100*s.Share, times(s))
@@ -174,7 +171,11 @@ func (v *sendView) describeFile(s schedule, m *proto.Manifest) {
 	if s.Sealed {
 		origin += ", sealed"
 	}
-	v.out.Line("%s  %v%s  %s   %s", s.Name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
+	name := s.Name + " "
+	if s.Directory != nil {
+		name = s.Directory.Name + "/  archive"
+	}
+	v.out.Line("%s %v%s  %s   %s", name, quantity.Size(s.Bytes), object, origin, describe.Shape(s.Groups, s.K, s.M))
 }
 
 // A setEvent is what sending very many files amounts to, or files of a --set: the sum of all, and
@@ -251,7 +252,7 @@ func (v *sendView) describeAll(all []schedule, set *setEvent) {
 	manifests := v.agent.Manifests()
 	if set == nil || set.Files <= fewFiles {
 		for i, s := range all {
-			v.describe(s, manifests[i])
+			v.describe(s, i)
 		}
 	} else {
 		for i, s := range all[:fewDescribed] {

@@ -22,11 +22,13 @@ import (
 	"iotupd/proto/manifestfile"
 	"iotupd/sender"
 	"iotupd/sender/agent"
+	"iotupd/sender/directory"
 	"iotupd/sender/multicast"
 )
 
-const sendHelp = `Send a file, or several, by multicast, over and over: data, then Reed-Solomon
-parity, then again, until stopped. Any number of receivers may join at any time.
+const sendHelp = `Send a file, a directory, or several of them, by multicast, over and over: data,
+then Reed-Solomon parity, then again, until stopped. Any number of receivers may
+join at any time.
 The sender has no return channel: it does not know how many receive, or whether
 they are done.`
 
@@ -38,6 +40,11 @@ Several files share the rate, packet by packet. Receivers choose one by --name
 or --object. A signed manifest is found beside its file, under the name that
 iotupd sign gives it. A file that changes is left out, and others are sent on.
 
+A directory is sent as a tar archive, which is read from the files in place, and
+an inventory of it. Receivers that have an older copy need only what is new in
+it. Symbolic links are not followed. Nothing in it may change while it is sent.
+With other files, a directory counts as two, of 16 at most.
+
 More than 16 files, up to 65536, are listed in a catalogue, which receivers get
 first; it takes 5 % of the rate. Few of so many files are open at a time, so
 that each has to stay where it is. Receivers trust all files of a --set by one
@@ -47,12 +54,14 @@ type sendOptions struct {
 	cli.ChannelOptions
 	cli.OutputOptions
 	encode.Options
+	encode.Directories
 	cfg      agent.Config // into which flags write what they can
 	group    string
 	from     string       // manifest file
 	files    []agent.File // if there are several
 	sameName string       // what to warn of
 	list     encode.Files
+	scanned  map[string]*directory.Directory // by path
 	set      setOptions
 	groupKey string
 	senderOf string
@@ -66,14 +75,15 @@ func NewCommand() *cobra.Command {
 	var opts sendOptions
 	opts.cfg.Carousel.Rate = sender.DefaultRate
 	cmd := &cobra.Command{
-		Use:   "send [flags] FILE...",
-		Short: "send a file to any number of receivers",
+		Use:   "send [flags] FILE|DIR...",
+		Short: "send a file or a directory to any number of receivers",
 		Long:  sendHelp,
 		Example: `  iotupd send firmware.bin
   iotupd send firmware.bin --rate 200M -i eth1
   iotupd send firmware.bin -i eth0 -i wlan0
   iotupd send firmware.bin --sender 1/2     and 2/2 on another machine
   iotupd send firmware.bin --manifest firmware.bin.iotupd -k group.key
+  iotupd send maps/ --manifest maps.iotupd
   iotupd send --set release.set release/*`,
 		Annotations:           map[string]string{cli.ExitCodesKey: cli.ExitCodeHelp, cli.DetailsKey: sendDetails},
 		DisableFlagsInUseLine: true,
@@ -99,6 +109,7 @@ func NewCommand() *cobra.Command {
 	}
 	opts.addFlags(cmd.Flags())
 	cli.CompleteFlags(cmd, opts.Options.Completions())
+	cli.CompleteFlags(cmd, opts.Directories.Completions())
 	cli.CompleteFlags(cmd, opts.ChannelOptions.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
 	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"dscp": cli.OneOf(classNames()...), "priority": cli.OneOf(priorityNames...), "share": cli.OneOf(shareNames...)})
@@ -108,7 +119,7 @@ func NewCommand() *cobra.Command {
 func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	flags.VarP((*rateFlag)(&o.cfg.Carousel.Rate), "rate", "r", "bit `rate` on the network, IP headers included, such as 500k, 20M or 1G; max sends as fast as the interface can and leaves nothing to others")
 	flags.IntVar(&o.cfg.Carousel.Layers, "layers", 1, "offer this `number` of streams: the first at --rate, each further one doubles the total; receivers join as many as their network carries")
-	flags.StringVar(&o.cfg.Name, "name", "", "file `name` that receivers see (default that of FILE)")
+	flags.StringVar(&o.cfg.Name, "name", "", "file `name` that receivers see (default that of FILE or DIR)")
 	flags.StringVar(&o.from, "manifest", "", "signed manifest `file`, made from FILE by iotupd sign; it also sets name, channel and encoding (default none: unsigned)")
 	flags.StringVarP(&o.groupKey, "group-key", "k", "", "group key `file`, made by iotupd keygen --group: encrypt for receivers that have it (default none: not encrypted)")
 	flags.IntVar(&o.cfg.Carousel.Loops, "loops", 0, "stop after sending everything this `number` of times, with --layers on the lowest one (default never)")
@@ -130,6 +141,7 @@ func (o *sendOptions) addFlags(flags *pflag.FlagSet) {
 	o.set.addFlags(flags)
 	o.list.AddFlags(flags)
 	o.Options.AddFlags(flags)
+	o.Directories.AddFlags(flags)
 	o.OutputOptions.AddFlags(flags)
 }
 
@@ -147,8 +159,12 @@ func runSend(ctx context.Context, opts sendOptions, paths []string, std cli.Stdi
 	if err := encode.CheckFile(paths[0]); err != nil {
 		return err
 	}
+	if err := opts.scan(ctx, out, paths); err != nil {
+		return err
+	}
 	cfg, err := opts.config(paths[0])
 	if err != nil {
+		opts.closeScanned()
 		return err
 	}
 	opts.warnSameName(out)
@@ -170,10 +186,8 @@ func runSend(ctx context.Context, opts sendOptions, paths []string, std cli.Stdi
 	defer v.agent.Close()
 	defer v.stopQueues()
 	out.WarnExposed(opts.groupKey)
-	for _, geo := range v.agent.Geometries() {
-		if err := opts.CheckTree(geo); err != nil {
-			return err
-		}
+	if err := v.checkTrees(); err != nil {
+		return err
 	}
 	v.routes, err = v.agent.Routes()
 	waits := errors.As(err, new(*multicast.NotReadyError))
@@ -256,8 +270,12 @@ func parseSender(s string) (i, n int, err error) {
 	return i, n, nil
 }
 
-// sizeOf returns the size of a file; 0 if it is not known: the agent says why.
-func sizeOf(path string) int64 {
+// sizeOf returns the size of a file, or of the archive of a directory; 0 if it is not known:
+// the agent says why.
+func (o *sendOptions) sizeOf(path string) int64 {
+	if d := o.scanned[path]; d != nil {
+		return d.Size()
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return 0
@@ -268,13 +286,14 @@ func sizeOf(path string) int64 {
 // config returns what the flags ask for.
 func (o *sendOptions) config(path string) (cfg agent.Config, err error) {
 	cfg = o.cfg
-	cfg.File, cfg.Priority = path, priorities[o.priority]
+	cfg.File, cfg.Directory, cfg.Priority = path, o.scanned[path], priorities[o.priority]
+	cfg.Preserve = o.Preserve
 	cfg.Prepare = o.Prepare()
 	cfg.Carousel.Start = int(o.start)
 	if cfg.Wait == 0 { // do not
 		cfg.Wait = -1
 	}
-	if cfg.Encoding, err = o.Policy(sizeOf(path)); err != nil {
+	if cfg.Encoding, err = o.Policy(o.sizeOf(path)); err != nil {
 		return cfg, err
 	}
 	if cfg.Carousel.Sender, cfg.Carousel.Senders, err = parseSender(o.senderOf); err != nil {

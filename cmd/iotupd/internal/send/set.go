@@ -99,8 +99,9 @@ func (o *sendOptions) takeManifests(flags *pflag.FlagSet, paths []string) error 
 	}
 	for _, path := range paths {
 		f := agent.File{Path: path}
-		if _, err := os.Stat(path + manifestfile.Suffix); err == nil && o.set.path == "" {
-			if f.Manifest, err = manifestfile.Read(path + manifestfile.Suffix); err != nil {
+		beside := encode.Beside(path)
+		if _, err := os.Stat(beside); err == nil && o.set.path == "" {
+			if f.Manifest, err = manifestfile.Read(beside); err != nil {
 				return err
 			}
 		}
@@ -252,12 +253,20 @@ func (o *sendOptions) limitHeap(files int) (undo func()) {
 	return func() { debug.SetMemoryLimit(before) }
 }
 
-// nameOf returns the name that receivers see of a file of a set.
+// nameOf returns the name that receivers see of a file of a set, or of a directory.
 func nameOf(f *agent.File) string {
 	if f.Manifest != nil {
-		return f.Manifest.Name
+		return displayName(f.Manifest)
 	}
-	return filepath.Base(f.Path)
+	return filepath.Base(encode.Named(f.Path))
+}
+
+// displayName returns the name of a file, or of a directory, in a manifest.
+func displayName(m *proto.Manifest) string {
+	if m.IsArchive() {
+		return m.DirectoryName()
+	}
+	return m.Name
 }
 
 // setFiles gives the configuration the files of a set.
@@ -268,13 +277,13 @@ func (o *sendOptions) setFiles(cfg *agent.Config) error {
 	}
 	for i := range o.files {
 		f := &o.files[i]
-		f.Weight = weights[nameOf(f)]
-		if f.Encoding, err = o.Policy(sizeOf(f.Path)); err != nil {
+		f.Weight, f.Directory = weights[nameOf(f)], o.scanned[f.Path]
+		if f.Encoding, err = o.Policy(o.sizeOf(f.Path)); err != nil {
 			return err
 		}
 	}
 	first := o.files[0]
-	cfg.File, cfg.Manifest, cfg.Encoding, cfg.Weight = first.Path, first.Manifest, first.Encoding, first.Weight
+	cfg.File, cfg.Directory, cfg.Manifest, cfg.Encoding, cfg.Weight = first.Path, first.Directory, first.Manifest, first.Encoding, first.Weight
 	cfg.More, cfg.Share = o.files[1:], shares[o.set.share]
 	return nil
 }
@@ -290,7 +299,7 @@ func (v *sendView) dropped(e agent.Dropped) {
 	}
 	v.out.Warn(cli.Warning{
 		Code: reason.FileDropped,
-		Text: fmt.Sprintf("%s is not sent any more, %d other files are: %v", e.Manifest.Name, e.Left, e.Err),
+		Text: fmt.Sprintf("%s is not sent any more, %d other files are: %v", displayName(e.Manifest), e.Left, e.Err),
 		Fix:  "iotupd send FILE...   # again, when the file does not change any more",
 	})
 }

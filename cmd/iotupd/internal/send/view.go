@@ -39,7 +39,7 @@ func (v *sendView) name() string {
 	if n := len(v.agent.Manifests()); n > 1 {
 		return fmt.Sprintf("%d files", n)
 	}
-	return v.agent.Manifest().Name
+	return displayName(v.agent.Manifest())
 }
 
 // route is the first one.
@@ -178,7 +178,7 @@ func (v *sendView) warnExpired() {
 		case m.Catalogue > 0:
 			of = " of the set"
 		case several:
-			of = " of " + m.Name
+			of = " of " + displayName(m)
 		}
 		if at := m.Expires; at != 0 && at <= now && warned < fewFiles {
 			warned++

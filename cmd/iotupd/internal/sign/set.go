@@ -104,6 +104,9 @@ func (s *set) describe() error {
 		if err != nil {
 			return cli.LocalError(path, err)
 		}
+		if info.IsDir() {
+			return cli.UsageError("%s is a directory, which a set cannot have; sign it by itself", path)
+		}
 		m, err := s.beside(path, info.Size())
 		if err == nil && m == nil {
 			m, err = s.unsigned(path, info.Size())

@@ -30,9 +30,10 @@ import (
 	"iotupd/sender/filesource"
 )
 
-const signHelp = `Sign a file: write a manifest with its hash, name and release number, signed
-with a secret key. Send both with iotupd send --manifest. Receivers with --trust
-accept only signed files. The secret key is needed here only, not on the sender.
+const signHelp = `Sign a file or a directory: write a manifest with its hash, name and release
+number, signed with a secret key. Send both with iotupd send --manifest.
+Receivers with --trust accept only what is signed. The secret key is needed here
+only, not on the sender.
 
 --sequence numbers the releases of a channel: receivers refuse a number lower
 than the one of the last release they installed. Use a build number that always
@@ -43,12 +44,17 @@ const signDetails = `--set signs several files as one release: it writes their m
 and the signature beside it, for iotupd send --set. A file beside which there is
 a signed manifest keeps that manifest; others need none.
 
+The manifest of a directory has the SHA-256 of its archive and of its inventory,
+which lists all names, permissions, times and hashes. It is written beside the
+directory, as DIR.iotupd. Sign and send with the same --preserve.
+
 --add adds a signature to an existing manifest, with another key, and changes
 nothing else in it. A manifest has at most four signatures.`
 
 type signOptions struct {
 	cli.OutputOptions
 	encode.Options
+	encode.Directories
 	secret       string
 	passwordFile string
 	output       string
@@ -77,8 +83,8 @@ var manifestFlags = []string{
 func NewCommand() *cobra.Command {
 	var opts signOptions
 	cmd := &cobra.Command{
-		Use:   "sign [flags] FILE | sign --add MANIFEST | sign --set -o SET FILE...",
-		Short: "sign a file, for send --manifest",
+		Use:   "sign [flags] FILE|DIR | sign --add MANIFEST | sign --set -o SET FILE...",
+		Short: "sign a file or a directory, for send --manifest",
 		Long:  signHelp,
 		Example: `  iotupd sign firmware.bin -s release.key --sequence 42 --version 1.4.2
   iotupd sign firmware.bin -s release.key --sequence auto --expires 720h
@@ -116,6 +122,7 @@ func NewCommand() *cobra.Command {
 	}
 	opts.addFlags(cmd.Flags())
 	cli.CompleteFlags(cmd, opts.Options.Completions())
+	cli.CompleteFlags(cmd, opts.Directories.Completions())
 	cli.CompleteFlags(cmd, opts.OutputOptions.Completions())
 	cli.CompleteFlags(cmd, map[string]cobra.CompletionFunc{"component": cobra.NoFileCompletions})
 	return cmd
@@ -130,7 +137,7 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 	o.files.AddFlags(flags)
 
 	flags.StringVar(&o.sequence, "sequence", "", "`number` of the release, higher than any before, or auto: the time in Unix seconds; required")
-	flags.StringVar(&o.name, "name", "", "file `name` that receivers see (default that of FILE)")
+	flags.StringVar(&o.name, "name", "", "file `name` that receivers see (default that of FILE or DIR)")
 	flags.StringVar(&o.channel, "channel", proto.DefaultChannel, "`name` of the channel; receivers refuse the file on any other")
 	flags.StringVar(&o.component, "component", "", "`name` of the product that this is a release of: releases of other products on the channel neither replace it nor make it old (default none, which is a product of its own)")
 	flags.StringVar(&o.version, "version", "", "version `text`, for people")
@@ -141,6 +148,7 @@ func (o *signOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.expires, "expires", "", "`date` after which receivers refuse the file, or time from now, such as 720h (default never)")
 
 	o.Options.AddFlags(flags)
+	o.Directories.AddFlags(flags)
 	o.OutputOptions.AddFlags(flags)
 }
 
@@ -166,7 +174,7 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	if err := encode.CheckFile(path); err != nil {
 		return err
 	}
-	src, err := filesource.Open(path)
+	src, err := opts.open(ctx, out, path)
 	if err != nil {
 		return err
 	}
@@ -175,7 +183,7 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	if err != nil {
 		return err
 	}
-	target := cmp.Or(opts.output, path+manifestfile.Suffix)
+	target := cmp.Or(opts.output, encode.Beside(path))
 	if err := mayReplace(target); err != nil {
 		return err
 	}
@@ -191,13 +199,10 @@ func runSign(ctx context.Context, opts signOptions, path string, std cli.Stdio) 
 	var preparation encode.Preparation
 	cfg.Progress = func(fraction float64) { preparation.Show(out, time.Now(), fraction) }
 	cfg.Cached = func(u filesource.CacheUse) { encode.ShowCached(out, u) }
-	o, err := filesource.Prepare(ctx, src, m.Descriptor.Params, cfg)
-	if err != nil {
+	if err := src.prepare(ctx, m, cfg); err != nil {
 		preparation.Interrupted(out, err, "nothing was signed")
 		return err
 	}
-	defer o.Close()
-	m.Descriptor = o.Manifest.Descriptor
 	m.Signatures = []proto.Signature{key.Sign(m)}
 	if err := manifestfile.Write(target, m); err != nil {
 		return err
@@ -248,7 +253,7 @@ func showSigned(out *cli.Output, path string, m *proto.Manifest) {
 	d := m.Descriptor
 	e := describe.NewManifestEvent(m, nil, time.Now())
 	e.Path = cli.Path(path)
-	out.Final("signed", e, "%s  %s  %v  object %s...  sequence %d  %s", path, m.Name, quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
+	out.Final("signed", e, "%s  %s  %v  object %s...  sequence %d  %s", path, e.Title(), quantity.Size(d.Size), d.Object().Short(), m.Sequence, describe.SignedBy(m))
 }
 
 // key reads the secret key.
@@ -268,18 +273,17 @@ type described interface {
 // manifest describes the file to sign as far as that is possible without
 // reading it. That it will fit its packet, with its signature, is checked here:
 // before a large file is encoded.
-func (o *signOptions) manifest(src described, now time.Time) (*proto.Manifest, error) {
-	name := cmp.Or(o.name, filepath.Base(src.Path()))
-	if err := proto.CheckName(name); err != nil {
-		return nil, encode.NameError(err)
+func (o *signOptions) manifest(src described, now time.Time) (m *proto.Manifest, err error) {
+	m = &proto.Manifest{
+		Channel: o.channel, Component: o.component, Version: o.version, Targets: o.targets, Notes: o.notes,
 	}
-	params, err := o.Params(src.Size())
+	if d, ok := src.(*aDirectory); ok {
+		err = d.describe(m, o)
+	} else {
+		err = o.describeFile(m, src)
+	}
 	if err != nil {
 		return nil, err
-	}
-	m := &proto.Manifest{
-		Descriptor: proto.Descriptor{Params: params},
-		Channel:    o.channel, Component: o.component, Name: name, Version: o.version, Targets: o.targets, Notes: o.notes,
 	}
 	if m.Sequence, err = parseSequence(o.sequence, now); err != nil {
 		return nil, err
@@ -304,6 +308,16 @@ func (o *signOptions) manifest(src described, now time.Time) (*proto.Manifest, e
 		return nil, manifestError(err)
 	}
 	return m, nil
+}
+
+// describeFile fills in name and parameters of a file.
+func (o *signOptions) describeFile(m *proto.Manifest, src described) (err error) {
+	m.Name = cmp.Or(o.name, filepath.Base(src.Path()))
+	if err := proto.CheckName(m.Name); err != nil {
+		return encode.NameError(err)
+	}
+	m.Descriptor.Params, err = o.Params(src.Size())
+	return err
 }
 
 // mayReplace refuses to put a manifest in the place of another kind of file:

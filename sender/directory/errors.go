@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package directory
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"unicode/utf8"
+
+	"iotupd/sender/filesource"
+)
+
+// failure is the error of what has a path in the directory. It says what to do.
+func (d *Directory) failure(at string, err error) error {
+	if errors.As(err, new(*filesource.FileError)) || errors.As(err, new(*filesource.ChangedError)) {
+		return err
+	}
+	err = cause(err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return d.changed(at, filesource.Removed)
+	case errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("%w; make it readable for this user, or move it out of the directory", err)
+	}
+	return &filesource.FileError{Path: d.show(at), Err: err}
+}
+
+// changed is the error of a change.
+func (d *Directory) changed(at string, how filesource.Change) error {
+	return &filesource.ChangedError{Path: d.show(at), How: how, Directory: true}
+}
+
+// show returns the path of an entry for messages. Names may have any bytes.
+func (d *Directory) show(at string) string {
+	path := filepath.Join(d.path, filepath.FromSlash(at))
+	for _, c := range path {
+		if !strconv.IsPrint(c) || c == utf8.RuneError {
+			return strconv.Quote(path)
+		}
+	}
+	return path
+}
+
+// cause returns the error of the system without the path that it is about.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
