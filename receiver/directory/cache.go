@@ -40,12 +40,13 @@ const (
 	maxCache = 128 << 20
 )
 
-// keyOf returns the key of a file. The path counts where files have no numbers.
-func keyOf(info fs.FileInfo, s *stamp, path string) (key cacheKey) {
+// keyOf returns the key of a file in a directory at place. The path counts where files have
+// no numbers.
+func keyOf(info fs.FileInfo, s *stamp, place, path string) (key cacheKey) {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 256), deviceOf(info))
 	b = s.appendTo(b)
 	if s.inode == 0 {
-		b = append(b, path...)
+		b = append(append(append(b, place...), 0), path...)
 	}
 	sum := sha256.Sum256(b)
 	return cacheKey(sum[:len(key)])

@@ -31,9 +31,6 @@ func (p *Place) Commit(ctx context.Context, m *proto.Manifest, content io.Reader
 	if err := p.possible(name); err != nil {
 		return "", err
 	}
-	if err := p.keep(ctx, name); err != nil {
-		return "", err
-	}
 	c := &commit{Place: p, ctx: ctx, m: m, name: name, h: p.hidden(name), inventory: l.inventory}
 	if err := c.settle(name, c.h); err != nil {
 		return "", p.fail(name, err)
@@ -53,6 +50,7 @@ func (p *Place) Commit(ctx context.Context, m *proto.Manifest, content io.Reader
 		return "", err
 	}
 	p.forget(l)
+	l.leave()
 	p.emptyTrash(ctx, c.h.stem) // the next run removes the rest
 	p.step("done")
 	return p.at(name), nil
@@ -161,7 +159,7 @@ func (c *commit) freeLinked() (name string) {
 
 // replace puts the new directory into the place of the old one, which becomes trash.
 func (c *commit) replace() error {
-	if err := c.keep(c.ctx, c.name); err != nil { // once more, as late as possible
+	if err := c.keep(c.ctx, c.name); err != nil { // as late as possible
 		return err
 	}
 	if err := c.ctx.Err(); err != nil {

@@ -7,15 +7,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 
+	"iotupd/internal/durable"
 	"iotupd/proto/archive"
 )
 
@@ -48,26 +46,15 @@ type extraction struct {
 // window is how many bytes of an archive are read at once.
 const window = 1 << 20
 
+// writingStep is how many bytes of a file the system is asked to begin to write at a time.
+const writingStep = 16 << 20
+
 func newExtraction(ctx context.Context, p *Place, inv *archive.Inventory, root *os.Root, in io.ReaderAt) *extraction {
 	x := &extraction{ctx: ctx, inventory: inv, preserve: p.cfg.Preserve, observe: p.cfg.Observe, step: p.step, fixed: fixesModes(root), root: root, hash: sha256.New()}
 	x.in = bufio.NewReaderSize(io.NewSectionReader(in, 0, int64(inv.ArchiveSize())), window)
 	x.expected = archive.Reader{Inventory: inv, Content: func(int, []byte, int64) (int, error) { return 0, ErrDisagrees }}
 	x.progress = Progress{Phase: Extracting, AllFiles: inv.Len(), AllBytes: inv.ArchiveSize()}
 	return x
-}
-
-// fixesModes reports whether all files have one mode where the directory root is.
-func fixesModes(root *os.Root) bool {
-	const usual, unusual = 0o700, 0o710
-	d, err := root.Open(".")
-	if err != nil {
-		return false
-	}
-	defer d.Close()
-	err = d.Chmod(unusual)
-	info, failed := d.Stat()
-	d.Chmod(usual)
-	return err != nil || failed == nil && info.Mode().Perm() != unusual
 }
 
 // run makes everything. Nothing of it is durable yet.
@@ -81,6 +68,7 @@ func (x *extraction) run() error {
 	if err := x.compare(int64(x.progress.Bytes), int(x.progress.AllBytes-x.progress.Bytes)); err != nil {
 		return err
 	}
+	x.observe(x.progress)
 	for _, i := range x.later {
 		e := x.inventory.Entry(int(i))
 		if err := x.makeLater(&e); err != nil {
@@ -234,6 +222,9 @@ func (x *extraction) copy(f *os.File, at, n uint64) error {
 			return err
 		}
 		x.in.Discard(len(b))
+		if at%writingStep+uint64(len(b)) >= writingStep {
+			durable.StartWriting(f, int64(at/writingStep*writingStep), writingStep) // else all of it is written at the end
+		}
 		at, n = at+uint64(len(b)), n-uint64(len(b))
 		if x.progress.Bytes += uint64(len(b)); n > 0 {
 			x.observe(x.progress)
@@ -261,7 +252,7 @@ func (x *extraction) makeLater(e *archive.Entry) error {
 		err = makeSpecial(x.parentFile, name, e)
 	}
 	if err == nil && x.preserve.Owners && e.Owned {
-		err = dir.Lchown(name, int(e.User), int(e.Group))
+		err = ownerError(dir.Lchown(name, int(e.User), int(e.Group)))
 	}
 	if err == nil && x.preserve.Xattrs {
 		err = setXattrsAt(x.parentFile, name, e)
@@ -275,81 +266,6 @@ func (x *extraction) makeLater(e *archive.Entry) error {
 		err = setTime(dir, x.parentFile, name, e)
 	}
 	return err
-}
-
-// setAttributes sets everything but the time, in an order in which none takes away another.
-func (x *extraction) setAttributes(f *os.File, e *archive.Entry) error {
-	if x.preserve.Owners && e.Owned {
-		if err := f.Chown(int(e.User), int(e.Group)); err != nil {
-			return fmt.Errorf("setting the owner: %w", cause(err))
-		}
-	}
-	if x.preserve.Xattrs {
-		if err := setXattrs(f, e); err != nil {
-			return err
-		}
-	}
-	if err := f.Chmod(modeOf(e)); err != nil && !x.fixed {
-		return err
-	}
-	return nil
-}
-
-// finishDirectory gives a directory its attributes, after all that is in it, and takes its
-// stamp. The mode is the last, since it may keep this process out too.
-func (x *extraction) finishDirectory(i int) error {
-	if err := x.ctx.Err(); err != nil {
-		return err
-	}
-	e := x.inventory.Entry(i)
-	path := e.Path
-	if path == "" {
-		path = "."
-	}
-	f, err := x.root.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if syncsEach {
-		f.Sync()
-	}
-	if err := setDirectoryTime(x.root, f, path, &e); err != nil {
-		return err
-	}
-	if err := x.setAttributes(f, &e); err != nil {
-		return err
-	}
-	info, err := f.Stat()
-	if err == nil {
-		x.stamp(i, info)
-	}
-	return err
-}
-
-// takeStamps takes the stamps of everything but directories.
-func (x *extraction) takeStamps() error {
-	x.stamps = make([]byte, x.inventory.Len()*stampLen)
-	for i, e := range x.inventory.All() {
-		if e.Type == archive.Directory {
-			continue
-		}
-		dir, name, err := x.at(e.Path)
-		if err != nil {
-			return x.explain(e.Path, err)
-		}
-		info, err := dir.Lstat(name)
-		if err != nil {
-			return x.explain(e.Path, err)
-		}
-		x.stamp(i, info)
-	}
-	return x.ctx.Err()
-}
-
-func (x *extraction) stamp(i int, info fs.FileInfo) {
-	s := stampOf(info)
-	s.appendTo(x.stamps[:i*stampLen])
 }
 
 // at returns the directory that path is in, which stays open until the next call, and the
@@ -387,63 +303,4 @@ func (x *extraction) leaveParent() {
 		x.parent.Close()
 	}
 	x.parent, x.parentFile = nil, nil
-}
-
-// explain says more about an error of the entry at path.
-func (x *extraction) explain(path string, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	if errors.Is(err, fs.ErrExist) {
-		if same := x.sameFile(path); same != "" {
-			return fmt.Errorf("%s: to this file system it is the same name as %s", shown(path), shown(same))
-		}
-		return fmt.Errorf("%s: to this file system it is the same name as another one in the directory", shown(path))
-	}
-	return fmt.Errorf("%s: %w", shown(path), cause(err))
-}
-
-// shown returns a path as errors have it: a path may have any bytes, and 4095 of them.
-func shown(path string) string {
-	const most = 200
-	if path == "" {
-		return "the directory itself"
-	}
-	if len(path) > most {
-		return strconv.Quote(path[:most/2]) + "..." + strconv.Quote(path[len(path)-most/2:])
-	}
-	return strconv.Quote(path)
-}
-
-// sameFile returns the path of the entry whose name is the same to the file system.
-func (x *extraction) sameFile(path string) string {
-	info, err := x.root.Lstat(path)
-	if err != nil {
-		return ""
-	}
-	dir := path[:strings.LastIndexByte(path, '/')+1]
-	for _, e := range x.inventory.All() {
-		rest, ok := strings.CutPrefix(e.Path, dir)
-		if !ok || rest == "" || strings.Contains(rest, "/") || e.Path == path {
-			continue
-		}
-		if other, err := x.root.Lstat(e.Path); err == nil && os.SameFile(info, other) {
-			return e.Path
-		}
-	}
-	return ""
-}
-
-// modeOf returns the mode of an entry as package os has it.
-func modeOf(e *archive.Entry) fs.FileMode {
-	mode := fs.FileMode(e.Mode & 0o777)
-	for _, bit := range []struct {
-		of uint32
-		is fs.FileMode
-	}{{archive.ModeSetuid, fs.ModeSetuid}, {archive.ModeSetgid, fs.ModeSetgid}, {archive.ModeSticky, fs.ModeSticky}} {
-		if e.Mode&bit.of != 0 {
-			mode |= bit.is
-		}
-	}
-	return mode
 }

@@ -27,16 +27,12 @@ func newHasher(s *search) *hasher {
 // candidate finds the entries whose content a candidate has. What cannot be read, or is
 // changed meanwhile, is left out.
 func (h *hasher) candidate(c *candidate) {
-	if c.known {
-		h.found(c, c.sha)
-	} else {
+	if !c.known {
 		defer h.hashed(1, 0)
 	}
+	path := h.pathOf(c)
 	others := h.sparseOf(c.size)
-	if c.known && len(others) == 0 {
-		return
-	}
-	f, err := openOld(h.seed.roots[c.root], h.pathOf(c), c.print)
+	f, err := openOld(h.seed.roots[c.root], path, c.print)
 	if err != nil {
 		return
 	}
@@ -46,13 +42,13 @@ func (h *hasher) candidate(c *candidate) {
 		if !ok {
 			return
 		}
-		h.cache.add(c.cacheKey, sha)
-		h.found(c, sha)
+		h.cache.add(c.key, sha)
+		h.found(c, path, sha)
 	}
 	for _, o := range others {
 		e := h.inventory.Entry(int(o.entry))
 		if sha, ok := h.hash(f, e.Extents); ok && sha == e.SHA256 {
-			h.use(c, int(o.entry), e.Stored())
+			h.use(c, path, int(o.entry), e.Stored())
 		}
 	}
 }

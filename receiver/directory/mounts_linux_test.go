@@ -170,7 +170,7 @@ func TestWhatIsPreservedOnRequest(t *testing.T) {
 		}
 	}
 	var st unix.Stat_t
-	if err := unix.Lstat(r.in("tree", "null"), &st); err != nil || st.Rdev != unix.Mkdev(1, 3) {
+	if err := unix.Lstat(r.in("tree", "null"), &st); err != nil || uint64(st.Rdev) != unix.Mkdev(1, 3) {
 		t.Errorf("the device is %x, %v", st.Rdev, err)
 	}
 	r = r.again(Config{}) // without them, it is another directory

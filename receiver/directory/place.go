@@ -223,7 +223,10 @@ func (p *Place) Has(ctx context.Context, m *proto.Manifest) (path string, err er
 		return "", err
 	}
 	now, err := p.inspect(ctx, name, m)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return "", nil // it is not known
+	case err != nil:
 		return "", err
 	}
 	defer now.close()

@@ -73,39 +73,79 @@ func (p *Place) emptyTrash(ctx context.Context, stem string) error {
 // directory removes the directory at path.
 func (r *remover) directory(path string) error {
 	for {
-		names, err := r.some(path)
+		n, directories, err := r.some(path)
 		if err != nil {
 			return err
 		}
-		if len(names) == 0 {
+		if n == 0 {
 			return r.root.Remove(path)
 		}
-		for _, name := range names {
-			if err := r.entry(path + "/" + name); err != nil {
+		for _, name := range directories {
+			if err := gone(r.directory(path + "/" + name)); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (r *remover) entry(path string) error {
-	if err := r.ctx.Err(); err != nil {
-		return err
-	}
+// some removes some of what is in a directory. It returns how many names it has seen, and
+// those of directories that are not empty.
+func (r *remover) some(path string) (n int, directories []string, err error) {
 	info, err := r.root.Lstat(path)
 	if err != nil {
-		return gone(err)
+		return 0, nil, err
 	}
-	if info.IsDir() {
-		if err := r.mounted(path); err != nil {
-			return err
+	if info.IsDir() && info.Mode().Perm()&0o700 != 0o700 {
+		r.root.Chmod(path, 0o700) // it may belong to this user without being writable
+	}
+	dir, err := r.root.OpenRoot(path)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer dir.Close()
+	d, err := dir.Open(".")
+	if err != nil {
+		return 0, nil, err
+	}
+	names, err := d.Readdirnames(1024)
+	d.Close()
+	if err == io.EOF {
+		return 0, nil, nil
+	}
+	for _, name := range names {
+		if err := r.ctx.Err(); err != nil {
+			return 0, nil, err
 		}
-		return gone(r.directory(path))
+		full, err := r.entry(dir, path, name)
+		if err != nil {
+			return 0, nil, err
+		}
+		if full {
+			directories = append(directories, name)
+		}
 	}
+	return len(names), directories, err
+}
+
+// entry removes something unless it is a directory that is not empty.
+func (r *remover) entry(dir *os.Root, path, name string) (full bool, err error) {
 	if r.progress.Files++; r.progress.Files%256 == 0 {
 		r.observe(r.progress)
 	}
-	return gone(r.root.Remove(path))
+	failed := gone(dir.Remove(name))
+	if failed == nil {
+		return false, nil
+	}
+	info, err := dir.Lstat(name)
+	switch {
+	case err != nil:
+		return false, gone(err)
+	case !info.IsDir():
+		return false, failed
+	case durable.Replaceable(dir, name) == durable.ErrMountPoint:
+		return false, fmt.Errorf("%s %w", shown(path+"/"+name), durable.ErrMountPoint)
+	}
+	return true, nil
 }
 
 // gone returns no error if it says that something is removed already.
@@ -114,43 +154,4 @@ func gone(err error) error {
 		return nil
 	}
 	return err
-}
-
-// mounted returns an error if another file system is mounted on a directory.
-func (r *remover) mounted(path string) error {
-	i := len(path) - 1
-	for path[i] != '/' {
-		i--
-	}
-	parent, err := r.root.OpenRoot(path[:i])
-	if err != nil {
-		return err
-	}
-	defer parent.Close()
-	if durable.Replaceable(parent, path[i+1:]) == durable.ErrMountPoint {
-		return fmt.Errorf("%q %w", path, durable.ErrMountPoint)
-	}
-	return nil
-}
-
-// some returns names of what is in a directory, which may belong to this user without
-// being writable.
-func (r *remover) some(path string) ([]string, error) {
-	info, err := r.root.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() && info.Mode().Perm()&0o700 != 0o700 {
-		r.root.Chmod(path, 0o700)
-	}
-	d, err := r.root.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	entries, err := d.Readdirnames(1024)
-	if err == io.EOF {
-		err = nil
-	}
-	return entries, err
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"sort"
@@ -27,8 +26,8 @@ type search struct {
 	seed      *seed
 	cache     *cache
 
-	candidates []candidate
-	paths      []byte // of candidates
+	candidates []candidate // whose hash is not known, or that may be sparse files
+	paths      []byte      // of candidates
 
 	mu       sync.Mutex
 	progress Progress
@@ -48,14 +47,13 @@ type sparse struct {
 
 // A candidate is an old file that has the size of a wanted one.
 type candidate struct {
-	root     uint32
-	path     uint32 // position in paths
-	pathLen  uint32
-	print    uint64
-	size     uint64
-	known    bool // the hash is known
-	sha      [32]byte
-	cacheKey cacheKey
+	print   uint64 // of its stamp
+	size    uint64
+	root    uint32
+	path    uint32 // position in paths
+	pathLen uint32
+	known   bool // its hash was looked up already
+	key     cacheKey
 }
 
 // search looks for the files of l in the directory that is at NAME, and in the directories of
@@ -122,6 +120,10 @@ func (s *search) collect(name string) error {
 		if err != nil {
 			continue // it was removed; Prepare has seen it
 		}
+		if s.seed.has(root) {
+			root.Close()
+			continue
+		}
 		if err := s.collectIn(root, path, nil); err != nil {
 			return err
 		}
@@ -137,18 +139,20 @@ func (s *search) collectIn(root *os.Root, place string, r *record) error {
 	w := walker{ctx: s.ctx, root: root, unread: func(string, error) error { return nil }}
 	w.visit = func(n *node) error {
 		sha, ok := known.hashOf(n)
-		if !n.info.Mode().IsRegular() || !s.hasSize(uint64(n.info.Size())) {
+		size := uint64(n.info.Size())
+		if !n.info.Mode().IsRegular() || !s.hasSize(size) {
 			return nil
 		}
 		now := stampOf(n.info)
-		c := candidate{root: number, path: uint32(len(s.paths)), pathLen: uint32(len(n.path)), print: now.print(), size: now.size, sha: sha, known: ok}
-		c.cacheKey = keyOf(n.info, &now, filepath.Join(place, n.path))
+		c := candidate{root: number, size: size, print: now.print(), key: keyOf(n.info, &now, place, n.path)}
 		if !ok {
-			c.sha, c.known = s.cache.find(c.cacheKey)
+			sha, ok = s.cache.find(c.key)
 		}
-		if uint64(len(s.paths)+len(n.path)) < 1<<32 {
-			s.paths = append(s.paths, n.path...)
-			s.candidates = append(s.candidates, c)
+		if c.known = ok; ok {
+			s.found(&c, n.path, sha)
+		}
+		if !ok || len(s.sparseOf(size)) > 0 {
+			s.add(c, n.path)
 		}
 		return nil
 	}
@@ -158,6 +162,15 @@ func (s *search) collectIn(root *os.Root, place string, r *record) error {
 	}
 	_ = err // a directory that cannot be read has nothing to offer
 	return nil
+}
+
+func (s *search) add(c candidate, path string) {
+	if uint64(len(s.paths)+len(path)) >= 1<<32 {
+		return // of more than ten million files; the others are received
+	}
+	c.path, c.pathLen = uint32(len(s.paths)), uint32(len(path))
+	s.paths = append(s.paths, path...)
+	s.candidates = append(s.candidates, c)
 }
 
 func (s *search) hasSize(n uint64) bool {
@@ -208,23 +221,23 @@ func (s *search) hashAll() error {
 	return s.ctx.Err()
 }
 
-// found notes that an old file has the content with a hash.
-func (s *search) found(c *candidate, sha [32]byte) {
+// found notes that the old file at path has the content with a hash.
+func (s *search) found(c *candidate, path string, sha [32]byte) {
 	key := binary.BigEndian.Uint64(sha[:])
 	i := sort.Search(len(s.wanted), func(i int) bool { return s.wanted[i].key >= key })
 	for ; i < len(s.wanted) && s.wanted[i].key == key; i++ {
 		e := s.inventory.Entry(int(s.wanted[i].entry))
 		if e.Type == archive.File && e.SHA256 == sha && e.Size == c.size {
-			s.use(c, int(s.wanted[i].entry), e.Size)
+			s.use(c, path, int(s.wanted[i].entry), e.Size)
 		}
 	}
 }
 
 // use notes that an old file has the content of an entry.
-func (s *search) use(c *candidate, entry int, stored uint64) {
+func (s *search) use(c *candidate, path string, entry int, stored uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seed.set(entry, c, s.pathOf(c)) {
+	if s.seed.set(entry, c, path) {
 		s.progress.Reused += stored
 	}
 }

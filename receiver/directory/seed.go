@@ -5,6 +5,7 @@ package directory
 import (
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"iotupd/proto/archive"
@@ -19,7 +20,6 @@ type seed struct {
 	sources []uint32  // by entry: 1 and the number of the file that has its content; nil: none has
 	files   []oldFile // those that have content
 	paths   []byte    // of files
-	last    candidate // of which the last of files was made
 	open    []openFile
 	closed  bool
 }
@@ -49,6 +49,15 @@ func (s *seed) add(root *os.Root) uint32 {
 	return uint32(len(s.roots) - 1)
 }
 
+// has reports whether the seed has a directory already.
+func (s *seed) has(root *os.Root) bool {
+	info, err := root.Stat(".")
+	return err == nil && slices.ContainsFunc(s.roots, func(other *os.Root) bool {
+		same, err := other.Stat(".")
+		return err == nil && os.SameFile(info, same)
+	})
+}
+
 // set notes that a file has the content of an entry, and reports whether no other file was
 // known to have it.
 func (s *seed) set(entry int, c *candidate, path string) bool {
@@ -60,18 +69,19 @@ func (s *seed) set(entry int, c *candidate, path string) bool {
 	if s.sources[entry] != 0 {
 		return false
 	}
-	if len(s.files) == 0 || s.last.root != c.root || s.last.path != c.path {
+	if n := len(s.files); n == 0 || s.files[n-1].print != c.print || s.pathOf(&s.files[n-1]) != path {
 		s.files = append(s.files, oldFile{c.print, c.root, uint32(len(s.paths)), uint32(len(path))})
 		s.paths = append(s.paths, path...)
-		s.last = *c
 	}
 	s.sources[entry] = uint32(len(s.files))
 	return true
 }
 
 func (s *seed) openOld(f *oldFile) (*os.File, error) {
-	return openOld(s.roots[f.root], string(s.paths[f.path:f.path+f.pathLen]), f.print)
+	return openOld(s.roots[f.root], s.pathOf(f), f.print)
 }
+
+func (s *seed) pathOf(f *oldFile) string { return string(s.paths[f.path : f.path+f.pathLen]) }
 
 // read reads content of an entry, as [archive.Reader] wants it.
 func (s *seed) read(entry int, b []byte, offset int64) (n int, err error) {

@@ -174,6 +174,44 @@ func TestAnEndedSearchDoesNotBeginAgain(t *testing.T) {
 	}
 }
 
+// A directory that is given twice is searched once.
+func TestTheOldDirectoryIsSearchedOnce(t *testing.T) {
+	var all []int
+	var mu sync.Mutex
+	elsewhere := t.TempDir()
+	check(t, os.WriteFile(filepath.Join(elsewhere, "x"), []byte("after it"), 0o644))
+	r := newReceiver(t, Config{Reuse: []string{elsewhere, elsewhere + "/."}, Observe: func(p Progress) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, p.AllFiles)
+	}})
+	_, err := r.Learn(t.Context(), recent(t).m, recent(t).inventory)
+	if check(t, err); all[len(all)-1] != 1 {
+		t.Errorf("got %v", all)
+	}
+}
+
+func TestAnEndedHasSaysNothing(t *testing.T) {
+	r := newReceiver(t, Config{})
+	r.receive(old(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if path, err := r.Has(ctx, old(t).m); path != "" || err != nil {
+		t.Errorf("got %q, %v", path, err)
+	}
+}
+
+func TestOwnersNeedAPrivilege(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root has it")
+	}
+	r := newReceiver(t, Config{Preserve: archive.Preserve{Owners: true}})
+	f := file("x", "y")
+	f.Owned = true
+	r.wantError(r.try(send(t, "tree", f)), "receive without --preserve owners")
+	r.wantFiles()
+}
+
 // An old file that was changed since it was hashed is missing, and not wrong.
 func TestAChangedOldFileHasNothing(t *testing.T) {
 	elsewhere := t.TempDir()

@@ -79,7 +79,7 @@ func (w *walker) list(path string) ([]node, error) {
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	nodes := make([]node, 0, len(entries))
 	for _, e := range entries {
-		info, err := dir.Lstat(e.Name())
+		info, err := e.Info() // which the system was asked for already
 		if err != nil {
 			continue // it was removed meanwhile
 		}
