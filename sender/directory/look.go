@@ -94,7 +94,7 @@ func typeOf(m fs.FileMode) archive.Type {
 // sameMode reports whether the mode is the same as in the entry.
 func (d *Directory) sameMode(e *archive.Entry, info fs.FileInfo) bool {
 	mode := modeOf(info.Mode())
-	if !d.preserve.Special {
+	if !keepsBits(d.preserve) {
 		mode &^= archive.ModeSetuid | archive.ModeSetgid
 	}
 	return mode == e.Mode

@@ -267,6 +267,10 @@ func (s *scanner) extents(in *os.Root, name string, info fs.FileInfo) ([]archive
 	return extentsOf(f, info.Size())
 }
 
+// keepsBits reports whether setuid and setgid bits are sent. Without its owner, such a bit
+// would mean another user.
+func keepsBits(p archive.Preserve) bool { return p.Special && p.Owners }
+
 // begin begins an entry with what all types but hard links have.
 func (s *scanner) begin(at string, t archive.Type, info fs.FileInfo) {
 	s.entry = archive.Entry{Path: at, Type: t, Mode: modeOf(info.Mode())}
@@ -274,7 +278,7 @@ func (s *scanner) begin(at string, t archive.Type, info fs.FileInfo) {
 	if t == archive.Symlink {
 		e.Mode = 0o777 // systems differ, and none asks for it
 	}
-	if bits := e.Mode & (archive.ModeSetuid | archive.ModeSetgid); bits != 0 && !s.preserve.Special {
+	if bits := e.Mode & (archive.ModeSetuid | archive.ModeSetgid); bits != 0 && !keepsBits(s.preserve) {
 		e.Mode &^= bits
 		s.Bits.add(at)
 	}

@@ -158,7 +158,10 @@ func TestSetuidBitsAreSentOnRequestOnly(t *testing.T) {
 		t.Errorf("%o, %o, %+v", tool.Mode, sub.Mode, d.Bits)
 	}
 	p.must(d.Check())
-	d = p.scan(archive.Preserve{Special: true})
+	if d = p.scan(archive.Preserve{Special: true}); p.entry(d, "tool").Mode != 0o755 {
+		t.Error("the bit is sent without its owner")
+	}
+	d = p.scan(archive.Preserve{Special: true, Owners: true})
 	if tool, sub := p.entry(d, "tool"), p.entry(d, "sub"); tool.Mode != 0o4755 || sub.Mode != 0o3755 || d.Bits.Entries != 0 {
 		t.Errorf("%o, %o, %+v", tool.Mode, sub.Mode, d.Bits)
 	}

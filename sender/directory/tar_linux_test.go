@@ -134,7 +134,7 @@ func TestTarExtractsTheSameDirectory(t *testing.T) {
 	p.must(os.Symlink("../"+strings.Repeat("t", 300), p.at("long link")))
 	p.must(os.Symlink("missing\xff", p.at("link")))
 	p.must(os.Link(p.at("link"), p.at("link with two names")))
-	for i, mode := range []fs.FileMode{0o000, 0o400, 0o777, 0o755 | fs.ModeSetuid, 0o2755 | fs.ModeSetgid, 0o1777 | fs.ModeSticky} {
+	for i, mode := range []fs.FileMode{0o000, 0o400, 0o777, 0o1777 | fs.ModeSticky} {
 		name := fmt.Sprintf("mode %d", i)
 		if mode.Perm() == 0 && os.Getuid() != 0 {
 			continue

@@ -67,13 +67,14 @@ func (o *Directories) Scan(ctx context.Context, out *cli.Output, path, name stri
 // warnLeftOut warns of what is not sent of a directory.
 func warnLeftOut(out *cli.Output, d *directory.Directory) {
 	const again = "iotupd send --preserve special DIR   # and --preserve special for receivers"
+	const owners = "iotupd send --preserve special,owners DIR   # and the same for receivers"
 	for _, w := range []struct {
 		directory.LeftOut
 		code, what, fix string
 	}{
 		{d.Sockets, reason.SocketsLeftOut, "sockets are left out, which only programs can make", ""},
 		{d.Special, reason.SpecialLeftOut, "devices and FIFOs are left out", again},
-		{d.Bits, reason.BitsCleared, "files and directories lose their setuid or setgid bit", again},
+		{d.Bits, reason.BitsCleared, "files and directories lose their setuid or setgid bit", owners},
 	} {
 		if w.Entries > 0 {
 			text := fmt.Sprintf("%s: %s, %d in all, such as %q", d.Path(), w.what, w.Entries, w.First)
