@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -47,9 +48,13 @@ func (d *Directory) Check() error {
 // look looks at an entry.
 func (d *Directory) look(i int) error {
 	e := d.inventory.Entry(i)
-	info, err := d.root.Lstat(filepath.FromSlash(path.Join(".", e.Path)))
+	var info fs.FileInfo
+	err := d.parents.in(e.Path, func(dir *os.Root, name string) (err error) {
+		info, err = dir.Lstat(name)
+		return err
+	})
 	if err != nil {
-		return d.failure(e.Path, err)
+		return d.unopened(e.Path, err)
 	}
 	if e.Type == archive.HardLink { // another name of a file that is looked at itself
 		if now := statOf(info).id; !info.Mode().IsRegular() || now.device != d.ids[i].device || now.inode != d.ids[i].inode {
