@@ -16,7 +16,7 @@ SCRIPTS := $(wildcard cmd/iotupd/procd/* cmd/iotupd/openrc/*)
 
 # Whose vectors are frozen, for every CPU; and those that calculate figures.
 FIGURES := ./bench ./bench/model ./bench/report ./bench/stats ./bench/simnet
-FROZEN := ./proto ./fec ./sender ./proto/seal $(FIGURES)
+FROZEN := ./proto ./proto/archive ./fec ./sender ./proto/seal $(FIGURES)
 
 # What decides and never waits.
 CORES := ./proto/... ./fec/... ./sender/... ./receiver/...

@@ -3,6 +3,7 @@
 package proto
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"testing"
@@ -40,6 +41,17 @@ func TestACatalogueListsManifestsInTheOrderOfTheirObjects(t *testing.T) {
 	}
 }
 
+// unchecked returns the catalogue of manifests that may be invalid.
+func unchecked(all []*Manifest) []byte {
+	b := []byte(CatalogueMagic)
+	for _, m := range slices.SortedFunc(slices.Values(all), compareObjects) {
+		enc := m.AppendTo(nil)
+		b = binary.BigEndian.AppendUint16(b, uint16(len(enc)))
+		b = append(b, enc...)
+	}
+	return b
+}
+
 // spec.md 6.6: "A receiver MUST refuse it as a whole".
 func TestADamagedCatalogueIsRefused(t *testing.T) {
 	whole, err := AppendCatalogue(nil, setOf(3))
@@ -53,10 +65,13 @@ func TestADamagedCatalogueIsRefused(t *testing.T) {
 	}
 	nested := setOf(2)
 	nested[1].Name, nested[1].Catalogue = "", 7
-	within, _ := AppendCatalogue(nil, nested)
+	inventory := setOf(2)
+	inventory[1].Name, inventory[1].Archive = "", ObjectID{1}
 	other := setOf(2)
 	other[1].Descriptor.ShardSize = 512
-	mixed, _ := AppendCatalogue(nil, other)
+	if _, err := ParseCatalogue(unchecked(setOf(3)), 3); err != nil {
+		t.Error(err)
+	}
 	for name, c := range map[string]struct {
 		bytes []byte
 		n     uint32
@@ -69,8 +84,9 @@ func TestADamagedCatalogueIsRefused(t *testing.T) {
 		"another magic":   {append([]byte("IUC2"), whole[4:]...), 3},
 		"more bytes":      {append(slices.Clone(whole), 0), 3},
 		"out of order":    {swapped(), 3},
-		"nested":          {within, 2},
-		"shards of sizes": {mixed, 2},
+		"nested":          {unchecked(nested), 2},
+		"an inventory":    {unchecked(inventory), 2},
+		"shards of sizes": {unchecked(other), 2},
 	} {
 		if _, err := ParseCatalogue(c.bytes, c.n); err == nil {
 			t.Errorf("%s: it was taken", name)

@@ -72,9 +72,12 @@ func FuzzManifest(f *testing.F) {
 	m.Descriptor.ShardSize = 320
 	f.Add(m.AppendTo(nil))
 	m.Channel, m.Version, m.Targets, m.Notes = "c", "1", []string{"x", "y"}, "n"
-	m.Metadata, m.Unknown = []byte{1}, []TLV{{Type: 7, Value: []byte{}}}
+	m.Metadata, m.Unknown = []byte{1}, []TLV{{Type: 9, Value: []byte{}}}
 	m.Signatures = make([]Signature, 1)
 	f.Add(m.AppendTo(nil))
+	m.Name, m.Inventory = "d.tar", Descriptor{Params: m.Descriptor.Params}
+	f.Add(m.AppendTo(nil))
+	f.Add((&Manifest{Descriptor: m.Descriptor, Archive: ObjectID{1}}).AppendTo(nil))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if len(in)+manifestIDLen > MaxShardSize {
 			return

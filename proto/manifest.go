@@ -264,6 +264,9 @@ func parseManifest(b []byte) (*Manifest, int, error) {
 	if err := m.parseTLVs(body[manifestFixedLen:]); err != nil {
 		return nil, 0, err
 	}
+	if m.Archive != (ObjectID{}) && len(signatures) > 0 {
+		return nil, 0, fmt.Errorf("%w: a signed inventory", errManifest)
+	}
 	for s := signatures; len(s) > 0; s = s[signatureLen:] {
 		m.Signatures = append(m.Signatures, Signature{KeyID: KeyID(s), Sig: [64]byte(s[8:signatureLen])})
 	}

@@ -42,6 +42,10 @@ func field(typ uint16, value string) []byte {
 
 func TestManifestVectors(t *testing.T) {
 	forEachVector(t, "manifest.txt", func(t *testing.T, v vector) {
+		if why := v.text("refused"); why != "" {
+			checkRefusedManifest(t, why, v.hex("payload"))
+			return
+		}
 		want := manifestOf(t, v)
 		payload := append([]byte("foo"), v.hex("payload")...)
 		got, err := want.AppendPayload([]byte("foo"))
@@ -56,6 +60,19 @@ func TestManifestVectors(t *testing.T) {
 			t.Errorf("ParseManifestPayload:\n got %+v\nwant %+v", parsed, want)
 		}
 	})
+}
+
+// checkRefusedManifest checks that a payload is refused for what is in it, and that nothing else
+// is wrong with it.
+func checkRefusedManifest(t *testing.T, why string, payload []byte) {
+	t.Helper()
+	if m, err := ParseManifestPayload(payload); err == nil {
+		t.Errorf("%s: accepted as %+v", why, m)
+	}
+	id, ok := ManifestID(payload[manifestIDLen:])
+	if !ok || !bytes.Equal(payload[:manifestIDLen], id[:]) {
+		t.Errorf("%s: the vector itself is damaged", why)
+	}
 }
 
 func manifestOf(t *testing.T, v vector) *Manifest {
@@ -76,6 +93,14 @@ func manifestOf(t *testing.T, v vector) *Manifest {
 	}
 	if v.text("catalogue") != "" {
 		m.Catalogue = uint32(v.num("catalogue"))
+	}
+	if b := v.hex("inventory"); b != nil {
+		if m.Inventory, err = ParseDescriptor(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := v.hex("archive"); b != nil {
+		m.Archive = ObjectID(b)
 	}
 	for _, line := range v.all("unknown") {
 		typ, value, _ := strings.Cut(line, " ")

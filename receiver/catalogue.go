@@ -5,7 +5,6 @@ package receiver
 import (
 	"cmp"
 	"io"
-	"sync"
 
 	"iotupd/proto"
 )
@@ -174,45 +173,3 @@ func (r *Receiver) learn(w *catalogueWork) {
 		r.endList(true)
 	}
 }
-
-// A memoryStore keeps a catalogue.
-type memoryStore struct {
-	mu    sync.Mutex
-	bytes []byte
-}
-
-// Found implements [Store].
-func (s *memoryStore) Found() int64 { return 0 }
-
-// Reserve implements [Store].
-func (s *memoryStore) Reserve(size int64) error {
-	s.bytes = make([]byte, size)
-	return nil
-}
-
-// ReadAt implements [Store].
-func (s *memoryStore) ReadAt(b []byte, offset int64) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := copy(b, s.bytes[min(offset, int64(len(s.bytes))):])
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// WriteAt implements [Store].
-func (s *memoryStore) WriteAt(b []byte, offset int64) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if end := offset + int64(len(b)); end > int64(len(s.bytes)) {
-		s.bytes = append(s.bytes, make([]byte, end-int64(len(s.bytes)))...)
-	}
-	return copy(s.bytes[offset:], b), nil
-}
-
-// Sync implements [Store].
-func (s *memoryStore) Sync() error { return nil }
-
-// Discard implements [Store].
-func (s *memoryStore) Discard() error { return nil }

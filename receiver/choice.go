@@ -71,6 +71,9 @@ func (r *Receiver) verifyManifest(p *packet, id *identity) (m verifiedManifest, 
 	if m, err = r.gate.authenticate(p, id); err != nil {
 		return m, err
 	}
+	if m.Archive != (proto.ObjectID{}) && !r.gate.isPinned() {
+		return m, ReasonOtherObject // the manifest of its archive counts
+	}
 	if why := r.gate.refusal(m); why != nil {
 		r.gate.refuse(Refused{Object: p.Object, Name: m.Name, Component: m.Component, Why: why.(proto.Reason)})
 		return m, why
@@ -114,7 +117,7 @@ func (r *Receiver) choose(c candidate, geo proto.Geometry) *object {
 	if len(waited) > 0 {
 		since = waited[0].at
 	}
-	b, _ := r.cfg.budget(geo)
+	b, ofInventory, _, _ := r.memoryOf(c.Manifest, geo)
 	o := newObject(&r.shared, id, geo, c.Manifest, b)
 	o.release, o.signers = c.release, c.signers
 	r.object = o
@@ -123,12 +126,13 @@ func (r *Receiver) choose(c candidate, geo proto.Geometry) *object {
 	r.observe(Certified{Manifest: c.Manifest, Signers: c.signers, Release: c.release})
 	for i := range waited {
 		if p := r.waiting.open(&waited[i]); geo.Admits(&p.Header) == nil {
-			if p.Path.Flags&proto.PathSet == 0 { // in a set, packets of other objects, numbered in between, have not waited
+			if p.Path.Flags&proto.PathSet == 0 && !c.Manifest.IsArchive() { // packets of other objects, numbered in between, have not waited
 				r.streams.Note(waited[i].at, p.from, &p.Path)
 			}
 			o.countPacket(&p, 1+uint64(waited[i].copies))
 		}
 	}
+	r.beginInventory(o, ofInventory)
 	o.waiting, r.waiting = r.waiting, waitingRoom{}
 	o.wake()
 	return o
@@ -138,7 +142,7 @@ func (r *Receiver) choose(c candidate, geo proto.Geometry) *object {
 // reports whether there was one. Packets go on waiting while the store is opened,
 // or while their group is compared with it.
 func (r *Receiver) takeWaiting(o *object) bool {
-	if o.opening {
+	if o.opening || o.holds() {
 		return false
 	}
 	p, ok := o.waiting.next(func(group uint32) bool { return group >= uint32(o.geo.Groups) || !o.index.groups[group].scanning })

@@ -46,6 +46,15 @@ type Config struct {
 	// They need an object with digests.
 	Seeds []io.ReaderAt
 
+	// Inventory, if not nil, has archives of directories received with their inventories,
+	// unless all objects are received. It is called by a [Job].
+	Inventory InventoryFunc
+
+	// InventoryFirst, if not nil, reports whether files on disk may have most of an archive:
+	// its packets then wait in memory, the latest of them, until its inventory was read and
+	// the seed was copied. So nothing is written that the seed has. It must not block.
+	InventoryFirst func(m *proto.Manifest) bool
+
 	// Name reports whether to accept the file name in an object's manifest, which
 	// may be empty. If nil, every name is accepted.
 	Name func(string) bool

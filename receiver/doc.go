@@ -16,6 +16,7 @@
 //   - receiver.go: the calls, and what a failure means
 //   - packet.go, choice.go, waiting.go, gate.go, policy.go: whose object is received
 //   - several.go, catalogue.go, all.go: several objects that are sent together
+//   - inventory.go, memorystore.go: archives of directories, and what older directories have of them
 //   - object.go, open.go, shard.go, places.go, layout.go, writes.go, index.go, state.go: a shard
 //     on its way to the store, and the states of its group
 //   - record.go, leaves.go, recordreader.go, rebuild.go, check.go: hashes of shards, and how they are used

@@ -49,6 +49,8 @@ type pool struct {
 	files  map[proto.ObjectID][]byte
 	before *receiver.MemStore // left by a run that received half of the first object
 	seed   []byte
+
+	inventory receiver.InventoryFunc
 }
 
 func newPool(f *testing.F) *pool {
@@ -157,6 +159,10 @@ func (p *pool) receive(t *testing.T, setting byte) *fuzzed {
 	}
 	if setting&signedOnly != 0 {
 		cfg.Trust = trusting(p.key)
+	}
+	if setting&sealedOnly == 0 || setting&foundSome != 0 {
+		cfg.Inventory = p.inventory
+		cfg.InventoryFirst = func(*proto.Manifest) bool { return setting&lateJobs != 0 }
 	}
 	if setting&withSeed != 0 {
 		cfg.Seeds = []io.ReaderAt{bytes.NewReader(p.seed)}

@@ -76,7 +76,7 @@ func (g *gate) authenticate(p *packet, id *identity) (m verifiedManifest, err er
 	}
 	m.Manifest, err = proto.ParseManifestPayload(slices.Clone(p.payload))
 	switch {
-	case unsigned != nil && (err != nil || m.Catalogue == 0): // a catalogue needs no signature (spec.md 6.6)
+	case unsigned != nil && (err != nil || m.Catalogue == 0 && m.Archive == (proto.ObjectID{})): // these need no signature (spec.md 6.6, 6.7)
 		g.report(&g.unsigned, Refused{Object: p.Object, Why: ReasonSignature})
 		return m, unsigned
 	case err != nil || m.Descriptor.Params != p.Params || !id.proves(m.Descriptor):

@@ -108,7 +108,9 @@ func (s *source) sender(cfg sender.Config) *sender.Sender {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.New(rand.NewPCG(uint64(cfg.Sender), uint64(cfg.Start)))
 	}
-	c, err := sender.New(cfg, s.object)
+	alone := *s.object
+	alone.Manifest.Inventory = proto.Descriptor{} // without which an archive is not sent
+	c, err := sender.New(cfg, &alone)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -118,7 +120,7 @@ func (s *source) sender(cfg sender.Config) *sender.Sender {
 // manifest returns the datagram with the manifest.
 func (s *source) manifest() []byte {
 	s.t.Helper()
-	if s.object.Manifest.Catalogue > 0 { // which is not sent alone
+	if m := &s.object.Manifest; m.Catalogue > 0 || m.IsArchive() || m.Archive != (proto.ObjectID{}) { // which is not sent alone
 		h := proto.Header{Type: proto.TypeManifest, Object: s.id, Params: s.geo.Params, Path: proto.Path{Layers: 1, Sender: 1, Senders: 1}}
 		b, err := s.object.Manifest.AppendPayload(h.AppendTo(nil))
 		if err != nil {

@@ -122,6 +122,10 @@ func (o *object) nextWork(kind workKind) work {
 		return newSyncWork(o)
 	case readCatalogue:
 		return newCatalogueWork(o)
+	case readInventory:
+		return newInventoryWork(o)
+	case copySeed:
+		return newSeedWork(o)
 	case scanOutline:
 		w, n, ok := o.nextOutlined()
 		if !ok {

@@ -28,7 +28,8 @@ type object struct {
 	candidate *candidate // with TakeAll
 	jobs      int        // that run
 	need      uint64     // memory that it counts for, with TakeAll
-	catalogue *candidate // it is a catalogue; nil: it is a file
+	catalogue *candidate // it is a catalogue; nil: it is not
+	archive   *object    // of which it is the inventory; nil: of none
 	heard     time.Time  // when the last packet came, of a catalogue
 	gainedAt  time.Time  // when the last one came that was new
 	gone      bool       // it is not received any more
@@ -42,6 +43,11 @@ type object struct {
 	places places
 	leaves *leaves // nil: the object has no hash tree
 	resume resume
+
+	inventory *object        // that is to be read before the end; nil: none
+	sibling   proto.ObjectID // id on the wire of the inventory of this archive; zero: it is not one
+	seeding   seeding
+	seedFirst bool // see Config.InventoryFirst
 
 	work        workList
 	decoders    decoders
@@ -169,10 +175,21 @@ func (o *object) observe(e Event) {
 }
 
 // isOnly reports whether the object is the only file that is received.
-func (o *object) isOnly() bool { return o.candidate == nil && o.catalogue == nil }
+func (o *object) isOnly() bool { return o.candidate == nil && o.catalogue == nil && o.archive == nil }
+
+// abort makes running jobs end soon.
+func (o *object) abort() {
+	o.aborted.Store(true)
+	if o.inventory != nil {
+		o.inventory.aborted.Store(true)
+	}
+}
 
 // drop ends the work on an object that is not received any more.
 func (o *object) drop() {
+	if o.inventory != nil {
+		o.inventory.drop()
+	}
 	o.places.queue.forget()
 	o.aborted.Store(true)
 	o.gone, o.flushAt = true, time.Time{}

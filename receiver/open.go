@@ -17,8 +17,8 @@ func (w *openWork) run() error {
 		}
 	}
 	var err error
-	if w.catalogue != nil {
-		w.store = &memoryStore{}
+	if w.catalogue != nil || w.archive != nil {
+		w.store = &MemoryStore{}
 	} else if w.store, err = w.cfg.Open(w.wire, w.geo.Params); err != nil {
 		return err
 	}

@@ -21,7 +21,10 @@ type Progress struct {
 
 	Resumed uint64 // of Held, found in the store, left by an earlier run
 	Reused  uint64 // of Held, taken from Config.Seeds
-	Forged  uint64 // given up again after they had been stored
+	// Data shards of the inventory of an archive, at hand and in all, until it is read.
+	InventoryHeld, InventoryNeeded uint64
+
+	Forged uint64 // given up again after they had been stored
 
 	// Hash records of leaves, known and in all. If there are none the object is
 	// sent without digests, or they are no longer needed.
@@ -64,6 +67,9 @@ func (r *Receiver) progressOf(o *object) Progress {
 		Data: o.received.data, Parity: o.received.parity, Digests: o.received.digests,
 		Outlines: o.received.outlines, Manifests: o.received.manifests,
 		Loss: o.lossThen,
+	}
+	if i := o.inventory; i != nil {
+		p.InventoryHeld, p.InventoryNeeded = i.index.shards, i.geo.DataShards
 	}
 	if o.leaves != nil {
 		p.Records, p.AllRecords = o.leaves.records, o.leaves.tree.Groups*uint64(o.leaves.tree.Records)

@@ -59,7 +59,7 @@ func (r *Receiver) Done() bool {
 	if r.cfg.Take == TakeAll {
 		return r.err != nil || r.set.doneAll()
 	}
-	return r.err != nil || r.object != nil && r.object.verified
+	return r.err != nil || r.object != nil && r.object.verified && !r.object.awaitsInventory()
 }
 
 // Err returns why the transfer failed: a [*StoreError], [ErrIntegrity], or an
@@ -127,7 +127,7 @@ func (r *Receiver) Handle(now time.Time, from Origin, datagram []byte) error {
 	}
 	p := packet{from: from, Header: h, datagram: datagram, payload: payload, sealed: h.Sealed}
 	if err := r.precheck(&p); err != nil {
-		if (err == ReasonOtherObject || err == ReasonNotNeeded && !r.Done()) && h.Path.Flags&proto.PathSet != 0 && proto.ChecksumOK(datagram) {
+		if (err == ReasonOtherObject || err == ReasonNotNeeded && !r.Done()) && r.sharesStream(&p) && proto.ChecksumOK(datagram) {
 			r.noteOther(&p)
 		}
 		return err
@@ -170,15 +170,32 @@ func (r *Receiver) precheck(p *packet) error {
 // loss, if its sender sends a set: the packets of all objects of a set share
 // their sequence numbers (spec.md 6.5).
 func (r *Receiver) noteOther(p *packet) {
-	if (r.object != nil || r.set.objects != nil) && p.Path.Flags&proto.PathSet != 0 {
+	if r.sharesStream(p) {
 		r.streams.Note(r.now, p.from, &p.Path)
 	}
 }
 
+// sharesStream reports whether the sequence numbers of what is received count the packet of
+// another object, too: one of the same set, or the inventory of the chosen archive.
+func (r *Receiver) sharesStream(p *packet) bool {
+	switch {
+	case r.object != nil && r.object.sibling == p.Object && r.object.manifest.IsArchive():
+		return true
+	case r.object == nil && r.set.objects == nil:
+		return false
+	}
+	return p.Path.Flags&proto.PathSet != 0
+}
+
 // find returns the object with an id on the wire, if it is being received.
 func (r *Receiver) find(wire proto.ObjectID) *object {
-	if r.object != nil && r.object.wire == wire {
-		return r.object
+	if o := r.object; o != nil {
+		switch {
+		case o.wire == wire:
+			return o
+		case o.inventory != nil && o.inventory.wire == wire:
+			return o.inventory
+		}
 	}
 	if c := r.set.catalogue; c != nil && c.wire == wire {
 		return c
@@ -200,7 +217,7 @@ func (r *Receiver) takePacket(p *packet) error {
 // takeFor handles an undamaged packet of an object that is being received.
 func (r *Receiver) takeFor(o *object, p *packet) error {
 	switch {
-	case o.opening && p.Type != proto.TypeManifest:
+	case (o.opening || o.holds()) && p.Type != proto.TypeManifest:
 		if err := o.geo.Admits(&p.Header); err != nil {
 			return err
 		}
@@ -224,7 +241,8 @@ func (r *Receiver) Wants() bool {
 	if r.cfg.Take == TakeAll {
 		return !r.set.collectedAll()
 	}
-	return r.object == nil || !r.object.collected
+	o := r.object
+	return o == nil || !o.collected || o.inventory != nil && !o.inventory.collected
 }
 
 // Busy reports whether the queues for writes to the store, or for packets that
@@ -235,7 +253,7 @@ func (r *Receiver) Busy() bool {
 		return r.queued >= mostBatches*batchBytes
 	}
 	o := r.object
-	return o != nil && (o.places.queue.busy() || o.waiting.isFull() && o.resume.waiting == 0)
+	return o != nil && (o.places.queue.busy() || o.waiting.isFull() && o.resume.waiting == 0 && !o.holds())
 }
 
 // fail ends the transfer with err, if that is a failure.
@@ -261,13 +279,17 @@ func (r *Receiver) NextJob() *Job {
 		}
 		o := r.ready[0]
 		if r.find(o.wire) == o {
-			if j := o.nextJob(); j != nil {
+			j := o.nextJob()
+			if j == nil {
+				if r.takeWaiting(o) {
+					continue
+				}
+				j = o.nextJob() // one that lets waiting packets go first
+			}
+			if j != nil {
 				r.set.jobs++
 				o.jobs++
 				return j
-			}
-			if r.takeWaiting(o) {
-				continue
 			}
 		}
 		o.ready = false
@@ -320,6 +342,11 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 	case j.kind == readCatalogue:
 		r.learn(j.work.(*catalogueWork))
 		return
+	case j.kind == readInventory:
+		if o.archive.verified {
+			r.verified(o.archive)
+		}
+		return
 	case j.kind == openStore:
 		o.waiting.keepOnly(o.wire)
 		if o.resume.waiting > 0 && o.isOnly() { // nothing is decoded meanwhile
@@ -337,8 +364,10 @@ func (r *Receiver) Finish(now time.Time, j *Job) {
 // meanwhile, or the clock was set.
 func (r *Receiver) verified(o *object) {
 	switch {
-	case o.catalogue != nil:
+	case o.catalogue != nil, o.archive != nil:
 		return // it is read next
+	case o.awaitsInventory():
+		return
 	case o.candidate != nil:
 		if why := r.gate.refusal(o.candidate.verifiedManifest); why != nil {
 			r.failObject(o, why)
@@ -358,7 +387,7 @@ func (r *Receiver) verified(o *object) {
 // Abort makes running jobs end soon. Their transfer fails.
 func (r *Receiver) Abort() {
 	if r.object != nil {
-		r.object.aborted.Store(true)
+		r.object.abort()
 	}
 	if r.set.catalogue != nil {
 		r.set.catalogue.aborted.Store(true)

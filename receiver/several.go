@@ -204,8 +204,8 @@ func (r *Receiver) found(c candidate) (o *object, err error) {
 	if err != nil {
 		return nil, proto.ReasonGeometry
 	}
-	if _, fits := r.cfg.budget(geo); !fits {
-		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Why: ReasonMemory, Memory: r.cfg.leastNeed(geo)})
+	if _, _, need, fits := r.memoryOf(c.Manifest, geo); !fits {
+		r.gate.refuse(Refused{Object: c.id.wire, Name: c.Name, Component: c.Component, Why: ReasonMemory, Memory: need})
 		return nil, ReasonMemory
 	}
 	old := r.old

@@ -198,6 +198,9 @@ func (w *waitingRoom) keepOnly(id proto.ObjectID) {
 // again makes next start over with all packets.
 func (w *waitingRoom) again() { w.at, w.shards = 0, false }
 
+// exhausted reports whether next has no more packets to return until again is called.
+func (w *waitingRoom) exhausted() bool { return w.count == 0 || w.shards && w.at >= w.count }
+
 // next takes out the next packet of a group that is ready, valid until the next
 // call. It returns shards last, after the packets with their leaves, so that a
 // forged shard does not take the place of a genuine one. Once ok is false, no

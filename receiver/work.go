@@ -15,11 +15,13 @@ const (
 	checkGroup                     // compare provisional shards with their leaves
 	scanGroup                      // compare the places of a group with its leaves
 	scanRecord                     // compare the places of the shards of one record with their leaves
+	copySeed                       // copy shards from a seed that an inventory describes
 	scanOutline                    // make records of an outline from files on disk
 	hashFile                       // hash the file as it is in the store
 	syncStore                      // make the finished file durable
 	writeStore                     // write what was received
 	readCatalogue                  // read the manifests of a catalogue
+	readInventory                  // have an inventory read
 	workKinds
 )
 
@@ -28,7 +30,9 @@ func (k workKind) decodes() bool { return k == decodeGroup || k == reencodeGroup
 
 // scans reports whether jobs of a kind scan for bytes on disk, after which a
 // group may take packets again.
-func (k workKind) scans() bool { return k == scanRecords || k == scanGroup || k == scanRecord }
+func (k workKind) scans() bool {
+	return k == scanRecords || k == scanGroup || k == scanRecord || k == copySeed
+}
 
 // counts reports whether jobs of a kind are limited to [Config.Workers] at a
 // time. Writing, hashing and syncing are not.

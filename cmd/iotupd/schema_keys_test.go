@@ -122,6 +122,24 @@ var jsonKeys = map[string]jsonKey{
 	"had_it_already":          {"", "whether the target had this content before: nothing was received"},
 	"layers_joined":           {"layers", "layers received from now on; 0: none for a while, to relieve the network"},
 
+	// Directories.
+	"entries":                 {"entries", "files, directories and links in a directory, itself included"},
+	"inventory_shards_held":   {"shards", "data shards of the inventory that are there; missing: it is complete, or there is none"},
+	"inventory_shards_needed": {"shards", "data shards of the inventory; missing: it is complete, or there is none"},
+	"bytes_reused":            {"bytes", "bytes of the archive that are in files of older directories"},
+	"phase":                   {"", "hashing old files, extracting the archive, or removing the older directory"},
+	"phase_files_done":        {"files", "files of phase_files that are done"},
+	"phase_files":             {"files", "files and directories of the phase; 0: not known"},
+	"phase_bytes_done":        {"bytes", "bytes of phase_bytes that are done"},
+	"phase_bytes":             {"bytes", "bytes of the files of the phase; 0: not known"},
+	"entry_type":              {"", "directory, file, sparse_file, symbolic_link, hard_link, character_device, block_device or FIFO"},
+	"permissions":             {"", "permissions, setuid, setgid and sticky bit, four octal digits; missing: those of the file of a hard link"},
+	"modified_unix_seconds":   {"seconds", "time of the last modification"},
+	"link_target":             {"", "what a symbolic link leads to, or the path of the file of a hard link"},
+	"archive_offset":          {"bytes", "position of the entry in the archive"},
+	"owner":                   {"", "numbers of user and group; missing: not sent"},
+	"extended_attributes":     {"attributes", "extended attributes of the entry"},
+
 	// Times and rates.
 	"seconds":                   {"seconds", "time since the first packet of the object arrived"},
 	"seconds_collected":         {"seconds", "time from the first packet until enough packets had arrived; the rest of seconds is decoding and verifying"},
@@ -280,6 +298,8 @@ var eventTimes = map[string]string{
 	"found":     "a packet of an object to receive has arrived",
 	"object":    "its manifest has arrived and was accepted",
 	"resumed":   "a partial file or --reuse has useful shards",
+	"inventory": "the inventory of a directory was read, and older directories were looked into",
+	"unpacking": "several times a second, while old files are hashed or the directory is written",
 	"collected": "enough packets have arrived; decoding and verifying begin",
 	"layers":    "other layers are joined from now on",
 	"done":      "the file is verified and in place, or was there already",
@@ -296,6 +316,7 @@ var eventTimes = map[string]string{
 
 	"heard":    "for every object that was heard, at the end",
 	"entry":    "for every object of a catalogue that was received, at the end",
+	"content":  "--files: for everything in a directory that is sent, at the end",
 	"listed":   "for every file, if several are sent and none was chosen",
 	"file":     "with --all, when a file is in place",
 	"failed":   "with --all, when a file is given up",

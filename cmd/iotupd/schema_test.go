@@ -350,8 +350,8 @@ func eventTable() string {
 
 // inOrder are events in the order in which they come.
 var inOrder = []string{
-	"listening", "found", "object", "resumed", "layers", "plan", "waiting", "sending", "interface", "progress", "paused", "continued",
-	"collected", "done", "listed", "totals", "file", "failed", "finished", "exec", "stopped", "heard", "entry", "listened", "manifest", "partial", "signed", "installation", "unfinished", "version", "warn", "error", "gap",
+	"listening", "found", "object", "resumed", "inventory", "layers", "plan", "waiting", "sending", "interface", "progress", "paused", "continued",
+	"collected", "unpacking", "done", "listed", "totals", "file", "failed", "finished", "exec", "stopped", "heard", "entry", "content", "listened", "manifest", "partial", "signed", "installation", "unfinished", "version", "warn", "error", "gap",
 }
 
 func byOrder(a, b string) int { return slices.Index(inOrder, a) - slices.Index(inOrder, b) }

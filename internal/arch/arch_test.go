@@ -44,9 +44,9 @@ var arrows = map[string][]string{
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cli": {
-		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "internal/sdnotify", "proto", "proto/keys", "proto/manifestfile",
-		"proto/seal", "receiver", "receiver/agent", "receiver/filestore", "receiver/installed", "receiver/installed/state",
-		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast", "proto/archive",
+		"bench/simnet", "internal/durable", "internal/netif", "internal/printable", "internal/reason", "internal/sdnotify", "proto", "proto/archive", "proto/keys", "proto/manifestfile",
+		"proto/seal", "receiver", "receiver/agent", "receiver/directory", "receiver/filestore", "receiver/installed", "receiver/installed/state",
+		"receiver/multicast", "sender/agent", "sender/filesource", "sender/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag", "golang.org/x/sys/unix", "golang.org/x/term",
 	},
 	"cmd/iotupd/internal/cobra":       {"cmd/iotupd/internal/cobra/small", "github.com/spf13/cobra"},
@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 	},
 	"cmd/iotupd/internal/inspect": {
 		"cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
-		"internal/durable", "internal/netif", "internal/quantity", "proto", "proto/manifestfile", "receiver",
+		"internal/durable", "internal/netif", "internal/printable", "internal/quantity", "proto", "proto/archive", "proto/manifestfile", "receiver",
 		"receiver/filestore", "receiver/monitor", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
@@ -74,7 +74,7 @@ var arrows = map[string][]string{
 		"bench/simnet", "cmd/iotupd/internal/cli", "cmd/iotupd/internal/describe", "cmd/iotupd/internal/listen",
 		"internal/diagnose", "internal/discover", "internal/durable", "internal/memlimit", "internal/netif",
 		"internal/quantity",
-		"internal/reason", "internal/seqno", "proto", "proto/seal", "receiver", "receiver/agent", "receiver/filestore",
+		"internal/reason", "internal/seqno", "proto", "proto/archive", "proto/seal", "receiver", "receiver/agent", "receiver/directory", "receiver/filestore",
 		"receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 		"cmd/iotupd/internal/cobra", "github.com/spf13/pflag",
 	},
@@ -118,6 +118,8 @@ var arrows = map[string][]string{
 	"internal/quantity":         {},
 	"internal/reason":           {"proto", "proto/seal", "receiver"},
 	"internal/sdnotify":         {"internal/printable"},
+	"internal/samedir":          {"golang.org/x/sys/unix"},
+	"internal/samedir/check":    {"internal/samedir"},
 	"internal/seqno":            {},
 	"internal/sha256pair":       {},
 
@@ -129,14 +131,15 @@ var arrows = map[string][]string{
 
 	"receiver": {"proto", "fec", "proto/seal", "internal/seqno"},
 	"receiver/agent": {
-		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/manifestfile", "proto/seal",
-		"receiver", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
+		"internal/diagnose", "internal/durable", "internal/hook", "internal/quantity", "internal/takeover", "internal/reason", "proto", "proto/archive", "proto/manifestfile", "proto/seal",
+		"receiver", "receiver/directory", "receiver/filestore", "receiver/installed", "receiver/installed/state", "receiver/layers", "receiver/multicast",
 	},
+	"receiver/directory":       {"internal/durable", "internal/quantity", "proto", "proto/archive", "golang.org/x/sys/..."},
 	"receiver/filestore":       {"internal/durable", "internal/quantity", "proto", "receiver"},
 	"receiver/installed":       {"internal/boot", "internal/durable", "proto", "receiver", "receiver/installed/state", "golang.org/x/sys/unix"},
 	"receiver/installed/state": {},
 	"receiver/layers":          {"proto", "receiver"},
-	"receiver/monitor":         {"internal/seqno", "proto", "proto/seal", "receiver", "receiver/multicast"},
+	"receiver/monitor":         {"internal/seqno", "proto", "proto/archive", "proto/seal", "receiver", "receiver/multicast"},
 	"receiver/multicast":       {"internal/discover", "internal/mcast", "proto", "receiver"},
 
 	"sender":            {"proto", "fec", "proto/seal"},
@@ -170,12 +173,13 @@ var clocks = []string{
 	"internal/boot",      // uptime
 	"internal/hook",      // how long a command took
 	"internal/sdnotify",  // when to say that a service is alive
+	"receiver/directory", // the age of hashes
 	"receiver/filestore", // the age of files
 	"receiver/installed", // how long to wait for a lock
 }
 
 // programs are other programs than iotupd, and what only tests run.
-var programs = []string{"internal/barepath", "internal/demo", "internal/jsonschema/check", "internal/leak", "internal/mcast/mcasttest"}
+var programs = []string{"internal/barepath", "internal/demo", "internal/jsonschema/check", "internal/leak", "internal/mcast/mcasttest", "internal/samedir", "internal/samedir/check"}
 
 // rules are held for the tree, and shown to bite.
 var rules = map[string]rule{

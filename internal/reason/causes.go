@@ -83,6 +83,8 @@ const (
 	InUse              = "in-use"
 	ForeignPartialFile = "foreign-partial-file"
 	NotReplaceable     = "not-replaceable"
+	DirectoryKept      = "directory-kept"
+	DirectoryInvalid   = "directory-invalid"
 	StdoutClosed       = "stdout-closed"
 	ReaderGone         = "reader-gone"
 	FileChanged        = "file-changed"
@@ -216,6 +218,8 @@ var failures = []Cause{
 	{InUse, "Another process receives the same file.", "wait for it, or end it", 11},
 	{ForeignPartialFile, "The partial file was left by a run of another user.", "remove it, or receive as that user", 11},
 	{NotReplaceable, "The existing file cannot be replaced: it is a mount point, immutable, append-only or of another user.", "name another file, or do what the text says", 11},
+	{DirectoryKept, "The existing directory was not made by iotupd, or files were added or changed in it.", "move them away, or allow to replace them: --replace", 11},
+	{DirectoryInvalid, "What is sent is not a valid directory, or its inventory says something else than its archive.", "send it again with the newest iotupd; if that does not help, look who signs it", 6},
 	{StdoutClosed, "Stdout is closed, so that the output would be lost.", "redirect stdout to a file or a pipe", 11},
 	{FileChanged, "The file changed while it was sent.", "send a file that nobody writes to", 11},
 	{NotAManifest, "The file is not a manifest.", "iotupd inspect FILE", 3},

@@ -52,7 +52,7 @@ func TestABuilderRefusesWhatAnInventoryCannotCarry(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := x.Inventory(); !errors.Is(err, errInventory) {
+		if _, err := x.Inventory(); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -47,39 +47,11 @@ func (d *decoder) text(most int) []byte { return d.take(int(d.number(uint64(most
 // next reads an entry. Its path is in d.path, and e.Path is set by the caller, who may not
 // need it.
 func (d *decoder) next(e *Entry) error {
-	*e = Entry{Extents: e.Extents[:0], Xattrs: e.Xattrs[:0]}
-	first := d.take(1)
-	if d.bad {
-		return errInventory
+	flags, err := d.head(e)
+	if err != nil || e.Type == HardLink {
+		return err
 	}
-	e.Type = Type(first[0] & typeMask)
-	if e.Type == 0 || e.Type >= types || first[0]&^(typeMask|flagOwned|flagXattrs) != 0 {
-		return d.refuse("it is of an unknown type")
-	}
-	shared := int(d.number(uint64(len(d.path))))
-	rest := d.text(MaxPath - shared)
-	if d.bad {
-		return errInventory
-	}
-	if shared < len(d.path) && len(rest) > 0 && rest[0] == d.path[shared] {
-		return d.refuse("its path is not in the shortest form")
-	}
-	d.path = append(d.path[:shared], rest...)
-	e.Owned = first[0]&flagOwned != 0
-	if e.Type == HardLink {
-		e.LinkedTo = int(d.number(MaxEntries))
-		if d.bad || first[0] != byte(HardLink) {
-			return d.refuse("it is an invalid hard link")
-		}
-		return nil
-	}
-	e.Mode = uint32(d.number(modeMask))
-	e.Seconds = d.signed()
-	e.Nanoseconds = uint32(d.number(1e9 - 1))
-	if e.Owned {
-		e.User, e.Group = uint32(d.number(1<<32-2)), uint32(d.number(1<<32-2))
-	}
-	if first[0]&flagXattrs != 0 {
+	if flags&flagXattrs != 0 {
 		d.xattrs(e)
 	}
 	d.ofType(e)
@@ -87,6 +59,43 @@ func (d *decoder) next(e *Entry) error {
 		return d.refuse("it is cut off, or a value is out of its limits")
 	}
 	return nil
+}
+
+// head reads an entry up to its owner, and of a hard link all of it.
+func (d *decoder) head(e *Entry) (flags byte, err error) {
+	*e = Entry{Extents: e.Extents[:0], Xattrs: e.Xattrs[:0]}
+	first := d.take(1)
+	if d.bad {
+		return 0, ErrInvalid
+	}
+	e.Type = Type(first[0] & typeMask)
+	if e.Type == 0 || e.Type >= types || first[0]&^(typeMask|flagOwned|flagXattrs) != 0 {
+		return 0, d.refuse("it is of an unknown type")
+	}
+	shared := int(d.number(uint64(len(d.path))))
+	rest := d.text(MaxPath - shared)
+	if d.bad {
+		return 0, ErrInvalid
+	}
+	if shared < len(d.path) && len(rest) > 0 && rest[0] == d.path[shared] {
+		return 0, d.refuse("its path is not in the shortest form")
+	}
+	d.path = append(d.path[:shared], rest...)
+	e.Owned = first[0]&flagOwned != 0
+	if e.Type == HardLink {
+		e.LinkedTo = int(d.number(MaxEntries))
+		if d.bad || first[0] != byte(HardLink) {
+			return 0, d.refuse("it is an invalid hard link")
+		}
+		return 0, nil
+	}
+	e.Mode = uint32(d.number(modeMask))
+	e.Seconds = d.signed()
+	e.Nanoseconds = uint32(d.number(1e9 - 1))
+	if e.Owned {
+		e.User, e.Group = uint32(d.number(1<<32-2)), uint32(d.number(1<<32-2))
+	}
+	return first[0], nil
 }
 
 func (d *decoder) xattrs(e *Entry) {

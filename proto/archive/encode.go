@@ -18,7 +18,8 @@ const (
 	typeMask   = 0x0f
 )
 
-var errInventory = errors.New("archive: invalid inventory")
+// ErrInvalid says that an inventory is not valid.
+var ErrInvalid = errors.New("archive: invalid inventory")
 
 // An EntryError says why an entry of an inventory is refused.
 type EntryError struct {
@@ -34,7 +35,7 @@ func (e *EntryError) Error() string {
 }
 
 // Unwrap returns the error of all invalid inventories.
-func (e *EntryError) Unwrap() error { return errInventory }
+func (e *EntryError) Unwrap() error { return ErrInvalid }
 
 // Append appends the inventory of entries to b. They are in the order of [Compare], the
 // first one is the directory itself, and each one is in a directory before it. The error is

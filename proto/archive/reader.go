@@ -2,7 +2,10 @@
 
 package archive
 
-import "io"
+import (
+	"io"
+	"sync"
+)
 
 // A Reader reads the archive of an inventory, whose files are elsewhere: headers and padding
 // come from the inventory. It is safe for concurrent use if Content is.
@@ -13,7 +16,18 @@ type Reader struct {
 	// file, its extents one after the other. It is never asked for more than there is. If
 	// it reads less, the Reader does so too, with its error.
 	Content func(i int, b []byte, offset int64) (int, error)
+
+	mu      sync.Mutex
+	headers map[int][]byte // long ones that were made: maps of sparse files, most of all
+	kept    int            // bytes of them
 }
+
+// Headers of a shard or less are made each time. Of longer ones so many bytes are kept: the
+// pieces of an archive are not read in their order.
+const (
+	longHeader  = 2048
+	keptHeaders = 8 << 20
+)
 
 // ReadAt implements [io.ReaderAt]. At content that cannot be read it ends early, with the
 // error of Content, or [io.ErrUnexpectedEOF] if there is none.
@@ -40,13 +54,12 @@ func (r *Reader) read(b []byte, at uint64) (int, error) {
 	if i == inv.Len() {
 		return zero(b, inv.ArchiveSize()-at), nil
 	}
-	e := inv.Entry(i)
-	stored := e.Stored()
+	stored := inv.stored(i)
 	start, end := inv.starts[i], inv.starts[i+1]
 	content := end - padded(stored)
 	switch {
 	case at < content:
-		return copy(b, inv.appendHeader(nil, i, &e)[at-start:]), nil
+		return copy(b, r.header(i)[at-start:]), nil
 	case at >= content+stored:
 		return zero(b, end-at), nil
 	}
@@ -60,6 +73,29 @@ func (r *Reader) read(b []byte, at uint64) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
+}
+
+// header returns all that the archive has of entry i before its content.
+func (r *Reader) header(i int) []byte {
+	r.mu.Lock()
+	header := r.headers[i]
+	r.mu.Unlock()
+	if header != nil {
+		return header
+	}
+	e := r.Inventory.Entry(i)
+	header = r.Inventory.appendHeader(nil, i, &e)
+	if len(header) < longHeader {
+		return header
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.headers == nil || r.kept+len(header) > keptHeaders {
+		r.headers, r.kept = map[int][]byte{}, 0
+	}
+	r.headers[i] = header
+	r.kept += len(header)
+	return header
 }
 
 // zero clears at most so many bytes of b, and returns how many.

@@ -12,6 +12,7 @@ const (
 	blockLen   = 512
 	trailerLen = 2 * blockLen // two blocks of zeros end an archive
 	nameLen    = 100          // of the fields for names in a header
+	prefixLen  = 155          // of the field for what is before the name
 )
 
 func padded(n uint64) uint64 { return (n + blockLen - 1) / blockLen * blockLen }
@@ -29,7 +30,7 @@ func (inv *Inventory) appendHeader(b []byte, i int, e *Entry) []byte {
 	case Symlink:
 		h.link = e.Target
 	case HardLink:
-		to := inv.Entry(e.LinkedTo)
+		to := inv.head(e.LinkedTo)
 		h.link = to.Path
 		h.like = &to
 	}
@@ -65,19 +66,26 @@ const (
 	maxOctal11 = 1<<33 - 1
 )
 
+// attributes returns the entry whose mode, time and owner the header has.
+func (h *header) attributes() *Entry {
+	if h.like != nil {
+		return h.like
+	}
+	return h.entry
+}
+
 // appendBlock appends the header, with a type.
 //
 //	name (100) | mode (8) | user (8) | group (8) | size (12) | time (12) | checksum (8) | type (1)
 //	link (100) | "ustar\0" "00" | name of user (32) | of group (32) | major (8) | minor (8) | prefix (155) | 0 (12)
 func (h *header) appendBlock(b []byte, flag byte) []byte {
-	e := h.entry
-	if h.like != nil {
-		e = h.like
-	}
+	e := h.attributes()
 	start := len(b)
 	b = append(b, make([]byte, blockLen)...)
 	block := b[start:]
-	copy(block[:nameLen], h.name)
+	prefix, name, _ := splitName(h.name)
+	copy(block[:nameLen], name)
+	copy(block[345:345+prefixLen], prefix)
 	octal(block[100:108], uint64(e.Mode))
 	octal(block[108:116], within(uint64(e.User), maxOctal7))
 	octal(block[116:124], within(uint64(e.Group), maxOctal7))
@@ -95,6 +103,20 @@ func (h *header) appendBlock(b []byte, flag byte) []byte {
 	}
 	octal(block[148:155], sum)
 	return b
+}
+
+// splitName returns the fields prefix and name of a header, and whether the name fits: a long
+// one is split at the first "/" behind which the rest fits.
+func splitName(s string) (prefix, name string, fits bool) {
+	if len(s) <= nameLen {
+		return "", s, true
+	}
+	for i := len(s) - nameLen - 1; i < len(s)-1 && i <= prefixLen; i++ {
+		if s[i] == '/' {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return "", s, false
 }
 
 // within returns n, or 0 if that does not fit into a field: then the extended header has it.
@@ -117,7 +139,8 @@ func octal(field []byte, n uint64) {
 // records returns the records of the extended header; empty: it needs none.
 func (h *header) records() (b []byte) {
 	e := h.entry
-	longName, longLink := len(h.name) > nameLen, len(h.link) > nameLen
+	_, _, fits := splitName(h.name)
+	longName, longLink := !fits, len(h.link) > nameLen
 	if longName && !utf8.ValidString(h.name) || longLink && !utf8.ValidString(h.link) {
 		b = appendRecord(b, "hdrcharset", "BINARY")
 	}
@@ -130,11 +153,11 @@ func (h *header) records() (b []byte) {
 	if h.size > maxOctal11 {
 		b = appendRecord(b, "size", strconv.FormatUint(h.size, 10))
 	}
-	if e.User > maxOctal7 {
-		b = appendRecord(b, "uid", strconv.FormatUint(uint64(e.User), 10))
+	if user := h.attributes().User; user > maxOctal7 {
+		b = appendRecord(b, "uid", strconv.FormatUint(uint64(user), 10))
 	}
-	if e.Group > maxOctal7 {
-		b = appendRecord(b, "gid", strconv.FormatUint(uint64(e.Group), 10))
+	if group := h.attributes().Group; group > maxOctal7 {
+		b = appendRecord(b, "gid", strconv.FormatUint(uint64(group), 10))
 	}
 	for _, x := range e.Xattrs {
 		b = appendRecord(b, "SCHILY.xattr."+x.Name, x.Value)

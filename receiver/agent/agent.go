@@ -17,9 +17,10 @@ import (
 
 // An Agent receives files of a channel. One goroutine uses it.
 type Agent struct {
-	cfg    Config
-	policy *receiver.Policy  // nil: no trust
-	memory *installed.Memory // nil: no trust
+	cfg         Config
+	policy      *receiver.Policy  // nil: no trust
+	directories *directories      // nil: archives are files
+	memory      *installed.Memory // nil: no trust
 
 	journal *installed.Journal // of installations; nil: nothing is installed
 
@@ -55,6 +56,9 @@ func New(cfg Config) (*Agent, error) {
 // open opens what is remembered.
 func (a *Agent) open() (err error) {
 	cfg := &a.cfg
+	if err := a.openDirectories(); err != nil {
+		return err
+	}
 	if len(cfg.Trust) > 0 || cfg.KeepPending || cfg.Install.Check != nil {
 		if err := a.choosePlace(); err != nil {
 			return err
@@ -138,6 +142,9 @@ func (a *Agent) openJournal() (err error) {
 // that is not complete stays for the next run, if the target can keep it. A
 // [Received] of this agent must not be used any more.
 func (a *Agent) Close() {
+	if a.directories != nil {
+		a.directories.place.Close()
+	}
 	a.cfg.Target.Close()
 	if a.cfg.Collection != nil {
 		a.cfg.Collection.Close()
@@ -167,6 +174,7 @@ func (a *Agent) Receive(ctx context.Context) (*Received, error) {
 }
 
 func (a *Agent) receive(ctx context.Context, listen listenFunc) (*Received, error) {
+	defer a.watchDirectories()()
 	for repeated := false; ; repeated = true {
 		if err := a.prepare(); err != nil {
 			return nil, err
@@ -189,6 +197,11 @@ func (a *Agent) receive(ctx context.Context, listen listenFunc) (*Received, erro
 func (a *Agent) prepare() error {
 	if err := a.cfg.Target.Prepare(); err != nil {
 		return err
+	}
+	if a.directories != nil {
+		if err := a.directories.place.Prepare(); err != nil {
+			return err
+		}
 	}
 	if a.memory != nil && !a.cfg.DryRun {
 		if err := a.memory.Reserve(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"iotupd/proto"
 	"iotupd/proto/seal"
 	"iotupd/receiver"
+	"iotupd/receiver/directory"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/installed/state"
@@ -38,6 +39,14 @@ type Config struct {
 
 	// Target is where files go. The agent prepares and closes it.
 	Target filestore.Target
+
+	// Directories is where archives of directories become directories (spec.md 6.7), each
+	// under the name that it is sent by: the path of the directory of Target, which is then
+	// a [filestore.Dir]. If empty, archives are files. Directory says how they are made;
+	// its Observe is not used: see [DirectoryProgress]. [Agent.ReceiveAll] does not make
+	// directories.
+	Directories string
+	Directory   directory.Config
 
 	// Trust are keys of which one must have signed a file, as package keys reads
 	// them. If there are none, anybody may be the sender.

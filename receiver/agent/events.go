@@ -7,6 +7,7 @@ import (
 
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/directory"
 	"iotupd/receiver/multicast"
 )
 
@@ -54,6 +55,18 @@ type (
 		At       time.Time
 		Progress receiver.Progress
 	}
+
+	// InventoryRead: what is in the directory whose archive is received. Reused is how many
+	// bytes of the archive are in older directories, whose files need not be received again.
+	InventoryRead struct {
+		Manifest *proto.Manifest
+		Entries  int
+		Reused   uint64
+	}
+
+	// DirectoryProgress: how far a directory is: a few times a second while old files are
+	// hashed, or the archive is made a directory.
+	DirectoryProgress struct{ directory.Progress }
 
 	// Progress: several times a second, unless Observe takes too long; with
 	// Config.Ask, while nothing happens only if asked for.
@@ -224,33 +237,35 @@ type (
 	}
 )
 
-func (Searching) agentEvent()      {}
-func (Searched) agentEvent()       {}
-func (Listening) agentEvent()      {}
-func (LevelChanged) agentEvent()   {}
-func (Transfer) agentEvent()       {}
-func (Collected) agentEvent()      {}
-func (Progress) agentEvent()       {}
-func (OwnDrops) agentEvent()       {}
-func (OverRate) agentEvent()       {}
-func (Rejected) agentEvent()       {}
-func (AlsoSent) agentEvent()       {}
-func (OtherComponent) agentEvent() {}
-func (OtherVersion) agentEvent()   {}
-func (OnlyOthers) agentEvent()     {}
-func (PlaceLost) agentEvent()      {}
-func (Silent) agentEvent()         {}
-func (AlreadyThere) agentEvent()   {}
-func (Done) agentEvent()           {}
-func (SeveralSent) agentEvent()    {}
-func (FileDone) agentEvent()       {}
-func (FileFailed) agentEvent()     {}
-func (AllDone) agentEvent()        {}
-func (Stopped) agentEvent()        {}
-func (InstallPending) agentEvent() {}
-func (Installed) agentEvent()      {}
-func (InstallFailed) agentEvent()  {}
-func (GivenUp) agentEvent()        {}
-func (TakeOverFailed) agentEvent() {}
-func (CommandPrinted) agentEvent() {}
-func (CommandEnded) agentEvent()   {}
+func (Searching) agentEvent()         {}
+func (Searched) agentEvent()          {}
+func (Listening) agentEvent()         {}
+func (LevelChanged) agentEvent()      {}
+func (Transfer) agentEvent()          {}
+func (Collected) agentEvent()         {}
+func (Progress) agentEvent()          {}
+func (OwnDrops) agentEvent()          {}
+func (OverRate) agentEvent()          {}
+func (Rejected) agentEvent()          {}
+func (AlsoSent) agentEvent()          {}
+func (OtherComponent) agentEvent()    {}
+func (OtherVersion) agentEvent()      {}
+func (OnlyOthers) agentEvent()        {}
+func (PlaceLost) agentEvent()         {}
+func (Silent) agentEvent()            {}
+func (AlreadyThere) agentEvent()      {}
+func (InventoryRead) agentEvent()     {}
+func (DirectoryProgress) agentEvent() {}
+func (Done) agentEvent()              {}
+func (SeveralSent) agentEvent()       {}
+func (FileDone) agentEvent()          {}
+func (FileFailed) agentEvent()        {}
+func (AllDone) agentEvent()           {}
+func (Stopped) agentEvent()           {}
+func (InstallPending) agentEvent()    {}
+func (Installed) agentEvent()         {}
+func (InstallFailed) agentEvent()     {}
+func (GivenUp) agentEvent()           {}
+func (TakeOverFailed) agentEvent()    {}
+func (CommandPrinted) agentEvent()    {}
+func (CommandEnded) agentEvent()      {}

@@ -55,12 +55,13 @@ func (e *alreadyThereError) Error() string { return e.path + " already has this 
 func (t *transfer) run(ctx context.Context) (*Received, error) {
 	cfg := t.agent.cfg.receiver(t.agent.policy)
 	cfg.Open, cfg.Observe = t.agent.cfg.Target.Open, t.observe
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	cfg.Inventory, cfg.InventoryFirst = t.agent.inventoryFunc(running), t.agent.olderDirectories()
 	var err error
 	if t.core, err = receiver.New(cfg); err != nil {
 		return nil, err
 	}
-	running, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	t.watcher.certified = func(c receiver.Certified) {
 		t.check.start(running, func(ctx context.Context) error { return t.look(ctx, c) }, cancel)
 	}
@@ -236,6 +237,9 @@ func (t *transfer) finish(ctx context.Context, err error) (*Received, error) {
 		return nil, err
 	}
 	if err = file.commit(ctx); err != nil {
+		if isInvalid(err) {
+			a.cfg.Target.Discard()
+		}
 		return nil, t.stopped(ctx, err)
 	}
 	if !a.cfg.DryRun {
@@ -276,7 +280,7 @@ func (t *transfer) cleanUp(err error) {
 	store := t.core.Store()
 	switch {
 	case errors.As(err, new(*receiver.StoreError)):
-	case errors.Is(err, receiver.ErrIntegrity):
+	case errors.Is(err, receiver.ErrIntegrity), isInvalid(err):
 		t.agent.cfg.Target.Discard()
 	case store != nil && refused:
 		store.Discard()

@@ -27,9 +27,13 @@ const othersWrite fs.FileMode = 0o022
 
 // Withhold makes Commit leave the file of m to this user alone, whoever could
 // change the old file. It returns the terms for [FileTarget.Release], as a text
-// that can be stored; empty: nothing to release.
+// that can be stored; empty: nothing to release. A directory has the modes in its
+// inventory from the beginning, and belongs to this user unless owners are preserved.
 func (t *FileTarget) Withhold(m *proto.Manifest) (terms string) {
 	t.withhold = true
+	if t.unpacks(m) {
+		return ""
+	}
 	final := t.finalOwners(t.finalName(m))
 	if t.dir.fixed || !final.strangers() {
 		return ""
@@ -78,6 +82,9 @@ func unchanged(before, now fs.FileInfo) bool {
 // Exclusive reports whether nobody but this user can change the file of m, as far as
 // the file system knows users.
 func (t *FileTarget) Exclusive(m *proto.Manifest) bool {
+	if t.unpacks(m) {
+		return t.exclusiveDirectory(t.finalName(m))
+	}
 	f, err := t.dir.Open(t.finalName(m))
 	if err != nil {
 		return false

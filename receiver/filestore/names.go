@@ -12,7 +12,7 @@ import (
 // A takenName is the name of a file that a target has put into place.
 type takenName struct {
 	owner *FileTarget
-	info  fs.FileInfo
+	info  fs.FileInfo // nil: it is reserved only
 }
 
 // names are the names of files that the targets of a collection have put into place. There
@@ -69,6 +69,34 @@ func (n *names) free(t *FileTarget, name string) error {
 		return newError(t.dir.path(name), err)
 	}
 	return nil
+}
+
+// reserve notes that t puts something called name into place, which takes long.
+func (n *names) reserve(t *FileTarget, name string) error {
+	if n == nil {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := n.check(t, name); err != nil {
+		return err
+	}
+	if _, ok := n.taken[name]; !ok {
+		n.taken[name] = takenName{owner: t}
+	}
+	return nil
+}
+
+// leave takes a reservation back, unless there is something by that name.
+func (n *names) leave(t *FileTarget, name string) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if by := n.taken[name]; by.owner == t && by.info == nil {
+		delete(n.taken, name)
+	}
 }
 
 // take calls put, which puts the file called name into place, and notes that t has that

@@ -64,7 +64,8 @@ type FileTarget struct {
 	withhold bool                        // see Withhold
 	verified atomic.Pointer[fs.FileInfo] // of the file that Has or Commit has verified; nil: none
 
-	inspect func(path string) error // see Inspect
+	inspect  func(path string) error // see Inspect
+	unpacker Unpacker                // see Unpack; nil: none
 
 	part   *part  // the hidden file, locked; nil: none
 	made   bool   // this run made the hidden file
@@ -158,6 +159,9 @@ func (t *FileTarget) Has(ctx context.Context, m *proto.Manifest) (string, error)
 	if err := t.dir.check(); err != nil {
 		return "", err
 	}
+	if t.unpacks(m) {
+		return t.hasDirectory(ctx, m)
+	}
 	name := t.finalName(m)
 	impossible := cmp.Or(t.dir.possible(name), t.dir.names.free(t, name))
 	info, err := t.dir.Lstat(name)
@@ -204,17 +208,22 @@ func (t *FileTarget) finalName(m *proto.Manifest) string {
 		return t.name
 	case t.byObject:
 		return ObjectName(m)
+	case t.unpacks(m):
+		return m.DirectoryName()
 	}
 	return m.Name
 }
 
 // Commit implements [Target]. Errors are of type [*Error]; some are errors of
 // Check. After an error the partial file is unchanged.
-func (t *FileTarget) Commit(_ context.Context, m *proto.Manifest) (string, error) {
+func (t *FileTarget) Commit(ctx context.Context, m *proto.Manifest) (string, error) {
 	name, size := t.finalName(m), int64(m.Descriptor.Size)
 	path := t.dir.path(name)
 	if err := t.Check(); err != nil {
 		return "", err
+	}
+	if t.unpacks(m) {
+		return t.commitDirectory(ctx, m)
 	}
 	if err := cmp.Or(t.dir.replaceable(name), t.dir.names.free(t, name)); err != nil {
 		return "", err // nothing has been changed

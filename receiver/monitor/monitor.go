@@ -29,6 +29,11 @@ type Monitor struct {
 	trusted  []proto.PublicKey
 	groupKey *seal.GroupKey // nil: no key
 
+	// Inventories, which may be set before the first packet, has the inventories of
+	// directories received.
+	Inventories    bool
+	inventoryBytes uint64 // of all that were begun
+
 	// The results. They must not be changed.
 	Objects   []*Object               // in the order in which they were heard
 	Layers    int                     // most that a packet announces; at least 1
@@ -90,6 +95,8 @@ type Object struct {
 	cipher  *seal.Cipher // nil: plain, or no key for it
 	payload []byte       // of Manifest
 	checks  int          // manifests looked at
+
+	inventory *inventory // nil: not begun
 }
 
 // Traffic counts packets, and their bytes with IP headers.
@@ -153,6 +160,7 @@ func (m *Monitor) Of(o *Object, now time.Time) (share float64, needs time.Durati
 func (m *Monitor) Handle(now time.Time, from receiver.Origin, datagram []byte) {
 	m.Datagrams++
 	m.catalogue.hear(now, from, datagram)
+	m.hearInventories(now, from, datagram)
 	h, payload, err := proto.Parse(datagram)
 	switch {
 	case err != nil:

@@ -12,9 +12,11 @@ import (
 	"iotupd/internal/durable"
 	"iotupd/internal/reason"
 	"iotupd/proto"
+	"iotupd/proto/archive"
 	"iotupd/proto/manifestfile"
 	"iotupd/receiver"
 	"iotupd/receiver/agent"
+	"iotupd/receiver/directory"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/installed"
 	"iotupd/receiver/installed/state"
@@ -209,8 +211,12 @@ func InstallCode(s state.State) string {
 // storeCode is Code of what fails on a disk; empty: nothing did.
 func storeCode(err error) string {
 	switch {
-	case errors.Is(err, filestore.ErrInUse):
+	case errors.Is(err, filestore.ErrInUse), errors.Is(err, directory.ErrInUse):
 		return reason.InUse
+	case errors.Is(err, directory.ErrNotOurs):
+		return reason.DirectoryKept
+	case errors.Is(err, archive.ErrInvalid), errors.Is(err, directory.ErrDisagrees):
+		return reason.DirectoryInvalid
 	case errors.Is(err, durable.ErrFixed):
 		return reason.NotReplaceable
 	case errors.Is(err, filestore.ErrForeign):
@@ -228,7 +234,7 @@ func storeCode(err error) string {
 	case errors.Is(err, syscall.ENOSPC):
 		return reason.NoSpace
 	case isA[*receiver.StoreError](err), isA[*durable.ScratchError](err), isA[*filestore.Error](err), isA[*filestore.TargetError](err),
-		isA[*installed.Error](err), isA[*installed.DirError](err):
+		isA[*installed.Error](err), isA[*installed.DirError](err), isA[*directory.Error](err):
 		return reason.LocalIO
 	}
 	return ""

@@ -45,6 +45,7 @@ var pages = map[string][]task{
 	"recv": {
 		{"Target", "output dir exec", "ready check exec-timeout exec-attempts confirm confirm-timeout installed-sequence installed-object dry-run reuse"},
 		{"When to stop", "timeout stall follow", ""},
+		{"Directories", "", "replace link preserve max-entries"},
 		{"Which file", "", "name component object sha256 max-size"},
 		{"Several files", "", "all max-objects max-total"},
 		{"Signed and encrypted transfers", "trust group-key", "target min-sequence allow-downgrade state signature-rate"},
@@ -72,6 +73,7 @@ var pages = map[string][]task{
 	},
 	"inspect": {
 		{"Keys", "trust group-key", ""},
+		{"What to show", "files", ""},
 		{"Network", "for interface channel ipv4 ipv6 source", "group port"},
 		{"Output", "quiet verbose json", "progress stats"},
 		{"Help", "help help-all", ""},

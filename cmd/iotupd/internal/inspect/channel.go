@@ -78,6 +78,7 @@ func (v *channelView) show(now time.Time, drops uint64) {
 		print("%s", e.text()) // and an empty line
 	}
 	v.list(now, print)
+	v.files(print)
 	end := listenedEvent{
 		Objects: len(objects), Listed: len(m.Listed()), Datagrams: m.Datagrams, Beyond: m.Beyond,
 		OwnDrops: drops, Ignored: describe.Ignored(m.Ignored),

@@ -223,7 +223,7 @@ func counts(m map[string]uint64) string {
 // Events returns an example of every event of inspect, by type, for docs/json.md.
 func Events() map[string]any {
 	return map[string]any{
-		"listening": listen.Event{}, "heard": heardEvent{}, "entry": entryEvent{}, "listened": listenedEvent{},
+		"listening": listen.Event{}, "heard": heardEvent{}, "entry": entryEvent{}, "content": fileEvent{}, "listened": listenedEvent{},
 		"manifest": describe.ManifestEvent{}, "partial": partEvent{},
 	}
 }

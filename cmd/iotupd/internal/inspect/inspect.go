@@ -40,10 +40,11 @@ type options struct {
 	trust    []string
 	groupKey string
 	listen   time.Duration
+	files    bool
 }
 
 // listeningFlags are those that say how to listen.
-var listeningFlags = []string{"group-key", "interface", "group", "channel", "port", "ipv4", "ipv6", "source", "for"}
+var listeningFlags = []string{"group-key", "interface", "group", "channel", "port", "ipv4", "ipv6", "source", "for", "files"}
 
 // NewCommand returns the command.
 func NewCommand() *cobra.Command {
@@ -85,6 +86,7 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 
 	o.Options.AddFlags(flags)
 	flags.DurationVar(&o.listen, "for", 5*time.Second, "`time` to listen")
+	flags.BoolVar(&o.files, "files", false, "list what is in the directories that are sent")
 
 	o.OutputOptions.AddFlags(flags)
 }
@@ -140,6 +142,7 @@ func showChannel(ctx context.Context, opts options, std cli.Stdio) (err error) {
 		return err
 	}
 	v.monitor = monitor.New(v.trusted, groupKey)
+	v.monitor.Inventories = opts.files
 	out.WarnExposed(opts.groupKey)
 	return v.run(ctx)
 }

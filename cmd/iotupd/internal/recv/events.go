@@ -51,6 +51,9 @@ type progressEvent struct {
 	Seconds   float64           `json:"seconds_left,omitempty"`
 	OwnDrops  uint64            `json:"own_drops"`
 	Ignored   map[string]uint64 `json:"ignored,omitempty"`
+
+	InventoryHeld   uint64 `json:"inventory_shards_held,omitempty"`
+	InventoryNeeded uint64 `json:"inventory_shards_needed,omitempty"`
 }
 
 type doneEvent struct {
@@ -102,6 +105,7 @@ type hookEvent struct {
 func Events() map[string]any {
 	return map[string]any{
 		"listening": listen.Event{}, "found": describe.ObjectEvent{}, "object": receivedEvent{}, "resumed": resumedEvent{},
+		"inventory": inventoryEvent{}, "unpacking": unpackingEvent{},
 		"collected": collectedEvent{}, "layers": layersEvent{}, "progress": progressEvent{}, "done": doneEvent{}, "exec": hookEvent{},
 		"listed": listedEvent{}, "file": fileEvent{}, "failed": fileFailedEvent{}, "totals": progressAllEvent{}, "finished": allEvent{},
 	}

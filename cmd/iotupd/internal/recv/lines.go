@@ -65,17 +65,17 @@ func (v *view) resumed(e receiver.Resumed, object proto.ObjectID) {
 		return
 	}
 	v.out.Event("resumed", resumedEvent{Object: object.String(), Resumed: e.Shards, Reused: e.Reused})
-	v.out.Line("continuing:%s", spared(e.Shards, e.Reused))
+	v.out.Line("continuing:%s", spared(e.Shards, e.Reused, "--reuse"))
 }
 
 // spared says how many shards need not be received, if any.
-func spared(resumed, reused uint64) string {
+func spared(resumed, reused uint64, older string) string {
 	s := ""
 	if resumed > 0 {
 		s += fmt.Sprintf("  %d shards were there already", resumed)
 	}
 	if reused > 0 {
-		s += fmt.Sprintf("  %d shards from --reuse", reused)
+		s += fmt.Sprintf("  %d shards from %s", reused, older)
 	}
 	return s
 }
@@ -134,11 +134,15 @@ func (v *view) progress(e agent.Progress) {
 		Object: s.Object.String(), Held: s.Held, Needed: s.Needed, Groups: s.Groups, Complete: s.Decoded,
 		Resumed: s.Resumed, Reused: s.Reused, Forged: forged(s),
 		Rate: v.rate(s.Params), LossRatio: s.Loss.Ratio(), Seconds: left.Seconds(),
+		InventoryHeld: s.InventoryHeld, InventoryNeeded: s.InventoryNeeded,
 		OwnDrops: e.Drops, Ignored: describe.Ignored(s.Ignored),
 	})
 	line := fmt.Sprintf(" %2d%%  %v of %v  %v  loss %.1f%%", 100*s.Held/s.Needed,
 		quantity.Size(min(s.Held*uint64(s.Params.ShardSize), s.Params.Size)), quantity.Size(s.Params.Size),
 		quantity.Rate(v.rate(s.Params)), 100*s.Loss.Ratio())
+	if s.InventoryNeeded > 0 {
+		line += fmt.Sprintf("  inventory %d%%", 100*s.InventoryHeld/s.InventoryNeeded)
+	}
 	switch {
 	case e.Silent >= silent:
 		line += "  silent for " + quantity.Duration(e.Silent)
@@ -184,7 +188,11 @@ func (v *view) done(r agent.Done) {
 	if v.opts.dryRun {
 		verb = "ok (dry run, nothing written)"
 	}
-	extra := spared(s.Resumed, s.Reused)
+	older := "--reuse"
+	if r.File.Manifest.IsArchive() {
+		older = "older files"
+	}
+	extra := spared(s.Resumed, s.Reused, older)
 	if n := forged(s); n > 0 {
 		extra += fmt.Sprintf("  forged %d dropped", n)
 	}

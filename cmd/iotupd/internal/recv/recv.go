@@ -107,6 +107,7 @@ type options struct {
 	hookOptions
 	dnsOptions
 	severalOptions
+	directoryOptions
 	output string
 	dir    string
 	ready  string
@@ -172,8 +173,9 @@ func (o *options) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.output, "output", "o", "", "`file` to write or replace; - writes verified bytes to stdout")
 	flags.StringVarP(&o.dir, "dir", "d", "", "`directory` to write to, under the name that the sender gives")
 	flags.BoolVarP(&o.dryRun, "dry-run", "n", false, "test reception: receive and verify, but keep nothing")
-	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file`, repeatable: blocks that are the same at the same place are not received again")
+	flags.StringSliceVar(&o.reuse, "reuse", nil, "older version of the `file` or directory, repeatable: what it has is not received again; of a file, blocks at the same place")
 	flags.StringVar(&o.ready, "ready", "", "`directory` to write to, for iotupd install of another user; needs --trust")
+	o.directoryOptions.addFlags(flags)
 	o.hookOptions.addFlags(flags)
 	o.addCheckFlag(flags)
 
@@ -422,7 +424,7 @@ func (o *options) validate() error {
 	var err error
 	o.loss, err = cli.ReadLoss("drop", o.drop)
 	return cmp.Or(err, o.ChannelOptions.Validate(), o.OutputOptions.Validate(), o.trustOptions.validate(), o.dnsOptions.validate(),
-		o.layerOptions.validate(), o.hookOptions.validate(), o.validateSeveral())
+		o.layerOptions.validate(), o.hookOptions.validate(), o.validateSeveral(), o.validateDirectories())
 }
 
 // lost returns what --drop asks for, nil if nothing.
@@ -461,6 +463,7 @@ func (o *options) agentConfig(seeds []*os.File, stdout io.Writer) (cfg agent.Con
 		cfg.Collection = filestore.NewCollection(o.dir, openFiles)
 	} else {
 		cfg.Target = o.target(stdout)
+		o.directories(&cfg)
 	}
 	var errs [5]error
 	cfg.State, errs[0] = o.stateDir()

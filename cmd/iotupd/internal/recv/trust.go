@@ -98,6 +98,9 @@ func (o *options) stateDir() (string, error) {
 // openSeeds opens the files of --reuse, so that a wrong name is reported at once.
 func (o *options) openSeeds() (seeds []*os.File, err error) {
 	for _, path := range o.reuse {
+		if o.dir != "" && !o.all && isDirectory(path) {
+			continue // see directories
+		}
 		f, err := openSeed(path)
 		if err != nil {
 			closeAll(seeds)
@@ -116,7 +119,7 @@ func openSeed(path string) (*os.File, error) {
 		return nil, cli.LocalError("--reuse "+path, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, cli.UsageError("--reuse %s is not a regular file", path)
+		return nil, cli.UsageError("--reuse %s is not a regular file; directories are for -d DIR", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {

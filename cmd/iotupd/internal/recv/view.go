@@ -42,6 +42,10 @@ func (v *view) observe(e agent.Event) {
 		v.transfer(e)
 	case agent.Collected:
 		v.collected(e)
+	case agent.InventoryRead:
+		v.inventory(e)
+	case agent.DirectoryProgress:
+		v.unpacking(e)
 	case agent.LevelChanged:
 		v.levelChanged(e)
 	case agent.Progress:

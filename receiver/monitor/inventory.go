@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+package monitor
+
+import (
+	"time"
+
+	"iotupd/proto"
+	"iotupd/proto/archive"
+	"iotupd/proto/seal"
+	"iotupd/receiver"
+)
+
+// maxInventories bounds the bytes of all inventories that are received.
+const maxInventories = 64 << 20
+
+// An inventory is being received to list what is in a directory (spec.md 6.7). The manifest
+// of the archive names it, so that it needs no signature.
+type inventory struct {
+	receiver *receiver.Receiver // nil: it has arrived, or never will
+	store    receiver.MemoryStore
+	size     uint64
+	read     *archive.Inventory // nil: not yet
+}
+
+// newInventory returns the inventory of an archive with manifest m.
+func newInventory(m *proto.Manifest, groupKey *seal.GroupKey) *inventory {
+	v := &inventory{size: m.Inventory.Size}
+	cfg := receiver.Config{
+		Object: m.Inventory.Object(), MaxSize: m.Inventory.Size,
+		Open: func(proto.ObjectID, proto.Params) (receiver.Store, error) { return &v.store, nil },
+	}
+	if groupKey != nil {
+		cfg.GroupKeys = []*seal.GroupKey{groupKey}
+	}
+	var err error
+	if v.receiver, err = receiver.New(cfg); err != nil {
+		panic("monitor: internal error: " + err.Error())
+	}
+	return v
+}
+
+// hear takes a datagram. What is to be done with it is done at once.
+func (v *inventory) hear(now time.Time, from receiver.Origin, datagram []byte) {
+	r := v.receiver
+	if r == nil {
+		return
+	}
+	if at := r.Wake(); !at.IsZero() && !now.Before(at) {
+		r.Tick(now)
+	}
+	r.Handle(now, from, datagram)
+	for j := r.NextJob(); j != nil; j = r.NextJob() {
+		j.Run()
+		r.Finish(now, j)
+	}
+	if !r.Done() {
+		return
+	}
+	v.receiver = nil
+	if r.Err() != nil {
+		return
+	}
+	b := make([]byte, v.size)
+	v.store.ReadAt(b, 0)
+	v.store = receiver.MemoryStore{}
+	v.read, _ = archive.Parse(b, archive.MaxEntries) // one that is invalid lists nothing
+}
+
+// Inventory returns what is in a directory; nil if that is not known.
+func (o *Object) Inventory() *archive.Inventory {
+	if o.inventory == nil {
+		return nil
+	}
+	return o.inventory.read
+}
+
+// hearInventories passes a datagram to the inventories that are received, and begins with the
+// inventory of an archive that was heard for the first time.
+func (m *Monitor) hearInventories(now time.Time, from receiver.Origin, datagram []byte) {
+	if !m.Inventories {
+		return
+	}
+	for _, o := range m.Objects {
+		switch {
+		case o.inventory != nil:
+			o.inventory.hear(now, from, datagram)
+		case o.Manifest != nil && o.Manifest.IsArchive() && m.inventoryBytes+o.Manifest.Inventory.Size <= maxInventories:
+			m.inventoryBytes += o.Manifest.Inventory.Size
+			o.inventory = newInventory(o.Manifest, m.groupKeyOf(o))
+			o.inventory.hear(now, from, datagram)
+		}
+	}
+}
+
+// groupKeyOf returns the key that opens the packets of an object; nil: they are not sealed.
+func (m *Monitor) groupKeyOf(o *Object) *seal.GroupKey {
+	if o.Sealed {
+		return m.groupKey
+	}
+	return nil
+}
