@@ -125,6 +125,21 @@ func TestAFileOfTheSameContentMayHaveANewName(t *testing.T) {
 	}
 }
 
+// A new version is often put into place by a rename.
+func TestADirectoryWhoseNameAnotherOneTakesIsNoticed(t *testing.T) {
+	p := changing(t)
+	d := p.scan(archive.Preserve{})
+	before := string(p.archive(d))
+	p.must(os.Rename(p.path, p.path+"-old"))
+	p.must(d.Look())
+	p.must(d.Check())
+	if string(p.archive(d)) != before {
+		t.Error("the archive is another one")
+	}
+	p.must(os.Mkdir(p.path, 0o755))
+	p.wantChange(d.Look(), "", filesource.Replaced)
+}
+
 func TestASocketMayAppear(t *testing.T) {
 	p := changing(t)
 	d := p.scan(archive.Preserve{})

@@ -26,6 +26,9 @@ const looked = 1024
 // [*filesource.ChangedError] if one of them has changed, was added or removed. It is for one
 // goroutine.
 func (d *Directory) Look() error {
+	if err := d.stillNamed(); err != nil {
+		return err
+	}
 	for range min(looked, d.inventory.Len()) {
 		if err := d.look(d.next); err != nil {
 			return err
@@ -37,10 +40,30 @@ func (d *Directory) Look() error {
 
 // Check looks at all entries: see [Directory.Look].
 func (d *Directory) Check() error {
+	if err := d.stillNamed(); err != nil {
+		return err
+	}
 	for i := range d.inventory.Len() {
 		if err := d.look(i); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// stillNamed returns an error if another directory has taken the name of this one. Without a name,
+// a directory can still be sent.
+func (d *Directory) stillNamed() error {
+	named, err := os.Stat(d.path)
+	if err != nil {
+		return nil
+	}
+	opened, err := d.root.Stat(".")
+	if err != nil {
+		return d.failure("", err)
+	}
+	if !os.SameFile(named, opened) {
+		return d.changed("", filesource.Replaced)
 	}
 	return nil
 }
