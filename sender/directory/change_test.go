@@ -26,6 +26,7 @@ var changes = map[string]struct {
 	"replaced":       {func(p place) { p.write("../new", "content"); p.rename("../new", "sub/file") }, "sub/file", filesource.Replaced, true},
 	"symbolic link":  {func(p place) { p.remove("sub/file"); p.must(os.Symlink("../other", p.at("sub/file"))) }, "sub/file", filesource.Replaced, true},
 	"removed":        {func(p place) { p.remove("sub/file") }, "sub/file", filesource.Removed, true},
+	"link for a dir": {func(p place) { p.rename("sub", "../sub"); p.must(os.Symlink("../sub", p.at("sub"))) }, "sub", filesource.Replaced, true},
 	"added":          {func(p place) { p.write("sub/new", "x") }, "sub/new", filesource.Added, false},
 	"directory":      {func(p place) { p.must(os.MkdirAll(p.at("sub/new/deep"), 0o755)) }, "sub/new", filesource.Added, false},
 	"mode":           {func(p place) { p.must(os.Chmod(p.at("sub/file"), 0o600)) }, "sub/file", filesource.Changed, false},
@@ -122,6 +123,21 @@ func TestAFileOfTheSameContentMayHaveANewName(t *testing.T) {
 	if string(p.archive(d)) != before {
 		t.Error("the archive is another one")
 	}
+}
+
+// A new version is often put into place by a rename.
+func TestADirectoryWhoseNameAnotherOneTakesIsNoticed(t *testing.T) {
+	p := changing(t)
+	d := p.scan(archive.Preserve{})
+	before := string(p.archive(d))
+	p.must(os.Rename(p.path, p.path+"-old"))
+	p.must(d.Look())
+	p.must(d.Check())
+	if string(p.archive(d)) != before {
+		t.Error("the archive is another one")
+	}
+	p.must(os.Mkdir(p.path, 0o755))
+	p.wantChange(d.Look(), "", filesource.Replaced)
 }
 
 func TestASocketMayAppear(t *testing.T) {

@@ -28,6 +28,24 @@ func (d *Directory) failure(at string, err error) error {
 	return &filesource.FileError{Path: d.show(at), Err: err}
 }
 
+// unopened is the error of an entry that cannot be opened. Where something else took the place
+// of a directory that it is in, the error says so.
+func (d *Directory) unopened(at string, err error) error {
+	for i := range len(at) {
+		if at[i] != '/' || isTooMany(err) {
+			continue
+		}
+		info, failed := d.root.Lstat(filepath.FromSlash(at[:i]))
+		if failed != nil {
+			return d.failure(at[:i], failed)
+		}
+		if !info.IsDir() {
+			return d.changed(at[:i], filesource.Replaced)
+		}
+	}
+	return d.failure(at, err)
+}
+
 // changed is the error of a change.
 func (d *Directory) changed(at string, how filesource.Change) error {
 	return &filesource.ChangedError{Path: d.show(at), How: how, Directory: true}

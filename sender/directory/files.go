@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -52,9 +51,18 @@ type file struct {
 
 // open opens the file of an entry, which has to be the one that was scanned.
 func (d *Directory) open(i int, e *archive.Entry) (*file, error) {
-	opened, err := d.root.OpenFile(filepath.FromSlash(e.Path), os.O_RDONLY|doNotWait, 0)
+	var opened *os.File
+	err := d.parents.in(e.Path, func(dir *os.Root, name string) (err error) {
+		if opened, err = dir.OpenFile(name, os.O_RDONLY|doNotWait, 0); err == nil {
+			return nil
+		}
+		if info, failed := dir.Lstat(name); failed == nil && !info.Mode().IsRegular() {
+			return d.changed(e.Path, filesource.Replaced)
+		}
+		return err
+	})
 	if err != nil {
-		return nil, d.failure(e.Path, err)
+		return nil, d.unopened(e.Path, err)
 	}
 	f := &file{File: opened, entry: i, path: e.Path, size: int64(e.Size), time: time.Unix(e.Seconds, int64(e.Nanoseconds)), sum: e.SHA256}
 	if e.Type == archive.SparseFile {
@@ -192,7 +200,7 @@ func (o *files) acquire(i int) (*file, error) {
 	o.mu.Unlock()
 	e := o.of.inventory.Entry(i)
 	f, err := o.of.open(i, &e)
-	for isTooMany(err) && o.shrink() {
+	for isTooMany(err) && (o.of.parents.shrink() || o.shrink()) {
 		f, err = o.of.open(i, &e)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,9 @@ const looked = 1024
 // [*filesource.ChangedError] if one of them has changed, was added or removed. It is for one
 // goroutine.
 func (d *Directory) Look() error {
+	if err := d.stillNamed(); err != nil {
+		return err
+	}
 	for range min(looked, d.inventory.Len()) {
 		if err := d.look(d.next); err != nil {
 			return err
@@ -36,6 +40,9 @@ func (d *Directory) Look() error {
 
 // Check looks at all entries: see [Directory.Look].
 func (d *Directory) Check() error {
+	if err := d.stillNamed(); err != nil {
+		return err
+	}
 	for i := range d.inventory.Len() {
 		if err := d.look(i); err != nil {
 			return err
@@ -44,12 +51,33 @@ func (d *Directory) Check() error {
 	return nil
 }
 
+// stillNamed returns an error if another directory has taken the name of this one. Without a name,
+// a directory can still be sent.
+func (d *Directory) stillNamed() error {
+	named, err := os.Stat(d.path)
+	if err != nil {
+		return nil
+	}
+	opened, err := d.root.Stat(".")
+	if err != nil {
+		return d.failure("", err)
+	}
+	if !os.SameFile(named, opened) {
+		return d.changed("", filesource.Replaced)
+	}
+	return nil
+}
+
 // look looks at an entry.
 func (d *Directory) look(i int) error {
 	e := d.inventory.Entry(i)
-	info, err := d.root.Lstat(filepath.FromSlash(path.Join(".", e.Path)))
+	var info fs.FileInfo
+	err := d.parents.in(e.Path, func(dir *os.Root, name string) (err error) {
+		info, err = dir.Lstat(name)
+		return err
+	})
 	if err != nil {
-		return d.failure(e.Path, err)
+		return d.unopened(e.Path, err)
 	}
 	if e.Type == archive.HardLink { // another name of a file that is looked at itself
 		if now := statOf(info).id; !info.Mode().IsRegular() || now.device != d.ids[i].device || now.inode != d.ids[i].inode {

@@ -64,6 +64,7 @@ type Directory struct {
 	reader    archive.Reader
 	hashed    bool // the inventory has the SHA-256 of all content
 	files     files
+	parents   parents
 	ids       []identity // of the entries
 	next      int        // entry that Look looks at next
 }
@@ -83,7 +84,7 @@ func Scan(ctx context.Context, path string, cfg Config) (*Directory, error) {
 	if err != nil {
 		return nil, &filesource.FileError{Path: path, Err: cause(err)}
 	}
-	d := &Directory{path: path, preserve: cfg.Preserve, root: root}
+	d := &Directory{path: path, preserve: cfg.Preserve, root: root, parents: parents{root: root}}
 	d.files.init(d)
 	s := &scanner{Directory: d, ctx: ctx, cfg: cfg, builder: archive.NewBuilder(nil), linked: make(map[identity]int)}
 	if err := s.scan(); err != nil {
@@ -342,6 +343,7 @@ func (d *Directory) Size() int64 { return int64(d.inventory.ArchiveSize()) }
 // Close closes all files.
 func (d *Directory) Close() error {
 	d.files.close()
+	d.parents.shrink()
 	return d.root.Close()
 }
 
