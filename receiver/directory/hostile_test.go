@@ -108,7 +108,7 @@ func canaries(t *testing.T, dir string) (snapshot func() string) {
 			info, err := os.Lstat(path)
 			content, _ := os.ReadFile(path)
 			if path == dir {
-				fmt.Fprintf(&b, "%s %v %v\n", path, info.Mode(), err) // its time is that of the place
+				fmt.Fprintf(&b, "%s %v %v\n", path, info.Mode(), err) // its time changes with the place
 				return nil
 			}
 			fmt.Fprintf(&b, "%s %v %v %x %v\n", path, info.Mode(), info.ModTime(), sha256.Sum256(content), err)
