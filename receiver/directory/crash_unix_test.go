@@ -66,7 +66,6 @@ func (w *way) open(t testing.TB, path string) *receiver {
 const (
 	killedWay  = "IOTUPD_TEST_WAY"
 	killedStep = "IOTUPD_TEST_STEP"
-	killedDir  = "IOTUPD_TEST_DIR"
 )
 
 // TestKillsAtEachStep runs this in another process, which kills itself.

@@ -20,7 +20,19 @@ import (
 	"iotupd/proto/archive"
 )
 
-func TestMain(m *testing.M) { os.Exit(leak.Main(m)) }
+// TestMain has all files in memory where it can, since many tests wait for the medium, which
+// may be busy.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("/dev/shm", "iotupd-directories-*")
+	if err != nil || os.Getenv(killedDir) != "" { // which removes nothing at its end
+		os.Remove(dir)
+		os.Exit(leak.Main(m))
+	}
+	os.Setenv("TMPDIR", dir)
+	code := leak.Main(m)
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 func check(t testing.TB, err error) {
 	t.Helper()
@@ -105,6 +117,9 @@ func objectsOf(name string, inventory, content []byte) *sent {
 	m := &proto.Manifest{Name: name + proto.ArchiveSuffix, Descriptor: descriptor(content), Inventory: descriptor(inventory)}
 	return &sent{m, inventory, content}
 }
+
+// killedDir names the directory of a run that kills itself.
+const killedDir = "IOTUPD_TEST_DIR"
 
 // A receiver is a place in a directory of its own. Its verbs narrate a test.
 type receiver struct {
