@@ -65,7 +65,7 @@ type hashing struct {
 	report func(fraction float64)
 }
 
-// hashes are those of an entry: of its content, and of the blocks of that.
+// hashes are the hashes of an entry: of its content, and of the blocks in it.
 type hashes struct {
 	sum    [sha256.Size]byte
 	blocks []byte
