@@ -138,7 +138,7 @@ func TestNothingIsReceivedThatAnOlderDirectoryHas(t *testing.T) {
 			t.Fatalf("%+v, busy %v", p, tr.r.Busy())
 		}
 		tr.hearInventory(a)
-		if p := tr.r.Progress(); p.Reused != 54 || p.Held < 54+4 { // and of those that have waited
+		if p := tr.r.Progress(); p.Reused != 54 || p.Held < 54+4 { // and some that have waited
 			t.Fatalf("%+v", p)
 		}
 		tr.run(nothing, a.archive.sender(sender.Config{}))

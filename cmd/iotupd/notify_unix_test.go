@@ -6,8 +6,10 @@ package main
 
 import (
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,6 +61,20 @@ func TestSendReportsToTheServiceManager(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	m.want("STOPPING=1")
 	p.wantExit(143)
+}
+
+// A directory is read before a service counts as started, which may take long.
+func TestSendHasTimeToReadALargeDirectory(t *testing.T) {
+	m := manage(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	check(t, os.Mkdir(dir, 0o755))
+	for i := range 1100 {
+		check(t, os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), nil, 0o644))
+	}
+	p := start(t, freePort(t), "send", dir, "-r", "500k", "--progress", "none")
+	m.want("EXTEND_TIMEOUT_USEC=60000000", "READY=1", "STATUS=sends data")
+	p.signal(syscall.SIGTERM)
+	m.want("STOPPING=1")
 }
 
 func TestRecvReportsToTheServiceManager(t *testing.T) {

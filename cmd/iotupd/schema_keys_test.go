@@ -133,7 +133,7 @@ var jsonKeys = map[string]jsonKey{
 	"phase_bytes_done":        {"bytes", "bytes of phase_bytes that are done"},
 	"phase_bytes":             {"bytes", "bytes of the files of the phase; 0: not known"},
 	"entry_type":              {"", "directory, file, sparse_file, symbolic_link, hard_link, character_device, block_device or FIFO"},
-	"permissions":             {"", "permissions, setuid, setgid and sticky bit, four octal digits; missing: those of the file of a hard link"},
+	"permissions":             {"", "permissions, setuid, setgid and sticky bit, four octal digits; missing: it is a hard link, and the file has them"},
 	"modified_unix_seconds":   {"seconds", "time of the last modification"},
 	"link_target":             {"", "what a symbolic link leads to, or the path of the file of a hard link"},
 	"archive_offset":          {"bytes", "position of the entry in the archive"},

@@ -11,10 +11,11 @@ import (
 
 	"iotupd/internal/samedir"
 	"iotupd/proto"
+	"iotupd/proto/archive"
 )
 
 // newTreeOfFiles makes a directory called maps with n files of up to 30,000 bytes, half of
-// them small, and a large one.
+// them small, and two large ones.
 func newTreeOfFiles(t *testing.T, rnd *rand.Rand, n int) string {
 	t.Helper()
 	top := filepath.Join(newDir(t), "maps")
@@ -26,10 +27,29 @@ func newTreeOfFiles(t *testing.T, rnd *rand.Rand, n int) string {
 		writeRandom(t, rnd, filepath.Join(top, fmt.Sprintf("%02d", i%20), fmt.Sprintf("file %d", i)), size)
 	}
 	writeRandom(t, rnd, filepath.Join(top, "large"), 3*mib)
+	writeRandom(t, rnd, filepath.Join(top, "image"), 2*mib)
 	if err := os.Symlink("large", filepath.Join(top, "link")); err != nil {
 		t.Fatal(err)
 	}
 	return top
+}
+
+// changeInPlace changes some of a large file, and returns how many bytes.
+func changeInPlace(t *testing.T, rnd *rand.Rand, path string) int {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 2*archive.BlockLen)
+	for i := range b {
+		b[i] = byte(rnd.Uint32())
+	}
+	if _, err := f.WriteAt(b, 10*archive.BlockLen); err != nil {
+		t.Fatal(err)
+	}
+	return len(b)
 }
 
 func writeRandom(t *testing.T, rnd *rand.Rand, path string, size int) {
@@ -84,6 +104,7 @@ func TestAnUpdateOfADirectoryTakesWhatHasChanged(t *testing.T) {
 		changed += 5000
 		writeRandom(t, rnd, name, 5000)
 	}
+	changed += changeInPlace(t, rnd, filepath.Join(top, "image"))
 	for _, move := range [][2]string{{"07", "moved"}, {"large", "03/large"}} {
 		if err := os.Rename(filepath.Join(top, move[0]), filepath.Join(top, move[1])); err != nil {
 			t.Fatal(err)

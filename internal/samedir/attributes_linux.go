@@ -48,8 +48,11 @@ func deviceOf(stat *syscall.Stat_t) string {
 
 // xattrsOf returns the extended attributes of a file as text; empty: it does not have any.
 func xattrsOf(path string) (string, error) {
-	b := make([]byte, 1<<16)
-	n, err := unix.Llistxattr(path, b)
+	n, err := unix.Llistxattr(path, nil)
+	b := make([]byte, max(n, 0))
+	if n > 0 {
+		n, err = unix.Llistxattr(path, b)
+	}
 	if err != nil {
 		if errors.Is(err, unix.ENOTSUP) {
 			return "", nil

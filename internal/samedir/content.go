@@ -43,11 +43,14 @@ func sameHoles(a, b extents) bool {
 // firstDifference returns the first byte in which two files differ in some extents; -1: none.
 func firstDifference(a, b io.ReaderAt, within extents) (int64, error) {
 	slices.SortFunc(within, func(x, y extent) int { return cmp.Compare(x.start, y.start) })
-	x, y := make([]byte, 1<<18), make([]byte, 1<<18)
+	var x, y []byte
 	done := int64(0)
 	for _, e := range within {
 		for at := max(done, e.start); at < e.end; at = done {
-			n := min(e.end-at, int64(len(x)))
+			n := min(e.end-at, 1<<18)
+			if n > int64(len(x)) {
+				x, y = make([]byte, n), make([]byte, n)
+			}
 			if _, err := a.ReadAt(x[:n], at); err != nil && err != io.EOF {
 				return -1, err
 			}

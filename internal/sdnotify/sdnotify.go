@@ -76,6 +76,11 @@ func interval(usec, pid string) time.Duration {
 // Ready says that the service has started.
 func (n *Notifier) Ready() { n.say("READY=1") }
 
+// Starting says that the service needs so much more time to start, from now on.
+func (n *Notifier) Starting(more time.Duration) {
+	n.say("EXTEND_TIMEOUT_USEC=" + strconv.FormatInt(more.Microseconds(), 10))
+}
+
 // Stopping says that the service ends.
 func (n *Notifier) Stopping() { n.say("STOPPING=1") }
 

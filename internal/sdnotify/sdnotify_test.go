@@ -72,6 +72,8 @@ func TestTheManagerHearsOfStartStatusAndEnd(t *testing.T) {
 	m := manage(t, socketPath(t))
 	n := Open()
 	defer n.Close()
+	n.Starting(time.Minute)
+	m.want("EXTEND_TIMEOUT_USEC=60000000")
 	n.Ready()
 	m.want("READY=1")
 	n.Status("receives a.img  40%")

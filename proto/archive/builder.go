@@ -3,6 +3,7 @@
 package archive
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 )
@@ -52,16 +53,21 @@ func (x *Builder) Inventory() (*Inventory, error) {
 	return Parse(b, MaxEntries)
 }
 
-// SetSHA256 changes the SHA-256 of the content of entry i, which has some in the archive, in
-// the encoding too. It is for those who make an inventory, and is not safe for concurrent use
-// with anything that reads entry i.
-func (inv *Inventory) SetSHA256(i int, sum [32]byte) {
-	if inv.stored(i) == 0 {
+// Hashes returns the SHA-256 of the content of entry i, which has some in the archive, and the
+// digests of its blocks, both in the encoding, where they may be changed. It is for those who
+// make an inventory.
+func (inv *Inventory) Hashes(i int) (sum, blocks []byte) {
+	stored := inv.stored(i)
+	if stored == 0 {
 		panic("archive: internal error: an entry without content has no SHA-256")
 	}
 	end := len(inv.raw)
 	if i+1 < len(inv.at) {
 		end = int(inv.at[i+1])
 	}
-	copy(inv.raw[end-len(sum):end], sum[:])
+	n := 0
+	if inv.raw[inv.at[i]]&flagBlocks != 0 {
+		n = int(BlockCount(stored)) * BlockDigestLen
+	}
+	return inv.raw[end-n-sha256.Size : end-n], inv.raw[end-n : end]
 }

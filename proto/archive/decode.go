@@ -5,6 +5,7 @@ package archive
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // A decoder reads entries one after the other. A value that is cut off, too large or not in
@@ -54,7 +55,7 @@ func (d *decoder) next(e *Entry) error {
 	if flags&flagXattrs != 0 {
 		d.xattrs(e)
 	}
-	d.ofType(e)
+	d.ofType(e, flags)
 	if d.bad {
 		return d.refuse("it is cut off, or a value is out of its limits")
 	}
@@ -69,7 +70,7 @@ func (d *decoder) head(e *Entry) (flags byte, err error) {
 		return 0, ErrInvalid
 	}
 	e.Type = Type(first[0] & typeMask)
-	if e.Type == 0 || e.Type >= types || first[0]&^(typeMask|flagOwned|flagXattrs) != 0 {
+	if e.Type == 0 || e.Type >= types || first[0]&^(typeMask|flagOwned|flagXattrs|flagBlocks) != 0 {
 		return 0, d.refuse("it is of an unknown type")
 	}
 	shared := int(d.number(uint64(len(d.path))))
@@ -122,7 +123,7 @@ func validXattr(name string) bool {
 	return name != ""
 }
 
-func (d *decoder) ofType(e *Entry) {
+func (d *decoder) ofType(e *Entry, flags byte) {
 	switch e.Type {
 	case File:
 		e.Size = d.number(maxSize)
@@ -135,8 +136,20 @@ func (d *decoder) ofType(e *Entry) {
 	case CharDevice, BlockDevice:
 		e.Major, e.Minor = uint32(d.number(1<<12-1)), uint32(d.number(1<<20-1))
 	}
-	if !d.bad && e.Stored() > 0 {
+	if d.bad {
+		return
+	}
+	stored := e.Stored()
+	if stored > 0 {
 		copy(e.SHA256[:], d.take(len(e.SHA256)))
+	}
+	if flags&flagBlocks == 0 {
+		return
+	}
+	if n := BlockCount(stored); n == 0 || n > uint64(len(d.rest))/BlockDigestLen {
+		d.bad = true
+	} else {
+		e.Blocks = slices.Clip(d.take(int(n) * BlockDigestLen))
 	}
 }
 

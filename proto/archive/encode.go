@@ -15,6 +15,7 @@ const magic = "IUI1"
 const (
 	flagOwned  = 0x10
 	flagXattrs = 0x20
+	flagBlocks = 0x40
 	typeMask   = 0x0f
 )
 
@@ -69,6 +70,9 @@ func appendEntry(b []byte, before string, e *Entry) []byte {
 	if len(e.Xattrs) > 0 {
 		first |= flagXattrs
 	}
+	if len(e.Blocks) > 0 {
+		first |= flagBlocks
+	}
 	b = append(b, first)
 	shared := sharedLen(before, e.Path)
 	b = binary.AppendUvarint(b, uint64(shared))
@@ -93,7 +97,8 @@ func appendEntry(b []byte, before string, e *Entry) []byte {
 	return appendOfType(b, e)
 }
 
-// appendOfType appends what an entry of its type has:
+// appendOfType appends what an entry of its type has, and after the SHA-256 the digests of
+// blocks, if the flag says so:
 //
 //	file          size (v) | SHA-256 (32), unless the size is 0
 //	sparse file   size (v) | number of extents (v), each: zeros before it (v), length (v) | SHA-256 (32), unless there are none
@@ -120,6 +125,7 @@ func appendOfType(b []byte, e *Entry) []byte {
 	}
 	if e.Stored() > 0 {
 		b = append(b, e.SHA256[:]...)
+		b = append(b, e.Blocks...)
 	}
 	return b
 }

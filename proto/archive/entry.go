@@ -2,7 +2,10 @@
 
 package archive
 
-import "fmt"
+import (
+	"crypto/sha256"
+	"fmt"
+)
 
 // Limits of spec.md 6.7.
 const (
@@ -75,6 +78,7 @@ type Entry struct {
 	Size     uint64  // of a file, in bytes, with all zeros
 	Extents  []Extent
 	SHA256   [32]byte // of the content that is in the archive
+	Blocks   []byte   // digests of the blocks of that content, one after the other; empty: none are known
 	Target   string   // of a symbolic link
 	LinkedTo int      // number of the entry of which a hard link is another name
 
@@ -83,6 +87,26 @@ type Entry struct {
 
 // A Xattr is an extended attribute.
 type Xattr struct{ Name, Value string }
+
+// Blocks of content, by which a receiver finds parts of a file that has changed.
+const (
+	BlockLen       = 64 << 10 // bytes of a block; the last one may be shorter
+	BlockDigestLen = 16
+
+	// Senders give digests of the blocks of content of more than BlocksFrom and at most
+	// BlocksTo bytes.
+	BlocksFrom = 1 << 20
+	BlocksTo   = 1 << 36
+)
+
+// BlockDigest returns the digest of a block: the first half of its SHA-256.
+func BlockDigest(b []byte) [BlockDigestLen]byte {
+	sum := sha256.Sum256(b)
+	return [BlockDigestLen]byte(sum[:BlockDigestLen])
+}
+
+// BlockCount returns how many blocks so many bytes of content have.
+func BlockCount(stored uint64) uint64 { return (stored + BlockLen - 1) / BlockLen }
 
 // An Extent is a part of a sparse file that is in the archive. Extents are in the order of
 // their offsets, not empty, and do not touch each other.

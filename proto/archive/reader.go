@@ -17,13 +17,21 @@ type Reader struct {
 	// it reads less, the Reader does so too, with its error.
 	Content func(i int, b []byte, offset int64) (int, error)
 
-	mu      sync.Mutex
-	headers map[int][]byte // long ones that were made: maps of sparse files, most of all
-	kept    int            // bytes of them
+	mu   sync.Mutex
+	last part         // that was read
+	long map[int]part // parts with long headers: maps of sparse files, most of all
+	kept int          // bytes of these headers
 }
 
-// Headers of a shard or less are made each time. Of longer ones so many bytes are kept: the
-// pieces of an archive are not read in their order.
+// A part is what the archive has of an entry, without the content.
+type part struct {
+	entry  int
+	header []byte // nil: the zero value
+	stored uint64
+}
+
+// Of long headers so many bytes are kept: the pieces of an archive are not read in their
+// order.
 const (
 	longHeader  = 2048
 	keptHeaders = 8 << 20
@@ -54,17 +62,17 @@ func (r *Reader) read(b []byte, at uint64) (int, error) {
 	if i == inv.Len() {
 		return zero(b, inv.ArchiveSize()-at), nil
 	}
-	stored := inv.stored(i)
+	p := r.part(i)
 	start, end := inv.starts[i], inv.starts[i+1]
-	content := end - padded(stored)
+	content := start + uint64(len(p.header))
 	switch {
 	case at < content:
-		return copy(b, r.header(i)[at-start:]), nil
-	case at >= content+stored:
+		return copy(b, p.header[at-start:]), nil
+	case at >= content+p.stored:
 		return zero(b, end-at), nil
 	}
 	offset := at - content
-	want := b[:min(uint64(len(b)), stored-offset)]
+	want := b[:min(uint64(len(b)), p.stored-offset)]
 	n, err := r.Content(i, want, int64(offset))
 	switch {
 	case n == len(want):
@@ -75,27 +83,31 @@ func (r *Reader) read(b []byte, at uint64) (int, error) {
 	return n, err
 }
 
-// header returns all that the archive has of entry i before its content.
-func (r *Reader) header(i int) []byte {
+// part returns what the archive has of entry i.
+func (r *Reader) part(i int) part {
 	r.mu.Lock()
-	header := r.headers[i]
+	p := r.last
+	if p.header == nil || p.entry != i {
+		p = r.long[i]
+	}
 	r.mu.Unlock()
-	if header != nil {
-		return header
+	if p.header != nil {
+		return p
 	}
 	e := r.Inventory.Entry(i)
-	header = r.Inventory.appendHeader(nil, i, &e)
-	if len(header) < longHeader {
-		return header
-	}
+	p = part{entry: i, header: r.Inventory.appendHeader(nil, i, &e), stored: e.Stored()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.headers == nil || r.kept+len(header) > keptHeaders {
-		r.headers, r.kept = map[int][]byte{}, 0
+	if len(p.header) < longHeader {
+		r.last = p
+		return p
 	}
-	r.headers[i] = header
-	r.kept += len(header)
-	return header
+	if r.long == nil || r.kept+len(p.header) > keptHeaders {
+		r.long, r.kept = map[int]part{}, 0
+	}
+	r.long[i] = p
+	r.kept += len(p.header)
+	return p
 }
 
 // zero clears at most so many bytes of b, and returns how many.

@@ -133,6 +133,8 @@ func (e *Entry) set(key, value string) {
 		e.Extents = append(e.Extents, Extent{number(offset), number(length)})
 	case "sha256":
 		e.SHA256 = [32]byte(unhex(value))
+	case "blocks":
+		e.Blocks = unhex(value)
 	case "target":
 		e.Target = unescape(value)
 	case "link":

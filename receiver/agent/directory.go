@@ -111,7 +111,7 @@ func (a *Agent) inventoryFunc(ctx context.Context) receiver.InventoryFunc {
 }
 
 // olderDirectories returns receiver.Config.InventoryFirst: whether there is an older directory
-// for an archive now. What it returns reads no disk.
+// for an archive now. The function that it returns reads no disk.
 func (a *Agent) olderDirectories() func(m *proto.Manifest) bool {
 	d := a.directories
 	if d == nil {

@@ -75,6 +75,7 @@ func entriesOf(items []item) (sorted []item, entries []archive.Entry) {
 	for i := range sorted {
 		if sorted[i].content != "" {
 			sorted[i].SHA256 = sha256.Sum256([]byte(sorted[i].content))
+			sorted[i].Blocks = blocksOf(sorted[i].content)
 		}
 		if sorted[i].Type == archive.HardLink && sorted[i].Target != "" {
 			sorted[i].LinkedTo = slices.IndexFunc(sorted, func(x item) bool { return x.Path == sorted[i].Target })
@@ -86,6 +87,15 @@ func entriesOf(items []item) (sorted []item, entries []archive.Entry) {
 }
 
 // hardLink is another name of a file, which comes before it.
+// blocksOf returns the digests of the blocks of large content.
+func blocksOf(content string) (digests []byte) {
+	for at := 0; len(content) > archive.BlocksFrom && at < len(content); at += archive.BlockLen {
+		d := archive.BlockDigest([]byte(content[at:min(at+archive.BlockLen, len(content))]))
+		digests = append(digests, d[:]...)
+	}
+	return digests
+}
+
 func hardLink(path, to string) item {
 	return item{Entry: archive.Entry{Path: path, Type: archive.HardLink, Target: to}}
 }

@@ -368,7 +368,7 @@ func hostileEncodings(t *testing.T) []attack {
 	whole := encode(root(), empty("a"))
 	longForm := append(slices.Clone(whole[:len(whole)-1]), 0x80, 0) // the size, which is the last
 	flags := slices.Clone(whole)
-	flags[8] |= 0x40
+	flags[8] |= 0x80
 	shared := slices.Clone(whole)
 	shared[9] = 5 // with the path before the first
 	count := slices.Clone(whole)

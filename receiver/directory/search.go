@@ -69,6 +69,9 @@ func (p *Place) search(ctx context.Context, l *learned) (*seed, error) {
 		err = s.hashAll()
 	}
 	if err == nil {
+		s.compareBlocks()
+	}
+	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {

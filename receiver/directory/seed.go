@@ -17,9 +17,10 @@ type seed struct {
 
 	mu      sync.Mutex
 	roots   []*os.Root
-	sources []uint32  // by entry: 1 and the number of the file that has its content; nil: none has
-	files   []oldFile // those that have content
-	paths   []byte    // of files
+	sources []uint32     // by entry: 1 and the number of the file that has its content; nil: none has
+	parts   map[int]part // by entry without a file that has its content: what another file has of it
+	files   []oldFile    // those that have content
+	paths   []byte       // of files
 	open    []openFile
 	closed  bool
 }
@@ -77,6 +78,29 @@ func (s *seed) set(entry int, c *candidate, path string) bool {
 	return true
 }
 
+// A part is what an old file has of an entry.
+type part struct {
+	file   uint32   // its number
+	blocks []uint64 // a bit for each block that it has
+}
+
+func (p *part) has(block int64) bool { return p.blocks[block/64]&(1<<(block%64)) != 0 }
+
+// setPart notes that an old file has some blocks of an entry.
+func (s *seed) setPart(entry int, root uint32, path string, print uint64, blocks []uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.parts == nil {
+		s.parts = make(map[int]part)
+	}
+	s.parts[entry] = part{uint32(len(s.files)), blocks}
+	s.files = append(s.files, oldFile{print, root, uint32(len(s.paths)), uint32(len(path))})
+	s.paths = append(s.paths, path...)
+}
+
+// isWhole reports whether an old file has all content of an entry.
+func (s *seed) isWhole(entry int) bool { return s.sources != nil && s.sources[entry] != 0 }
+
 func (s *seed) openOld(f *oldFile) (*os.File, error) {
 	return openOld(s.roots[f.root], s.pathOf(f), f.print)
 }
@@ -87,14 +111,47 @@ func (s *seed) pathOf(f *oldFile) string { return string(s.paths[f.path : f.path
 func (s *seed) read(entry int, b []byte, offset int64) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.sources == nil || s.sources[entry] == 0 {
+	if s.closed {
 		return 0, io.ErrUnexpectedEOF
+	}
+	if s.sources == nil || s.sources[entry] == 0 {
+		return s.readPart(entry, b, offset)
 	}
 	f, err := s.file(s.sources[entry] - 1)
 	if err != nil {
 		s.sources[entry] = 0
 		return 0, err
 	}
+	return s.readFrom(f, entry, b, offset)
+}
+
+// readPart is read of an entry of which blocks are known.
+func (s *seed) readPart(entry int, b []byte, offset int64) (n int, err error) {
+	p, ok := s.parts[entry]
+	for ok && n < len(b) {
+		at := offset + int64(n)
+		if !p.has(at / archive.BlockLen) {
+			break
+		}
+		n += int(min(archive.BlockLen-at%archive.BlockLen, int64(len(b)-n)))
+	}
+	if n == 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	f, err := s.file(p.file)
+	if err != nil {
+		delete(s.parts, entry)
+		return 0, err
+	}
+	got, err := s.readFrom(f, entry, b[:n], offset)
+	if err == nil && got < len(b) {
+		err = io.ErrUnexpectedEOF
+	}
+	return got, err
+}
+
+// readFrom reads content of an entry from an old file.
+func (s *seed) readFrom(f *os.File, entry int, b []byte, offset int64) (n int, err error) {
 	if s.inventory.Type(entry) == archive.File {
 		return f.ReadAt(b, offset)
 	}
@@ -156,5 +213,5 @@ func (s *seed) close() {
 	for _, root := range s.roots {
 		root.Close()
 	}
-	s.open, s.roots, s.sources, s.files, s.paths = nil, nil, nil, nil, nil
+	s.open, s.roots, s.sources, s.parts, s.files, s.paths = nil, nil, nil, nil, nil, nil
 }

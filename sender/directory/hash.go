@@ -14,22 +14,18 @@ import (
 	"iotupd/sender/filesource"
 )
 
-// hashBlock is the size in bytes of reads. It is small, so that bytes are hashed while they
-// are in a cache of the processor.
-const hashBlock = 128 << 10
-
 // Hash reads all files on all cores, and completes the inventory. Errors are those of [Scan].
 // progress, if not nil, is called with the fraction that is done, 0 to 1, from several
 // goroutines but one at a time.
 func (d *Directory) Hash(ctx context.Context, progress func(fraction float64)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	h := &hashing{Directory: d, ctx: ctx, sums: make([][sha256.Size]byte, d.inventory.Len()), report: progress}
+	h := &hashing{Directory: d, ctx: ctx, made: make(map[int]hashes), report: progress}
 	jobs := make(chan job)
 	var running sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		running.Go(func() {
-			buf := make([]byte, hashBlock)
+			buf := make([]byte, archive.BlockLen)
 			for j := range jobs {
 				if err := h.hash(&j, buf); err != nil {
 					cancel(err)
@@ -42,10 +38,10 @@ func (d *Directory) Hash(ctx context.Context, progress func(fraction float64)) e
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	for i, sum := range h.sums {
-		if sum != ([sha256.Size]byte{}) {
-			d.inventory.SetSHA256(i, sum)
-		}
+	for i, made := range h.made { // nobody reads the inventory now
+		sum, blocks := d.inventory.Hashes(i)
+		copy(sum, made.sum[:])
+		copy(blocks, made.blocks)
 	}
 	d.hashed = true
 	return nil
@@ -55,17 +51,24 @@ func (d *Directory) Hash(ctx context.Context, progress func(fraction float64)) e
 type job struct {
 	number int // of the entry
 	entry  archive.Entry
+	blocks bool // digests of blocks are wanted
 }
 
 // A hashing is one call of Hash.
 type hashing struct {
 	*Directory
-	ctx  context.Context
-	sums [][sha256.Size]byte // of the entries
+	ctx context.Context
 
 	mu     sync.Mutex
-	done   uint64 // bytes of the archive
+	made   map[int]hashes // by entry
+	done   uint64         // bytes of the archive
 	report func(fraction float64)
+}
+
+// hashes are the hashes of an entry: of its content, and of the blocks in it.
+type hashes struct {
+	sum    [sha256.Size]byte
+	blocks []byte
 }
 
 // deal hands out the files, and returns when all are taken or the context has ended.
@@ -75,8 +78,9 @@ func (h *hashing) deal(jobs chan<- job) {
 		if e.Stored() == 0 {
 			continue
 		}
-		j := job{i, *e}
+		j := job{i, *e, len(e.Blocks) > 0}
 		j.entry.Xattrs, j.entry.Extents = nil, slices.Clone(e.Extents)
+		j.entry.Blocks = nil
 		select {
 		case jobs <- j:
 		case <-h.ctx.Done():
@@ -102,20 +106,29 @@ func (h *hashing) hash(j *job, buf []byte) error {
 	if err != nil {
 		return h.failure(f.path, err)
 	}
-	sum := sha256.New()
+	whole := sha256.New()
+	var made hashes
 	content := readerOf(f)
 	for at := int64(0); at < f.stored() && h.ctx.Err() == nil; {
-		n, err := content.ReadAt(buf[:min(int64(len(buf)), f.stored()-at)], at)
-		if n == 0 && (err == nil || err == io.EOF) {
+		block := buf[:min(int64(len(buf)), f.stored()-at)]
+		switch n, err := content.ReadAt(block, at); {
+		case n < len(block) && (err == nil || err == io.EOF):
 			return h.changed(f.path, filesource.Changed) // it is shorter now
-		} else if n == 0 {
+		case n < len(block):
 			return h.failure(f.path, err)
 		}
-		sum.Write(buf[:n])
-		at += int64(n)
-		h.add(uint64(n))
+		whole.Write(block)
+		if j.blocks {
+			digest := archive.BlockDigest(block)
+			made.blocks = append(made.blocks, digest[:]...)
+		}
+		at += int64(len(block))
+		h.add(uint64(len(block)))
 	}
-	h.sums[j.number] = [sha256.Size]byte(sum.Sum(nil))
+	made.sum = [sha256.Size]byte(whole.Sum(nil))
+	h.mu.Lock()
+	h.made[j.number] = made
+	h.mu.Unlock()
 	return h.unchanged(f)
 }
 

@@ -251,7 +251,11 @@ func (s *scanner) file(in *os.Root, at, name string, info fs.FileInfo) (err erro
 			s.entry.Type = archive.SparseFile
 		}
 	}
-	s.Counts.Content += s.entry.Stored()
+	stored := s.entry.Stored()
+	if stored > archive.BlocksFrom && stored <= archive.BlocksTo { // their digests come when it is hashed
+		s.entry.Blocks = make([]byte, archive.BlockCount(stored)*archive.BlockDigestLen)
+	}
+	s.Counts.Content += stored
 	if err := s.xattrs(in, name); err != nil {
 		return err
 	}

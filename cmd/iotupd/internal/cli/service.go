@@ -32,6 +32,19 @@ func NewService(ctx context.Context) *Service {
 // good. It may have to wait for a network, or for anything else that comes later.
 func (s *Service) Ready() { s.manager.Ready() }
 
+// startsWithin is how long a service that has not started yet may be without another word.
+const startsWithin = time.Minute
+
+// Starting says what a service does that needs longer than usual to start, and that it needs
+// more time. It may be called often, by one goroutine.
+func (s *Service) Starting(now time.Time, text func() string) {
+	if s.manager == nil || !s.last.IsZero() && now.Sub(s.last) < progressEvery {
+		return
+	}
+	s.Progress(now, text)
+	s.manager.Starting(startsWithin)
+}
+
 // Status says what it does.
 func (s *Service) Status(text string) { s.manager.Status(text) }
 

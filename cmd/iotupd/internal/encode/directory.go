@@ -44,8 +44,9 @@ func IsDirectory(path string) bool {
 
 // Scan reads what is in a directory, and warns of what is not sent. It returns nil if path
 // does not lead to a directory. The name that receivers are to see, by default the one of the
-// directory, is checked first.
-func (o *Directories) Scan(ctx context.Context, out *cli.Output, path, name string) (*directory.Directory, error) {
+// directory, is checked first. found, if not nil, is called again and again with the number of
+// entries found.
+func (o *Directories) Scan(ctx context.Context, out *cli.Output, path, name string, found func(entries int)) (*directory.Directory, error) {
 	if !IsDirectory(path) {
 		return nil, nil
 	}
@@ -53,6 +54,9 @@ func (o *Directories) Scan(ctx context.Context, out *cli.Output, path, name stri
 		return nil, NameError(err)
 	}
 	d, err := directory.Scan(ctx, path, directory.Config{Preserve: o.Preserve, Progress: func(entries int) {
+		if found != nil {
+			found(entries)
+		}
 		if !out.IsJSON() && out.ProgressDue(time.Now()) {
 			out.ProgressLine(fmt.Sprintf(" reading %s: %d files and directories", path, entries))
 		}

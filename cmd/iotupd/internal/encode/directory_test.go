@@ -35,8 +35,9 @@ func TestWhatIsNotSentOfADirectoryIsWarnedOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	for preserve, want := range map[string][]string{
-		"owners":  {reason.SocketsLeftOut, reason.BitsCleared},
-		"special": {reason.SocketsLeftOut},
+		"owners":         {reason.SocketsLeftOut, reason.BitsCleared},
+		"special":        {reason.SocketsLeftOut, reason.BitsCleared},
+		"special,owners": {reason.SocketsLeftOut},
 	} {
 		var o Directories
 		if err := (*cli.PreserveFlag)(&o.Preserve).Set(preserve); err != nil {
@@ -44,7 +45,7 @@ func TestWhatIsNotSentOfADirectoryIsWarnedOf(t *testing.T) {
 		}
 		var text bytes.Buffer
 		out := cli.NewOutput(t.Context(), cli.OutputOptions{Progress: "none"}, cli.Stdio{Out: &text, Err: &text}, nil)
-		d, err := o.Scan(t.Context(), out, dir, "")
+		d, err := o.Scan(t.Context(), out, dir, "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"iotupd/cmd/iotupd/internal/cli"
 	"iotupd/cmd/iotupd/internal/describe"
@@ -18,7 +19,7 @@ import (
 )
 
 // scan reads what is in the directories among the files.
-func (o *sendOptions) scan(ctx context.Context, out *cli.Output, paths []string) error {
+func (o *sendOptions) scan(ctx context.Context, out *cli.Output, unit *service, paths []string) error {
 	o.scanned = make(map[string]*directory.Directory)
 	names := make(map[string]string)
 	for i := range o.files {
@@ -28,7 +29,9 @@ func (o *sendOptions) scan(ctx context.Context, out *cli.Output, paths []string)
 		if o.scanned[path] != nil || len(paths) > sender.MaxUnlisted {
 			continue // the agent says why that cannot be
 		}
-		d, err := o.Scan(ctx, out, path, cmp.Or(o.cfg.Name, names[path]))
+		d, err := o.Scan(ctx, out, path, cmp.Or(o.cfg.Name, names[path]), func(entries int) {
+			unit.Starting(time.Now(), func() string { return fmt.Sprintf("reads %s: %d files and directories", path, entries) })
+		})
 		if err != nil {
 			o.closeScanned()
 			return err

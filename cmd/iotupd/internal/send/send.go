@@ -159,7 +159,9 @@ func runSend(ctx context.Context, opts sendOptions, paths []string, std cli.Stdi
 	if err := encode.CheckFile(paths[0]); err != nil {
 		return err
 	}
-	if err := opts.scan(ctx, out, paths); err != nil {
+	unit := &service{Service: cli.NewService(ctx)}
+	defer unit.Close()
+	if err := opts.scan(ctx, out, unit, paths); err != nil {
 		return err
 	}
 	cfg, err := opts.config(paths[0])
@@ -170,8 +172,6 @@ func runSend(ctx context.Context, opts sendOptions, paths []string, std cli.Stdi
 	opts.warnSameName(out)
 	defer opts.limitHeap(len(paths))()
 	v := &sendView{opts: opts, out: out}
-	unit := &service{Service: cli.NewService(ctx)}
-	defer unit.Close()
 	cfg.Logger = out.Logger()
 	cfg.Observe = func(e agent.Event) {
 		if _, sends := e.(agent.Sending); sends {

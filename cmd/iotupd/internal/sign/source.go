@@ -26,7 +26,7 @@ type source interface {
 
 // open opens a file or a directory.
 func (o *signOptions) open(ctx context.Context, out *cli.Output, path string) (source, error) {
-	d, err := o.Scan(ctx, out, path, o.name)
+	d, err := o.Scan(ctx, out, path, o.name, nil)
 	switch {
 	case err != nil:
 		return nil, err
