@@ -184,7 +184,7 @@ func grants(all []archive.Xattr) bool {
 }
 
 // tryLink makes and removes the longest symbolic link of an inventory, under a name of its
-// own, since file systems differ in how long links may be, or have none.
+// own, since file systems differ in how long links may be, or lack them.
 func (p *Place) tryLink(inv *archive.Inventory, name string) error {
 	var longest archive.Entry
 	for _, e := range inv.All() {
