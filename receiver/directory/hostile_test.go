@@ -91,6 +91,7 @@ type attack struct {
 	cfg  Config
 	sent *sent
 	want string // in the error; empty: it is received, and does no damage
+	or   string // in an error that some file systems cause
 }
 
 // canaries are files outside of the place, which nothing may change.
@@ -137,6 +138,9 @@ func (a *attack) run(t *testing.T) {
 	snapshot := canaries(t, filepath.Dir(r.Place.path))
 	before := snapshot()
 	err := r.try(a.sent)
+	if err != nil && a.or != "" {
+		a.want = a.or
+	}
 	switch {
 	case a.want == "" && err != nil:
 		t.Fatalf("got %v, want no error", err)
@@ -264,7 +268,7 @@ func hostileLinks(t *testing.T) []attack {
 		raw("a link that leads to nothing", "out of its limits", root(), entry(link("l", ""))),
 		raw("a link with a byte of zero", "out of its limits", root(), entry(link("l", "a\x00b"))),
 		raw("a link of 5000 bytes", "invalid inventory", root(), entry(link("l", strings.Repeat("t", 5000)))),
-		{name: "a link of 4095 bytes", sent: send(t, "tree", link("l", strings.Repeat("t", 4095)))},
+		{name: "a link of 4095 bytes", or: "a symbolic link of 4095 bytes cannot be made here", sent: send(t, "tree", link("l", strings.Repeat("t", 4095)))},
 		{name: "links to the outside", sent: send(t, "tree", link("absolute", "/etc/passwd"), link("up", ".."), link("canary", "../../canary/x"), file("z", "z"))},
 		{name: "links in circles", sent: send(t, "tree", link("a", "b"), link("b", "a"), link("self", "self"), link("here", "."), directory("d"), link("d/up", ".."), file("d/z", "z"))},
 		{name: "many hard links", sent: send(t, "tree", file("a", "x"), hardLink("b", "a"), hardLink("c", "a"), directory("d"), hardLink("d/d", "a"))},

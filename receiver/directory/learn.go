@@ -3,6 +3,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ func (p *Place) Learn(ctx context.Context, m *proto.Manifest, inventory []byte) 
 	if err := p.keep(ctx, name); err != nil {
 		return nil, err
 	}
-	if err := p.room(inv); err != nil {
+	if err := cmp.Or(p.room(inv), p.tryLink(inv, p.hidden(name).with(linkSuffix))); err != nil {
 		return nil, p.fail(name, err)
 	}
 	s, err := p.search(ctx, l)
@@ -180,6 +181,25 @@ func grants(all []archive.Xattr) bool {
 		}
 	}
 	return false
+}
+
+// tryLink makes and removes the longest symbolic link of an inventory, under a name of its
+// own, since file systems differ in how long links may be, or lack them.
+func (p *Place) tryLink(inv *archive.Inventory, name string) error {
+	var longest archive.Entry
+	for _, e := range inv.All() {
+		if len(e.Target) > len(longest.Target) {
+			longest = *e
+		}
+	}
+	if longest.Target == "" {
+		return nil
+	}
+	p.dir.Remove(name)
+	if err := p.dir.Symlink(longest.Target, name); err != nil {
+		return fmt.Errorf("%s: a symbolic link of %d bytes cannot be made here: %w", shown(longest.Path), len(longest.Target), cause(err))
+	}
+	return cause(p.dir.Remove(name))
 }
 
 // room returns an error if there is too little of it for the new directory. What is not
