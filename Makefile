@@ -84,9 +84,12 @@ test: ## and what the program for devices says of itself
 	go test -tags $(DEVICE) -run 'Help|Page|Flag|Default' ./cmd/iotupd
 
 # Without the second that every process under the detector sleeps at its end, and
-# without what runs on one goroutine alone.
+# without what runs on one goroutine alone. Of the commands, those tests run that do most at
+# a time: the others take as long, and reach the same goroutines.
 race:
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -skip '$(ALONE)' -timeout 30m $$(go list ./... | grep -vE '/bench$$|/bench/(model|orders|report|simnet|stats)$$|/internal/(arch|embed|golden)$$')
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -skip '$(ALONE)' -timeout 30m $$(go list ./... | grep -vE '/bench$$|/bench/(model|orders|report|simnet|stats)$$|/internal/(arch|embed|golden)$$|/cmd/iotupd$$')
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -timeout 30m -run 'Signal|Follow|Kill|Reader|Several|AllFiles|Install' ./cmd/iotupd
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -timeout 30m -run 'Scripts/^(transfer|resume|directory|send_set|exec|sealed)$$' ./cmd/iotupd
 	CGO_ENABLED=1 GORACE=atexit_sleep_ms=10 go test -race -short -timeout 30m -run 'Workers|Cores|Cancel' ./bench
 
 lint:
