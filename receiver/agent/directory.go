@@ -89,6 +89,15 @@ func (a *Agent) watchDirectories() (stop func()) {
 	return func() { close(done); watching.Wait() }
 }
 
+// Settle waits until the older directories that were replaced are removed from the disk, or
+// until ctx ends: the next run removes the rest.
+func (a *Agent) Settle(ctx context.Context) {
+	if a.directories != nil {
+		defer a.watchDirectories()()
+		a.directories.place.Wait(ctx)
+	}
+}
+
 // inventoryFunc returns receiver.Config.Inventory; nil: inventories are not received.
 func (a *Agent) inventoryFunc(ctx context.Context) receiver.InventoryFunc {
 	d := a.directories

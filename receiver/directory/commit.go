@@ -17,10 +17,10 @@ import (
 )
 
 // Commit makes the directory of m from its archive, which has been verified, and returns its
-// path. When it returns nil, the directory survives a power cut. After an error, the old
-// directory is still there. Learn was called before. If inspect is not nil, it is called with
-// the path of the complete new directory, before that takes the place of the old one; its
-// error ends Commit.
+// path. When it returns nil, the directory survives a power cut, and the old one is removed in
+// the background: see [Place.Wait]. After an error, the old directory is still there. Learn was
+// called before. If inspect is not nil, it is called with the path of the complete new
+// directory, before that takes the place of the old one; its error ends Commit.
 func (p *Place) Commit(ctx context.Context, m *proto.Manifest, content io.ReaderAt, inspect func(path string) error) (path string, err error) {
 	name := m.DirectoryName()
 	l, err := p.begin(m)
@@ -51,8 +51,8 @@ func (p *Place) Commit(ctx context.Context, m *proto.Manifest, content io.Reader
 	}
 	p.forget(l)
 	l.leave()
-	p.emptyTrash(ctx, c.h.stem) // the next run removes the rest
 	p.step("done")
+	p.removal.Go(func() { p.emptyTrash(p.running, c.h.stem) })
 	return p.at(name), nil
 }
 

@@ -166,6 +166,7 @@ func (w *way) goOn(r *receiver, dir, when string) {
 	if which, err := w.isComplete(r, dir); err != nil || which != "new" {
 		r.Errorf("%s: in the end, it is the %q directory, %v", when, which, err)
 	}
+	next.Wait(r.Context())
 	w.wantTidy(next, when+", in the end")
 }
 

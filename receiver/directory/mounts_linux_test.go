@@ -207,6 +207,7 @@ func TestFewDescriptorsAreEnough(t *testing.T) {
 	most := 0
 	r.step = func(string) { most = max(most, descriptors(t)-before) }
 	r.receive(send(t, "tree", everything()...))
+	r.Wait(t.Context())
 	if most > 8 {
 		t.Errorf("%d descriptors were open", most)
 	}

@@ -73,7 +73,8 @@ type Place struct {
 	mu      sync.Mutex
 	learned map[string]*learned // by the name of the directory
 
-	stop    context.CancelFunc // ends removals
+	running context.Context    // of removals
+	stop    context.CancelFunc // ends them
 	removal sync.WaitGroup
 
 	step func(name string) // called at each step, by tests; nil: nobody
@@ -143,13 +144,23 @@ func (p *Place) Prepare() error {
 		}
 	}
 	p.dir, p.longest = dir, durable.LongestName(dir)
-	var ctx context.Context
-	ctx, p.stop = context.WithCancel(context.Background())
-	if err := p.recoverAll(ctx); err != nil {
+	p.running, p.stop = context.WithCancel(context.Background())
+	if err := p.recoverAll(); err != nil {
 		p.close()
 		return err
 	}
 	return nil
+}
+
+// Wait waits until the old directories are removed, which is done in the background, or until
+// ctx ends.
+func (p *Place) Wait(ctx context.Context) {
+	removed := make(chan struct{})
+	go func() { p.removal.Wait(); close(removed) }()
+	select {
+	case <-removed:
+	case <-ctx.Done():
+	}
 }
 
 // Close ends what is done in the background. What is then left is removed by the next

@@ -128,6 +128,7 @@ func (m *medium) record(w *way, everything bool) (cuts []string) {
 		cuts = append(cuts, image)
 	}
 	r.receive(recent(m))
+	r.Wait(m.Context())
 	r.step("the end")
 	r.Close()
 	return cuts

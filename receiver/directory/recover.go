@@ -3,7 +3,6 @@
 package directory
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -15,7 +14,7 @@ const keepHashes = 7 * 24 * time.Hour
 
 // recoverAll finishes or removes what processes have left that were killed. Whatever
 // another process works on is left alone.
-func (p *Place) recoverAll(ctx context.Context) error {
+func (p *Place) recoverAll() error {
 	d, err := p.dir.Open(".")
 	if err != nil {
 		return p.fail("", cause(err))
@@ -35,7 +34,7 @@ func (p *Place) recoverAll(ctx context.Context) error {
 		if len(names) == 1 && names[0] == (hidden{stem}).with(recordSuffix) {
 			continue // all is well
 		}
-		if err := p.recover(ctx, hidden{stem}); err != nil {
+		if err := p.recover(hidden{stem}); err != nil {
 			return err
 		}
 	}
@@ -44,7 +43,7 @@ func (p *Place) recoverAll(ctx context.Context) error {
 
 // recover brings one directory into order: afterwards NAME is the old or the new directory
 // with its record, and everything else is trash, which is removed in the background.
-func (p *Place) recover(ctx context.Context, h hidden) error {
+func (p *Place) recover(h hidden) error {
 	l, err := p.lock(h)
 	if errors.Is(err, ErrInUse) {
 		return nil
@@ -61,7 +60,7 @@ func (p *Place) recover(ctx context.Context, h hidden) error {
 	if err != nil {
 		return p.fail(name, err)
 	}
-	p.removal.Go(func() { p.emptyTrash(ctx, h.stem) })
+	p.removal.Go(func() { p.emptyTrash(p.running, h.stem) })
 	return nil
 }
 

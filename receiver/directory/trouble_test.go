@@ -121,6 +121,7 @@ func TestTheEndOfAContextEndsCommit(t *testing.T) {
 			t.Errorf("%s: got %v", step, err)
 		}
 	}
+	r.Wait(t.Context())
 	r.step = func(string) {}
 	r.again(Config{}).wantFiles("tree") // the removal of the old one was ended, too
 	r.wantContent(r.in("tree"), s)

@@ -366,6 +366,9 @@ func (o *options) receive(ctx context.Context, a *agent.Agent) error {
 	if err == nil && install != nil {
 		err = file.Install(ctx, install)
 	}
+	if err == nil {
+		a.Settle(ctx)
+	}
 	return err
 }
 
