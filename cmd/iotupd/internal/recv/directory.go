@@ -103,9 +103,14 @@ var phaseTexts = map[directory.Phase]string{
 }
 
 func (v *view) unpacking(e agent.DirectoryProgress) {
-	if e.AllFiles == 0 {
+	removing := e.Phase == directory.Removing
+	if e.AllFiles == 0 && !removing {
 		return // there is nothing to do
 	}
 	v.out.Event("unpacking", unpackingEvent{e.Phase.String(), e.Files, e.AllFiles, e.Bytes, e.AllBytes})
+	if removing { // nobody counts them before
+		v.out.ProgressLine(fmt.Sprintf(" %s: %d files", phaseTexts[e.Phase], e.Files))
+		return
+	}
 	v.out.ProgressLine(fmt.Sprintf(" %s: %d of %d files  %v", phaseTexts[e.Phase], e.Files, e.AllFiles, quantity.Size(e.Bytes)))
 }
