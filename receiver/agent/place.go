@@ -74,6 +74,9 @@ func (a *Agent) again(err error) bool {
 		return false
 	}
 	t.Reset()
+	if a.directories != nil {
+		a.directories.place.Close() // the next run opens the directory that is there now
+	}
 	a.emit(PlaceLost{Err: err})
 	return true
 }
