@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"iotupd/proto"
 	"iotupd/receiver"
+	"iotupd/receiver/directory"
 	"iotupd/receiver/filestore"
 	"iotupd/receiver/multicast"
 )
@@ -235,5 +237,25 @@ func TestWhatWasChangedOnTheDiskIsReceivedAgain(t *testing.T) {
 	defer f.Close()
 	if content, err := io.ReadAll(f); err != nil || !bytes.Equal(content, big.content) {
 		t.Errorf("got %d bytes, %v", len(content), err)
+	}
+}
+
+func TestDirectoriesAreMadeWhereTheTargetIsNow(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("nobody can rename a directory there that is open")
+	}
+	dir := filepath.Join(t.TempDir(), "place")
+	check(t, os.Mkdir(dir, 0o755))
+	s := newStation(t, Config{Target: filestore.Dir(dir), Directories: dir})
+	check(t, s.Agent.prepare())
+	check(t, os.Rename(dir, dir+" of before"))
+	check(t, os.MkdirAll(filepath.Join(dir, "maps"), 0o755))
+	if !s.Agent.again(fmt.Errorf("%w", filestore.ErrMoved)) {
+		t.Fatal("it is not begun again")
+	}
+	check(t, s.Agent.prepare())
+	_, err := s.Agent.directories.place.Has(t.Context(), &proto.Manifest{Name: "maps.tar"})
+	if !errors.Is(err, directory.ErrNotOurs) {
+		t.Errorf("got %v: it looks elsewhere", err)
 	}
 }
