@@ -42,7 +42,7 @@ func changeInPlace(t *testing.T, rnd *rand.Rand, path string) int {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	b := make([]byte, 2*archive.BlockLen)
+	b := make([]byte, 8*archive.BlockLen)
 	for i := range b {
 		b[i] = byte(rnd.Uint32())
 	}

@@ -90,13 +90,13 @@ type Xattr struct{ Name, Value string }
 
 // Blocks of content, by which a receiver finds parts of a file that has changed.
 const (
-	BlockLen       = 64 << 10 // bytes of a block; the last one may be shorter
+	BlockLen       = 16 << 10 // bytes of a block; the last one may be shorter
 	BlockDigestLen = 16
 
-	// Senders give digests of the blocks of content of more than BlocksFrom and at most
-	// BlocksTo bytes.
+	// Senders give digests of the blocks of content of more than BlocksFrom bytes, in the
+	// order of the entries, as long as all of them take at most MaxDigests bytes.
 	BlocksFrom = 1 << 20
-	BlocksTo   = 1 << 36
+	MaxDigests = 32 << 20
 )
 
 // BlockDigest returns the digest of a block: the first half of its SHA-256.

@@ -13,10 +13,10 @@ import (
 // Of a large file that has changed in places, the other blocks are in the seed, wherever the
 // archive has them now, and nothing else.
 func TestBlocksOfAChangedFileAreInTheSeed(t *testing.T) {
-	content := make([]byte, 20*archive.BlockLen+1000)
+	content := make([]byte, 80*archive.BlockLen+1000)
 	rand.NewChaCha8([32]byte{1}).Read(content)
 	changed := append([]byte(nil), content...)
-	for _, block := range []int{3, 4, 20} {
+	for _, block := range []int{3, 4, 80} {
 		changed[block*archive.BlockLen+500] ^= 1
 	}
 	longer := append(append([]byte(nil), content...), content[:1000]...)
@@ -24,9 +24,9 @@ func TestBlocksOfAChangedFileAreInTheSeed(t *testing.T) {
 		now  []byte
 		lack map[int]bool
 	}{
-		"changed": {changed, map[int]bool{3: true, 4: true, 20: true}},
-		"longer":  {longer, map[int]bool{20: true}},
-		"shorter": {content[:18*archive.BlockLen+7], map[int]bool{}}, // the start of a block is one
+		"changed": {changed, map[int]bool{3: true, 4: true, 80: true}},
+		"longer":  {longer, map[int]bool{80: true}},
+		"shorter": {content[:78*archive.BlockLen+7], map[int]bool{}}, // the start of a block is one
 		"other":   {append([]byte("x"), content...), nil},
 	} {
 		t.Run(name, func(t *testing.T) {

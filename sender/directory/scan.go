@@ -102,6 +102,7 @@ type scanner struct {
 	builder *archive.Builder
 	entry   archive.Entry
 	linked  map[identity]int // number of the entry of each file with several names
+	digests uint64           // bytes of all digests of blocks
 }
 
 // scan makes the inventory.
@@ -252,8 +253,9 @@ func (s *scanner) file(in *os.Root, at, name string, info fs.FileInfo) (err erro
 		}
 	}
 	stored := s.entry.Stored()
-	if stored > archive.BlocksFrom && stored <= archive.BlocksTo { // their digests come when it is hashed
-		s.entry.Blocks = make([]byte, archive.BlockCount(stored)*archive.BlockDigestLen)
+	if n := archive.BlockCount(stored); stored > archive.BlocksFrom && n <= (archive.MaxDigests-s.digests)/archive.BlockDigestLen {
+		s.entry.Blocks = make([]byte, n*archive.BlockDigestLen) // they come when it is hashed
+		s.digests += n * archive.BlockDigestLen
 	}
 	s.Counts.Content += stored
 	if err := s.xattrs(in, name); err != nil {
