@@ -124,7 +124,7 @@ var arrows = map[string][]string{
 	"internal/sha256pair":       {},
 
 	"proto":              {"internal/sha256pair"}, // assembler, which is not for others
-	"proto/archive":      {},
+	"proto/archive":      {"proto"},
 	"proto/keys":         {"proto", "golang.org/x/crypto/...", "proto/seal"},
 	"proto/manifestfile": {"internal/durable", "proto", "proto/keys", "proto/seal"},
 	"proto/seal":         {"proto", "golang.org/x/crypto/..."},

@@ -5,11 +5,13 @@ package archive
 import (
 	"crypto/sha256"
 	"fmt"
+
+	"iotupd/proto"
 )
 
 // Limits of spec.md 6.7.
 const (
-	MaxInventory = 64 << 20 // bytes of an inventory
+	MaxInventory = proto.MaxInventoryBytes
 	MaxEntries   = 1 << 22
 	MaxPath      = 4095 // bytes of a path, and of the target of a symbolic link
 	MaxName      = 255  // bytes of a component of a path

@@ -3,10 +3,8 @@
 package directory
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"iotupd/proto"
 )
@@ -73,20 +71,4 @@ func stemOf(name string) (stem string, ok bool) {
 	}
 	number, isTrash := strings.CutPrefix(rest[i:], trashSuffix)
 	return rest[:i], isTrash && isNumber(number) || hidden{rest[:i]}.isLinked(name)
-}
-
-// shorten returns name, or a short form with a hash if hidden names would be longer than
-// the file system allows.
-func shorten(name string, longest int) string {
-	room := longest - beside
-	if len(name) <= room {
-		return name
-	}
-	sum := sha256.Sum256([]byte(name))
-	hash := fmt.Sprintf("%x", sum[:6])
-	name = name[:max(0, room-len(hash))]
-	for name != "" && !utf8.ValidString(name) {
-		name = name[:len(name)-1]
-	}
-	return name + hash
 }

@@ -17,8 +17,8 @@ import (
 	"iotupd/proto/archive"
 )
 
-// defaultEntries is how many entries a directory may have if [Config] does not say.
-const defaultEntries = 1_000_000
+// DefaultEntries is how many entries a directory may have if [Config] does not say.
+const DefaultEntries = 1_000_000
 
 // A Config says what may be received, and how.
 type Config struct {
@@ -31,7 +31,7 @@ type Config struct {
 	Link bool
 
 	Preserve   archive.Preserve
-	MaxEntries int      // of a directory; 0: 1,000,000
+	MaxEntries int      // of a directory; 0: DefaultEntries
 	MaxFile    uint64   // bytes of one file, with its zeros; 0: no limit
 	Reuse      []string // older directories that files may be taken from
 
@@ -84,7 +84,7 @@ type Place struct {
 // Open returns the place at path. Nothing happens before Prepare.
 func Open(path string, cfg Config) *Place {
 	if cfg.MaxEntries <= 0 {
-		cfg.MaxEntries = defaultEntries
+		cfg.MaxEntries = DefaultEntries
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(Progress) {}
@@ -189,7 +189,7 @@ func (p *Place) PathOf(m *proto.Manifest) string { return p.at(m.DirectoryName()
 
 func (p *Place) at(name string) string { return filepath.Join(p.path, name) }
 
-func (p *Place) hidden(name string) hidden { return hidden{shorten(name, p.longest)} }
+func (p *Place) hidden(name string) hidden { return hidden{durable.ShortName(name, p.longest-beside)} }
 
 // fail returns an error of something in DIR.
 func (p *Place) fail(name string, err error) error {
@@ -200,7 +200,7 @@ func (p *Place) fail(name string, err error) error {
 }
 
 // cause strips what package os puts around an error, where the message names the file
-// already.
+// already. Unlike [durable.Cause], it keeps words of this package around that.
 func cause(err error) error {
 	switch e := err.(type) {
 	case *fs.PathError:

@@ -3,6 +3,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"os"
@@ -95,20 +96,10 @@ func (s *search) want() {
 			s.sizes = append(s.sizes, e.Size)
 		}
 	}
-	slices.SortFunc(s.wanted, func(a, b wanted) int { return compare(a.key, b.key) })
-	slices.SortStableFunc(s.sparse, func(a, b sparse) int { return compare(a.size, b.size) })
+	slices.SortFunc(s.wanted, func(a, b wanted) int { return cmp.Compare(a.key, b.key) })
+	slices.SortStableFunc(s.sparse, func(a, b sparse) int { return cmp.Compare(a.size, b.size) })
 	slices.Sort(s.sizes)
 	s.sizes = slices.Clip(slices.Compact(s.sizes))
-}
-
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // collect finds candidates.

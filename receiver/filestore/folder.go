@@ -3,7 +3,6 @@
 package filestore
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"unicode/utf8"
 
 	"iotupd/internal/durable"
 )
@@ -176,17 +174,7 @@ func replaces(mode fs.FileMode) bool { return mode.IsRegular() || mode&fs.ModeTy
 // shorten returns name, or a shortened form with a hash if the names of the files
 // beside it would be too long.
 func (d *folder) shorten(name string) string {
-	room := d.longest - beside
-	if len(name) <= room {
-		return name
-	}
-	sum := sha256.Sum256([]byte(name))
-	hash := fmt.Sprintf("%x", sum[:6])
-	name = name[:max(0, room-len(hash))]
-	for name != "" && !utf8.ValidString(name) {
-		name = name[:len(name)-1]
-	}
-	return name + hash
+	return durable.ShortName(name, d.longest-beside)
 }
 
 // check reports whether the directory is where it was.

@@ -23,14 +23,11 @@ type directoryOptions struct {
 	maxEntries int
 }
 
-// defaultEntries is how many entries a directory may have.
-const defaultEntries = 1_000_000
-
 func (o *directoryOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.replace, "replace", false, "replace a directory of the sent name that iotupd did not make, or in which files were added or changed")
 	flags.BoolVar(&o.link, "link", false, "make the received directory a symbolic link to a hidden one, which the next update changes in one step on any file system")
 	flags.Var(&o.preserve, "preserve", "set these attributes of a directory as sent: a `list` of owners, xattrs and special (devices, FIFOs, setuid bits), or all (default none)")
-	flags.IntVar(&o.maxEntries, "max-entries", defaultEntries, "refuse directories with more than `n` entries")
+	flags.IntVar(&o.maxEntries, "max-entries", directory.DefaultEntries, "refuse directories with more than `n` entries")
 }
 
 func (o *options) validateDirectories() error {
@@ -39,7 +36,7 @@ func (o *options) validateDirectories() error {
 		if o.maxEntries < 1 || o.maxEntries > archive.MaxEntries {
 			return cli.UsageError("--max-entries %d: want 1 to %d", o.maxEntries, archive.MaxEntries)
 		}
-	case o.replace || o.link || o.preserve != cli.PreserveFlag{} || o.maxEntries != defaultEntries:
+	case o.replace || o.link || o.preserve != cli.PreserveFlag{} || o.maxEntries != directory.DefaultEntries:
 		return cli.UsageError("--replace, --link, --preserve and --max-entries are for directories, which need -d DIR, without --all")
 	}
 	return nil
