@@ -144,7 +144,7 @@ var arrows = map[string][]string{
 
 	"sender":            {"proto", "fec", "proto/seal"},
 	"sender/agent":      {"fec", "internal/clock", "proto", "proto/archive", "sender", "sender/directory", "sender/filesource", "sender/multicast"},
-	"sender/directory":  {"proto", "proto/archive", "sender/filesource", "golang.org/x/sys/unix"},
+	"sender/directory":  {"internal/durable", "proto", "proto/archive", "sender/filesource", "golang.org/x/sys/unix"},
 	"sender/filesource": {"internal/durable", "proto", "sender", "golang.org/x/sys/..."},
 	"sender/multicast":  {"internal/listeners", "internal/mcast", "internal/netif", "proto", "sender"},
 }

@@ -199,11 +199,11 @@ func (c *commit) giveUp() {
 // explain says what to do about an error of the system.
 func (c *commit) explain(err error) error {
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case durable.IsFull(err):
 		return fmt.Errorf("%w: the old directory stays; make room for the new one beside it", err)
 	case errors.Is(err, syscall.EXDEV):
 		return fmt.Errorf("%w: the directory is in a lower layer of an overlay, where nothing can be renamed; remove it first", err)
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case durable.IsTooMany(err):
 		return fmt.Errorf("%w: allow this process more of them with ulimit -n", err)
 	}
 	return err

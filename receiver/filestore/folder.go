@@ -88,7 +88,7 @@ func (d *folder) path(name string) string { return filepath.Join(d.Name(), name)
 func (d *folder) try() error {
 	d.mode = partMode
 	err := durable.Try(d.Root, 0o666, d.noteOwners)
-	if isFull(err) && d.continues() {
+	if durable.IsFull(err) && d.continues() {
 		err = nil // Reserve says whether there is room for the rest
 	}
 	if err == nil {
@@ -107,10 +107,6 @@ func (d *folder) noteOwners(f *os.File) {
 	f.Chmod(partMode)
 	info, err = f.Stat()
 	d.fixed = err == nil && (!durable.OwnedAlone(f) || info.Mode().Perm()&othersWrite != 0)
-}
-
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 // continues reports whether there is a partial file here, which may have all the room
@@ -132,7 +128,7 @@ func (d *folder) continues() bool {
 // be known before.
 func (d *folder) possible(name string) error {
 	if name == filepath.Base(name) && filepath.IsLocal(name) && len(name) <= d.longest {
-		if err := durable.TryName(d.Root, "."+d.shorten(name)+trySuffix); err != nil && !isFull(err) {
+		if err := durable.TryName(d.Root, "."+d.shorten(name)+trySuffix); err != nil && !durable.IsFull(err) {
 			return newError(d.path(name), err)
 		}
 	}

@@ -60,7 +60,7 @@ func (s *store) WriteAt(b []byte, offset int64) (int, error) {
 	}
 	compacted := s.compacted.Load()
 	n, err := s.access(write)
-	if isFull(err) {
+	if durable.IsFull(err) {
 		s.compact(compacted)
 		n, err = s.access(write)
 	}
@@ -152,7 +152,7 @@ func (s *store) failure(err error, details ...string) error {
 	if err == nil {
 		return nil
 	}
-	if isFull(err) {
+	if durable.IsFull(err) {
 		details = append(details, s.hint)
 	}
 	return fmt.Errorf("%s: %w%s", s.place, durable.Cause(err), strings.Join(details, ""))
@@ -161,7 +161,7 @@ func (s *store) failure(err error, details ...string) error {
 // free says how much space there is, if a lack of space made an access after
 // Reserve fail.
 func (s *store) free(err error) (text string) {
-	if !isFull(err) {
+	if !durable.IsFull(err) {
 		return ""
 	}
 	s.part.use(func(f *os.File) error {

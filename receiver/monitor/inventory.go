@@ -17,48 +17,25 @@ const maxInventories = 64 << 20
 // An inventory is being received to list what is in a directory (spec.md 6.7). The manifest
 // of the archive names it, so that it needs no signature.
 type inventory struct {
-	receiver *receiver.Receiver // nil: it has arrived, or never will
-	store    receiver.MemoryStore
-	size     uint64
-	read     *archive.Inventory // nil: not yet
+	beside
+	store receiver.MemoryStore
+	size  uint64
+	read  *archive.Inventory // nil: not yet
 }
 
 // newInventory returns the inventory of an archive with manifest m.
 func newInventory(m *proto.Manifest, groupKey *seal.GroupKey) *inventory {
 	v := &inventory{size: m.Inventory.Size}
-	cfg := receiver.Config{
+	v.beside = newBeside(receiver.Config{
 		Object: m.Inventory.Object(), MaxSize: m.Inventory.Size,
 		Open: func(proto.ObjectID, proto.Params) (receiver.Store, error) { return &v.store, nil },
-	}
-	if groupKey != nil {
-		cfg.GroupKeys = []*seal.GroupKey{groupKey}
-	}
-	var err error
-	if v.receiver, err = receiver.New(cfg); err != nil {
-		panic("monitor: internal error: " + err.Error())
-	}
+	}, groupKey)
 	return v
 }
 
-// hear takes a datagram. What is to be done with it is done at once.
+// hear takes a datagram.
 func (v *inventory) hear(now time.Time, from receiver.Origin, datagram []byte) {
-	r := v.receiver
-	if r == nil {
-		return
-	}
-	if at := r.Wake(); !at.IsZero() && !now.Before(at) {
-		r.Tick(now)
-	}
-	r.Handle(now, from, datagram)
-	for j := r.NextJob(); j != nil; j = r.NextJob() {
-		j.Run()
-		r.Finish(now, j)
-	}
-	if !r.Done() {
-		return
-	}
-	v.receiver = nil
-	if r.Err() != nil {
+	if ended, err := v.beside.hear(now, from, datagram); !ended || err != nil {
 		return
 	}
 	b := make([]byte, v.size)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"iotupd/internal/durable"
 	"iotupd/sender/filesource"
 )
 
@@ -32,7 +33,7 @@ func (d *Directory) failure(at string, err error) error {
 // of a directory that it is in, the error says so.
 func (d *Directory) unopened(at string, err error) error {
 	for i := range len(at) {
-		if at[i] != '/' || isTooMany(err) {
+		if at[i] != '/' || durable.IsTooMany(err) {
 			continue
 		}
 		info, failed := d.root.Lstat(filepath.FromSlash(at[:i]))

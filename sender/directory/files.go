@@ -5,14 +5,13 @@ package directory
 import (
 	"container/list"
 	"crypto/sha256"
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
+	"iotupd/internal/durable"
 	"iotupd/proto/archive"
 	"iotupd/sender/filesource"
 )
@@ -200,7 +199,7 @@ func (o *files) acquire(i int) (*file, error) {
 	o.mu.Unlock()
 	e := o.of.inventory.Entry(i)
 	f, err := o.of.open(i, &e)
-	for isTooMany(err) && (o.of.parents.shrink() || o.shrink()) {
+	for durable.IsTooMany(err) && (o.of.parents.shrink() || o.shrink()) {
 		f, err = o.of.open(i, &e)
 	}
 	if err != nil {
@@ -215,11 +214,6 @@ func (o *files) acquire(i int) (*file, error) {
 	o.all[i] = f
 	o.use(f)
 	return f, nil
-}
-
-// isTooMany reports whether this process, or the system, cannot open more files.
-func isTooMany(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // use notes that a file is being read.

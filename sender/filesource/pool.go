@@ -5,11 +5,11 @@ package filesource
 import (
 	"container/list"
 	"crypto/sha256"
-	"errors"
 	"io"
 	"os"
 	"sync"
-	"syscall"
+
+	"iotupd/internal/durable"
 )
 
 // A Pool opens files when they are read, and keeps few of them open: a process may not have
@@ -31,7 +31,7 @@ func NewPool(most int) *Pool { return &Pool{most: most} }
 func (p *Pool) Open(path string) (*File, error) {
 	f := &File{path: path, pool: p}
 	opened, info, err := openRegular(path)
-	for isTooMany(err) && p.shrink() {
+	for durable.IsTooMany(err) && p.shrink() {
 		opened, info, err = openRegular(path)
 	}
 	if err != nil {
@@ -58,18 +58,13 @@ func (p *Pool) acquire(f *File) (*os.File, error) {
 	before := f.id
 	p.mu.Unlock()
 	opened, now, err := f.reopen(before)
-	for isTooMany(err) && p.shrink() {
+	for durable.IsTooMany(err) && p.shrink() {
 		opened, now, err = f.reopen(before)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return p.put(f, opened, now), nil
-}
-
-// isTooMany reports whether this process, or the system, cannot open more files.
-func isTooMany(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // shrink keeps fewer files open from now on, and reports whether any was closed.
