@@ -102,11 +102,16 @@ func (k known) unsigned() forger {
 	}
 }
 
-// badlySigned forges manifests of the object that seem to be signed by the right
-// key.
+// badlySigned forges manifests that seem to be signed by the right key, by turns of the
+// object and of others: once that is chosen, nobody looks at more of its manifests.
 func (k known) badlySigned() forger {
 	m := k.parsed()
+	sum := m.Descriptor.SHA256
 	return func(rnd *rand.Rand, n int) []byte {
+		m.Descriptor.SHA256 = sum
+		if n%2 == 1 {
+			m.Descriptor.SHA256 = [32]byte(junk(rnd, len(sum)))
+		}
 		copy(m.Signatures[0].Sig[:], junk(rnd, len(m.Signatures[0].Sig)))
 		return announced(m, n)
 	}
